@@ -1,0 +1,57 @@
+/*
+ * The census of one CPython process: its memory in, type -> count and bytes out.
+ *
+ * The target is only read (process_vm_readv): never stopped, signalled, written to, and no page of
+ * it is made present. What it shows is outside input: nothing in it can crash, hang or grow us.
+ *
+ * One census at a time per struct; runs on the scan worker's thread. The type table lives as long
+ * as the struct and only grows, so that indices can go on the wire as they are
+ * (codec/snapshot_codec.h).
+ */
+#ifndef AGENT_CENSUS_CENSUS_H
+#define AGENT_CENSUS_CENSUS_H
+
+#include <stdint.h>
+
+#include "python_process.h"
+#include "snapshot_codec.h"
+#include "status.h"
+#include "why.h"
+
+struct census;
+
+struct census_result {
+    int64_t time_ms; /* wall clock at its start */
+    uint64_t objects; /* sums of `values` */
+    uint64_t bytes;
+    struct heap_values values; /* values.types == number of names known */
+    int64_t elapsed_ns;
+    int64_t cpu_ns;
+    uint64_t read_bytes;     /* of the target's memory */
+    uint64_t rss_anon_bytes; /* /proc/PID/status */
+    uint32_t coverage;       /* share of the heap that was read, in 1/10000 */
+    uint32_t types_folded;   /* types beyond the table's bound, counted in "(other)" */
+};
+
+/*
+ * Ready to count `process` (copied). STATUS_UNSUPPORTED when its layout is not known for sure,
+ * DENIED when its memory may not be read, GONE when it has ended; `why` says what to do.
+ */
+enum status census_new(const struct python_process *process, struct census **ret,
+                       struct why *why) MUST_CHECK;
+void census_free(struct census *census);
+
+/*
+ * Count. `ret` is (re)filled; the caller has initialised it to zero once and ends it with
+ * census_result_done. STATUS_GONE when the process ended or became another meanwhile; PARTIAL when
+ * some of its memory could not be read (the result is filled, coverage says how much).
+ */
+enum status census_run(struct census *census, struct census_result *ret, struct why *why) MUST_CHECK;
+void census_result_done(struct census_result *result);
+
+/* Number of names, and the name of index i: as Python shows it ("str", "collections.OrderedDict",
+ * "__main__.User"), valid UTF-8, at most SNAPSHOT_NAME_BYTES_MAX bytes. Valid until census_free. */
+uint32_t census_type_count(const struct census *census);
+const char *census_type_name(const struct census *census, uint32_t index);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * A private PostgreSQL under a data directory: made on first start, reachable through a UNIX socket
+ * only, ended with us.
+ *
+ *     DIR/lock          flock: one collector a directory
+ *     DIR/postgres/     the cluster (initdb into postgres.tmp, then renamed)
+ *     DIR/socket/       mode 0700 (or a short private directory elsewhere when the path is too long
+ *                       for a socket name)
+ *     DIR/postgres.log
+ */
+#ifndef COLLECTOR_STORE_EMBEDDED_H
+#define COLLECTOR_STORE_EMBEDDED_H
+
+#include "status.h"
+#include "why.h"
+
+struct embedded;
+
+/*
+ * Start it and wait until it answers (at most 60 s, longer while it recovers from a crash). `bin_dir`: where initdb and postgres
+ * are, NULL to look in /usr/lib/postgresql/N/bin (the major version that made the directory, else the
+ * highest). As root both run as the unprivileged user `postgres`, else `nobody`.
+ * CONFLICT: another collector has the directory. FAILED: anything a person must see to.
+ */
+enum status embedded_start(const char *data_dir, const char *bin_dir, struct embedded **ret,
+                           struct why *why) MUST_CHECK;
+
+const char *embedded_dsn(const struct embedded *embedded); /* valid until stop */
+
+/* 1 while the server process runs; reaps it when it has ended. */
+int embedded_is_running(struct embedded *embedded);
+
+/* Fast shutdown (SIGINT), then immediate (SIGQUIT). Blocks. NULL is fine. */
+void embedded_stop(struct embedded *embedded);
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * The database as the rest of the collector sees it: blocking calls on a connection that belongs to
+ * one thread at a time. Only this module includes libpq.
+ *
+ * Failures: UNAVAILABLE means the server cannot be reached or cut us off; nothing is known to be
+ * stored, the connection is re-opened by the next call, and the same call may be repeated. FAILED
+ * means that it will not work without a person (rights, a hand-edited schema).
+ */
+#ifndef COLLECTOR_STORE_STORE_H
+#define COLLECTOR_STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "snapshot_codec.h"
+#include "status.h"
+#include "why.h"
+
+struct db;
+
+/* Remembers `dsn` (libpq connection string or URI; "" takes PG* variables) and connects. */
+enum status db_open(const char *dsn, struct db **ret, struct why *why) MUST_CHECK;
+void db_close(struct db *db);
+enum status db_ping(struct db *db, struct why *why) MUST_CHECK;
+
+/* Apply the migrations that are missing, under an advisory lock. FAILED when the database is newer
+ * than this program. */
+enum status migrate_up(struct db *db, struct why *why) MUST_CHECK;
+
+enum { ID_BYTES = 16 };
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+/* Who a process is; texts are UTF-8, never NULL, "" when unknown. */
+struct process_identity {
+    uint8_t instance_uuid[ID_BYTES];
+    const char *service, *service_namespace, *environment, *version;
+    const char *host, *pod, *container_id, *image, *runtime, *runtime_version;
+    uint32_t pid;
+    int64_t started_ms;
+    const char *attributes_json; /* an object */
+};
+
+/* Where a process stands in the database. Owned by the caller, ended with instance_state_done. */
+struct instance_state {
+    int64_t service_id;
+    int64_t instance_id;
+    uint64_t last_sequence; /* of its newest snapshot; 0: none */
+    struct heap_values values; /* decoded at last_sequence; undefined if the chain is broken */
+    int chain_broken;          /* 1: `values` cannot be had, a keyframe is needed */
+    uint32_t type_count;       /* names known of it */
+    char **type_names;         /* [type_count] */
+};
+
+/* Find or create the service, deployment and instance, and load its chain's end. Repeatable. */
+enum status instance_open(struct db *db, const struct process_identity *identity,
+                          struct instance_state *ret, struct why *why) MUST_CHECK;
+void instance_state_done(struct instance_state *state);
+
+/* The highest sequence number of an agent run that is committed; 0 if none. */
+enum status agent_high_water(struct db *db, const uint8_t agent_id[ID_BYTES], uint64_t *ret,
+                             struct why *why) MUST_CHECK;
+
+struct snapshot_row {
+    int64_t service_id, instance_id;
+    uint64_t sequence, base_sequence; /* base 0: keyframe */
+    int64_t time_ms;
+    uint32_t types;
+    uint64_t objects, bytes; /* totals, decoded */
+    uint64_t rss_anon_bytes, swap_bytes, container_usage_bytes, container_limit_bytes;
+    uint64_t cpu_ms, not_objects_bytes;
+    uint32_t coverage, dropped;
+    const uint8_t *body; /* copied */
+    size_t body_size;
+};
+
+/* What will be committed together. Filled by one thread, then handed to the writer's. */
+struct write_batch;
+
+struct write_batch *write_batch_new(void);
+void write_batch_free(struct write_batch *batch);
+size_t write_batch_bytes(const struct write_batch *batch); /* memory held */
+size_t write_batch_snapshots(const struct write_batch *batch);
+void write_batch_snapshot(struct write_batch *batch, const struct snapshot_row *row);
+/* Append names to an instance's type table; `first_index` is where they go. Repeats are harmless. */
+void write_batch_types(struct write_batch *batch, int64_t service_id, int64_t instance_id,
+                       uint32_t first_index, const char *const *names, uint32_t count);
+void write_batch_end(struct write_batch *batch, int64_t service_id, int64_t instance_id,
+                     int64_t time_ms, const char *reason);
+/* Everything of this agent run up to `sequence` is in this batch or an earlier one. */
+void write_batch_high_water(struct write_batch *batch, const uint8_t agent_id[ID_BYTES],
+                            uint64_t sequence);
+
+/*
+ * One transaction. OK: all of it is durable, and a row that was there before is there once. On
+ * UNAVAILABLE the same batch may be tried again, also when the outcome of the COMMIT is unknown.
+ */
+enum status write_batch_commit(struct db *db, struct write_batch *batch, struct why *why) MUST_CHECK;
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+struct service_row {
+    int64_t id;
+    const char *name, *service_namespace, *environment;
+};
+struct deployment_row {
+    int64_t id;
+    const char *version;
+    int64_t first_seen_ms, last_seen_ms;
+    uint32_t oom_kills;
+};
+struct instance_row {
+    int64_t id, deployment_id;
+    uint8_t uuid[ID_BYTES];
+    int64_t started_ms, ended_ms; /* 0: not ended */
+    int oom_killed;
+    int64_t last_seen_ms;         /* newest snapshot; 0: none */
+    int64_t interval_ms;          /* between its two newest snapshots; 0: unknown */
+    uint64_t objects, bytes;      /* of the newest snapshot */
+    uint32_t type_count;
+    const int32_t *type_ids; /* [type_count], index -> global type id */
+};
+
+/* Lists live in the caller's arena. Services by name; deployments oldest first; instances by start. */
+enum status service_list(struct db *db, struct arena *arena, struct service_row **ret, size_t *ret_count,
+                         struct why *why) MUST_CHECK;
+enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
+                            struct deployment_row **ret, size_t *ret_count, struct why *why) MUST_CHECK;
+/* Of one service; `from_ms` leaves out those that ended or were last seen before it (0: all). */
+enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
+                          struct instance_row **ret, size_t *ret_count, struct why *why) MUST_CHECK;
+
+/* Global type ids. `type_id_find`: NOT_FOUND if no process ever had that name. */
+enum status type_id_find(struct db *db, const char *name, int32_t *ret, struct why *why) MUST_CHECK;
+/* The names of `count` ids, in the arena, same order; "?" for an unknown id. */
+enum status type_names(struct db *db, const int32_t *ids, size_t count, struct arena *arena,
+                       const char ***ret, struct why *why) MUST_CHECK;
+
+struct history_snapshot {
+    uint64_t sequence;
+    int64_t time_ms;
+    const struct heap_values *values; /* valid during the visit */
+    uint64_t objects, bytes, rss_anon_bytes, container_usage_bytes, container_limit_bytes, cpu_ms;
+};
+
+/* Anything but OK ends the walk and is returned. */
+typedef enum status history_visit_fn(void *user, const struct history_snapshot *snapshot);
+
+/*
+ * Every snapshot of one instance with from_ms <= time <= to_ms, decoded, ascending by sequence.
+ * A stretch whose keyframe is missing is skipped.
+ */
+enum status history_walk(struct db *db, int64_t service_id, int64_t instance_id, int64_t from_ms,
+                         int64_t to_ms, history_visit_fn *visit, void *user, struct why *why) MUST_CHECK;
+
+/* ---- findings ------------------------------------------------------------------------------- */
+
+struct finding_row {
+    int64_t service_id;
+    const char *service, *service_namespace, *environment; /* read only */
+    const char *type, *severity;
+    const char *introduced_in; /* "" : in the oldest version known */
+    double count_per_hour, bytes_per_hour, confidence;
+    int64_t first_seen_ms, last_seen_ms;
+    int64_t until_limit_ms; /* 0: no limit known */
+    uint32_t instances;
+    const char *companions_json; /* array of names */
+};
+
+/* Replace the open findings of a service by these: kept ones keep first_seen_ms, others close. */
+enum status findings_replace(struct db *db, int64_t service_id, const struct finding_row *rows,
+                             size_t count, int64_t now_ms, struct why *why) MUST_CHECK;
+/* Open ones; service_id 0: of all services. By bytes_per_hour, largest first. */
+enum status findings_list(struct db *db, int64_t service_id, struct arena *arena,
+                          struct finding_row **ret, size_t *ret_count, struct why *why) MUST_CHECK;
+
+#endif

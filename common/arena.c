@@ -1,0 +1,102 @@
+#include "arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_BYTES = 16 * 1024 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size;
+    size_t used;
+    alignas(max_align_t) unsigned char data[];
+};
+
+void arena_init(struct arena *arena, size_t cap_bytes)
+{
+    *arena = (struct arena){.cap_bytes = cap_bytes};
+}
+
+static void free_blocks(struct arena_block *block)
+{
+    while (block != NULL) {
+        struct arena_block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+void arena_done(struct arena *arena)
+{
+    if (arena == NULL)
+        return;
+    free_blocks(arena->head);
+    arena->head = NULL;
+    arena->used_bytes = 0;
+}
+
+void arena_reset(struct arena *arena)
+{
+    if (arena->head != NULL) {
+        free_blocks(arena->head->next);
+        arena->head->next = NULL;
+        arena->head->used = 0;
+    }
+    arena->used_bytes = 0;
+}
+
+static struct arena_block *grow(struct arena *arena, size_t size)
+{
+    size_t room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
+    struct arena_block *block = malloc(sizeof(*block) + room);
+    if (block == NULL)
+        return NULL;
+    block->size = room;
+    block->used = 0;
+    block->next = arena->head;
+    arena->head = block;
+    return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    const size_t align = alignof(max_align_t);
+    if (size > arena->cap_bytes)
+        return NULL;
+    size_t padded = (size + align - 1) / align * align;
+    if (padded == 0)
+        padded = align;
+    if (padded > arena->cap_bytes - arena->used_bytes)
+        return NULL;
+    struct arena_block *block = arena->head;
+    if (block == NULL || block->size - block->used < padded) {
+        block = grow(arena, padded);
+        if (block == NULL)
+            return NULL;
+    }
+    void *memory = block->data + block->used;
+    block->used += padded;
+    arena->used_bytes += padded;
+    return memory;
+}
+
+void *arena_must(struct arena *arena, size_t size)
+{
+    void *memory = arena_alloc(arena, size);
+    ASSERT(memory != NULL);
+    return memory;
+}
+
+char *arena_strndup(struct arena *arena, const char *text, size_t size)
+{
+    if (size == SIZE_MAX)
+        return NULL;
+    char *copy = arena_alloc(arena, size + 1);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, text, size);
+    copy[size] = '\0';
+    return copy;
+}

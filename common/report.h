@@ -1,0 +1,66 @@
+/*
+ * Rows for people and programs: the one implementation of `-o table|json|csv`.
+ *
+ *     report_begin(&report, REPORT_TABLE, columns, ARRAY_SIZE(columns));
+ *     report_text(&report, "shop"); report_uint(&report, 12); ...   one call a column, row by row
+ *     report_end(&report);                                          prints to standard output
+ *
+ * A table has aligned columns (numbers to the right, thousands apart, bytes as 1.2 MB), is cut to
+ * no width, and is coloured only on a terminal. JSON is an array of objects with the columns' keys and
+ * raw numbers; CSV (RFC 4180) has a header line of keys and raw numbers. Text from outside is shown
+ * with its control bytes as '?', so that it cannot drive the terminal; CSV text that a spreadsheet
+ * would run as a formula is left alone inside quotes.
+ */
+#ifndef COMMON_REPORT_H
+#define COMMON_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "status.h"
+#include "why.h"
+
+enum report_format { REPORT_TABLE, REPORT_JSON, REPORT_CSV };
+
+enum report_unit {
+    REPORT_PLAIN,    /* text or a number */
+    REPORT_BYTES,    /* table: "1.2 MB" (powers of 1000) */
+    REPORT_RATE,     /* number with sign, table: "+1,234/h" */
+    REPORT_BYTE_RATE, /* table: "+1.2 MB/h" */
+    REPORT_TIME,     /* milliseconds since 1970; table: local "2026-11-22 09:20:46"; JSON and CSV: UTC text */
+    REPORT_DURATION, /* milliseconds; table: "3d 4h" */
+    REPORT_SHARE,    /* 0..1; table: "97 %" */
+};
+
+struct report_column {
+    const char *key;   /* JSON and CSV; lower case with underscores */
+    const char *title; /* table */
+    enum report_unit unit;
+};
+
+struct report {
+    enum report_format format;
+    const struct report_column *columns; /* the caller's, until report_end */
+    size_t column_count;
+    size_t next; /* column of the next cell */
+    struct buf *cells;
+    size_t cell_count;
+};
+
+/* "table", "json", "csv". STATUS_USAGE otherwise. */
+enum status report_format_parse(const char *text, enum report_format *ret, struct why *why) MUST_CHECK;
+
+void report_begin(struct report *report, enum report_format format,
+                  const struct report_column *columns, size_t column_count);
+void report_text(struct report *report, const char *text);
+void report_uint(struct report *report, uint64_t value);
+void report_int(struct report *report, int64_t value);
+void report_double(struct report *report, double value); /* NaN: an empty cell, null in JSON */
+/* Print and free. `empty` is the sentence that a table without rows shows instead. */
+void report_end(struct report *report, const char *empty);
+
+/* The same wording elsewhere: "1.2 MB", "+1,234/h" ... appended to `ret`. */
+void report_format_number(struct buf *ret, double value, enum report_unit unit);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * The gRPC client: a channel to one collector; blocking unary calls for commands, and one
+ * bidirectional stream with callbacks on the loop for the agent.
+ *
+ * The channel owns one thread, which only waits for gRPC and posts to the loop. Retries, proxies
+ * and service configs of gRPC are switched off: reconnecting is the caller's business.
+ */
+#ifndef COMMON_RPC_RPC_CLIENT_H
+#define COMMON_RPC_RPC_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "loop.h"
+#include "rpc_code.h"
+#include "status.h"
+#include "why.h"
+
+struct rpc_channel;
+struct rpc_stream;
+
+struct rpc_channel_options {
+    const char *target; /* "HOST:PORT", "[::1]:4777", "unix:/path" */
+    /* PEM texts; `tls_ca` set: TLS, with the client's own pair if given. Copied. */
+    const char *tls_ca, *tls_certificate, *tls_key;
+    uint32_t message_bytes_max; /* 0: 64 MiB (answers to queries are large) */
+};
+
+/* Does not connect yet. STATUS_USAGE: the target is not HOST:PORT or unix:PATH. */
+enum status rpc_channel_new(const struct rpc_channel_options *options, struct rpc_channel **ret,
+                            struct why *why) MUST_CHECK;
+void rpc_channel_free(struct rpc_channel *channel); /* after its streams have closed; blocks */
+
+/*
+ * One request, one answer appended to `ret`. Blocks until answered or `deadline_ms` has passed. On
+ * failure `why` holds the peer's message, or what to do when nobody answers at the target.
+ */
+enum status rpc_channel_call(struct rpc_channel *channel, const char *path, const struct buf *request,
+                             int64_t deadline_ms, struct buf *ret, struct why *why) MUST_CHECK;
+
+struct rpc_stream_events {
+    /* One message for each rpc_stream_read. `data` is valid during the callback only. */
+    void (*message)(void *user, const uint8_t *data, size_t size);
+    /* What was sent last has left our hands, and nothing waits: send the next. */
+    void (*writable)(void *user);
+    /* The end, exactly once; the stream is freed after it returns. `text` is the peer's message. */
+    void (*closed)(void *user, enum rpc_code code, const char *text);
+};
+
+/* Open a stream; every callback runs on `loop`'s thread, and all rpc_stream_ calls are made there. */
+struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path, struct loop *loop,
+                                   const struct rpc_stream_events *events, void *user);
+void rpc_stream_read(struct rpc_stream *stream);
+/* Copies; queues in order, one in flight. */
+void rpc_stream_send(struct rpc_stream *stream, const uint8_t *data, size_t size);
+size_t rpc_stream_unsent_bytes(const struct rpc_stream *stream);
+void rpc_stream_half_close(struct rpc_stream *stream); /* after what was sent */
+void rpc_stream_cancel(struct rpc_stream *stream);     /* `closed` still comes */
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * The gRPC server: methods in a table, calls as callbacks on one thread.
+ *
+ * Threads. The server owns one thread. Every callback of every call runs on it, so handlers need no
+ * locks; nothing may block in one. `rpc_server_post` brings work of other threads onto it, and is
+ * the only function here (beside start and stop) that another thread may call.
+ *
+ * A call. `opened`, then any number of `message` (one for each rpc_call_read), `half_closed` when
+ * the peer will send no more, and at last `closed`, exactly once, whatever happened. After `closed`
+ * returns the call is freed, unless it is held: rpc_call_hold/release count references for work
+ * that is under way elsewhere. On a closed call send and finish do nothing.
+ *
+ * Backpressure. A message arrives only when rpc_call_read asked for it: not asking stops the peer
+ * once its flow-control window (64 KiB) is full. Sent messages queue in order, one in flight;
+ * `rpc_call_unsent_bytes` tells how much waits.
+ *
+ * Unregistered methods are answered UNIMPLEMENTED. Messages above the limit end RESOURCE_EXHAUSTED,
+ * compressed messages end UNIMPLEMENTED.
+ */
+#ifndef COMMON_RPC_RPC_SERVER_H
+#define COMMON_RPC_RPC_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loop.h"
+#include "rpc_code.h"
+#include "status.h"
+#include "why.h"
+
+struct rpc_server;
+struct rpc_call;
+
+struct rpc_method {
+    const char *path; /* "/heapfleet.v1.Query/ListServices"; outlives the server */
+    void *user;       /* rpc_call_user(call) */
+    void (*opened)(struct rpc_call *call);
+    /* `data` is valid during the callback only. */
+    void (*message)(struct rpc_call *call, const uint8_t *data, size_t size);
+    void (*half_closed)(struct rpc_call *call); /* may be NULL */
+    void (*closed)(struct rpc_call *call);      /* may be NULL */
+};
+
+struct rpc_server_options {
+    const char *listen;        /* "127.0.0.1:4777", "[::1]:0", "unix:/run/heapfleet.sock" */
+    uint32_t message_bytes_max; /* of one received message; 0: 256 KiB */
+    uint32_t streams_max;       /* concurrent calls a connection; 0: 1024 */
+    /* PEM texts, zero-terminated; all NULL: plaintext. `tls_client_ca` set: client certificates are
+     * required and verified. Copied. */
+    const char *tls_certificate, *tls_key, *tls_client_ca;
+};
+
+/*
+ * Bind and serve. `methods` (count of them) is copied, the strings and user pointers are not.
+ * STATUS_INVALID: the address cannot be parsed; STATUS_DENIED or STATUS_CONFLICT: cannot be bound.
+ */
+enum status rpc_server_start(const struct rpc_server_options *options,
+                             const struct rpc_method *methods, size_t count,
+                             struct rpc_server **ret, struct why *why) MUST_CHECK;
+
+/* The bound TCP port (of use when 0 was asked for); 0 for a UNIX socket. */
+int rpc_server_port(const struct rpc_server *server);
+
+/* Run fn(arg) on the server's thread. Any thread; after rpc_server_stop began it still runs. */
+void rpc_server_post(struct rpc_server *server, call_fn *fn, void *arg);
+
+/*
+ * Orderly end: no new calls or connections, wait up to `grace_ms` for the open ones (their owner
+ * finishes them), cancel the rest, join the thread, free the server. Blocks; not on the server's
+ * thread. NULL is fine.
+ */
+void rpc_server_stop(struct rpc_server *server, int grace_ms);
+
+void *rpc_call_user(const struct rpc_call *call); /* of the method */
+void rpc_call_set_data(struct rpc_call *call, void *data);
+void *rpc_call_data(const struct rpc_call *call);
+const char *rpc_call_peer(const struct rpc_call *call); /* "ipv4:127.0.0.1:51234"; never NULL */
+
+/* Value of a request header (lower-case key), or NULL. Valid until `closed` returned. */
+const char *rpc_call_header(const struct rpc_call *call, const char *key);
+
+void rpc_call_read(struct rpc_call *call); /* ask for one more message; idempotent while asked */
+void rpc_call_send(struct rpc_call *call, const uint8_t *data, size_t size); /* copies */
+size_t rpc_call_unsent_bytes(const struct rpc_call *call);
+/* After what was sent; further sends are ignored. `message` is copied; NULL for none. */
+void rpc_call_finish(struct rpc_call *call, enum rpc_code code, const char *message);
+
+void rpc_call_hold(struct rpc_call *call);
+void rpc_call_release(struct rpc_call *call);
+int rpc_call_is_closed(const struct rpc_call *call);
+
+#endif
