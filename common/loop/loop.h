@@ -25,7 +25,7 @@ typedef void call_fn(void *arg);
 struct loop *loop_new(void);
 void loop_free(struct loop *loop); /* after loop_run returned; runs nothing that is still posted */
 void loop_run(struct loop *loop);  /* until loop_stop */
-void loop_stop(struct loop *loop); /* any thread */
+void loop_stop(struct loop *loop); /* any thread; what this thread posted before runs first */
 
 /* Run fn(arg) on the loop's thread, in order of posting. Any thread. Memory for the call is taken
  * from the heap and freed after it. */
@@ -43,11 +43,12 @@ struct loop_signal *loop_signal_new(struct loop *loop, int signal, call_fn *fn, 
 void loop_signal_free(struct loop_signal *signal);
 
 /* fn(arg) whenever `fd` is readable (level triggered). The fd stays the caller's and must outlive
- * the handle. NULL if the fd cannot be polled. */
+ * the handle; it becomes non-blocking. An end or an error counts as readable. NULL if the fd cannot
+ * be polled (a plain file). */
 struct loop_readable *loop_readable_new(struct loop *loop, int fd, call_fn *fn, void *arg);
 void loop_readable_free(struct loop_readable *readable);
 
-/* A thread that runs what is posted to it, one call after the other. All signals are blocked in it. */
+/* A thread that runs what is posted to it, one call after the other. Signals are blocked in it. */
 struct worker *worker_new(const char *name);
 void worker_post(struct worker *worker, call_fn *fn, void *arg); /* any thread */
 /* Runs what was posted before, then joins the thread. */

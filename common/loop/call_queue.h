@@ -1,0 +1,35 @@
+/*
+ * Calls on their way from any thread to one thread: the queue behind loop_post, worker_post and
+ * rpc_server_post. Many threads push; the owner takes everything at once and runs it.
+ */
+#ifndef COMMON_LOOP_CALL_QUEUE_H
+#define COMMON_LOOP_CALL_QUEUE_H
+
+#include <pthread.h>
+
+#include "attributes.h"
+#include "loop.h"
+
+struct queued_call; /* a singly linked list, oldest first */
+
+struct call_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t filled; /* for call_queue_wait */
+    struct queued_call *first, **last;
+};
+
+void call_queue_init(struct call_queue *queue);
+void call_queue_done(struct call_queue *queue); /* drops what is queued without running it */
+
+/* Any thread. 1 if the queue was empty: the owner has to be woken; 0 if somebody has done so. */
+int call_queue_push(struct call_queue *queue, call_fn *fn, void *arg);
+
+/* Everything queued, or NULL; yours until call_queue_run. */
+struct queued_call *call_queue_take(struct call_queue *queue) MUST_CHECK;
+/* The same, but waits until there is something. */
+struct queued_call *call_queue_wait(struct call_queue *queue) MUST_CHECK;
+
+/* Run the calls in order, outside the lock, and free them. NULL is fine. */
+void call_queue_run(struct queued_call *calls);
+
+#endif
