@@ -53,7 +53,8 @@ struct heap_values {
 
 void heap_values_done(struct heap_values *heap);
 
-/* Exactly `types` (at most SNAPSHOT_TYPES_MAX) entries; new ones are (0, 0). Aborts without memory. */
+/* Exactly `types` (at most SNAPSHOT_TYPES_MAX) entries; new ones are (0, 0). Aborts without memory.
+ */
 void heap_values_resize(struct heap_values *heap, uint32_t types);
 
 void heap_values_copy(struct heap_values *to, const struct heap_values *from);
@@ -69,9 +70,10 @@ void snapshot_encode_delta(const struct heap_values *base, const struct heap_val
 int snapshot_is_keyframe(const uint8_t *body, size_t size);
 
 /*
- * Apply `body` to `heap`: a keyframe replaces it, a delta changes it. On any failure `heap` is as
- * it was. STATUS_INVALID: not a body, trailing bytes, a value out of range, fewer types than before.
- * Work is linear in `size` + types.
+ * Apply `body` to `heap`: a keyframe replaces it whatever it was, a delta changes it. On any
+ * failure `heap` is as it was. STATUS_INVALID: not a body, trailing bytes, a value out of range, an
+ * entry that changes nothing, a delta with fewer types than `heap`. So there is exactly one body
+ * for a keyframe, and one for a change. Work is linear in `size` + types.
  */
 enum status snapshot_decode(const uint8_t *body, size_t size, struct heap_values *heap,
                             struct why *why) MUST_CHECK;
