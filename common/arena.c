@@ -39,10 +39,15 @@ void arena_done(struct arena *arena)
 
 void arena_reset(struct arena *arena)
 {
-    if (arena->head != NULL) {
-        free_blocks(arena->head->next);
-        arena->head->next = NULL;
-        arena->head->used = 0;
+    struct arena_block *head = arena->head;
+    if (head != NULL) {
+        free_blocks(head->next);
+        head->next = NULL;
+        head->used = 0;
+        if (head->size > BLOCK_BYTES) { /* one large unit of work is no reason to hold its memory */
+            free(head);
+            arena->head = NULL;
+        }
     }
     arena->used_bytes = 0;
 }
@@ -63,7 +68,7 @@ static struct arena_block *grow(struct arena *arena, size_t size)
 void *arena_alloc(struct arena *arena, size_t size)
 {
     const size_t align = alignof(max_align_t);
-    if (size > arena->cap_bytes)
+    if (size > arena->cap_bytes || size > SIZE_MAX / 2)
         return NULL;
     size_t padded = (size + align - 1) / align * align;
     if (padded == 0)

@@ -26,7 +26,7 @@ void arena_init(struct arena *arena, size_t cap_bytes);
 /* Give all memory back to the system. The arena may be used again. */
 void arena_done(struct arena *arena);
 
-/* Invalidate everything handed out; keeps one block for the next unit of work. */
+/* Invalidate everything handed out; keeps at most one ordinary block for the next unit of work. */
 void arena_reset(struct arena *arena);
 
 /* `size` bytes aligned for any type, not cleared. NULL when the cap or the system says no. */

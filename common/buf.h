@@ -30,7 +30,7 @@ void buf_printf(struct buf *buf, const char *format, ...) PRINTF(2, 3);
 /* A zero behind the last byte, not counted in size; returns data as text. Valid until changed. */
 const char *buf_text(struct buf *buf);
 
-/* You now own the storage (free()); the buf is empty. NULL when it held nothing. */
+/* You now own the storage (free()); the buf is empty. NULL when it never held anything. */
 uint8_t *buf_detach(struct buf *buf, size_t *ret_size);
 
 #endif

@@ -8,6 +8,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "json.h"
+#include "utf8.h"
 
 static enum log_level least_level = LOG_INFO;
 static enum log_format line_format = LOG_TEXT;
@@ -42,10 +43,7 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
         (void)vsnprintf(detail, sizeof(detail), format, args);
         va_end(args);
     }
-    for (char *c = detail; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
-    }
+    utf8_scrub(detail, strlen(detail));
     char when[CLOCK_TEXT_BYTES];
     clock_format_utc(clock_wall_ms(), when);
     struct buf line = BUF_INIT;

@@ -7,8 +7,12 @@
  *         {0},
  *     };
  *
- * "--name value", "--name=value" and "-n value" are accepted, flags stand alone, and "--" ends the
- * options. `--help` and `--version` are the caller's business (they are ordinary OPTION_FLAGs).
+ * "--name value", "--name=value", "-n value" and "-nvalue" are accepted, flags stand alone, and
+ * "--" ends the options. `--help` and `--version` are the caller's business (they are ordinary
+ * OPTION_FLAGs), and alone are not read from the environment: images often set a VERSION.
+ *
+ * An environment variable that is empty counts as not set. A flag's is 1, true, yes, on, or 0,
+ * false, no, off. A list takes one item from the environment.
  */
 #ifndef COMMON_OPTIONS_H
 #define COMMON_OPTIONS_H
@@ -22,7 +26,7 @@ enum option_kind {
     OPTION_U64,      /* uint64_t * */
     OPTION_DURATION, /* int64_t *: milliseconds, parse.h */
     OPTION_BYTES,    /* uint64_t *, parse.h */
-    OPTION_LIST,     /* struct option_list *: may be repeated */
+    OPTION_LIST,     /* struct option_list *: may be repeated, at most OPTION_LIST_MAX times */
 };
 
 enum { OPTION_LIST_MAX = 64 };
@@ -37,8 +41,8 @@ struct option {
     char letter;      /* 0: none */
     enum option_kind kind;
     void *target;
-    const char *metavar; /* of its value, for the help */
-    const char *help;    /* one line */
+    const char *metavar;       /* of its value, for the help */
+    const char *help;          /* one line */
     const char *value_default; /* for the help only; NULL: not shown */
 };
 
@@ -48,7 +52,7 @@ struct option {
  * `*ret_rest` is its index in argv, or argc.
  *
  * STATUS_USAGE with a sentence that names the word and what would be right; near misses of a name
- * are suggested.
+ * are suggested. On failure some targets may have been set.
  */
 enum status options_parse(const struct option *options, int argc, char **argv,
                           const char **operands, int operands_max, int *ret_operands, int *ret_rest,

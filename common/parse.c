@@ -59,7 +59,7 @@ enum status parse_duration_ms(const char *text, int64_t *ret)
     enum status status = parse_with_unit(text, units, ARRAY_SIZE(units), &value);
     if (status != STATUS_OK)
         return status;
-    if (value > 3.2e12)
+    if (value > 3.15576e12)
         return STATUS_INVALID;
     *ret = (int64_t)llround(value);
     return STATUS_OK;
@@ -69,9 +69,9 @@ enum status parse_bytes(const char *text, uint64_t *ret)
 {
     const double k = 1024;
     const struct unit units[] = {
-        {"", 1},         {"B", 1},         {"k", k},         {"K", k},         {"KB", k},
-        {"KiB", k},      {"M", k * k},     {"MB", k * k},    {"MiB", k * k},   {"G", k * k * k},
-        {"GB", k * k * k}, {"GiB", k * k * k},
+        {"", 1},        {"B", 1},         {"k", k},          {"K", k},
+        {"KB", k},      {"KiB", k},       {"M", k * k},      {"MB", k * k},
+        {"MiB", k * k}, {"G", k * k * k}, {"GB", k * k * k}, {"GiB", k * k * k},
     };
     double value = 0;
     enum status status = parse_with_unit(text, units, ARRAY_SIZE(units), &value);

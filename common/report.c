@@ -1,0 +1,455 @@
+/*
+ * JSON and CSV are written out cell by cell. A table cannot be: the width of a column is known when
+ * its last cell is. So its cells are kept as texts, each led by a mark that says how to show it,
+ * and laid out at the end.
+ */
+#include "report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "json.h"
+#include "terminal.h"
+#include "utf8.h"
+
+enum { COLUMNS_MAX = 32, GAP_COLUMNS = 2 };
+
+enum mark {
+    MARK_TEXT = 't',
+    MARK_NUMBER = 'n',
+    MARK_GROWS = 'g',
+    MARK_SHRINKS = 's',
+    MARK_NONE = 'e',
+};
+
+enum status report_format_parse(const char *text, enum report_format *ret, struct why *why)
+{
+    static const char *const names[] = {
+        [REPORT_TABLE] = "table", [REPORT_JSON] = "json", [REPORT_CSV] = "csv"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret = (enum report_format)i;
+            return STATUS_OK;
+        }
+    }
+    return why_fail(why, STATUS_USAGE, "there is no output format '%s': it is table, json or csv",
+                    text);
+}
+
+/* ---- numbers for people --------------------------------------------------------------------- */
+
+static void append_grouped(struct buf *ret, uint64_t value)
+{
+    char digits[24];
+    int size = snprintf(digits, sizeof(digits), "%" PRIu64, value);
+    for (int i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0)
+            buf_append_byte(ret, ',');
+        buf_append_byte(ret, (uint8_t)digits[i]);
+    }
+}
+
+/* Whole numbers whole, others with one digit behind the point. size >= 0 */
+static void append_plain(struct buf *ret, double size)
+{
+    if (size >= 1e18) {
+        buf_printf(ret, "%.3g", size);
+        return;
+    }
+    double tenths = floor(size * 10 + 0.5);
+    if (size == floor(size) || fmod(tenths, 10) == 0) {
+        append_grouped(ret, (uint64_t)(size + 0.5));
+        return;
+    }
+    append_grouped(ret, (uint64_t)(tenths / 10));
+    buf_printf(ret, ".%d", (int)fmod(tenths, 10));
+}
+
+static void append_bytes(struct buf *ret, double size)
+{
+    static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
+    if (size < 999.5) {
+        buf_printf(ret, "%.0f B", size);
+        return;
+    }
+    size_t unit = 0;
+    size /= 1000;
+    while (size >= 999.95 && unit + 1 < ARRAY_SIZE(units)) {
+        size /= 1000;
+        unit++;
+    }
+    buf_printf(ret, "%.1f %s", size, units[unit]);
+}
+
+static void append_rate(struct buf *ret, double size)
+{
+    if (size >= 10)
+        append_grouped(ret, (uint64_t)(fmin(size, 1e18) + 0.5));
+    else
+        append_plain(ret, size);
+}
+
+/* "3d 4h": the two largest units that are not zero, or one. */
+static void append_duration(struct buf *ret, double size)
+{
+    static const struct {
+        int64_t ms;
+        const char *name;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}};
+    int64_t ms = (int64_t)fmin(size + 0.5, 9e18);
+    if (ms < 1000) {
+        buf_printf(ret, "%" PRId64 "ms", ms);
+        return;
+    }
+    size_t at = 0;
+    while (units[at].ms > ms)
+        at++;
+    buf_printf(ret, "%" PRId64 "%s", ms / units[at].ms, units[at].name);
+    if (at + 1 == ARRAY_SIZE(units))
+        return;
+    int64_t rest = ms % units[at].ms / units[at + 1].ms;
+    if (rest > 0)
+        buf_printf(ret, " %" PRId64 "%s", rest, units[at + 1].name);
+}
+
+static void append_local_time(struct buf *ret, double value)
+{
+    time_t seconds = (time_t)floor(value / 1000);
+    struct tm parts = {0};
+    char text[32] = "?";
+    if (localtime_r(&seconds, &parts) != NULL && parts.tm_year < 8100)
+        (void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &parts);
+    buf_append_text(ret, text);
+}
+
+static void append_share(struct buf *ret, double size)
+{
+    buf_printf(ret, "%.0f %%", size * 100);
+}
+
+static const struct {
+    void (*append)(struct buf *ret, double size);
+    const char *suffix; /* of a rate that is not zero */
+} looks[] = {
+    [REPORT_PLAIN] = {append_plain, ""},     [REPORT_BYTES] = {append_bytes, ""},
+    [REPORT_RATE] = {append_rate, "/h"},     [REPORT_BYTE_RATE] = {append_bytes, "/h"},
+    [REPORT_TIME] = {append_local_time, ""}, [REPORT_DURATION] = {append_duration, ""},
+    [REPORT_SHARE] = {append_share, ""},
+};
+
+static int is_rate(enum report_unit unit)
+{
+    return unit == REPORT_RATE || unit == REPORT_BYTE_RATE;
+}
+
+/* A rate that would be shown as zero is one. */
+static int rounds_to_zero(double value, enum report_unit unit)
+{
+    return fabs(value) < (unit == REPORT_BYTE_RATE ? 0.5 : 0.05);
+}
+
+void report_format_number(struct buf *ret, double value, enum report_unit unit)
+{
+    if (!isfinite(value)) {
+        buf_append_byte(ret, '-');
+        return;
+    }
+    if (is_rate(unit) && rounds_to_zero(value, unit)) {
+        buf_append_text(ret, unit == REPORT_BYTE_RATE ? "0 B/h" : "0/h");
+        return;
+    }
+    if (unit == REPORT_TIME) {
+        append_local_time(ret, value);
+        return;
+    }
+    if (value < 0)
+        buf_append_byte(ret, '-');
+    else if (is_rate(unit))
+        buf_append_byte(ret, '+');
+    looks[unit].append(ret, fabs(value));
+    buf_append_text(ret, looks[unit].suffix);
+}
+
+/* ---- cells ---------------------------------------------------------------------------------- */
+
+void report_begin(struct report *report, enum report_format format,
+                  const struct report_column *columns, size_t column_count)
+{
+    ASSERT(column_count > 0 && column_count <= COLUMNS_MAX);
+    *report = (struct report){.format = format, .columns = columns, .column_count = column_count};
+    if (format == REPORT_JSON)
+        buf_append_byte(&report->text, '[');
+    for (size_t i = 0; i < column_count && format == REPORT_CSV; i++)
+        buf_printf(&report->text, "%s%s", i > 0 ? "," : "", columns[i].key);
+    if (format == REPORT_CSV)
+        buf_append_byte(&report->text, '\n');
+}
+
+static const struct report_column *begin_cell(struct report *report, enum mark mark)
+{
+    const struct report_column *column = &report->columns[report->next];
+    struct buf *text = &report->text;
+    int first = report->next == 0;
+    if (report->format == REPORT_TABLE)
+        buf_append_byte(text, (uint8_t)mark);
+    else if (report->format == REPORT_CSV)
+        buf_append_text(text, first ? "" : ",");
+    else
+        buf_printf(text, "%s\"%s\": ",
+                   !first             ? ", "
+                   : report->rows > 0 ? ",\n  {"
+                                      : "\n  {",
+                   column->key);
+    return column;
+}
+
+static void end_cell(struct report *report)
+{
+    if (report->format == REPORT_TABLE)
+        buf_append_byte(&report->text, '\0');
+    report->next++;
+    if (report->next < report->column_count)
+        return;
+    report->next = 0;
+    report->rows++;
+    if (report->format == REPORT_JSON)
+        buf_append_byte(&report->text, '}');
+    else if (report->format == REPORT_CSV)
+        buf_append_byte(&report->text, '\n');
+}
+
+static void append_scrubbed(struct buf *ret, const char *text)
+{
+    size_t start = ret->size;
+    buf_append_text(ret, text);
+    utf8_scrub((char *)ret->data + start, ret->size - start);
+}
+
+/* In quotes when it holds what CSV gives a meaning to, or what a spreadsheet would run. */
+static void append_csv(struct buf *ret, const char *text)
+{
+    size_t plain = strcspn(text, ",\"\r\n");
+    if (text[plain] == '\0' && strchr("=+-@ \t", text[0]) == NULL) {
+        append_scrubbed(ret, text);
+        return;
+    }
+    if (*text == '\0')
+        return;
+    size_t start = ret->size;
+    buf_append_byte(ret, '"');
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            buf_append_byte(ret, '"');
+        buf_append_byte(ret, (uint8_t)*text);
+    }
+    buf_append_byte(ret, '"');
+    utf8_scrub((char *)ret->data + start, ret->size - start);
+}
+
+void report_text(struct report *report, const char *text)
+{
+    (void)begin_cell(report, MARK_TEXT);
+    if (report->format == REPORT_JSON)
+        json_append_string(&report->text, text, strlen(text));
+    else if (report->format == REPORT_CSV)
+        append_csv(&report->text, text);
+    else if (*text != '\0')
+        append_scrubbed(&report->text, text);
+    else
+        buf_append_byte(&report->text, '-');
+    end_cell(report);
+}
+
+void report_texts(struct report *report, const char *const *texts, size_t count)
+{
+    if (report->format != REPORT_JSON) {
+        struct buf all = BUF_INIT;
+        for (size_t i = 0; i < count; i++)
+            buf_printf(&all, "%s%s", i > 0 ? ", " : "", texts[i]);
+        report_text(report, buf_text(&all));
+        buf_done(&all);
+        return;
+    }
+    (void)begin_cell(report, MARK_TEXT);
+    buf_append_byte(&report->text, '[');
+    for (size_t i = 0; i < count; i++) {
+        buf_append_text(&report->text, i > 0 ? ", " : "");
+        json_append_string(&report->text, texts[i], strlen(texts[i]));
+    }
+    buf_append_byte(&report->text, ']');
+    end_cell(report);
+}
+
+void report_none(struct report *report)
+{
+    (void)begin_cell(report, MARK_NONE);
+    if (report->format == REPORT_JSON)
+        buf_append_text(&report->text, "null");
+    else if (report->format == REPORT_TABLE)
+        buf_append_byte(&report->text, '-');
+    end_cell(report);
+}
+
+static enum mark mark_of(double value, enum report_unit unit)
+{
+    if (!is_rate(unit))
+        return MARK_NUMBER;
+    if (rounds_to_zero(value, unit))
+        return MARK_NONE;
+    return value > 0 ? MARK_GROWS : MARK_SHRINKS;
+}
+
+static void machine_time(struct report *report, int64_t value)
+{
+    char utc[CLOCK_TEXT_BYTES];
+    clock_format_utc(value, utc);
+    buf_printf(&report->text, report->format == REPORT_JSON ? "\"%s\"" : "%s", utc);
+}
+
+void report_uint(struct report *report, uint64_t value)
+{
+    enum report_unit unit = report->columns[report->next].unit;
+    if (unit == REPORT_TIME) {
+        report_int(report, (int64_t)value);
+        return;
+    }
+    (void)begin_cell(report, mark_of((double)value, unit));
+    if (report->format != REPORT_TABLE)
+        buf_printf(&report->text, "%" PRIu64, value);
+    else if (unit == REPORT_PLAIN)
+        append_grouped(&report->text, value);
+    else
+        report_format_number(&report->text, (double)value, unit);
+    end_cell(report);
+}
+
+void report_int(struct report *report, int64_t value)
+{
+    enum report_unit unit = report->columns[report->next].unit;
+    if (unit == REPORT_TIME && value == 0) {
+        report_none(report);
+        return;
+    }
+    (void)begin_cell(report, mark_of((double)value, unit));
+    if (report->format == REPORT_TABLE)
+        report_format_number(&report->text, (double)value, unit);
+    else if (unit == REPORT_TIME)
+        machine_time(report, value);
+    else
+        buf_printf(&report->text, "%" PRId64, value);
+    end_cell(report);
+}
+
+void report_double(struct report *report, double value)
+{
+    enum report_unit unit = report->columns[report->next].unit;
+    if (!isfinite(value)) {
+        report_none(report);
+        return;
+    }
+    (void)begin_cell(report, mark_of(value, unit));
+    if (report->format == REPORT_TABLE)
+        report_format_number(&report->text, value, unit);
+    else
+        json_append_double(&report->text, value);
+    end_cell(report);
+}
+
+/* ---- the table ------------------------------------------------------------------------------ */
+
+struct layout {
+    size_t width[COLUMNS_MAX];
+    int to_the_right[COLUMNS_MAX];
+};
+
+static void measure(const struct report *report, struct layout *ret)
+{
+    const char *cell = (const char *)report->text.data;
+    for (size_t i = 0; i < report->column_count; i++) {
+        const struct report_column *column = &report->columns[i];
+        ret->width[i] = utf8_columns(column->title, strlen(column->title));
+        ret->to_the_right[i] = column->unit != REPORT_PLAIN && column->unit != REPORT_TIME;
+    }
+    for (size_t i = 0; i < report->rows * report->column_count; i++) {
+        size_t column = i % report->column_count;
+        size_t size = strlen(cell);
+        size_t width = utf8_columns(cell + 1, size - 1);
+        if (width > ret->width[column])
+            ret->width[column] = width;
+        if (*cell == MARK_NUMBER && report->columns[column].unit != REPORT_TIME)
+            ret->to_the_right[column] = 1;
+        cell += size + 1;
+    }
+}
+
+static void append_cell(const struct layout *layout, size_t column, int is_last, const char *text,
+                        const char *colour, struct buf *ret)
+{
+    int blanks = (int)(layout->width[column] - utf8_columns(text, strlen(text)));
+    if (layout->to_the_right[column])
+        buf_printf(ret, "%*s", blanks, "");
+    buf_printf(ret, "%s%s%s", colour, text, *colour != '\0' ? "\033[0m" : "");
+    if (is_last)
+        buf_append_byte(ret, '\n');
+    else
+        buf_printf(ret, "%*s", GAP_COLUMNS + (layout->to_the_right[column] ? 0 : blanks), "");
+}
+
+static const char *colour_of(char mark)
+{
+    switch (mark) {
+    case MARK_GROWS:
+        return "\033[31m";
+    case MARK_SHRINKS:
+        return "\033[32m";
+    case MARK_NONE:
+        return "\033[2m";
+    default:
+        return "";
+    }
+}
+
+static void append_table(const struct report *report, int colours, struct buf *ret)
+{
+    struct layout layout;
+    measure(report, &layout);
+    size_t last = report->column_count - 1;
+    for (size_t i = 0; i <= last; i++)
+        append_cell(&layout, i, i == last, report->columns[i].title, colours ? "\033[1m" : "", ret);
+    const char *cell = (const char *)report->text.data;
+    for (size_t i = 0; i < report->rows * report->column_count; i++) {
+        size_t column = i % report->column_count;
+        append_cell(&layout, column, column == last, cell + 1, colours ? colour_of(*cell) : "",
+                    ret);
+        cell += strlen(cell) + 1;
+    }
+}
+
+void report_finish(struct report *report, const char *empty, int colours, struct buf *ret)
+{
+    ASSERT(report->next == 0);
+    if (report->format != REPORT_TABLE) {
+        if (report->format == REPORT_JSON)
+            buf_append_text(&report->text, report->rows > 0 ? "\n]\n" : "]\n");
+        buf_append(ret, report->text.data, report->text.size);
+    } else if (report->rows > 0 || empty == NULL) {
+        append_table(report, colours, ret);
+    } else {
+        buf_printf(ret, "%s\n", empty);
+    }
+    buf_done(&report->text);
+}
+
+void report_end(struct report *report, const char *empty)
+{
+    struct buf out = BUF_INIT;
+    report_finish(report, empty, terminal_has_colours(STDOUT_FILENO), &out);
+    (void)fwrite(out.data, 1, out.size, stdout);
+    buf_done(&out);
+}

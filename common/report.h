@@ -6,10 +6,11 @@
  *     report_end(&report);                                          prints to standard output
  *
  * A table has aligned columns (numbers to the right, thousands apart, bytes as 1.2 MB), is cut to
- * no width, and is coloured only on a terminal. JSON is an array of objects with the columns' keys and
- * raw numbers; CSV (RFC 4180) has a header line of keys and raw numbers. Text from outside is shown
- * with its control bytes as '?', so that it cannot drive the terminal; CSV text that a spreadsheet
- * would run as a formula is left alone inside quotes.
+ * no width, and is coloured only on a terminal: growth red, shrinking green. JSON is an array of
+ * objects with the columns' keys and raw numbers; CSV (RFC 4180, lines end with a line feed) has a
+ * header line of keys and raw numbers. Text from outside is shown with its control bytes as '?', so
+ * that it cannot drive the terminal; CSV text that a spreadsheet would run as a formula is left
+ * alone inside quotes.
  */
 #ifndef COMMON_REPORT_H
 #define COMMON_REPORT_H
@@ -24,11 +25,12 @@
 enum report_format { REPORT_TABLE, REPORT_JSON, REPORT_CSV };
 
 enum report_unit {
-    REPORT_PLAIN,    /* text or a number */
-    REPORT_BYTES,    /* table: "1.2 MB" (powers of 1000) */
-    REPORT_RATE,     /* number with sign, table: "+1,234/h" */
+    REPORT_PLAIN,     /* text or a number */
+    REPORT_BYTES,     /* table: "1.2 MB" (powers of 1000) */
+    REPORT_RATE,      /* number with sign, table: "+1,234/h" */
     REPORT_BYTE_RATE, /* table: "+1.2 MB/h" */
-    REPORT_TIME,     /* milliseconds since 1970; table: local "2026-11-22 09:20:46"; JSON and CSV: UTC text */
+    REPORT_TIME, /* milliseconds since 1970; table: local "2026-11-22 09:20:46"; JSON and CSV: UTC
+                    text. 0: unknown, an empty cell */
     REPORT_DURATION, /* milliseconds; table: "3d 4h" */
     REPORT_SHARE,    /* 0..1; table: "97 %" */
 };
@@ -44,20 +46,29 @@ struct report {
     const struct report_column *columns; /* the caller's, until report_end */
     size_t column_count;
     size_t next; /* column of the next cell */
-    struct buf *cells;
-    size_t cell_count;
+    size_t rows;
+    struct buf
+        text; /* JSON, CSV: the output so far. table: the cells, marked, each with a final zero */
 };
 
 /* "table", "json", "csv". STATUS_USAGE otherwise. */
-enum status report_format_parse(const char *text, enum report_format *ret, struct why *why) MUST_CHECK;
+enum status report_format_parse(const char *text, enum report_format *ret,
+                                struct why *why) MUST_CHECK;
 
 void report_begin(struct report *report, enum report_format format,
                   const struct report_column *columns, size_t column_count);
 void report_text(struct report *report, const char *text);
+/* Several texts in a cell: an array in JSON, else with commas between. */
+void report_texts(struct report *report, const char *const *texts, size_t count);
 void report_uint(struct report *report, uint64_t value);
 void report_int(struct report *report, int64_t value);
-void report_double(struct report *report, double value); /* NaN: an empty cell, null in JSON */
-/* Print and free. `empty` is the sentence that a table without rows shows instead. */
+void report_double(struct report *report, double value);
+void report_none(struct report *report); /* empty: "-" in a table, null in JSON; so is a NaN */
+
+/* Append all of it to `ret` and free the report. `empty` is the sentence that a table without rows
+ * shows instead; NULL: its titles. */
+void report_finish(struct report *report, const char *empty, int colours, struct buf *ret);
+/* The same to standard output, with colours if it is a terminal that has them. */
 void report_end(struct report *report, const char *empty);
 
 /* The same wording elsewhere: "1.2 MB", "+1,234/h" ... appended to `ret`. */

@@ -4,19 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Control bytes would break the one-line promise; bytes of 0x80 and up may be UTF-8 and stay. */
-static void scrub(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-    }
-}
+#include "utf8.h"
 
+/* By way of a copy, so that the arguments may include the present text. */
 static void format_into(struct why *why, const char *format, va_list args)
 {
-    (void)vsnprintf(why->text, sizeof(why->text), format, args);
-    scrub(why->text);
+    char text[WHY_CAPACITY];
+    (void)vsnprintf(text, sizeof(text), format, args);
+    size_t size = strlen(text);
+    utf8_scrub(text, size);
+    memcpy(why->text, text, size + 1);
 }
 
 void why_set(struct why *why, const char *format, ...)
@@ -51,4 +48,5 @@ void why_prefix(struct why *why, const char *format, ...)
     va_end(args);
     size_t used = strlen(why->text);
     (void)snprintf(why->text + used, sizeof(why->text) - used, ": %s", old.text);
+    utf8_scrub(why->text, strlen(why->text)); /* the cut may have split a character */
 }

@@ -14,7 +14,8 @@ struct why {
     char text[WHY_CAPACITY];
 };
 
-/* Replace the text. What does not fit is cut. Bytes that are not printable become '?'. */
+/* Replace the text. What does not fit is cut. Bytes that are not printable become '?'. The
+ * arguments may include the present text. */
 void why_set(struct why *why, const char *format, ...) PRINTF(2, 3);
 
 /* Put "context: " before the present text. */
