@@ -1,6 +1,7 @@
 /*
  * Is this process a CPython, which one, and where are its landmarks? From /proc/PID/maps and the
- * ELF files behind it, read through /proc/PID/root; nothing of the target runs.
+ * dynamic symbols of its modules, read from its memory; no file of it is opened and nothing of it
+ * runs.
  */
 #ifndef AGENT_DISCOVER_PYTHON_PROCESS_H
 #define AGENT_DISCOVER_PYTHON_PROCESS_H
@@ -8,11 +9,24 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "addr.h"
 #include "status.h"
 #include "why.h"
 
-/* An address in another process: an integer, so that nobody can dereference it. */
-typedef uint64_t addr_t;
+/* Built-in types whose addresses serve to check a layout (cpython/layout_check.h). */
+enum python_builtin {
+    PYTHON_INT,
+    PYTHON_STR,
+    PYTHON_DICT,
+    PYTHON_LIST,
+    PYTHON_TUPLE,
+    PYTHON_SET,
+    PYTHON_BYTEARRAY,
+    PYTHON_CODE,
+    PYTHON_FRAME,
+    PYTHON_GENERATOR,
+    PYTHON_BUILTINS, /* how many */
+};
 
 struct python_process {
     pid_t pid;
@@ -23,14 +37,19 @@ struct python_process {
     addr_t runtime;        /* &_PyRuntime, 0 if not found */
     addr_t none;           /* &_Py_NoneStruct, 0 if not found */
     addr_t true_object;    /* &_Py_TrueStruct, 0 if not found */
+    addr_t builtins[PYTHON_BUILTINS]; /* &PyLong_Type .., 0 if not found */
     int debug_build;       /* Py_DEBUG / Py_REF_DEBUG: refused by the census */
     int free_threaded;     /* Py_GIL_DISABLED: refused by the census */
 };
 
 /*
  * STATUS_NOT_FOUND: no such process. UNSUPPORTED: not a CPython (`why` says what it is), or one whose
- * landmarks cannot be found. DENIED: may not look; `why` names the remedy. GONE: ended meanwhile.
+ * landmarks cannot be found. UNAVAILABLE: one that has not yet started its interpreter; try again.
+ * DENIED: may not look; `why` names the remedy. GONE: ended meanwhile.
  */
 enum status python_process_find(pid_t pid, struct python_process *ret, struct why *why) MUST_CHECK;
+
+/* Field 22 of /proc/PID/stat: when the process started. NOT_FOUND when there is none. */
+enum status python_process_start_ticks(pid_t pid, uint64_t *ret) MUST_CHECK;
 
 #endif

@@ -1,0 +1,19 @@
+/*
+ * Which pages of a process are present, from /proc/PID/pagemap, without making any so: by the
+ * PAGEMAP_SCAN call where the kernel has it (Linux 6.7), else by reading eight bytes a page.
+ */
+#ifndef AGENT_REMOTE_PAGEMAP_H
+#define AGENT_REMOTE_PAGEMAP_H
+
+#include "remote.h"
+
+struct pagemap {
+    int fd;
+    int without_scan; /* 1: the kernel has no PAGEMAP_SCAN */
+};
+
+/* remote_present for an open pagemap. */
+size_t pagemap_present(struct pagemap *pagemap, addr_t start, addr_t end, struct remote_range *ret,
+                       size_t capacity, addr_t *ret_next) MUST_CHECK;
+
+#endif

@@ -1,0 +1,68 @@
+#include "remote.h"
+
+#include "attributes.h"
+#include "remote_ops.h"
+
+void remote_close(struct remote *remote)
+{
+    if (remote)
+        remote->ops->close(remote);
+}
+
+enum status remote_read(struct remote *remote, addr_t from, void *to, size_t size)
+{
+    if (size == 0)
+        return STATUS_OK;
+    if (from + size < from)
+        return STATUS_INVALID;
+    struct remote_range range = {from, from + size};
+    if (remote->ops->gather(remote, &range, 1, to) == size)
+        return STATUS_OK;
+    return remote->state == STATUS_OK ? STATUS_INVALID : remote->state;
+}
+
+size_t remote_gather(struct remote *remote, const struct remote_range *ranges, size_t count,
+                     void *to)
+{
+    ASSERT(count >= 1 && count <= REMOTE_GATHER_MAX);
+    return remote->ops->gather(remote, ranges, count, to);
+}
+
+enum status remote_state(const struct remote *remote)
+{
+    return remote->state;
+}
+
+enum status remote_regions(struct remote *remote, struct remote_regions *ret, struct why *why)
+{
+    ret->count = 0;
+    ret->cut = 0;
+    return remote->ops->regions(remote, ret, why);
+}
+
+void remote_regions_add(struct remote_regions *regions, struct remote_region region)
+{
+    if (regions->count == REMOTE_REGIONS_MAX) {
+        regions->cut = 1;
+        return;
+    }
+    if (regions->count == regions->capacity) {
+        regions->capacity = regions->capacity ? regions->capacity * 2 : 64;
+        regions->items = realloc(regions->items, regions->capacity * sizeof(regions->items[0]));
+        ASSERT(regions->items);
+    }
+    regions->items[regions->count++] = region;
+}
+
+void remote_regions_done(struct remote_regions *regions)
+{
+    free(regions->items);
+    *regions = (struct remote_regions){0};
+}
+
+size_t remote_present(struct remote *remote, addr_t start, addr_t end, struct remote_range *ret,
+                      size_t capacity, addr_t *ret_next)
+{
+    ASSERT(capacity > 0);
+    return remote->ops->present(remote, start, end, ret, capacity, ret_next);
+}
