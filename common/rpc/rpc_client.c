@@ -1,0 +1,245 @@
+/*
+ * The channel and its blocking calls.
+ *
+ * gRPC retries a lost connection by a clock of its own, and until it succeeds it answers every call
+ * with the failure it remembers. Here every call is a real attempt: a channel that has failed is
+ * replaced by a new one, so that the caller's backoff is the only one.
+ */
+#include "rpc_client.h"
+
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/alloc.h>
+#include <grpc/support/time.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attributes.h"
+#include "rpc_address.h"
+#include "rpc_bytes.h"
+#include "rpc_channel.h"
+#include "rpc_runtime.h"
+
+enum { MESSAGE_BYTES_MAX = 64 << 20, CONNECT_MS = 5000, DNS_MS = 5000 };
+
+struct rpc_channel {
+    char *target;
+    grpc_channel_credentials *credentials;
+    uint32_t message_bytes_max;
+
+    pthread_mutex_t lock; /* of what follows */
+    grpc_channel *grpc;
+    struct rpc_queue *queue; /* NULL until the first stream */
+    int streams;
+};
+
+/* ----- the channel ----- */
+
+static grpc_arg number(const char *key, int value)
+{
+    return (grpc_arg){
+        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
+}
+
+static grpc_channel *create_grpc_channel(const struct rpc_channel *channel)
+{
+    grpc_arg args[] = {
+        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)channel->message_bytes_max),
+        number(GRPC_ARG_ENABLE_RETRIES, 0),
+        number(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
+        number(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
+        number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
+        number(GRPC_ARG_HTTP2_BDP_PROBE, 0),
+        /* A new channel must not inherit the failed connection of the one that it replaces. */
+        number(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
+        number(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_MS), /* also the limit of one attempt */
+        number(GRPC_ARG_DNS_ARES_QUERY_TIMEOUT_MS, DNS_MS),
+        number(GRPC_ARG_KEEPALIVE_TIME_MS, 20000),
+        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000),
+        number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
+    };
+    grpc_channel_args list = {ARRAY_SIZE(args), args};
+    return grpc_channel_create(channel->target, channel->credentials, &list);
+}
+
+static grpc_channel_credentials *create_credentials(const struct rpc_channel_options *options)
+{
+    if (options->tls_ca == NULL)
+        return grpc_insecure_credentials_create();
+    grpc_ssl_pem_key_cert_pair pair = {options->tls_key, options->tls_certificate};
+    return grpc_ssl_credentials_create_ex(
+        options->tls_ca, options->tls_certificate == NULL ? NULL : &pair, NULL, NULL);
+}
+
+enum status rpc_channel_new(const struct rpc_channel_options *options, struct rpc_channel **ret,
+                            struct why *why)
+{
+    struct rpc_address address;
+    if (rpc_address_parse(options->target, &address, why) != STATUS_OK)
+        return STATUS_USAGE;
+
+    struct rpc_channel *channel = calloc(1, sizeof(*channel));
+    ASSERT(channel != NULL);
+    channel->target = strdup(options->target);
+    ASSERT(channel->target != NULL);
+    channel->message_bytes_max =
+        options->message_bytes_max != 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX;
+    ASSERT(pthread_mutex_init(&channel->lock, NULL) == 0);
+
+    rpc_runtime_enter();
+    sigset_t before;
+    rpc_signals_block(&before);
+    channel->credentials = create_credentials(options);
+    channel->grpc = create_grpc_channel(channel);
+    rpc_signals_restore(&before);
+    *ret = channel;
+    return STATUS_OK;
+}
+
+void rpc_channel_free(struct rpc_channel *channel)
+{
+    if (channel == NULL)
+        return;
+    ASSERT(channel->streams == 0);
+    sigset_t before;
+    rpc_signals_block(&before);
+    grpc_channel_destroy(channel->grpc);
+    grpc_channel_credentials_release(channel->credentials);
+    rpc_signals_restore(&before);
+    rpc_queue_free(channel->queue);
+    rpc_runtime_leave();
+    pthread_mutex_destroy(&channel->lock);
+    free(channel->target);
+    free(channel);
+}
+
+grpc_call *rpc_channel_create_call(struct rpc_channel *channel, const char *path,
+                                   grpc_completion_queue *cq, gpr_timespec deadline)
+{
+    pthread_mutex_lock(&channel->lock);
+    if (grpc_channel_check_connectivity_state(channel->grpc, 0) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+        grpc_channel_destroy(channel->grpc);
+        channel->grpc = create_grpc_channel(channel);
+    }
+    grpc_slice method = grpc_slice_from_copied_string(path);
+    grpc_call *call = grpc_channel_create_call(channel->grpc, NULL, GRPC_PROPAGATE_DEFAULTS, cq,
+                                               method, NULL, deadline, NULL);
+    grpc_slice_unref(method);
+    pthread_mutex_unlock(&channel->lock);
+    return call;
+}
+
+struct rpc_queue *rpc_channel_attach(struct rpc_channel *channel)
+{
+    pthread_mutex_lock(&channel->lock);
+    if (channel->queue == NULL)
+        channel->queue = rpc_queue_new("rpc");
+    channel->streams++;
+    struct rpc_queue *queue = channel->queue;
+    pthread_mutex_unlock(&channel->lock);
+    return queue;
+}
+
+void rpc_channel_detach(struct rpc_channel *channel)
+{
+    pthread_mutex_lock(&channel->lock);
+    channel->streams--;
+    pthread_mutex_unlock(&channel->lock);
+}
+
+/* ----- words ----- */
+
+void rpc_channel_explain(const struct rpc_channel *channel, int code, const char *text,
+                         struct why *why)
+{
+    static const char connect_failure[] = "failed to connect to all addresses";
+    if (code == RPC_UNAVAILABLE && strncmp(text, connect_failure, sizeof(connect_failure) - 1) == 0)
+        why_set(why, "nobody answers at %s: %s; is heapfleet-collector running there?",
+                channel->target, text);
+    else
+        why_set(why, "%s: %s", channel->target, text);
+}
+
+/* ----- blocking calls ----- */
+
+/* What one call receives. */
+struct answer {
+    grpc_metadata_array initial, trailing;
+    grpc_byte_buffer *message;
+    grpc_status_code code;
+    grpc_slice details;
+};
+
+static void exchange(grpc_call *call, grpc_completion_queue *cq, grpc_byte_buffer *request,
+                     struct answer *answer)
+{
+    grpc_op ops[] = {
+        {.op = GRPC_OP_SEND_INITIAL_METADATA},
+        {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request},
+        {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
+        {.op = GRPC_OP_RECV_INITIAL_METADATA,
+         .data.recv_initial_metadata.recv_initial_metadata = &answer->initial},
+        {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &answer->message},
+        {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+         .data.recv_status_on_client = {.trailing_metadata = &answer->trailing,
+                                        .status = &answer->code,
+                                        .status_details = &answer->details}},
+    };
+    ASSERT(grpc_call_start_batch(call, ops, ARRAY_SIZE(ops), answer, NULL) == GRPC_CALL_OK);
+    grpc_completion_queue_pluck(cq, answer, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+}
+
+static void append_message(grpc_byte_buffer *message, struct buf *ret)
+{
+    grpc_slice whole = rpc_bytes_join(message);
+    buf_append(ret, GRPC_SLICE_START_PTR(whole), GRPC_SLICE_LENGTH(whole));
+    grpc_slice_unref(whole);
+}
+
+static enum status take_answer(const struct rpc_channel *channel, const struct answer *answer,
+                               struct buf *ret, struct why *why)
+{
+    enum status status = rpc_status_of_code((int)answer->code);
+    if (status == STATUS_OK && answer->message == NULL)
+        return why_fail(why, STATUS_FAILED, "%s: success without an answer", channel->target);
+    if (status == STATUS_OK) {
+        append_message(answer->message, ret);
+        return STATUS_OK;
+    }
+    char *text = grpc_slice_to_c_string(answer->details);
+    rpc_channel_explain(channel, (int)answer->code, text, why);
+    gpr_free(text);
+    return status;
+}
+
+enum status rpc_channel_call(struct rpc_channel *channel, const char *path,
+                             const struct buf *request, int64_t deadline_ms, struct buf *ret,
+                             struct why *why)
+{
+    sigset_t before;
+    rpc_signals_block(&before);
+    grpc_completion_queue *cq = grpc_completion_queue_create_for_pluck(NULL);
+    gpr_timespec deadline =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(deadline_ms, GPR_TIMESPAN));
+    grpc_call *call = rpc_channel_create_call(channel, path, cq, deadline);
+    grpc_byte_buffer *message = rpc_bytes_new(request->data, request->size);
+    struct answer answer = {.details = grpc_empty_slice()};
+    grpc_metadata_array_init(&answer.initial);
+    grpc_metadata_array_init(&answer.trailing);
+
+    exchange(call, cq, message, &answer);
+    enum status status = take_answer(channel, &answer, ret, why);
+
+    grpc_metadata_array_destroy(&answer.initial);
+    grpc_metadata_array_destroy(&answer.trailing);
+    grpc_slice_unref(answer.details);
+    if (answer.message != NULL)
+        grpc_byte_buffer_destroy(answer.message);
+    grpc_byte_buffer_destroy(message);
+    grpc_call_unref(call);
+    grpc_completion_queue_shutdown(cq);
+    grpc_completion_queue_destroy(cq);
+    rpc_signals_restore(&before);
+    return status;
+}

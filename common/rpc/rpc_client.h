@@ -36,8 +36,9 @@ void rpc_channel_free(struct rpc_channel *channel); /* after its streams have cl
  * One request, one answer appended to `ret`. Blocks until answered or `deadline_ms` has passed. On
  * failure `why` holds the peer's message, or what to do when nobody answers at the target.
  */
-enum status rpc_channel_call(struct rpc_channel *channel, const char *path, const struct buf *request,
-                             int64_t deadline_ms, struct buf *ret, struct why *why) MUST_CHECK;
+enum status rpc_channel_call(struct rpc_channel *channel, const char *path,
+                             const struct buf *request, int64_t deadline_ms, struct buf *ret,
+                             struct why *why) MUST_CHECK;
 
 struct rpc_stream_events {
     /* One message for each rpc_stream_read. `data` is valid during the callback only. */
@@ -48,14 +49,16 @@ struct rpc_stream_events {
     void (*closed)(void *user, enum rpc_code code, const char *text);
 };
 
-/* Open a stream; every callback runs on `loop`'s thread, and all rpc_stream_ calls are made there. */
+/* Every callback runs on `loop`'s thread, and all rpc_stream_ calls are made there. */
 struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path, struct loop *loop,
                                    const struct rpc_stream_events *events, void *user);
+/* Ask for one more message; idempotent while asked. Keep one asked for: an orderly end stands
+ * behind the messages that nobody read. */
 void rpc_stream_read(struct rpc_stream *stream);
 /* Copies; queues in order, one in flight. */
 void rpc_stream_send(struct rpc_stream *stream, const uint8_t *data, size_t size);
 size_t rpc_stream_unsent_bytes(const struct rpc_stream *stream);
 void rpc_stream_half_close(struct rpc_stream *stream); /* after what was sent */
-void rpc_stream_cancel(struct rpc_stream *stream);     /* `closed` still comes */
+void rpc_stream_cancel(struct rpc_stream *stream);     /* only `closed` still comes */
 
 #endif

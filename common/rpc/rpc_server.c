@@ -1,0 +1,273 @@
+/*
+ * The life of the server: bind, keep request slots posted, dispatch, drain.
+ *
+ * A stop goes: begin_stop on the server's thread (no more slots; gRPC closes the listeners and
+ * tells the peers to go) -> the open calls end, by themselves or cancelled after the grace -> gRPC
+ * reports that its connections are gone, and the last call is freed -> `drained` -> join.
+ */
+#include "rpc_server.h"
+
+#include <grpc/grpc.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attributes.h"
+#include "clock.h"
+#include "rpc_call.h"
+#include "rpc_listen.h"
+#include "rpc_queue.h"
+#include "rpc_runtime.h"
+
+enum {
+    SLOTS = 64, /* calls that can arrive between two turns of the thread */
+    MESSAGE_BYTES_MAX = 256 << 10,
+    STREAMS_MAX = 1024,
+    METADATA_BYTES_MAX = 16 << 10,
+    MEMORY_BYTES_MAX = 256 << 20, /* of all connections together; a net below the other limits */
+};
+
+/* A place for the next call: gRPC fills it and completes the tag. */
+struct slot {
+    struct rpc_tag tag;
+    struct rpc_server *server;
+    grpc_call *call;
+    grpc_call_details details;
+    grpc_metadata_array headers;
+};
+
+struct rpc_server {
+    grpc_server *grpc;
+    struct rpc_queue *queue;
+    struct rpc_method *methods;
+    size_t method_count;
+    int port;
+    struct slot slots[SLOTS];
+    struct rpc_call_group calls;
+
+    int stopping, connections_gone; /* on the server's thread */
+    struct rpc_tag shutdown_tag;
+
+    pthread_mutex_t lock; /* of `drained` */
+    pthread_cond_t changed;
+    int drained;
+};
+
+/* ----- calls ----- */
+
+static void refuse_call(struct rpc_call *call)
+{
+    rpc_call_finish(call, RPC_UNIMPLEMENTED, "this server does not know the method");
+}
+
+static void ignore_message(struct rpc_call *call, const uint8_t *data, size_t size)
+{
+    (void)call;
+    (void)data;
+    (void)size;
+}
+
+static const struct rpc_method unknown_method = {
+    .path = "", .opened = refuse_call, .message = ignore_message};
+
+static const struct rpc_method *find_method(const struct rpc_server *server, grpc_slice path)
+{
+    for (size_t i = 0; i < server->method_count; i++)
+        if (grpc_slice_str_cmp(path, server->methods[i].path) == 0)
+            return &server->methods[i];
+    return &unknown_method;
+}
+
+static void on_request(struct rpc_tag *tag, int ok);
+
+static void slot_post(struct slot *slot)
+{
+    grpc_call_details_init(&slot->details);
+    grpc_metadata_array_init(&slot->headers);
+    rpc_tag_arm(&slot->tag, on_request);
+    grpc_completion_queue *cq = rpc_queue_cq(slot->server->queue);
+    ASSERT(grpc_server_request_call(slot->server->grpc, &slot->call, &slot->details, &slot->headers,
+                                    cq, cq, &slot->tag) == GRPC_CALL_OK);
+}
+
+static void on_request(struct rpc_tag *tag, int ok)
+{
+    struct slot *slot = RPC_TAG_OWNER(tag, struct slot, tag);
+    struct rpc_server *server = slot->server;
+    grpc_call *call = slot->call;
+    grpc_call_details details = slot->details;
+    grpc_metadata_array headers = slot->headers;
+    if (ok) { /* if not, the server shuts down */
+        slot_post(slot);
+        rpc_call_accept(&server->calls, find_method(server, details.method), call, &headers);
+    }
+    grpc_metadata_array_destroy(&headers);
+    grpc_call_details_destroy(&details);
+}
+
+/* ----- stopping ----- */
+
+static void check_drained(struct rpc_server *server)
+{
+    if (!server->connections_gone || server->calls.count > 0)
+        return;
+    pthread_mutex_lock(&server->lock);
+    server->drained = 1;
+    pthread_cond_signal(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void on_calls_emptied(struct rpc_call_group *calls)
+{
+    check_drained(RPC_TAG_OWNER(calls, struct rpc_server, calls));
+}
+
+static void on_connections_gone(struct rpc_tag *tag, int ok)
+{
+    (void)ok;
+    struct rpc_server *server = RPC_TAG_OWNER(tag, struct rpc_server, shutdown_tag);
+    server->connections_gone = 1;
+    check_drained(server);
+}
+
+static void begin_stop(void *arg)
+{
+    struct rpc_server *server = arg;
+    rpc_tag_arm(&server->shutdown_tag, on_connections_gone);
+    grpc_server_shutdown_and_notify(server->grpc, rpc_queue_cq(server->queue),
+                                    &server->shutdown_tag);
+}
+
+static void wait_until_drained(struct rpc_server *server, int grace_ms)
+{
+    int64_t until = clock_mono_ns() + (int64_t)grace_ms * 1000000;
+    struct timespec deadline = {until / 1000000000, until % 1000000000};
+    pthread_mutex_lock(&server->lock);
+    int result = 0;
+    while (!server->drained && result == 0)
+        result = pthread_cond_timedwait(&server->changed, &server->lock, &deadline);
+    if (!server->drained) {
+        pthread_mutex_unlock(&server->lock);
+        grpc_server_cancel_all_calls(server->grpc);
+        pthread_mutex_lock(&server->lock);
+    }
+    while (!server->drained)
+        pthread_cond_wait(&server->changed, &server->lock);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void rpc_server_stop(struct rpc_server *server, int grace_ms)
+{
+    if (server == NULL)
+        return;
+    ASSERT(!rpc_queue_is_own_thread(server->queue));
+    sigset_t before;
+    rpc_signals_block(&before);
+    rpc_queue_post(server->queue, begin_stop, server);
+    wait_until_drained(server, grace_ms);
+    grpc_server_destroy(server->grpc);
+    rpc_signals_restore(&before);
+    rpc_queue_free(server->queue);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->lock);
+    free(server->methods);
+    free(server);
+}
+
+/* ----- starting ----- */
+
+static grpc_arg number(const char *key, int value)
+{
+    return (grpc_arg){
+        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
+}
+
+static grpc_server *create_grpc_server(const struct rpc_server_options *options)
+{
+    grpc_resource_quota *quota = grpc_resource_quota_create("server");
+    grpc_resource_quota_resize(quota, MEMORY_BYTES_MAX);
+    uint32_t message_max =
+        options->message_bytes_max != 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX;
+    uint32_t streams_max = options->streams_max != 0 ? options->streams_max : STREAMS_MAX;
+    grpc_arg args[] = {
+        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_max),
+        number(GRPC_ARG_MAX_CONCURRENT_STREAMS, (int)streams_max),
+        number(GRPC_ARG_MAX_METADATA_SIZE, METADATA_BYTES_MAX),
+        /* Windows stay at 64 KiB: probing would open them to megabytes for peers nobody reads. */
+        number(GRPC_ARG_HTTP2_BDP_PROBE, 0),
+        number(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 16384),
+        /* Only "identity": no limit holds against a compressed bomb. */
+        number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
+        number(GRPC_ARG_ALLOW_REUSEPORT, 0),
+        number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10000),
+        /* Agents ping every 20 s (rpc_client.c); dead ones are noticed by our own pings. */
+        number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000),
+        number(GRPC_ARG_KEEPALIVE_TIME_MS, 60000),
+        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000),
+        number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        {.type = GRPC_ARG_POINTER,
+         .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
+         .value.pointer = {quota, grpc_resource_quota_arg_vtable()}},
+    };
+    grpc_channel_args list = {ARRAY_SIZE(args), args};
+    grpc_server *server = grpc_server_create(&list, NULL);
+    grpc_resource_quota_unref(quota);
+    return server;
+}
+
+static struct rpc_server *server_new(const struct rpc_method *methods, size_t count)
+{
+    struct rpc_server *server = calloc(1, sizeof(*server));
+    ASSERT(server != NULL);
+    server->methods = calloc(count + 1, sizeof(*methods));
+    ASSERT(server->methods != NULL);
+    memcpy(server->methods, methods, count * sizeof(*methods));
+    server->method_count = count;
+    server->calls.emptied = on_calls_emptied;
+    for (int i = 0; i < SLOTS; i++)
+        server->slots[i].server = server;
+
+    pthread_condattr_t attributes;
+    ASSERT(pthread_condattr_init(&attributes) == 0);
+    ASSERT(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    ASSERT(pthread_cond_init(&server->changed, &attributes) == 0);
+    ASSERT(pthread_mutex_init(&server->lock, NULL) == 0);
+    pthread_condattr_destroy(&attributes);
+    return server;
+}
+
+enum status rpc_server_start(const struct rpc_server_options *options,
+                             const struct rpc_method *methods, size_t count,
+                             struct rpc_server **ret, struct why *why)
+{
+    struct rpc_server *server = server_new(methods, count);
+    server->queue = rpc_queue_new("rpc");
+    server->calls.queue = server->queue;
+    sigset_t before;
+    rpc_signals_block(&before);
+    server->grpc = create_grpc_server(options);
+    grpc_server_register_completion_queue(server->grpc, rpc_queue_cq(server->queue), NULL);
+    enum status status = rpc_listen_bind(server->grpc, options, &server->port, why);
+    if (status == STATUS_OK) {
+        grpc_server_start(server->grpc);
+        for (int i = 0; i < SLOTS; i++)
+            slot_post(&server->slots[i]);
+    }
+    rpc_signals_restore(&before);
+    if (status != STATUS_OK) {
+        rpc_server_stop(server, 0);
+        return status;
+    }
+    *ret = server;
+    return STATUS_OK;
+}
+
+int rpc_server_port(const struct rpc_server *server)
+{
+    return server->port;
+}
+
+void rpc_server_post(struct rpc_server *server, call_fn *fn, void *arg)
+{
+    rpc_queue_post(server->queue, fn, arg);
+}

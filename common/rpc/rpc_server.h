@@ -5,10 +5,11 @@
  * locks; nothing may block in one. `rpc_server_post` brings work of other threads onto it, and is
  * the only function here (beside start and stop) that another thread may call.
  *
- * A call. `opened`, then any number of `message` (one for each rpc_call_read), `half_closed` when
- * the peer will send no more, and at last `closed`, exactly once, whatever happened. After `closed`
- * returns the call is freed, unless it is held: rpc_call_hold/release count references for work
- * that is under way elsewhere. On a closed call send and finish do nothing.
+ * A call. `opened`, then any number of `message` (one for each rpc_call_read), `half_closed`
+ * instead of a message when the peer will send no more, and at last `closed`, exactly once,
+ * whatever happened. After rpc_call_finish only `closed` comes. After `closed` returns the call is
+ * freed, unless it is held: rpc_call_hold/release count references for work that is under way
+ * elsewhere. On a closed call send and finish do nothing.
  *
  * Backpressure. A message arrives only when rpc_call_read asked for it: not asking stops the peer
  * once its flow-control window (64 KiB) is full. Sent messages queue in order, one in flight;
@@ -42,7 +43,7 @@ struct rpc_method {
 };
 
 struct rpc_server_options {
-    const char *listen;        /* "127.0.0.1:4777", "[::1]:0", "unix:/run/heapfleet.sock" */
+    const char *listen;         /* "127.0.0.1:4777", "[::1]:0", "unix:/run/heapfleet.sock" */
     uint32_t message_bytes_max; /* of one received message; 0: 256 KiB */
     uint32_t streams_max;       /* concurrent calls a connection; 0: 1024 */
     /* PEM texts, zero-terminated; all NULL: plaintext. `tls_client_ca` set: client certificates are
@@ -51,8 +52,10 @@ struct rpc_server_options {
 };
 
 /*
- * Bind and serve. `methods` (count of them) is copied, the strings and user pointers are not.
- * STATUS_INVALID: the address cannot be parsed; STATUS_DENIED or STATUS_CONFLICT: cannot be bound.
+ * Bind and serve. `methods` (count of them) is copied, the strings and user pointers are not. The
+ * first callback may run before this returns.
+ * STATUS_INVALID: the address or a PEM text is wrong; STATUS_DENIED or STATUS_CONFLICT: cannot be
+ * bound. 0.0.0.0 and [::] both mean every address of both families.
  */
 enum status rpc_server_start(const struct rpc_server_options *options,
                              const struct rpc_method *methods, size_t count,
@@ -66,8 +69,10 @@ void rpc_server_post(struct rpc_server *server, call_fn *fn, void *arg);
 
 /*
  * Orderly end: no new calls or connections, wait up to `grace_ms` for the open ones (their owner
- * finishes them), cancel the rest, join the thread, free the server. Blocks; not on the server's
- * thread. NULL is fine.
+ * finishes them), cancel the rest, join the thread, free the server. NULL is fine.
+ *
+ * Blocks; not on the server's thread. Held calls are waited for without a limit, so the threads
+ * that lead to their release must still run: stop the server before the workers that it feeds.
  */
 void rpc_server_stop(struct rpc_server *server, int grace_ms);
 
@@ -84,6 +89,8 @@ void rpc_call_send(struct rpc_call *call, const uint8_t *data, size_t size); /* 
 size_t rpc_call_unsent_bytes(const struct rpc_call *call);
 /* After what was sent; further sends are ignored. `message` is copied; NULL for none. */
 void rpc_call_finish(struct rpc_call *call, enum rpc_code code, const char *message);
+/* End it now, whatever is unsent: for a peer that does not read. */
+void rpc_call_abort(struct rpc_call *call, enum rpc_code code, const char *message);
 
 void rpc_call_hold(struct rpc_call *call);
 void rpc_call_release(struct rpc_call *call);

@@ -1,0 +1,20 @@
+/* "HOST:PORT", "[IPV6]:PORT" and "unix:PATH": what servers listen on and clients connect to. */
+#ifndef COMMON_RPC_RPC_ADDRESS_H
+#define COMMON_RPC_RPC_ADDRESS_H
+
+#include "status.h"
+#include "why.h"
+
+enum { RPC_HOST_BYTES = 256 }; /* a DNS name has at most 253; a socket's path at most 107 */
+
+struct rpc_address {
+    int is_unix;
+    char host[RPC_HOST_BYTES]; /* without brackets; the path if is_unix */
+    int port;                  /* 0..65535; 0 if is_unix */
+};
+
+/* STATUS_INVALID with a sentence that says what is wrong with `text` and what would be right. */
+enum status rpc_address_parse(const char *text, struct rpc_address *ret,
+                              struct why *why) MUST_CHECK;
+
+#endif

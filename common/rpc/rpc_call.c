@@ -1,0 +1,347 @@
+/*
+ * A call of the server as a machine of wishes and facts. The owner's functions (read, send, finish)
+ * only note a wish; completed operations only note a fact; `advance` alone starts operations:
+ *
+ *     receive        while a message is asked for and none is under way
+ *     send           the oldest message, with the headers before the first one and, when it is the
+ *                    last and the call is to finish, with the status behind it
+ *     RECV_CLOSE     from the beginning; completes at the call's end, whatever its cause
+ *
+ * One receive and one send are under way at most. `outstanding` counts them all, RECV_CLOSE
+ * included, so it reaches 0 exactly once, at the end: then `closed` runs, and nothing of gRPC's
+ * points here any more.
+ */
+#include "rpc_call.h"
+
+#include <grpc/support/alloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attributes.h"
+#include "rpc_bytes.h"
+
+struct rpc_call {
+    struct rpc_call_group *group;
+    const struct rpc_method *method;
+    grpc_call *grpc; /* NULL once closed */
+    void *data;
+    char *peer;    /* gpr_free */
+    char *headers; /* "key\0value\0key\0value\0" */
+    size_t headers_size;
+    int references; /* the call's own until closed, and the holds */
+
+    struct rpc_tag received, sent, ended;
+    int outstanding;
+    grpc_byte_buffer *incoming; /* set by gRPC */
+    int cancelled;              /* set by gRPC */
+
+    int wants_message, wants_finish; /* wishes */
+    enum rpc_code code;
+    grpc_slice message;
+    struct rpc_outbox outbox;
+
+    int in_callback; /* facts */
+    int receiving, sending, sending_message;
+    int headers_sent, status_sent, half_closed;
+    int over; /* nothing more can be started */
+};
+
+static void on_received(struct rpc_tag *tag, int ok);
+static void on_sent(struct rpc_tag *tag, int ok);
+static void on_ended(struct rpc_tag *tag, int ok);
+
+static void assert_own_thread(const struct rpc_call *call)
+{
+    ASSERT(rpc_queue_is_own_thread(call->group->queue));
+}
+
+/* ----- headers ----- */
+
+/* Binary values, which may hold zeros, are left out. */
+static int header_is_text(const grpc_metadata *header)
+{
+    return memchr(GRPC_SLICE_START_PTR(header->value), 0, GRPC_SLICE_LENGTH(header->value)) == NULL;
+}
+
+static char *append_text(char *to, const grpc_slice *slice)
+{
+    size_t size = GRPC_SLICE_LENGTH(*slice);
+    memcpy(to, GRPC_SLICE_START_PTR(*slice), size);
+    to[size] = 0;
+    return to + size + 1;
+}
+
+/* gRPC's own copy is not zero-terminated and goes with the request slot. */
+static void copy_headers(struct rpc_call *call, const grpc_metadata_array *headers)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < headers->count; i++)
+        size += GRPC_SLICE_LENGTH(headers->metadata[i].key) +
+                GRPC_SLICE_LENGTH(headers->metadata[i].value) + 2;
+    call->headers = malloc(size + 1);
+    ASSERT(call->headers != NULL);
+    char *end = call->headers;
+    for (size_t i = 0; i < headers->count; i++) {
+        if (!header_is_text(&headers->metadata[i]))
+            continue;
+        end = append_text(end, &headers->metadata[i].key);
+        end = append_text(end, &headers->metadata[i].value);
+    }
+    call->headers_size = (size_t)(end - call->headers);
+}
+
+const char *rpc_call_header(const struct rpc_call *call, const char *key)
+{
+    const char *end = call->headers + call->headers_size;
+    for (const char *at = call->headers; at < end;) {
+        const char *value = at + strlen(at) + 1;
+        if (strcmp(at, key) == 0)
+            return value;
+        at = value + strlen(value) + 1;
+    }
+    return NULL;
+}
+
+/* ----- what is under way ----- */
+
+static void start(struct rpc_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag,
+                  void (*run)(struct rpc_tag *, int))
+{
+    rpc_tag_arm(tag, run);
+    call->outstanding++;
+    ASSERT(grpc_call_start_batch(call->grpc, ops, count, tag, NULL) == GRPC_CALL_OK);
+}
+
+static void start_receive(struct rpc_call *call)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->incoming};
+    call->receiving = 1;
+    start(call, &op, 1, &call->received, on_received);
+}
+
+static void start_send(struct rpc_call *call)
+{
+    grpc_op ops[3] = {{0}};
+    size_t count = 0;
+    if (!call->headers_sent)
+        ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    grpc_byte_buffer *first = rpc_outbox_first(&call->outbox);
+    if (first != NULL) {
+        ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count++].data.send_message.send_message = first;
+    }
+    if (call->wants_finish && (first == NULL || rpc_outbox_holds_one(&call->outbox))) {
+        ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+        ops[count].data.send_status_from_server.status = (grpc_status_code)call->code;
+        ops[count++].data.send_status_from_server.status_details = &call->message;
+        call->status_sent = 1;
+    }
+    call->headers_sent = 1;
+    call->sending = 1;
+    call->sending_message = first != NULL;
+    start(call, ops, count, &call->sent, on_sent);
+}
+
+static void advance(struct rpc_call *call)
+{
+    if (call->over || call->in_callback)
+        return;
+    if (call->wants_message && !call->receiving && !call->half_closed && !call->wants_finish)
+        start_receive(call);
+    int something_to_send = call->outbox.first != NULL || call->wants_finish;
+    if (something_to_send && !call->sending && !call->status_sent)
+        start_send(call);
+}
+
+/* ----- the end ----- */
+
+void rpc_call_hold(struct rpc_call *call)
+{
+    assert_own_thread(call);
+    call->references++;
+}
+
+void rpc_call_release(struct rpc_call *call)
+{
+    assert_own_thread(call);
+    ASSERT(call->references > 0);
+    if (--call->references > 0)
+        return;
+    struct rpc_call_group *group = call->group;
+    grpc_slice_unref(call->message);
+    gpr_free(call->peer);
+    free(call->headers);
+    free(call);
+    if (--group->count == 0)
+        group->emptied(group);
+}
+
+static void close_call(struct rpc_call *call)
+{
+    rpc_outbox_clear(&call->outbox);
+    grpc_call_unref(call->grpc);
+    call->grpc = NULL;
+    if (call->method->closed != NULL)
+        call->method->closed(call);
+    rpc_call_release(call);
+}
+
+/* The last line of every completion. */
+static void completed(struct rpc_call *call)
+{
+    if (--call->outstanding == 0)
+        close_call(call);
+    else
+        advance(call);
+}
+
+/* ----- completions ----- */
+
+static void deliver_message(struct rpc_call *call, grpc_byte_buffer *message)
+{
+    grpc_slice whole = rpc_bytes_join(message);
+    call->wants_message = 0;
+    call->in_callback = 1;
+    call->method->message(call, GRPC_SLICE_START_PTR(whole), GRPC_SLICE_LENGTH(whole));
+    call->in_callback = 0;
+    grpc_slice_unref(whole);
+}
+
+static void deliver_half_close(struct rpc_call *call)
+{
+    call->half_closed = 1;
+    if (call->method->half_closed == NULL)
+        return;
+    call->in_callback = 1;
+    call->method->half_closed(call);
+    call->in_callback = 0;
+}
+
+static void on_received(struct rpc_tag *tag, int ok)
+{
+    struct rpc_call *call = RPC_TAG_OWNER(tag, struct rpc_call, received);
+    grpc_byte_buffer *message = call->incoming;
+    call->incoming = NULL;
+    call->receiving = 0;
+    if (message != NULL && !call->wants_finish)
+        deliver_message(call, message);
+    else if (message == NULL && ok && !call->over && !call->wants_finish)
+        deliver_half_close(call);
+    if (message != NULL)
+        grpc_byte_buffer_destroy(message);
+    completed(call);
+}
+
+static void on_sent(struct rpc_tag *tag, int ok)
+{
+    struct rpc_call *call = RPC_TAG_OWNER(tag, struct rpc_call, sent);
+    call->sending = 0;
+    if (call->sending_message)
+        rpc_outbox_pop(&call->outbox);
+    if (!ok) /* the call is broken, and `ended` is on its way */
+        call->over = 1;
+    completed(call);
+}
+
+static void on_ended(struct rpc_tag *tag, int ok)
+{
+    (void)ok;
+    struct rpc_call *call = RPC_TAG_OWNER(tag, struct rpc_call, ended);
+    call->over = 1;
+    completed(call);
+}
+
+/* ----- the beginning ----- */
+
+void rpc_call_accept(struct rpc_call_group *group, const struct rpc_method *method, grpc_call *grpc,
+                     const grpc_metadata_array *headers)
+{
+    struct rpc_call *call = calloc(1, sizeof(*call));
+    ASSERT(call != NULL);
+    call->group = group;
+    call->method = method;
+    call->grpc = grpc;
+    call->references = 1;
+    call->peer = grpc_call_get_peer(grpc);
+    call->message = grpc_empty_slice();
+    copy_headers(call, headers);
+    group->count++;
+
+    grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+                  .data.recv_close_on_server.cancelled = &call->cancelled};
+    start(call, &op, 1, &call->ended, on_ended);
+    call->in_callback = 1;
+    method->opened(call);
+    call->in_callback = 0;
+    advance(call);
+}
+
+/* ----- the owner's functions ----- */
+
+void *rpc_call_user(const struct rpc_call *call)
+{
+    return call->method->user;
+}
+
+void rpc_call_set_data(struct rpc_call *call, void *data)
+{
+    call->data = data;
+}
+
+void *rpc_call_data(const struct rpc_call *call)
+{
+    return call->data;
+}
+
+const char *rpc_call_peer(const struct rpc_call *call)
+{
+    return call->peer;
+}
+
+void rpc_call_read(struct rpc_call *call)
+{
+    assert_own_thread(call);
+    call->wants_message = 1;
+    advance(call);
+}
+
+void rpc_call_send(struct rpc_call *call, const uint8_t *data, size_t size)
+{
+    assert_own_thread(call);
+    if (call->over || call->wants_finish)
+        return;
+    rpc_outbox_push(&call->outbox, data, size);
+    advance(call);
+}
+
+size_t rpc_call_unsent_bytes(const struct rpc_call *call)
+{
+    return call->outbox.bytes;
+}
+
+void rpc_call_finish(struct rpc_call *call, enum rpc_code code, const char *message)
+{
+    assert_own_thread(call);
+    if (call->over || call->wants_finish)
+        return;
+    call->wants_finish = 1;
+    call->code = code;
+    if (message != NULL)
+        call->message = grpc_slice_from_copied_string(message);
+    advance(call);
+}
+
+void rpc_call_abort(struct rpc_call *call, enum rpc_code code, const char *message)
+{
+    assert_own_thread(call);
+    if (call->grpc == NULL)
+        return;
+    call->wants_finish = 1;
+    call->over = 1;
+    grpc_call_cancel_with_status(call->grpc, (grpc_status_code)code, message, NULL);
+}
+
+int rpc_call_is_closed(const struct rpc_call *call)
+{
+    return call->grpc == NULL;
+}

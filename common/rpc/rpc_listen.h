@@ -1,0 +1,16 @@
+/* Inside the server: binding an address, and saying why it could not be bound. */
+#ifndef COMMON_RPC_RPC_LISTEN_H
+#define COMMON_RPC_RPC_LISTEN_H
+
+#include <grpc/grpc.h>
+
+#include "rpc_server.h"
+
+/*
+ * Bind `listen` (every address that its host name has) to a server that is not started.
+ * `*ret_port` is the bound port, 0 for a UNIX socket. Errors as for rpc_server_start.
+ */
+enum status rpc_listen_bind(grpc_server *server, const struct rpc_server_options *options,
+                            int *ret_port, struct why *why) MUST_CHECK;
+
+#endif
