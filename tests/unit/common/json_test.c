@@ -1,0 +1,89 @@
+#include "json.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "utf8.h"
+
+static void strings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t size;
+        const char *json;
+    } rows[] = {
+        {"", 0, "\"\""},
+        {"__main__.User", 13, "\"__main__.User\""},
+        {"a\"b\\c", 5, "\"a\\\"b\\\\c\""},
+        {"\n\x00\x1f\x7f", 4, "\"\\u000a\\u0000\\u001f\\u007f\""},
+        {"\xc3\xa9\xf0\x9f\x90\x8d", 6, "\"\xc3\xa9\xf0\x9f\x90\x8d\""},
+        {"a\xff\xc3", 3, "\"a\\ufffd\\ufffd\""},
+        {"\xed\xa0\x80", 3, "\"\\ufffd\\ufffd\\ufffd\""}, /* a surrogate */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf buf = BUF_INIT;
+        json_append_string(&buf, rows[i].text, rows[i].size);
+        assert_string_equal(buf_text(&buf), rows[i].json);
+        buf_done(&buf);
+    }
+}
+
+/* Whatever the two bytes are, the result is UTF-8 with no control byte and both quotes. */
+static void any_two_bytes(void **state)
+{
+    (void)state;
+    struct buf buf = BUF_INIT;
+    for (unsigned pair = 0; pair < 65536; pair++) {
+        const char text[2] = {(char)(pair >> 8), (char)pair};
+        buf_clear(&buf);
+        json_append_string(&buf, text, 2);
+        assert_true(utf8_valid((const char *)buf.data, buf.size));
+        assert_int_equal(buf.data[0], '"');
+        assert_int_equal(buf.data[buf.size - 1], '"');
+        for (size_t i = 0; i < buf.size; i++)
+            assert_true(buf.data[i] >= 0x20 && buf.data[i] != 0x7f);
+    }
+    buf_done(&buf);
+}
+
+static void numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        const char *json;
+    } rows[] = {
+        {0, "0"},
+        {1, "1"},
+        {-3, "-3"},
+        {123456789012, "123456789012"},
+        {0.5, "0.5"},
+        {1.0 / 3, "0.333333"},
+        {1e300, "1e+300"},
+        {(double)NAN, "null"},
+        {-(double)INFINITY, "null"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf buf = BUF_INIT;
+        json_append_double(&buf, rows[i].value);
+        assert_string_equal(buf_text(&buf), rows[i].json);
+        buf_done(&buf);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strings),
+        cmocka_unit_test(any_two_bytes),
+        cmocka_unit_test(numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,173 @@
+#include "report.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static void numbers_for_people(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        enum report_unit unit;
+        const char *text;
+    } rows[] = {
+        {0, REPORT_PLAIN, "0"},
+        {999, REPORT_PLAIN, "999"},
+        {1234567, REPORT_PLAIN, "1,234,567"},
+        {-1234, REPORT_PLAIN, "-1,234"},
+        {12.34, REPORT_PLAIN, "12.3"},
+        {1234.96, REPORT_PLAIN, "1,235"},
+        {999.96, REPORT_PLAIN, "1,000"},
+        {1e30, REPORT_PLAIN, "1e+30"},
+        {0, REPORT_BYTES, "0 B"},
+        {999, REPORT_BYTES, "999 B"},
+        {999.6, REPORT_BYTES, "1.0 kB"},
+        {1000, REPORT_BYTES, "1.0 kB"},
+        {999949, REPORT_BYTES, "999.9 kB"},
+        {999950, REPORT_BYTES, "1.0 MB"},
+        {1234567, REPORT_BYTES, "1.2 MB"},
+        {-5e9, REPORT_BYTES, "-5.0 GB"},
+        {3e18, REPORT_BYTES, "3.0 EB"},
+        {1234, REPORT_RATE, "+1,234/h"},
+        {-7.5, REPORT_RATE, "-7.5/h"},
+        {0.04, REPORT_RATE, "0/h"},
+        {-0.04, REPORT_RATE, "0/h"},
+        {1.2e6, REPORT_BYTE_RATE, "+1.2 MB/h"},
+        {-12, REPORT_BYTE_RATE, "-12 B/h"},
+        {0.2, REPORT_BYTE_RATE, "0 B/h"},
+        {0, REPORT_DURATION, "0ms"},
+        {250, REPORT_DURATION, "250ms"},
+        {1000, REPORT_DURATION, "1s"},
+        {61000, REPORT_DURATION, "1m 1s"},
+        {3600000, REPORT_DURATION, "1h"},
+        {273600000, REPORT_DURATION, "3d 4h"},
+        {0.97, REPORT_SHARE, "97 %"},
+        {(double)NAN, REPORT_BYTES, "-"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf buf = BUF_INIT;
+        report_format_number(&buf, rows[i].value, rows[i].unit);
+        assert_string_equal(buf_text(&buf), rows[i].text);
+        buf_done(&buf);
+    }
+}
+
+static const struct report_column columns[] = {
+    {"type", "TYPE", REPORT_PLAIN},          {"count", "COUNT", REPORT_PLAIN},
+    {"bytes", "BYTES", REPORT_BYTES},        {"bytes_per_hour", "GROWTH", REPORT_BYTE_RATE},
+    {"last_seen", "LAST SEEN", REPORT_TIME}, {"with", "WITH", REPORT_PLAIN},
+};
+
+static void fill(struct report *report)
+{
+    static const char *const with[] = {"dict", "li\"st"};
+    report_text(report, "caf\xc3\xa9");
+    report_uint(report, 1234567);
+    report_uint(report, 18446744073709551615ULL);
+    report_double(report, 1500);
+    report_int(report, 1795338761123);
+    report_texts(report, with, 2);
+    report_text(report, "=a,\"b\"\n\033[2J");
+    report_uint(report, 0);
+    report_int(report, 5);
+    report_double(report, (double)NAN);
+    report_int(report, 0);
+    report_texts(report, with, 0);
+}
+
+static void shows(enum report_format format, int rows, const char *empty, int colours,
+                  const char *expected)
+{
+    struct report report;
+    report_begin(&report, format, columns, ARRAY_SIZE(columns));
+    if (rows)
+        fill(&report);
+    struct buf buf = BUF_INIT;
+    report_finish(&report, empty, colours, &buf);
+    assert_string_equal(buf_text(&buf), expected);
+    buf_done(&buf);
+}
+
+static void tables(void **state)
+{
+    (void)state;
+    shows(REPORT_TABLE, 1, "none", 0,
+          "TYPE             COUNT    BYTES     GROWTH  LAST SEEN            WITH\n"
+          "caf\xc3\xa9         1,234,567  18.4 EB  +1.5 kB/h  2026-11-22 09:12:41  dict, li\"st\n"
+          "=a,\"b\"??[2J          0      5 B          -  -                    -\n");
+    shows(REPORT_TABLE, 0, "nothing leaks", 0, "nothing leaks\n");
+    shows(REPORT_TABLE, 0, NULL, 0, "TYPE  COUNT  BYTES  GROWTH  LAST SEEN  WITH\n");
+}
+
+static void colours(void **state)
+{
+    (void)state;
+    static const struct report_column growth[] = {{"g", "G", REPORT_RATE}};
+    struct report report;
+    report_begin(&report, REPORT_TABLE, growth, 1);
+    report_double(&report, 3);
+    report_double(&report, -3);
+    report_double(&report, 0);
+    struct buf buf = BUF_INIT;
+    report_finish(&report, NULL, 1, &buf);
+    assert_string_equal(buf_text(&buf), "   \033[1mG\033[0m\n\033[31m+3/h\033[0m\n"
+                                        "\033[32m-3/h\033[0m\n \033[2m0/h\033[0m\n");
+    buf_done(&buf);
+}
+
+static void json(void **state)
+{
+    (void)state;
+    shows(REPORT_JSON, 1, "none", 1,
+          "[\n  {\"type\": \"caf\xc3\xa9\", \"count\": 1234567, \"bytes\": 18446744073709551615, "
+          "\"bytes_per_hour\": 1500, \"last_seen\": \"2026-11-22T09:12:41.123Z\", "
+          "\"with\": [\"dict\", \"li\\\"st\"]},\n"
+          "  {\"type\": \"=a,\\\"b\\\"\\u000a\\u001b[2J\", \"count\": 0, \"bytes\": 5, "
+          "\"bytes_per_hour\": null, \"last_seen\": null, \"with\": []}\n]\n");
+    shows(REPORT_JSON, 0, "none", 0, "[]\n");
+}
+
+static void csv(void **state)
+{
+    (void)state;
+    shows(REPORT_CSV, 1, "none", 1,
+          "type,count,bytes,bytes_per_hour,last_seen,with\n"
+          "caf\xc3\xa9,1234567,18446744073709551615,1500,2026-11-22T09:12:41.123Z,"
+          "\"dict, li\"\"st\"\n"
+          "\"=a,\"\"b\"\"??[2J\",0,5,,,\n");
+    shows(REPORT_CSV, 0, "none", 0, "type,count,bytes,bytes_per_hour,last_seen,with\n");
+}
+
+static void formats(void **state)
+{
+    (void)state;
+    enum report_format format = REPORT_CSV;
+    assert_int_equal(report_format_parse("json", &format, NULL), STATUS_OK);
+    assert_int_equal(format, REPORT_JSON);
+    struct why why;
+    assert_int_equal(report_format_parse("xml", &format, &why), STATUS_USAGE);
+    assert_int_equal(format, REPORT_JSON);
+    assert_string_equal(why.text, "there is no output format 'xml': it is table, json or csv");
+}
+
+int main(void)
+{
+    (void)setenv("TZ", "UTC", 1);
+    tzset();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_for_people),
+        cmocka_unit_test(tables),
+        cmocka_unit_test(colours),
+        cmocka_unit_test(json),
+        cmocka_unit_test(csv),
+        cmocka_unit_test(formats),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
