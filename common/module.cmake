@@ -46,3 +46,18 @@ function(program name)
     target_link_libraries(${name} PRIVATE house ${ARG_USES} ${ARG_LINKS})
     target_compile_options(${name} PRIVATE "SHELL:-iquote ${CMAKE_CURRENT_SOURCE_DIR}")
 endfunction()
+
+# PkgConfig::NAME for LINKS. In a static build it is the archives of pkg-config's static answer, in one
+# group because gRPC's and abseil's refer to each other both ways.
+macro(third_party name package)
+    if(HEAPFLEET_STATIC)
+        pkg_check_modules(${name} REQUIRED ${package})
+        add_library(PkgConfig::${name} INTERFACE IMPORTED)
+        target_include_directories(PkgConfig::${name} INTERFACE ${${name}_STATIC_INCLUDE_DIRS})
+        list(JOIN ${name}_STATIC_LIBRARIES "," archives)
+        target_link_libraries(PkgConfig::${name} INTERFACE
+            $<LINK_GROUP:RESCAN,${archives},stdc++,m>)
+    else()
+        pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${package})
+    endif()
+endmacro()
