@@ -17,10 +17,11 @@
 struct embedded;
 
 /*
- * Start it and wait until it answers (at most 60 s, longer while it recovers from a crash). `bin_dir`: where initdb and postgres
- * are, NULL to look in /usr/lib/postgresql/N/bin (the major version that made the directory, else the
- * highest). As root both run as the unprivileged user `postgres`, else `nobody`.
- * CONFLICT: another collector has the directory. FAILED: anything a person must see to.
+ * Start it and wait until it answers (at most 60 s, longer while it recovers from a crash).
+ * `bin_dir`: where initdb and postgres are, NULL to look in /usr/lib/postgresql/N/bin (the major
+ * version that made the directory, else the highest). As root both run as the unprivileged user
+ * `postgres`, else `nobody`. CONFLICT: another collector has the directory. FAILED: anything a
+ * person must see to.
  */
 enum status embedded_start(const char *data_dir, const char *bin_dir, struct embedded **ret,
                            struct why *why) MUST_CHECK;
@@ -29,6 +30,10 @@ const char *embedded_dsn(const struct embedded *embedded); /* valid until stop *
 
 /* 1 while the server process runs; reaps it when it has ended. */
 int embedded_is_running(struct embedded *embedded);
+
+/* After embedded_is_running said 0: start the server again, at the same DSN. Blocks like
+ * embedded_start; the server is tied to the life of the calling thread. */
+enum status embedded_restart(struct embedded *embedded, struct why *why) MUST_CHECK;
 
 /* Fast shutdown (SIGINT), then immediate (SIGQUIT). Blocks. NULL is fine. */
 void embedded_stop(struct embedded *embedded);

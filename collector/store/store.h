@@ -46,7 +46,7 @@ struct process_identity {
 struct instance_state {
     int64_t service_id;
     int64_t instance_id;
-    uint64_t last_sequence; /* of its newest snapshot; 0: none */
+    uint64_t last_sequence;    /* of its newest snapshot; 0: none */
     struct heap_values values; /* decoded at last_sequence; undefined if the chain is broken */
     int chain_broken;          /* 1: `values` cannot be had, a keyframe is needed */
     uint32_t type_count;       /* names known of it */
@@ -83,7 +83,8 @@ void write_batch_free(struct write_batch *batch);
 size_t write_batch_bytes(const struct write_batch *batch); /* memory held */
 size_t write_batch_snapshots(const struct write_batch *batch);
 void write_batch_snapshot(struct write_batch *batch, const struct snapshot_row *row);
-/* Append names to an instance's type table; `first_index` is where they go. Repeats are harmless. */
+/* Append names to an instance's type table; `first_index` is where they go. Repeats are harmless.
+ */
 void write_batch_types(struct write_batch *batch, int64_t service_id, int64_t instance_id,
                        uint32_t first_index, const char *const *names, uint32_t count);
 void write_batch_end(struct write_batch *batch, int64_t service_id, int64_t instance_id,
@@ -96,7 +97,8 @@ void write_batch_high_water(struct write_batch *batch, const uint8_t agent_id[ID
  * One transaction. OK: all of it is durable, and a row that was there before is there once. On
  * UNAVAILABLE the same batch may be tried again, also when the outcome of the COMMIT is unknown.
  */
-enum status write_batch_commit(struct db *db, struct write_batch *batch, struct why *why) MUST_CHECK;
+enum status write_batch_commit(struct db *db, struct write_batch *batch,
+                               struct why *why) MUST_CHECK;
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
@@ -115,18 +117,20 @@ struct instance_row {
     uint8_t uuid[ID_BYTES];
     int64_t started_ms, ended_ms; /* 0: not ended */
     int oom_killed;
-    int64_t last_seen_ms;         /* newest snapshot; 0: none */
-    int64_t interval_ms;          /* between its two newest snapshots; 0: unknown */
-    uint64_t objects, bytes;      /* of the newest snapshot */
+    int64_t last_seen_ms;    /* newest snapshot; 0: none */
+    int64_t interval_ms;     /* between its two newest snapshots; 0: unknown */
+    uint64_t objects, bytes; /* of the newest snapshot */
     uint32_t type_count;
     const int32_t *type_ids; /* [type_count], index -> global type id */
 };
 
-/* Lists live in the caller's arena. Services by name; deployments oldest first; instances by start. */
-enum status service_list(struct db *db, struct arena *arena, struct service_row **ret, size_t *ret_count,
-                         struct why *why) MUST_CHECK;
+/* Lists live in the caller's arena. Services by name; deployments oldest first; instances by start.
+ */
+enum status service_list(struct db *db, struct arena *arena, struct service_row **ret,
+                         size_t *ret_count, struct why *why) MUST_CHECK;
 enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
-                            struct deployment_row **ret, size_t *ret_count, struct why *why) MUST_CHECK;
+                            struct deployment_row **ret, size_t *ret_count,
+                            struct why *why) MUST_CHECK;
 /* Of one service; `from_ms` leaves out those that ended or were last seen before it (0: all). */
 enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
                           struct instance_row **ret, size_t *ret_count, struct why *why) MUST_CHECK;
@@ -152,7 +156,8 @@ typedef enum status history_visit_fn(void *user, const struct history_snapshot *
  * A stretch whose keyframe is missing is skipped.
  */
 enum status history_walk(struct db *db, int64_t service_id, int64_t instance_id, int64_t from_ms,
-                         int64_t to_ms, history_visit_fn *visit, void *user, struct why *why) MUST_CHECK;
+                         int64_t to_ms, history_visit_fn *visit, void *user,
+                         struct why *why) MUST_CHECK;
 
 /* ---- findings ------------------------------------------------------------------------------- */
 

@@ -1,0 +1,121 @@
+/*
+ * Walking a process's history: begin at the newest keyframe at or before `from_ms` (else at the
+ * process's first snapshot), apply body after body, and show what lies within the times.
+ *
+ * Rows come in pages, each a statement of its own, so that a long walk holds neither a transaction
+ * nor much memory, and so that a visitor may use the same handle. The end is found by keyframes
+ * too: nothing at or behind the first keyframe that is later than `to_ms` is fetched.
+ */
+#include "db.h"
+
+enum { PAGE_ROWS = 1000 };
+
+struct walk {
+    struct heap_values values;
+    uint64_t sequence; /* of `values`; 0: none */
+    int broken;        /* `values` mean nothing until the next keyframe */
+    int64_t from_ms, to_ms;
+    history_visit_fn *visit;
+    void *user;
+};
+
+static const char bounds_sql[] =
+    "SELECT (SELECT k.sequence FROM heapfleet.snapshot k WHERE k.service_id = $1 "
+    "        AND k.instance_id = $2 AND k.base_sequence = 0 AND k.time_ms <= $3 "
+    "        ORDER BY k.time_ms DESC, k.sequence DESC LIMIT 1), "
+    "       (SELECT k.sequence FROM heapfleet.snapshot k WHERE k.service_id = $1 "
+    "        AND k.instance_id = $2 AND k.base_sequence = 0 AND k.time_ms > $4 "
+    "        ORDER BY k.time_ms, k.sequence LIMIT 1)";
+
+static enum status find_bounds(struct db *db, int64_t service_id, int64_t instance_id,
+                               int64_t from_ms, int64_t to_ms, int64_t *ret_first, int64_t *ret_end,
+                               struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, instance_id);
+    pg_param_i64(&params, from_ms);
+    pg_param_i64(&params, to_ms);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, bounds_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret_first = pg_i64(&rows, 0, 0);
+    *ret_end = pg_is_null(&rows, 0, 1) ? INT64_MAX : pg_i64(&rows, 0, 1);
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+static const char page_sql[] =
+    "SELECT sequence, base_sequence, time_ms, objects, bytes, rss_anon_bytes, "
+    "container_usage_bytes, container_limit_bytes, cpu_ms, body FROM heapfleet.snapshot "
+    "WHERE service_id = $1 AND instance_id = $2 AND sequence >= $3 AND sequence < $4 "
+    "ORDER BY sequence LIMIT $5";
+
+static enum status fetch_page(struct db *db, int64_t service_id, int64_t instance_id, int64_t first,
+                              int64_t end, struct pg_rows *ret, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, instance_id);
+    pg_param_i64(&params, first);
+    pg_param_i64(&params, end);
+    pg_param_i64(&params, PAGE_ROWS);
+    return pg_run(db->pg, page_sql, &params, ret, why);
+}
+
+/* 1 if `values` are those of the row now. */
+static int decode_row(const struct pg_rows *rows, int row, struct walk *walk)
+{
+    uint64_t base = (uint64_t)pg_i64(rows, row, 1);
+    size_t size;
+    const uint8_t *body = pg_bytes(rows, row, 9, &size);
+    if (base != 0 && (walk->broken || base != walk->sequence))
+        walk->broken = 1;
+    else
+        walk->broken = snapshot_decode(body, size, &walk->values, NULL) != STATUS_OK;
+    walk->sequence = (uint64_t)pg_i64(rows, row, 0);
+    return !walk->broken;
+}
+
+static enum status visit_row(const struct pg_rows *rows, int row, struct walk *walk)
+{
+    int64_t time_ms = pg_i64(rows, row, 2);
+    if (!decode_row(rows, row, walk) || time_ms < walk->from_ms || time_ms > walk->to_ms)
+        return STATUS_OK;
+    struct history_snapshot snapshot = {
+        .sequence = walk->sequence,
+        .time_ms = time_ms,
+        .values = &walk->values,
+        .objects = (uint64_t)pg_i64(rows, row, 3),
+        .bytes = (uint64_t)pg_i64(rows, row, 4),
+        .rss_anon_bytes = (uint64_t)pg_i64(rows, row, 5),
+        .container_usage_bytes = (uint64_t)pg_i64(rows, row, 6),
+        .container_limit_bytes = (uint64_t)pg_i64(rows, row, 7),
+        .cpu_ms = (uint64_t)pg_i64(rows, row, 8),
+    };
+    return walk->visit(walk->user, &snapshot);
+}
+
+enum status history_walk(struct db *db, int64_t service_id, int64_t instance_id, int64_t from_ms,
+                         int64_t to_ms, history_visit_fn *visit, void *user, struct why *why)
+{
+    int64_t next = 0, end = 0;
+    enum status status = find_bounds(db, service_id, instance_id, from_ms, to_ms, &next, &end, why);
+    struct walk walk = {
+        .broken = 1, .from_ms = from_ms, .to_ms = to_ms, .visit = visit, .user = user};
+    int more = 1;
+    while (status == STATUS_OK && more) {
+        struct pg_rows rows;
+        status = fetch_page(db, service_id, instance_id, next, end, &rows, why);
+        if (status != STATUS_OK)
+            break;
+        more = rows.count == PAGE_ROWS;
+        for (int i = 0; i < rows.count && status == STATUS_OK; i++)
+            status = visit_row(&rows, i, &walk);
+        next = (int64_t)walk.sequence + 1;
+        pg_rows_done(&rows);
+    }
+    heap_values_done(&walk.values);
+    return status;
+}

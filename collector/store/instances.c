@@ -1,0 +1,248 @@
+/*
+ * Opening an instance: one look-up finds the service, the deployment and the process if all are
+ * there, as they are for every reconnect. What is missing is created by statements that do nothing
+ * when somebody else was faster, and looked up again.
+ *
+ * The chain's end: from the newest keyframe on, every body is applied to the one before.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "db.h"
+
+struct found {
+    int64_t service_id, deployment_id, instance_id; /* 0: not there */
+    int64_t instance_deployment_id;
+};
+
+static const char find_sql[] =
+    "SELECT s.id, d.id, i.id, i.deployment_id FROM heapfleet.service s "
+    "LEFT JOIN heapfleet.deployment d ON d.service_id = s.id AND d.version = $4 "
+    "LEFT JOIN heapfleet.instance i ON i.service_id = s.id AND i.uuid = $5 "
+    "WHERE s.name = $1 AND s.service_namespace = $2 AND s.environment = $3";
+
+static enum status find(struct db *db, const struct process_identity *identity, struct found *ret,
+                        struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_text(&params, identity->service);
+    pg_param_text(&params, identity->service_namespace);
+    pg_param_text(&params, identity->environment);
+    pg_param_text(&params, identity->version);
+    pg_param_uuid(&params, identity->instance_uuid);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, find_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = (struct found){0, 0, 0, 0};
+    if (rows.count > 0)
+        *ret = (struct found){pg_i64(&rows, 0, 0), pg_i64(&rows, 0, 1), pg_i64(&rows, 0, 2),
+                              pg_i64(&rows, 0, 3)};
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+static enum status create_service(struct db *db, const struct process_identity *identity,
+                                  struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_text(&params, identity->service);
+    pg_param_text(&params, identity->service_namespace);
+    pg_param_text(&params, identity->environment);
+    return pg_run(db->pg,
+                  "INSERT INTO heapfleet.service (name, service_namespace, environment) "
+                  "VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                  &params, NULL, why);
+}
+
+static enum status create_deployment(struct db *db, int64_t service_id, const char *version,
+                                     struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_text(&params, version);
+    return pg_run(db->pg,
+                  "INSERT INTO heapfleet.deployment (service_id, version) "
+                  "VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                  &params, NULL, why);
+}
+
+static enum status create_instance(struct db *db, const struct found *found,
+                                   const struct process_identity *identity, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, found->service_id);
+    pg_param_i64(&params, found->deployment_id);
+    pg_param_uuid(&params, identity->instance_uuid);
+    pg_param_text(&params, identity->host);
+    pg_param_text(&params, identity->pod);
+    pg_param_text(&params, identity->container_id);
+    pg_param_text(&params, identity->image);
+    pg_param_text(&params, identity->runtime);
+    pg_param_text(&params, identity->runtime_version);
+    pg_param_i64(&params, identity->pid);
+    pg_param_i64(&params, identity->started_ms);
+    pg_param_text(&params, identity->attributes_json);
+    return pg_run(db->pg,
+                  "INSERT INTO heapfleet.instance (service_id, deployment_id, uuid, host, pod, "
+                  "container_id, image, runtime, runtime_version, pid, started_ms, attributes) "
+                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb) "
+                  "ON CONFLICT DO NOTHING",
+                  &params, NULL, why);
+}
+
+/* The agent was told another version (an operator corrected it): the process follows. */
+static enum status move_instance(struct db *db, const struct found *found, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, found->service_id);
+    pg_param_i64(&params, found->instance_id);
+    pg_param_i64(&params, found->deployment_id);
+    return pg_run(
+        db->pg,
+        "UPDATE heapfleet.instance SET deployment_id = $3 WHERE service_id = $1 AND id = $2",
+        &params, NULL, why);
+}
+
+static enum status find_or_create(struct db *db, const struct process_identity *identity,
+                                  struct found *ret, struct why *why)
+{
+    struct found found;
+    enum status status = find(db, identity, &found, why);
+    if (status == STATUS_OK && found.service_id == 0) {
+        status = create_service(db, identity, why);
+        if (status == STATUS_OK)
+            status = find(db, identity, &found, why);
+    }
+    if (status == STATUS_OK && found.deployment_id == 0) {
+        status = create_deployment(db, found.service_id, identity->version, why);
+        if (status == STATUS_OK)
+            status = find(db, identity, &found, why);
+    }
+    if (status == STATUS_OK && found.instance_id == 0) {
+        status = create_instance(db, &found, identity, why);
+        if (status == STATUS_OK)
+            status = find(db, identity, &found, why);
+    }
+    if (status != STATUS_OK)
+        return status;
+    if (found.instance_id == 0 || found.deployment_id == 0)
+        return why_fail(why, STATUS_FAILED, "the database did not keep the process");
+    if (found.instance_deployment_id != found.deployment_id)
+        status = move_instance(db, &found, why);
+    if (status == STATUS_OK)
+        *ret = found;
+    return status;
+}
+
+/* ---- its types ------------------------------------------------------------------------------ */
+
+static enum status load_types(struct db *db, struct instance_state *state, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, state->service_id);
+    pg_param_i64(&params, state->instance_id);
+    struct pg_rows rows;
+    enum status status = pg_run(
+        db->pg,
+        "SELECT coalesce(t.name, '?') FROM heapfleet.instance i, "
+        "unnest(i.type_ids) WITH ORDINALITY u(id, place) LEFT JOIN heapfleet.type t ON t.id = u.id "
+        "WHERE i.service_id = $1 AND i.id = $2 ORDER BY u.place",
+        &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    state->type_names = calloc((size_t)rows.count + 1, sizeof(*state->type_names));
+    ASSERT(state->type_names != NULL);
+    for (int i = 0; i < rows.count; i++) {
+        state->type_names[i] = strdup(pg_text(&rows, i, 0));
+        ASSERT(state->type_names[i] != NULL);
+    }
+    state->type_count = (uint32_t)rows.count;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+/* ---- its chain ------------------------------------------------------------------------------ */
+
+static const char chain_sql[] =
+    "SELECT sequence, base_sequence, body FROM heapfleet.snapshot "
+    "WHERE service_id = $1 AND instance_id = $2 AND sequence >= coalesce("
+    "    (SELECT max(sequence) FROM heapfleet.snapshot "
+    "     WHERE service_id = $1 AND instance_id = $2 AND base_sequence = 0), "
+    "    (SELECT max(sequence) FROM heapfleet.snapshot "
+    "     WHERE service_id = $1 AND instance_id = $2)) "
+    "ORDER BY sequence";
+
+static void apply_row(const struct pg_rows *rows, int row, struct instance_state *state)
+{
+    uint64_t base = (uint64_t)pg_i64(rows, row, 1);
+    size_t size;
+    const uint8_t *body = pg_bytes(rows, row, 2, &size);
+    int keyframe = base == 0;
+    if (!keyframe && (state->chain_broken || base != state->last_sequence))
+        state->chain_broken = 1;
+    else
+        state->chain_broken = snapshot_decode(body, size, &state->values, NULL) != STATUS_OK;
+    state->last_sequence = (uint64_t)pg_i64(rows, row, 0);
+}
+
+static enum status load_chain(struct db *db, struct instance_state *state, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, state->service_id);
+    pg_param_i64(&params, state->instance_id);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, chain_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    state->chain_broken = 1;
+    for (int i = 0; i < rows.count; i++)
+        apply_row(&rows, i, state);
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+enum status instance_open(struct db *db, const struct process_identity *identity,
+                          struct instance_state *ret, struct why *why)
+{
+    struct found found = {0, 0, 0, 0};
+    enum status status = find_or_create(db, identity, &found, why);
+    struct instance_state state = {.service_id = found.service_id,
+                                   .instance_id = found.instance_id};
+    if (status == STATUS_OK)
+        status = load_types(db, &state, why);
+    if (status == STATUS_OK)
+        status = load_chain(db, &state, why);
+    if (status != STATUS_OK) {
+        instance_state_done(&state);
+        return status == STATUS_CONFLICT ? STATUS_FAILED : status;
+    }
+    *ret = state;
+    return STATUS_OK;
+}
+
+void instance_state_done(struct instance_state *state)
+{
+    for (uint32_t i = 0; i < state->type_count; i++)
+        free(state->type_names[i]);
+    free(state->type_names);
+    heap_values_done(&state->values);
+    *state = (struct instance_state){.service_id = 0};
+}
+
+/* ---- agents --------------------------------------------------------------------------------- */
+
+enum status agent_high_water(struct db *db, const uint8_t agent_id[ID_BYTES], uint64_t *ret,
+                             struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_uuid(&params, agent_id);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, "SELECT sequence FROM heapfleet.agent WHERE agent_id = $1",
+                                &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = rows.count > 0 ? (uint64_t)pg_i64(&rows, 0, 0) : 0;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}

@@ -1,0 +1,174 @@
+/* Services, deployments and instances, as lists in the caller's arena. */
+#include <string.h>
+
+#include "db.h"
+
+static enum status too_large(struct why *why)
+{
+    return why_fail(why, STATUS_LIMIT, "the list does not fit the memory set aside for it");
+}
+
+/* A copy in the arena; NULL when it is full. */
+static const char *copy_text(const struct pg_rows *rows, int row, int column, struct arena *arena)
+{
+    size_t size;
+    const char *text = (const char *)pg_bytes(rows, row, column, &size);
+    return arena_strndup(arena, text, size);
+}
+
+/* ---- services ------------------------------------------------------------------------------- */
+
+static enum status read_services(const struct pg_rows *rows, struct arena *arena,
+                                 struct service_row **ret, struct why *why)
+{
+    struct service_row *list = arena_alloc(arena, (size_t)rows->count * sizeof(*list));
+    if (list == NULL)
+        return too_large(why);
+    for (int i = 0; i < rows->count; i++) {
+        list[i].id = pg_i64(rows, i, 0);
+        list[i].name = copy_text(rows, i, 1, arena);
+        list[i].service_namespace = copy_text(rows, i, 2, arena);
+        list[i].environment = copy_text(rows, i, 3, arena);
+        if (list[i].name == NULL || list[i].service_namespace == NULL ||
+            list[i].environment == NULL)
+            return too_large(why);
+    }
+    *ret = list;
+    return STATUS_OK;
+}
+
+enum status service_list(struct db *db, struct arena *arena, struct service_row **ret,
+                         size_t *ret_count, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg,
+                                "SELECT id, name, service_namespace, environment "
+                                "FROM heapfleet.service ORDER BY 2, 4, 3",
+                                NULL, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    status = read_services(&rows, arena, ret, why);
+    if (status == STATUS_OK)
+        *ret_count = (size_t)rows.count;
+    pg_rows_done(&rows);
+    return status;
+}
+
+/* ---- deployments ---------------------------------------------------------------------------- */
+
+/* The newest snapshot of a process is one probe of the primary key. */
+static const char deployments_sql[] =
+    "SELECT d.id, d.version, coalesce(min(i.started_ms), 0), "
+    "coalesce(max(greatest(n.time_ms, i.started_ms)), 0), "
+    "count(*) FILTER (WHERE i.end_reason = 'oom_killed') "
+    "FROM heapfleet.deployment d "
+    "LEFT JOIN heapfleet.instance i ON i.service_id = d.service_id AND i.deployment_id = d.id "
+    "LEFT JOIN LATERAL (SELECT s.time_ms FROM heapfleet.snapshot s "
+    "    WHERE s.service_id = i.service_id AND s.instance_id = i.id "
+    "    ORDER BY s.sequence DESC LIMIT 1) n ON true "
+    "WHERE d.service_id = $1 GROUP BY d.id, d.version ORDER BY 3, 1";
+
+static enum status read_deployments(const struct pg_rows *rows, struct arena *arena,
+                                    struct deployment_row **ret, struct why *why)
+{
+    struct deployment_row *list = arena_alloc(arena, (size_t)rows->count * sizeof(*list));
+    if (list == NULL)
+        return too_large(why);
+    for (int i = 0; i < rows->count; i++) {
+        list[i] = (struct deployment_row){
+            .id = pg_i64(rows, i, 0),
+            .version = copy_text(rows, i, 1, arena),
+            .first_seen_ms = pg_i64(rows, i, 2),
+            .last_seen_ms = pg_i64(rows, i, 3),
+            .oom_kills = (uint32_t)pg_i64(rows, i, 4),
+        };
+        if (list[i].version == NULL)
+            return too_large(why);
+    }
+    *ret = list;
+    return STATUS_OK;
+}
+
+enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
+                            struct deployment_row **ret, size_t *ret_count, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, deployments_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    status = read_deployments(&rows, arena, ret, why);
+    if (status == STATUS_OK)
+        *ret_count = (size_t)rows.count;
+    pg_rows_done(&rows);
+    return status;
+}
+
+/* ---- instances ------------------------------------------------------------------------------ */
+
+static const char instances_sql[] =
+    "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, i.ended_ms, i.end_reason = 'oom_killed', "
+    "n.time_ms, n.interval_ms, n.objects, n.bytes, i.type_ids "
+    "FROM heapfleet.instance i LEFT JOIN LATERAL ("
+    "    SELECT t.time_ms, t.objects, t.bytes, "
+    "    t.time_ms - lead(t.time_ms) OVER (ORDER BY t.sequence DESC) AS interval_ms "
+    "    FROM (SELECT s.sequence, s.time_ms, s.objects, s.bytes FROM heapfleet.snapshot s "
+    "          WHERE s.service_id = i.service_id AND s.instance_id = i.id "
+    "          ORDER BY s.sequence DESC LIMIT 2) t "
+    "    ORDER BY t.sequence DESC LIMIT 1) n ON true "
+    "WHERE i.service_id = $1 AND ($2 = 0 OR (coalesce(i.ended_ms, $2) >= $2 "
+    "    AND coalesce(n.time_ms, i.started_ms) >= $2)) "
+    "ORDER BY i.started_ms, i.id";
+
+static enum status read_instance(const struct pg_rows *rows, int row, struct arena *arena,
+                                 struct instance_row *ret, struct why *why)
+{
+    int32_t *type_ids = NULL;
+    size_t type_count = 0, uuid_size;
+    const uint8_t *uuid = pg_bytes(rows, row, 2, &uuid_size);
+    if (uuid_size != ID_BYTES)
+        return why_fail(why, STATUS_FAILED, "heapfleet.instance.uuid is not a uuid");
+    enum status status =
+        pg_i32_array(rows, row, 10, SNAPSHOT_TYPES_MAX, arena, &type_ids, &type_count, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = (struct instance_row){
+        .id = pg_i64(rows, row, 0),
+        .deployment_id = pg_i64(rows, row, 1),
+        .started_ms = pg_i64(rows, row, 3),
+        .ended_ms = pg_i64(rows, row, 4),
+        .oom_killed = pg_i64(rows, row, 5) != 0,
+        .last_seen_ms = pg_i64(rows, row, 6),
+        .interval_ms = pg_i64(rows, row, 7),
+        .objects = (uint64_t)pg_i64(rows, row, 8),
+        .bytes = (uint64_t)pg_i64(rows, row, 9),
+        .type_count = (uint32_t)type_count,
+        .type_ids = type_ids,
+    };
+    memcpy(ret->uuid, uuid, ID_BYTES);
+    return STATUS_OK;
+}
+
+enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
+                          struct instance_row **ret, size_t *ret_count, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, from_ms);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, instances_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    struct instance_row *list = arena_alloc(arena, (size_t)rows.count * sizeof(*list));
+    if (list == NULL)
+        status = too_large(why);
+    for (int i = 0; i < rows.count && status == STATUS_OK; i++)
+        status = read_instance(&rows, i, arena, &list[i], why);
+    if (status == STATUS_OK) {
+        *ret = list;
+        *ret_count = (size_t)rows.count;
+    }
+    pg_rows_done(&rows);
+    return status;
+}

@@ -1,0 +1,448 @@
+/*
+ * Every statement goes through `finish`, which waits for the answer by poll(2) up to the deadline:
+ * a server that is stopped, or gone without a FIN, is noticed by us and not by TCP hours later.
+ * After a deadline the connection is closed, because what the server made of the statement is not
+ * known; the server notices when it answers.
+ *
+ * An idle connection may have been closed by the server (a restart). `ensure_open` looks for
+ * that before a statement, so that only statements that were under way fail.
+ */
+#include "pg.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+
+struct pg {
+    PGconn *conn; /* NULL while closed */
+    char *dsn;
+    int deadline_ms;
+    int in_transaction;
+};
+
+struct pg *pg_new(const char *dsn)
+{
+    struct pg *pg = calloc(1, sizeof(*pg));
+    ASSERT(pg != NULL);
+    pg->dsn = strdup(dsn);
+    ASSERT(pg->dsn != NULL);
+    pg->deadline_ms = PG_STATEMENT_MS;
+    return pg;
+}
+
+static void close_connection(struct pg *pg)
+{
+    PQfinish(pg->conn);
+    pg->conn = NULL;
+    pg->in_transaction = 0;
+}
+
+void pg_free(struct pg *pg)
+{
+    if (pg == NULL)
+        return;
+    close_connection(pg);
+    free(pg->dsn);
+    free(pg);
+}
+
+void pg_set_deadline(struct pg *pg, int deadline_ms)
+{
+    pg->deadline_ms = deadline_ms;
+}
+
+/* ---- failures ------------------------------------------------------------------------------- */
+
+/* What a caller can do about an SQLSTATE: the longest prefix decides. */
+static const struct reaction {
+    const char *prefix;
+    enum status status;
+    int reopen; /* the session is of no more use */
+} reactions[] = {
+    {"08", STATUS_UNAVAILABLE, 1},    /* connection exception */
+    {"23505", STATUS_CONFLICT, 0},    /* unique violation */
+    {"25006", STATUS_UNAVAILABLE, 1}, /* read only: this server is a standby now */
+    {"40", STATUS_UNAVAILABLE, 0},    /* serialization failure, deadlock */
+    {"53", STATUS_UNAVAILABLE, 0},    /* disk full, out of memory, too many connections */
+    {"55P03", STATUS_UNAVAILABLE, 0}, /* lock not available */
+    {"57014", STATUS_UNAVAILABLE, 0}, /* statement timeout */
+    {"57P0", STATUS_UNAVAILABLE, 1},  /* shutdown, crash of another backend, starting up */
+    {"58", STATUS_UNAVAILABLE, 0},    /* I/O error */
+};
+
+static const struct reaction *find_reaction(const char *sqlstate)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(reactions); i++) {
+        if (strncmp(sqlstate, reactions[i].prefix, strlen(reactions[i].prefix)) == 0)
+            return &reactions[i];
+    }
+    return NULL;
+}
+
+/* libpq's messages end in a line feed and may have several lines; ours have one. */
+static void say(struct why *why, const char *message)
+{
+    char line[WHY_CAPACITY];
+    size_t used = 0;
+    for (const char *c = message; *c != '\0' && used + 3 < sizeof(line); c++) {
+        if (*c != '\n')
+            line[used++] = *c == '\t' ? ' ' : *c;
+        else if (c[1] != '\0' && used > 0)
+            used += (size_t)snprintf(line + used, sizeof(line) - used, "; ");
+    }
+    line[used] = '\0';
+    why_set(why, "PostgreSQL: %s", used > 0 ? line : "the connection was closed");
+}
+
+static enum status lost(struct pg *pg, struct why *why)
+{
+    say(why, PQerrorMessage(pg->conn));
+    close_connection(pg);
+    return STATUS_UNAVAILABLE;
+}
+
+static enum status judge(struct pg *pg, const PGresult *result, struct why *why)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (sqlstate == NULL || PQstatus(pg->conn) == CONNECTION_BAD)
+        return lost(pg, why);
+    say(why, primary != NULL ? primary : sqlstate);
+    const struct reaction *reaction = find_reaction(sqlstate);
+    if (reaction == NULL)
+        return STATUS_FAILED;
+    if (reaction->reopen)
+        close_connection(pg);
+    return reaction->status;
+}
+
+/* ---- connecting ----------------------------------------------------------------------------- */
+
+static void ignore_notice(void *user, const PGresult *result)
+{
+    (void)user;
+    (void)result;
+}
+
+/* Our defaults stand before the DSN, which overrides them; an environment variable removes one. */
+static const struct {
+    const char *keyword, *value, *environment;
+} connect_defaults[] = {
+    {"connect_timeout", "10", "PGCONNECT_TIMEOUT"},
+    {"tcp_user_timeout", "20000", NULL},
+    {"keepalives_idle", "20", NULL},
+    {"keepalives_interval", "5", NULL},
+    {"fallback_application_name", "heapfleet-collector", NULL},
+};
+
+static PGconn *connect_to(const char *dsn)
+{
+    const char *keywords[ARRAY_SIZE(connect_defaults) + 3];
+    const char *values[ARRAY_SIZE(connect_defaults) + 3];
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(connect_defaults); i++) {
+        const char *environment = connect_defaults[i].environment;
+        if (environment != NULL && getenv(environment) != NULL)
+            continue;
+        keywords[n] = connect_defaults[i].keyword;
+        values[n++] = connect_defaults[i].value;
+    }
+    keywords[n] = "dbname";
+    values[n++] = dsn;
+    keywords[n] = "client_encoding";
+    values[n++] = "UTF8";
+    keywords[n] = NULL;
+    values[n] = NULL;
+    return PQconnectdbParams(keywords, values, 1);
+}
+
+/* An idle connection that is readable holds a farewell and an end of file, or some notice. */
+static void drop_if_stale(struct pg *pg)
+{
+    if (pg->conn == NULL || pg->in_transaction)
+        return;
+    struct pollfd idle = {.fd = PQsocket(pg->conn), .events = POLLIN};
+    for (int reads = 0; reads < 3 && poll(&idle, 1, 0) > 0; reads++) {
+        if (!PQconsumeInput(pg->conn) || PQstatus(pg->conn) == CONNECTION_BAD) {
+            close_connection(pg);
+            return;
+        }
+    }
+}
+
+static enum status ensure_open(struct pg *pg, struct why *why)
+{
+    drop_if_stale(pg);
+    if (pg->conn != NULL)
+        return STATUS_OK;
+    ASSERT(!pg->in_transaction);
+    pg->conn = connect_to(pg->dsn);
+    ASSERT(pg->conn != NULL);
+    if (PQstatus(pg->conn) != CONNECTION_OK)
+        return lost(pg, why);
+    PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);
+    if (PQsetnonblocking(pg->conn, 1) != 0)
+        return lost(pg, why);
+    return STATUS_OK;
+}
+
+enum pg_answer pg_probe(const char *dsn)
+{
+    switch (PQping(dsn)) {
+    case PQPING_OK:
+        return PG_ANSWERS;
+    case PQPING_REJECT:
+        return PG_STARTING;
+    default:
+        return PG_SILENT;
+    }
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+static int milliseconds_left(int64_t deadline_ns)
+{
+    int64_t left = (deadline_ns - clock_mono_ns()) / 1000000;
+    return left < 0 ? 0 : (int)left;
+}
+
+/* Until the socket is ready for `events`, or the deadline. 0 when it passed. */
+static int wait_socket(struct pg *pg, short events, int64_t deadline_ns)
+{
+    struct pollfd ready = {.fd = PQsocket(pg->conn), .events = events};
+    int n = poll(&ready, 1, milliseconds_left(deadline_ns));
+    return n != 0; /* -1 is EINTR: look again */
+}
+
+static enum status too_late(struct pg *pg, struct why *why)
+{
+    close_connection(pg);
+    return why_fail(why, STATUS_UNAVAILABLE, "PostgreSQL: no answer within %d s",
+                    pg->deadline_ms / 1000);
+}
+
+/* Send what is buffered, and receive meanwhile, so that neither side blocks the other. */
+static enum status flush(struct pg *pg, int64_t deadline_ns, struct why *why)
+{
+    int more;
+    while ((more = PQflush(pg->conn)) > 0) {
+        if (!wait_socket(pg, POLLIN | POLLOUT, deadline_ns))
+            return too_late(pg, why);
+        if (!PQconsumeInput(pg->conn))
+            return lost(pg, why);
+    }
+    return more == 0 ? STATUS_OK : lost(pg, why);
+}
+
+/* The next result, NULL after the last one. The caller owns it. */
+static enum status next_result(struct pg *pg, int64_t deadline_ns, PGresult **ret, struct why *why)
+{
+    enum status status = flush(pg, deadline_ns, why);
+    if (status != STATUS_OK)
+        return status;
+    while (PQisBusy(pg->conn)) {
+        if (!wait_socket(pg, POLLIN, deadline_ns))
+            return too_late(pg, why);
+        if (!PQconsumeInput(pg->conn))
+            return lost(pg, why);
+    }
+    *ret = PQgetResult(pg->conn);
+    return STATUS_OK;
+}
+
+static int is_success(const PGresult *result)
+{
+    ExecStatusType type = PQresultStatus(result);
+    return type == PGRES_COMMAND_OK || type == PGRES_TUPLES_OK || type == PGRES_EMPTY_QUERY;
+}
+
+/* All results of what was sent; the last one is the caller's, the first failure decides. */
+static enum status finish(struct pg *pg, int64_t deadline_ns, PGresult **ret, struct why *why)
+{
+    enum status outcome = STATUS_OK;
+    PGresult *last = NULL;
+    for (;;) {
+        PGresult *result = NULL;
+        enum status status = next_result(pg, deadline_ns, &result, why);
+        if (status != STATUS_OK) {
+            PQclear(last);
+            return status;
+        }
+        if (result == NULL)
+            break;
+        PQclear(last);
+        last = result;
+        if (outcome == STATUS_OK && !is_success(result))
+            outcome = judge(pg, result, why);
+        if (pg->conn == NULL)
+            break;
+    }
+    if (outcome != STATUS_OK || last == NULL) {
+        PQclear(last);
+        return outcome != STATUS_OK ? outcome : lost(pg, why);
+    }
+    *ret = last;
+    return STATUS_OK;
+}
+
+static int64_t new_deadline(const struct pg *pg)
+{
+    return clock_mono_ns() + (int64_t)pg->deadline_ms * 1000000;
+}
+
+/* ---- statements ----------------------------------------------------------------------------- */
+
+static uint64_t changed_rows(PGresult *result)
+{
+    return strtoull(PQcmdTuples(result), NULL, 10);
+}
+
+enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *params,
+                   struct pg_rows *ret, struct why *why)
+{
+    static const struct pg_params none = {.count = 0};
+    static const int all_binary[PG_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                                  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const struct pg_params *p = params != NULL ? params : &none;
+    enum status status = ensure_open(pg, why);
+    if (status != STATUS_OK)
+        return status;
+    const char *values[PG_PARAMS_MAX];
+    for (int i = 0; i < p->count; i++)
+        values[i] = p->values[i] != NULL ? p->values[i] : (const char *)&p->numbers[i];
+    if (!PQsendQueryParams(pg->conn, sql, p->count, p->types, values, p->sizes, all_binary, 1))
+        return lost(pg, why);
+    PGresult *result = NULL;
+    status = finish(pg, new_deadline(pg), &result, why);
+    if (status != STATUS_OK)
+        return status;
+    if (ret == NULL)
+        PQclear(result);
+    else
+        *ret = (struct pg_rows){result, PQntuples(result), changed_rows(result)};
+    return STATUS_OK;
+}
+
+/* Returns the command tag of the last statement in `tag`, if that is not NULL. */
+static enum status run_text(struct pg *pg, const char *sql, char *tag, size_t tag_size,
+                            struct why *why)
+{
+    enum status status = ensure_open(pg, why);
+    if (status != STATUS_OK)
+        return status;
+    if (!PQsendQuery(pg->conn, sql))
+        return lost(pg, why);
+    PGresult *result = NULL;
+    status = finish(pg, new_deadline(pg), &result, why);
+    if (status != STATUS_OK)
+        return status;
+    if (tag != NULL)
+        (void)snprintf(tag, tag_size, "%s", PQcmdStatus(result));
+    PQclear(result);
+    return STATUS_OK;
+}
+
+enum status pg_script(struct pg *pg, const char *sql, struct why *why)
+{
+    return run_text(pg, sql, NULL, 0, why);
+}
+
+enum status pg_begin(struct pg *pg, struct why *why)
+{
+    ASSERT(!pg->in_transaction);
+    char sql[256];
+    (void)snprintf(sql, sizeof(sql),
+                   "BEGIN; SET LOCAL statement_timeout = %d; "
+                   "SELECT set_config('synchronous_commit', 'on', true) "
+                   "WHERE current_setting('synchronous_commit') = 'off'",
+                   pg->deadline_ms);
+    enum status status = pg_script(pg, sql, why);
+    if (status == STATUS_OK)
+        pg->in_transaction = 1;
+    else if (pg->conn != NULL)
+        close_connection(pg);
+    return status;
+}
+
+enum status pg_commit(struct pg *pg, struct why *why)
+{
+    ASSERT(pg->in_transaction && pg->conn != NULL);
+    char tag[32] = "";
+    enum status status = run_text(pg, "COMMIT", tag, sizeof(tag), why);
+    pg->in_transaction = 0;
+    if (status != STATUS_OK)
+        return status;
+    if (strcmp(tag, "COMMIT") != 0) /* a failed transaction answers ROLLBACK, and no error */
+        return why_fail(why, STATUS_FAILED, "PostgreSQL: the transaction was rolled back");
+    return STATUS_OK;
+}
+
+void pg_rollback(struct pg *pg)
+{
+    if (pg->conn == NULL || !pg->in_transaction)
+        return;
+    if (run_text(pg, "ROLLBACK", NULL, 0, NULL) != STATUS_OK && pg->conn != NULL)
+        close_connection(pg);
+    pg->in_transaction = 0;
+}
+
+/* ---- COPY ----------------------------------------------------------------------------------- */
+
+static enum status send_copy(struct pg *pg, const struct buf *data, int64_t deadline_ns,
+                             struct why *why)
+{
+    enum { PIECE_BYTES = 64 * 1024 };
+    size_t sent = 0;
+    while (sent < data->size) {
+        size_t left = data->size - sent;
+        int piece = left < PIECE_BYTES ? (int)left : PIECE_BYTES;
+        int queued = PQputCopyData(pg->conn, (const char *)data->data + sent, piece);
+        if (queued < 0)
+            return lost(pg, why);
+        if (queued > 0)
+            sent += (size_t)piece;
+        enum status status = flush(pg, deadline_ns, why);
+        if (status != STATUS_OK)
+            return status;
+    }
+    int ended;
+    while ((ended = PQputCopyEnd(pg->conn, NULL)) == 0) {
+        if (!wait_socket(pg, POLLOUT, deadline_ns))
+            return too_late(pg, why);
+    }
+    return ended > 0 ? STATUS_OK : lost(pg, why);
+}
+
+enum status pg_copy_in(struct pg *pg, const char *sql, const struct buf *data, struct why *why)
+{
+    enum status status = ensure_open(pg, why);
+    if (status != STATUS_OK)
+        return status;
+    int64_t deadline_ns = new_deadline(pg);
+    if (!PQsendQuery(pg->conn, sql))
+        return lost(pg, why);
+    PGresult *result = NULL;
+    status = next_result(pg, deadline_ns, &result, why);
+    if (status != STATUS_OK)
+        return status;
+    int ready = PQresultStatus(result) == PGRES_COPY_IN;
+    if (!ready) {
+        status = judge(pg, result, why);
+        PQclear(result);
+        if (pg->conn != NULL && finish(pg, deadline_ns, &result, NULL) == STATUS_OK)
+            PQclear(result);
+        return status;
+    }
+    PQclear(result);
+    status = send_copy(pg, data, deadline_ns, why);
+    if (status != STATUS_OK)
+        return status;
+    status = finish(pg, deadline_ns, &result, why);
+    if (status == STATUS_OK)
+        PQclear(result);
+    return status;
+}
