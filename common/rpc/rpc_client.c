@@ -7,6 +7,7 @@
  */
 #include "rpc_client.h"
 
+#include <ctype.h>
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
@@ -150,15 +151,43 @@ void rpc_channel_detach(struct rpc_channel *channel)
 
 /* ----- words ----- */
 
+/* What follows the last ": " of gRPC's account, which goes from the general to the particular. */
+static const char *innermost(const char *text)
+{
+    const char *at = text;
+    for (const char *next = strstr(at, ": "); next != NULL; next = strstr(at, ": "))
+        at = next + 2;
+    return at;
+}
+
+/* In the house's grammar: a reason begins with a small letter, unless it begins with an acronym. */
+static void explain_failure(const char *target, const char *reason, struct why *why)
+{
+    int acronym = isupper((unsigned char)reason[0]) && isupper((unsigned char)reason[1]);
+    int first = acronym ? reason[0] : tolower((unsigned char)reason[0]);
+    if (first == 0)
+        why_set(why, "nobody answers at %s; is heapfleet-collector running there?", target);
+    else
+        why_set(why, "nobody answers at %s: %c%s; is heapfleet-collector running there?", target,
+                first, reason + 1);
+}
+
+static int starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
 void rpc_channel_explain(const struct rpc_channel *channel, int code, const char *text,
                          struct why *why)
 {
-    static const char connect_failure[] = "failed to connect to all addresses";
-    if (code == RPC_UNAVAILABLE && strncmp(text, connect_failure, sizeof(connect_failure) - 1) == 0)
-        why_set(why, "nobody answers at %s: %s; is heapfleet-collector running there?",
-                channel->target, text);
+    const char *target = channel->target;
+    if (code == RPC_UNAVAILABLE && (starts_with(text, "failed to connect to all addresses") ||
+                                    starts_with(text, "DNS resolution failed")))
+        explain_failure(target, innermost(text), why);
+    else if (code == RPC_DEADLINE_EXCEEDED && starts_with(text, "Deadline Exceeded"))
+        why_set(why, "%s did not answer in time", target);
     else
-        why_set(why, "%s: %s", channel->target, text);
+        why_set(why, "%s: %s", target, text[0] != 0 ? text : rpc_code_name(code));
 }
 
 /* ----- blocking calls ----- */

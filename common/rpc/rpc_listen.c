@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -46,22 +47,25 @@ static int bind_error(const struct sockaddr *address, socklen_t size)
 static const struct bind_reason {
     int error;
     enum status status;
-    const char *hint;
+    const char *text;
 } bind_reasons[] = {
     {EADDRINUSE, STATUS_CONFLICT, "another program, or another collector, listens there"},
-    {EACCES, STATUS_DENIED, "choose a port above 1023, or a directory that may be written to"},
-    {EPERM, STATUS_DENIED, "choose another address"},
+    {EACCES, STATUS_DENIED,
+     "permission denied; ports below 1024 and other people's directories "
+     "need privileges"},
+    {EPERM, STATUS_DENIED, "not permitted"},
     {EADDRNOTAVAIL, STATUS_INVALID, "this machine does not have the address"},
     {EAFNOSUPPORT, STATUS_INVALID, "this machine does not have the address"},
-    {ENOENT, STATUS_INVALID, "create the directory first"},
+    {ENOENT, STATUS_INVALID, "the directory does not exist"},
+    {ENOTSOCK, STATUS_INVALID, "a file that is not a socket is in the way"},
 };
 
 static enum status explain_bind(const char *listen, int error, struct why *why)
 {
     for (size_t i = 0; i < ARRAY_SIZE(bind_reasons); i++)
         if (bind_reasons[i].error == error)
-            return why_fail(why, bind_reasons[i].status, "cannot listen on %s: %s; %s", listen,
-                            strerror(error), bind_reasons[i].hint);
+            return why_fail(why, bind_reasons[i].status, "cannot listen on %s: %s", listen,
+                            bind_reasons[i].text);
     return why_fail(why, STATUS_FAILED, "cannot listen on %s: %s", listen, strerror(error));
 }
 
@@ -86,15 +90,20 @@ static struct sockaddr_un unix_address(const char *path)
     return address;
 }
 
-/* gRPC replaces a socket file that is there, even that of a living server. */
-static int somebody_answers(const struct sockaddr_un *address)
+/* gRPC replaces a socket file that is there, even that of a living server. 0: it may do so. */
+static int in_the_way(const struct sockaddr_un *address)
 {
+    struct stat file;
+    if (lstat(address->sun_path, &file) != 0)
+        return 0;
+    if (!S_ISSOCK(file.st_mode))
+        return ENOTSOCK;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return 0;
+        return errno;
     int answered = connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
     close(fd);
-    return answered;
+    return answered ? EADDRINUSE : 0;
 }
 
 static enum status bind_unix(grpc_server *server, grpc_server_credentials *credentials,
@@ -102,11 +111,12 @@ static enum status bind_unix(grpc_server *server, grpc_server_credentials *crede
                              struct why *why)
 {
     struct sockaddr_un address = unix_address(path);
-    if (somebody_answers(&address))
-        return explain_bind(options->listen, EADDRINUSE, why);
+    int error = in_the_way(&address);
+    if (error != 0)
+        return explain_bind(options->listen, error, why);
     if (grpc_server_add_http2_port(server, options->listen, credentials) != 0)
         return STATUS_OK;
-    int error = bind_error((const struct sockaddr *)&address, sizeof(address));
+    error = bind_error((const struct sockaddr *)&address, sizeof(address));
     if (error != 0)
         return explain_bind(options->listen, error, why);
     unlink(path);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "attributes.h"
 #include "buf.h"
@@ -164,6 +165,16 @@ static inline enum status scene_call(struct rpc_channel *channel, const char *pa
     return status;
 }
 
+/* Wait for another thread to bring a counter to `least`; for ever is a failure. */
+static inline void wait_for(const atomic_int *counter, int least)
+{
+    for (int i = 0; atomic_load(counter) < least; i++) {
+        if (i == 30000)
+            fail_msg("waited in vain: %d instead of %d", atomic_load(counter), least);
+        usleep(1000);
+    }
+}
+
 /* The client's side of a stream. */
 struct seen {
     struct loop *loop;
@@ -206,6 +217,28 @@ static inline void seen_closed(void *user, enum rpc_code code, const char *text)
 }
 
 static const struct rpc_stream_events seen_events = {seen_message, seen_writable, seen_closed};
+
+static inline void seen_timeout(void *arg)
+{
+    struct seen *seen = arg;
+    loop_stop(seen->loop);
+}
+
+/* Run the loop for a while, or until it is stopped. */
+static inline void seen_run_for(struct seen *seen, uint64_t ms)
+{
+    struct loop_timer *timer = loop_timer_new(seen->loop, seen_timeout, seen);
+    loop_timer_start(timer, ms, 0);
+    loop_run(seen->loop);
+    loop_timer_free(timer);
+}
+
+/* Run the loop until the stream has closed. */
+static inline void seen_run_to_the_end(struct seen *seen)
+{
+    while (!seen->closed)
+        loop_run(seen->loop);
+}
 
 static inline void seen_open(struct seen *seen, struct rpc_channel *channel, const char *path)
 {

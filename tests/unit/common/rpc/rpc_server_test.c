@@ -1,0 +1,629 @@
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/alloc.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "rpc_scene.h"
+
+/* A server with the scene's methods and a channel to it. */
+struct pair {
+    struct served served;
+    struct rpc_server *server;
+    struct rpc_channel *channel;
+};
+
+static void pair_start(struct pair *pair)
+{
+    memset(pair, 0, sizeof(*pair));
+    pair->server = scene_start_plain(&pair->served);
+    pair->channel = scene_connect_port(rpc_server_port(pair->server));
+}
+
+static void pair_stop(struct pair *pair)
+{
+    rpc_channel_free(pair->channel);
+    rpc_server_stop(pair->server, 30000);
+}
+
+/* ----- calls ----- */
+
+static void an_unknown_method_is_unimplemented(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    char answer[WHY_CAPACITY];
+    static const char *const paths[] = {"/test/Nothing", "/test/Answer/", "/test/Answe", "/"};
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        assert_int_equal(scene_call(pair.channel, paths[i], "x", answer), STATUS_UNSUPPORTED);
+        assert_non_null(strstr(answer, "does not know the method"));
+    }
+    struct seen seen = {.loop = loop_new()};
+    seen_open(&seen, pair.channel, "/test/Nothing");
+    rpc_stream_send(seen.stream, (const uint8_t *)"x", 1);
+    seen_run_to_the_end(&seen);
+    assert_int_equal(seen.code, RPC_UNIMPLEMENTED);
+    loop_free(seen.loop);
+    pair_stop(&pair);
+    assert_int_equal(pair.served.opened, 0);
+}
+
+static void a_failure_brings_its_message(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    char answer[WHY_CAPACITY];
+    assert_int_equal(scene_call(pair.channel, "/test/Fail", "no such thing", answer),
+                     STATUS_NOT_FOUND);
+    assert_non_null(strstr(answer, "no such thing"));
+    pair_stop(&pair);
+}
+
+static void headers_and_the_peer_are_known(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    char answer[WHY_CAPACITY];
+    assert_int_equal(scene_call(pair.channel, "/test/Header", "user-agent", answer), STATUS_OK);
+    assert_non_null(strstr(answer, "grpc"));
+    assert_int_equal(scene_call(pair.channel, "/test/Header", "user-agen", answer), STATUS_OK);
+    assert_string_equal(answer, "(none)");
+    assert_int_equal(scene_call(pair.channel, "/test/Header", "", answer), STATUS_OK);
+    assert_string_equal(answer, "(none)");
+    assert_int_equal(scene_call(pair.channel, "/test/Peer", "", answer), STATUS_OK);
+    assert_memory_equal(answer, "ipv4:127.0.0.1:", 15);
+    pair_stop(&pair);
+}
+
+static enum status call_with_size(struct rpc_channel *channel, size_t size)
+{
+    struct buf request = BUF_INIT, answer = BUF_INIT;
+    buf_reserve(&request, size);
+    memset(request.data, 'x', size);
+    request.size = size;
+    struct why why = {""};
+    enum status status = rpc_channel_call(channel, "/test/Answer", &request, 20000, &answer, &why);
+    if (status == STATUS_OK)
+        assert_int_equal(answer.size, size + 4);
+    buf_done(&request);
+    buf_done(&answer);
+    return status;
+}
+
+static void a_message_above_the_limit_is_refused(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    assert_int_equal(call_with_size(pair.channel, 256 << 10), STATUS_OK);
+    assert_int_equal(call_with_size(pair.channel, (256 << 10) + 1), STATUS_LIMIT);
+    assert_int_equal(call_with_size(pair.channel, 8 << 20), STATUS_LIMIT);
+    assert_int_equal(pair.served.messages, 1);
+    pair_stop(&pair);
+    assert_int_equal(pair.served.closed, 3);
+
+    struct served served = {0};
+    struct rpc_server *server = scene_start(
+        &(struct rpc_server_options){.listen = "127.0.0.1:0", .message_bytes_max = 1000}, &served);
+    struct rpc_channel *channel = scene_connect_port(rpc_server_port(server));
+    assert_int_equal(call_with_size(channel, 1000), STATUS_OK);
+    assert_int_equal(call_with_size(channel, 1001), STATUS_LIMIT);
+    rpc_channel_free(channel);
+    rpc_server_stop(server, 30000);
+}
+
+/* One unary call of a client that compresses; our own client cannot. */
+static grpc_status_code call_compressed(int port)
+{
+    char target[32];
+    snprintf(target, sizeof(target), "127.0.0.1:%d", port);
+    grpc_arg arg = {.type = GRPC_ARG_INTEGER,
+                    .key = (char *)(uintptr_t)GRPC_COMPRESSION_CHANNEL_DEFAULT_ALGORITHM,
+                    .value.integer = GRPC_COMPRESS_GZIP};
+    grpc_channel_args args = {1, &arg};
+    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    grpc_channel *channel = grpc_channel_create(target, credentials, &args);
+    grpc_completion_queue *cq = grpc_completion_queue_create_for_pluck(NULL);
+    grpc_call *call = grpc_channel_create_call(channel, NULL, 0, cq,
+                                               grpc_slice_from_static_string("/test/Answer"), NULL,
+                                               gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+
+    char zeros[10000] = {0};
+    grpc_slice slice = grpc_slice_from_static_buffer(zeros, sizeof(zeros));
+    grpc_byte_buffer *request = grpc_raw_byte_buffer_create(&slice, 1);
+    grpc_metadata_array initial, trailing;
+    grpc_metadata_array_init(&initial);
+    grpc_metadata_array_init(&trailing);
+    grpc_status_code code = GRPC_STATUS_OK;
+    grpc_slice details = grpc_empty_slice();
+    grpc_op ops[] = {
+        {.op = GRPC_OP_SEND_INITIAL_METADATA},
+        {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request},
+        {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
+        {.op = GRPC_OP_RECV_INITIAL_METADATA, .data.recv_initial_metadata = {&initial}},
+        {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
+         .data.recv_status_on_client = {&trailing, &code, &details, NULL}},
+    };
+    assert_int_equal(grpc_call_start_batch(call, ops, ARRAY_SIZE(ops), ops, NULL), GRPC_CALL_OK);
+    grpc_completion_queue_pluck(cq, ops, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+
+    grpc_metadata_array_destroy(&initial);
+    grpc_metadata_array_destroy(&trailing);
+    grpc_slice_unref(details);
+    grpc_byte_buffer_destroy(request);
+    grpc_call_unref(call);
+    grpc_completion_queue_shutdown(cq);
+    grpc_completion_queue_destroy(cq);
+    grpc_channel_destroy(channel);
+    grpc_channel_credentials_release(credentials);
+    return code;
+}
+
+static void a_compressed_message_is_refused(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    assert_int_equal(call_compressed(rpc_server_port(pair.server)), GRPC_STATUS_UNIMPLEMENTED);
+    pair_stop(&pair);
+    assert_int_equal(pair.served.messages, 0);
+}
+
+static void streams_of_a_connection_are_limited(void **state)
+{
+    (void)state;
+    struct served served = {0};
+    struct rpc_server *server = scene_start(
+        &(struct rpc_server_options){.listen = "127.0.0.1:0", .streams_max = 2}, &served);
+    struct rpc_channel *channel = scene_connect_port(rpc_server_port(server));
+    struct loop *loop = loop_new();
+    struct seen seen[3] = {{.loop = loop}, {.loop = loop}, {.loop = loop}};
+    for (int i = 0; i < 3; i++) {
+        seen_open(&seen[i], channel, "/test/Echo");
+        rpc_stream_read(seen[i].stream);
+        rpc_stream_send(seen[i].stream, (const uint8_t *)"x", 1);
+    }
+    while (seen[0].messages + seen[1].messages + seen[2].messages < 2)
+        seen_run_for(&seen[0], 10);
+    seen_run_for(&seen[0], 100);
+    assert_int_equal(served.opened, 2);
+    rpc_stream_cancel(seen[0].stream); /* makes room */
+    seen_run_to_the_end(&seen[0]);
+    while (seen[2].messages == 0)
+        seen_run_for(&seen[2], 10);
+    assert_int_equal(served.opened, 3);
+    rpc_stream_cancel(seen[1].stream);
+    rpc_stream_cancel(seen[2].stream);
+    seen_run_to_the_end(&seen[1]);
+    seen_run_to_the_end(&seen[2]);
+    rpc_channel_free(channel);
+    rpc_server_stop(server, 30000);
+    loop_free(loop);
+}
+
+/* ----- backpressure ----- */
+
+enum { PIECE = 64 << 10, PIECES = 64, WINDOW = 512 << 10 };
+
+static void read_all(void *arg)
+{
+    struct served *served = arg;
+    rpc_call_read(served->last);
+}
+
+/* The server reads nothing; then, all of it. */
+static void a_peer_that_is_not_read_stops(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    struct seen seen = {.loop = loop_new()};
+    seen_open(&seen, pair.channel, "/test/Silent");
+    static const uint8_t piece[PIECE];
+    for (int i = 0; i < PIECES; i++)
+        rpc_stream_send(seen.stream, piece, sizeof(piece));
+    wait_for(&pair.served.opened, 1);
+    seen_run_for(&seen, 300);
+    assert_true(rpc_stream_unsent_bytes(seen.stream) > PIECES * PIECE - WINDOW);
+    assert_int_equal(seen.writable, 0);
+
+    rpc_server_post(pair.server, read_all, &pair.served);
+    while (seen.writable == 0)
+        seen_run_for(&seen, 10);
+    assert_int_equal(rpc_stream_unsent_bytes(seen.stream), 0);
+    wait_for(&pair.served.messages, PIECES);
+    rpc_stream_cancel(seen.stream);
+    seen_run_to_the_end(&seen);
+    loop_free(seen.loop);
+    pair_stop(&pair);
+}
+
+struct flood {
+    struct served served;
+    atomic_int unsent_bytes;
+};
+
+static void flood_opened(struct rpc_call *call)
+{
+    struct flood *flood = rpc_call_user(call);
+    static const uint8_t piece[PIECE];
+    for (int i = 0; i < PIECES; i++)
+        rpc_call_send(call, piece, sizeof(piece));
+    flood->served.last = call;
+    flood->served.opened++;
+}
+
+static void flood_closed(struct rpc_call *call)
+{
+    struct flood *flood = rpc_call_user(call);
+    flood->served.closed++;
+}
+
+static void flood_look(void *arg)
+{
+    struct flood *flood = arg;
+    flood->unsent_bytes = (int)rpc_call_unsent_bytes(flood->served.last);
+    flood->served.messages++;
+}
+
+static void flood_abort(void *arg)
+{
+    struct flood *flood = arg;
+    rpc_call_abort(flood->served.last, RPC_RESOURCE_EXHAUSTED, "you do not read");
+    rpc_call_abort(flood->served.last, RPC_INTERNAL, "twice");
+}
+
+static void a_client_that_does_not_read_can_be_dropped(void **state)
+{
+    (void)state;
+    struct flood flood = {0};
+    struct rpc_method method = {"/test/Flood", &flood, flood_opened,
+                                scene_echo,    NULL,   flood_closed};
+    struct rpc_server *server = NULL;
+    assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
+                                      &method, 1, &server, NULL),
+                     STATUS_OK);
+    struct rpc_channel *channel = scene_connect_port(rpc_server_port(server));
+    struct seen seen = {.loop = loop_new()};
+    seen_open(&seen, channel, "/test/Flood");
+    wait_for(&flood.served.opened, 1);
+    seen_run_for(&seen, 300);
+    rpc_server_post(server, flood_look, &flood);
+    wait_for(&flood.served.messages, 1);
+    assert_true(flood.unsent_bytes > PIECES * PIECE - WINDOW);
+
+    rpc_server_post(server, flood_abort, &flood);
+    wait_for(&flood.served.closed, 1);
+    seen.keep_asking = 1;
+    rpc_stream_read(seen.stream);
+    seen_run_to_the_end(&seen);
+    assert_int_equal(seen.code, RPC_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(seen.text, "you do not read"));
+    assert_true(seen.messages < PIECES);
+    loop_free(seen.loop);
+    rpc_channel_free(channel);
+    rpc_server_stop(server, 30000);
+}
+
+/* ----- finishing ----- */
+
+static void greedy_message(struct rpc_call *call, const uint8_t *data, size_t size)
+{
+    struct served *served = rpc_call_user(call);
+    served->messages++;
+    rpc_call_read(call);
+    rpc_call_read(call);
+    rpc_call_send(call, data, size);
+    rpc_call_send(call, data, size);
+    rpc_call_finish(call, RPC_OUT_OF_RANGE, "enough");
+    rpc_call_finish(call, RPC_OK, "ignored");
+    rpc_call_send(call, data, size); /* ignored */
+    rpc_call_read(call);             /* ignored */
+}
+
+static void what_was_sent_arrives_before_the_finish(void **state)
+{
+    (void)state;
+    struct served served = {0};
+    struct rpc_method method = {"/test/Greedy", &served,        scene_opened,
+                                greedy_message, scene_echo_end, scene_closed};
+    struct rpc_server *server = NULL;
+    assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
+                                      &method, 1, &server, NULL),
+                     STATUS_OK);
+    struct rpc_channel *channel = scene_connect_port(rpc_server_port(server));
+    struct seen seen = {.loop = loop_new(), .keep_asking = 1};
+    seen_open(&seen, channel, "/test/Greedy");
+    rpc_stream_read(seen.stream);
+    for (int i = 0; i < 10; i++)
+        rpc_stream_send(seen.stream, (const uint8_t *)"abc", 3);
+    rpc_stream_half_close(seen.stream);
+    seen_run_to_the_end(&seen);
+    assert_int_equal(seen.code, RPC_OUT_OF_RANGE);
+    assert_non_null(strstr(seen.text, "enough"));
+    assert_int_equal(seen.messages, 2);
+    loop_free(seen.loop);
+    rpc_channel_free(channel);
+    rpc_server_stop(server, 30000);
+    assert_int_equal(served.messages, 1);
+    assert_int_equal(served.half_closed, 0);
+    assert_int_equal(served.closed, 1);
+}
+
+static void finish_opened(struct rpc_call *call)
+{
+    rpc_call_finish(call, RPC_FAILED_PRECONDITION, "not now");
+}
+
+static void a_call_may_be_finished_at_once(void **state)
+{
+    (void)state;
+    struct served served = {0};
+    struct rpc_method method = {"/test/Never", &served, finish_opened,
+                                scene_echo,    NULL,    scene_closed};
+    struct rpc_server *server = NULL;
+    assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
+                                      &method, 1, &server, NULL),
+                     STATUS_OK);
+    struct rpc_channel *channel = scene_connect_port(rpc_server_port(server));
+    char answer[WHY_CAPACITY];
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(scene_call(channel, "/test/Never", "x", answer), STATUS_FAILED);
+        assert_non_null(strstr(answer, "not now"));
+    }
+    rpc_channel_free(channel);
+    rpc_server_stop(server, 30000);
+    assert_int_equal(served.closed, 50);
+}
+
+/* ----- posting and holding ----- */
+
+enum { THREADS = 4, POSTS = 2000 };
+
+struct poster {
+    struct rpc_server *server;
+    int next[THREADS];
+    atomic_int total;
+    struct post {
+        struct poster *poster;
+        int thread, number;
+    } of[THREADS][POSTS];
+};
+
+static void take_post(void *arg)
+{
+    struct post *post = arg;
+    ASSERT(post->number == post->poster->next[post->thread]++); /* not on cmocka's thread */
+    post->poster->total++;
+}
+
+static void *post_all(void *arg)
+{
+    struct post *own = arg;
+    for (int i = 0; i < POSTS; i++)
+        rpc_server_post(own->poster->server, take_post, &own[i]);
+    return NULL;
+}
+
+static void posts_of_each_thread_run_in_order(void **state)
+{
+    (void)state;
+    static struct poster poster;
+    struct served served = {0};
+    poster.server = scene_start_plain(&served);
+    pthread_t threads[THREADS];
+    for (int t = 0; t < THREADS; t++) {
+        for (int i = 0; i < POSTS; i++)
+            poster.of[t][i] = (struct post){&poster, t, i};
+        assert_int_equal(pthread_create(&threads[t], NULL, post_all, poster.of[t]), 0);
+    }
+    for (int t = 0; t < THREADS; t++)
+        pthread_join(threads[t], NULL);
+    rpc_server_stop(poster.server, 0); /* what was posted before the stop runs */
+    assert_int_equal(poster.total, THREADS * POSTS);
+}
+
+/* A call whose answer is made by a worker, as a database's would be. */
+struct desk {
+    struct served served;
+    struct rpc_server *server;
+    struct worker *worker;
+    atomic_int may_answer, released, was_closed;
+};
+
+static void desk_release(void *arg)
+{
+    struct rpc_call *call = arg;
+    struct desk *desk = rpc_call_user(call);
+    desk->was_closed += rpc_call_is_closed(call);
+    rpc_call_send(call, (const uint8_t *)"late", 4);
+    rpc_call_finish(call, RPC_OK, NULL);
+    rpc_call_read(call);
+    rpc_call_abort(call, RPC_OK, NULL);
+    assert_non_null(rpc_call_peer(call));
+    rpc_call_release(call);
+    desk->released++;
+}
+
+static void desk_work(void *arg)
+{
+    struct rpc_call *call = arg;
+    struct desk *desk = rpc_call_data(call);
+    wait_for(&desk->may_answer, 1);
+    rpc_server_post(desk->server, desk_release, call);
+}
+
+static void desk_message(struct rpc_call *call, const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    struct desk *desk = rpc_call_user(call);
+    desk->served.messages++;
+    rpc_call_set_data(call, desk);
+    rpc_call_hold(call);
+    worker_post(desk->worker, desk_work, call);
+}
+
+static void desk_start(struct desk *desk, struct rpc_channel **ret_channel)
+{
+    struct rpc_method method = {"/test/Desk", desk, scene_opened, desk_message, NULL, scene_closed};
+    desk->worker = worker_new("desk");
+    assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
+                                      &method, 1, &desk->server, NULL),
+                     STATUS_OK);
+    *ret_channel = scene_connect_port(rpc_server_port(desk->server));
+}
+
+static void a_held_call_outlives_its_end(void **state)
+{
+    (void)state;
+    struct desk desk = {0};
+    struct rpc_channel *channel;
+    desk_start(&desk, &channel);
+    struct seen seen = {.loop = loop_new()};
+    seen_open(&seen, channel, "/test/Desk");
+    rpc_stream_send(seen.stream, (const uint8_t *)"x", 1);
+    wait_for(&desk.served.messages, 1);
+    rpc_stream_cancel(seen.stream);
+    seen_run_to_the_end(&seen);
+    assert_int_equal(seen.code, RPC_CANCELLED);
+    wait_for(&desk.served.closed, 1);
+    desk.may_answer = 1;
+    wait_for(&desk.released, 1);
+    assert_int_equal(desk.was_closed, 1);
+    rpc_channel_free(channel);
+    rpc_server_stop(desk.server, 30000);
+    worker_free(desk.worker);
+    loop_free(seen.loop);
+}
+
+static void *answer_later(void *arg)
+{
+    struct desk *desk = arg;
+    usleep(50000);
+    desk->may_answer = 1;
+    return NULL;
+}
+
+static void a_stop_waits_for_held_calls(void **state)
+{
+    (void)state;
+    struct desk desk = {0};
+    struct rpc_channel *channel;
+    desk_start(&desk, &channel);
+    struct seen seen = {.loop = loop_new()};
+    seen_open(&seen, channel, "/test/Desk");
+    rpc_stream_send(seen.stream, (const uint8_t *)"x", 1);
+    wait_for(&desk.served.messages, 1);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, answer_later, &desk), 0);
+    rpc_server_stop(desk.server, 0);
+    assert_int_equal(desk.released, 1);
+    assert_int_equal(desk.served.closed, 1);
+    pthread_join(thread, NULL);
+    seen_run_to_the_end(&seen);
+    rpc_channel_free(channel);
+    worker_free(desk.worker);
+    loop_free(seen.loop);
+}
+
+/* ----- stopping ----- */
+
+static void finish_last(void *arg)
+{
+    struct served *served = arg;
+    rpc_call_finish(served->last, RPC_UNAVAILABLE, "going down");
+}
+
+static void a_stop_lets_calls_finish(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    struct seen seen = {.loop = loop_new(), .keep_asking = 1};
+    seen_open(&seen, pair.channel, "/test/Echo");
+    rpc_stream_read(seen.stream);
+    rpc_stream_send(seen.stream, (const uint8_t *)"x", 1);
+    wait_for(&pair.served.messages, 1);
+    rpc_server_post(pair.server, finish_last, &pair.served);
+    rpc_server_stop(pair.server, 30000);
+    assert_int_equal(pair.served.closed, 1);
+    seen_run_to_the_end(&seen);
+    assert_int_equal(seen.messages, 1);
+    assert_int_equal(seen.code, RPC_UNAVAILABLE);
+    assert_non_null(strstr(seen.text, "going down"));
+    rpc_channel_free(pair.channel);
+    loop_free(seen.loop);
+}
+
+static void a_stop_cancels_what_does_not_finish(void **state)
+{
+    (void)state;
+    enum { STREAMS = 20 };
+    struct pair pair;
+    pair_start(&pair);
+    struct loop *loop = loop_new();
+    struct seen seen[STREAMS];
+    for (int i = 0; i < STREAMS; i++) {
+        seen[i] = (struct seen){.loop = loop, .keep_asking = 1};
+        seen_open(&seen[i], pair.channel, i % 2 ? "/test/Echo" : "/test/Silent");
+        rpc_stream_read(seen[i].stream);
+    }
+    wait_for(&pair.served.opened, STREAMS);
+    rpc_server_stop(pair.server, 20);
+    assert_int_equal(pair.served.closed, STREAMS);
+    for (int i = 0; i < STREAMS; i++) {
+        seen_run_to_the_end(&seen[i]);
+        assert_int_not_equal(seen[i].code, RPC_OK);
+        assert_int_equal(seen[i].closed, 1);
+    }
+    rpc_channel_free(pair.channel);
+    loop_free(loop);
+}
+
+static void an_idle_server_stops(void **state)
+{
+    (void)state;
+    struct served served = {0};
+    for (int i = 0; i < 20; i++) {
+        rpc_server_stop(scene_start_plain(&served), i % 2 ? 0 : 30000);
+        struct pair pair;
+        pair_start(&pair);
+        char answer[WHY_CAPACITY];
+        assert_int_equal(scene_call(pair.channel, "/test/Answer", "x", answer), STATUS_OK);
+        rpc_server_stop(pair.server, 30000); /* the connection is still there */
+        rpc_channel_free(pair.channel);
+    }
+    rpc_server_stop(NULL, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_unknown_method_is_unimplemented),
+        cmocka_unit_test(a_failure_brings_its_message),
+        cmocka_unit_test(headers_and_the_peer_are_known),
+        cmocka_unit_test(a_message_above_the_limit_is_refused),
+        cmocka_unit_test(a_compressed_message_is_refused),
+        cmocka_unit_test(streams_of_a_connection_are_limited),
+        cmocka_unit_test(a_peer_that_is_not_read_stops),
+        cmocka_unit_test(a_client_that_does_not_read_can_be_dropped),
+        cmocka_unit_test(what_was_sent_arrives_before_the_finish),
+        cmocka_unit_test(a_call_may_be_finished_at_once),
+        cmocka_unit_test(posts_of_each_thread_run_in_order),
+        cmocka_unit_test(a_held_call_outlives_its_end),
+        cmocka_unit_test(a_stop_waits_for_held_calls),
+        cmocka_unit_test(a_stop_lets_calls_finish),
+        cmocka_unit_test(a_stop_cancels_what_does_not_finish),
+        cmocka_unit_test(an_idle_server_stops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
