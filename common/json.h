@@ -1,4 +1,4 @@
-/* JSON out: the only escaping code. Values are appended to a buf by the caller. */
+/* JSON: the only escaping code, and a reader for arrays of strings. */
 #ifndef COMMON_JSON_H
 #define COMMON_JSON_H
 
@@ -12,7 +12,18 @@
  */
 void json_append_string(struct buf *buf, const char *text, size_t size);
 
-/* A number as JSON: shortest form that keeps `value`'s six significant digits; null if not finite. */
+/* A number as JSON: shortest form that keeps `value`'s six significant digits; null if not finite.
+ */
 void json_append_double(struct buf *buf, double value);
+
+/*
+ * Walk an array of strings such as ["dict", "list"]:
+ *     at = json_array_begin(text);
+ *     while ((at = json_array_string(at, &buf)) != NULL) { use and clear buf }
+ * The next string is appended to `ret`, unescaped. NULL: at the end, or where the text is something
+ * else. `at` may be NULL.
+ */
+const char *json_array_begin(const char *text);
+const char *json_array_string(const char *at, struct buf *ret);
 
 #endif

@@ -78,12 +78,63 @@ static void numbers(void **state)
     }
 }
 
+static void arrays_of_strings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *joined;
+    } rows[] = {
+        {"[]", ""},
+        {" [ ] ", ""},
+        {"[\"dict\", \"li\\\"st\"]", "dict|li\"st|"},
+        {"[\"\\u00e9\\ud83d\\uDC0D\\n\"]", "\xc3\xa9\xf0\x9f\x90\x8d\n|"},
+        {"[\"\\ud83d\",\"\\udc0dx\"]", "\xef\xbf\xbd|\xef\xbf\xbdx|"},
+        {"[\"caf\xc3\xa9\"", "caf\xc3\xa9|"},
+        {"", ""},
+        {"{\"a\":1}", ""},
+        {"[\"a\", 1, \"b\"]", "a|"},
+        {"[\"a\", \"b", "a|"},
+        {"[\"a\", \"\\x\"]", "a|"},
+        {"[\"a\", \"\\u12", "a|"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf joined = BUF_INIT;
+        struct buf item = BUF_INIT;
+        const char *at = json_array_begin(rows[i].json);
+        while ((at = json_array_string(at, &item)) != NULL) {
+            buf_printf(&joined, "%s|", buf_text(&item));
+            buf_clear(&item);
+        }
+        assert_string_equal(buf_text(&joined), rows[i].joined);
+        buf_done(&item);
+        buf_done(&joined);
+    }
+}
+
+/* What json_append_string writes is what is read. */
+static void written_and_read(void **state)
+{
+    (void)state;
+    char text[256];
+    for (int i = 0; i < 255; i++)
+        text[i] = (char)(i < 127 ? i + 1 : 'x');
+    struct buf json = BUF_INIT;
+    struct buf back = BUF_INIT;
+    buf_append_byte(&json, '[');
+    json_append_string(&json, text, 255);
+    assert_non_null(json_array_string(json_array_begin(buf_text(&json)), &back));
+    assert_int_equal(back.size, 255);
+    assert_memory_equal(back.data, text, 255);
+    buf_done(&json);
+    buf_done(&back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings),
-        cmocka_unit_test(any_two_bytes),
-        cmocka_unit_test(numbers),
+        cmocka_unit_test(strings),          cmocka_unit_test(any_two_bytes),
+        cmocka_unit_test(numbers),          cmocka_unit_test(arrays_of_strings),
+        cmocka_unit_test(written_and_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,34 @@
+#include "query.h"
+
+enum status query_alloc(struct query *query, size_t size, void **ret, struct why *why)
+{
+    void *memory = arena_alloc(query->arena, size);
+    if (memory == NULL)
+        return why_fail(why, STATUS_LIMIT,
+                        "the answer takes more than %zu MB of memory; ask for less at a time",
+                        query->arena->cap_bytes / 1000000);
+    memset(memory, 0, size);
+    *ret = memory;
+    return STATUS_OK;
+}
+
+enum status query_check_limit(uint32_t asked, uint32_t *ret, struct why *why)
+{
+    if (asked > QUERY_LIMIT_MAX)
+        return why_fail(why, STATUS_INVALID, "a limit of %u rows is too large: at most %d", asked,
+                        QUERY_LIMIT_MAX);
+    *ret = asked == 0 ? QUERY_LIMIT_DEFAULT : asked;
+    return STATUS_OK;
+}
+
+int64_t query_interval_ms(const struct instance_row *instance)
+{
+    return instance->interval_ms > 0 ? instance->interval_ms : QUERY_INTERVAL_DEFAULT_MS;
+}
+
+int query_is_live(const struct instance_row *instance, int64_t now_ms)
+{
+    if (instance->ended_ms != 0 || instance->last_seen_ms == 0)
+        return 0;
+    return (now_ms - instance->last_seen_ms - QUERY_GRACE_MS) / 3 <= query_interval_ms(instance);
+}

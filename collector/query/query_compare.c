@@ -1,0 +1,197 @@
+/*
+ * CompareDeployments: two versions at the same age. Processes of different ages must not be
+ * compared: every one of them starts small.
+ */
+#include <inttypes.h>
+
+#include "query_find.h"
+#include "query_types.h"
+#include "report.h"
+
+/* ---- the uptime ----------------------------------------------------------------------------- */
+
+static int64_t uptime_of(const struct instance_row *instance)
+{
+    return instance->last_seen_ms - instance->started_ms;
+}
+
+static int longest_first(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left;
+    int64_t b = *(const int64_t *)right;
+    return (a < b) - (a > b);
+}
+
+/* The uptime that at least half of a version's processes have reached, and the longest of all. */
+static enum status measure_uptimes(struct query *query, const struct fleet *fleet,
+                                   const struct deployment_row *deployment, int64_t *ret_half,
+                                   int64_t *ret_longest, struct why *why)
+{
+    void *memory = NULL;
+    enum status status =
+        query_alloc(query, (fleet->instance_count + 1) * sizeof(int64_t), &memory, why);
+    if (status != STATUS_OK)
+        return status;
+    int64_t *uptimes = memory;
+    size_t count = 0;
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        const struct instance_row *instance = &fleet->instances[i];
+        if (instance->deployment_id == deployment->id && instance->last_seen_ms != 0)
+            uptimes[count++] = uptime_of(instance);
+    }
+    if (count == 0)
+        return why_fail(why, STATUS_NOT_FOUND, "version '%s' has sent no snapshot yet",
+                        deployment->version);
+    qsort(uptimes, count, sizeof(*uptimes), longest_first);
+    *ret_half = uptimes[(count - 1) / 2];
+    *ret_longest = uptimes[0];
+    return STATUS_OK;
+}
+
+static enum status too_young(const struct deployment_row *deployment, int64_t asked_ms,
+                             int64_t longest_ms, struct why *why)
+{
+    struct buf asked = BUF_INIT;
+    struct buf longest = BUF_INIT;
+    report_format_number(&asked, (double)asked_ms, REPORT_DURATION);
+    report_format_number(&longest, (double)longest_ms, REPORT_DURATION);
+    why_set(why, "version '%s' has not reached an uptime of %s: its oldest process has %s",
+            deployment->version, buf_text(&asked), buf_text(&longest));
+    buf_done(&asked);
+    buf_done(&longest);
+    return STATUS_INVALID;
+}
+
+static enum status choose_uptime(struct query *query, const struct fleet *fleet,
+                                 const struct deployment_row *const *sides, int64_t asked_ms,
+                                 int64_t *ret, struct why *why)
+{
+    if (asked_ms < 0)
+        return why_fail(why, STATUS_INVALID, "an uptime cannot be negative");
+    int64_t uptime_ms = INT64_MAX;
+    for (int side = 0; side < TYPE_SIDES; side++) {
+        int64_t half_ms = 0;
+        int64_t longest_ms = 0;
+        enum status status = measure_uptimes(query, fleet, sides[side], &half_ms, &longest_ms, why);
+        if (status != STATUS_OK)
+            return status;
+        if (asked_ms > longest_ms)
+            return too_young(sides[side], asked_ms, longest_ms, why);
+        if (half_ms < uptime_ms)
+            uptime_ms = half_ms;
+    }
+    *ret = asked_ms != 0 ? asked_ms : uptime_ms;
+    return STATUS_OK;
+}
+
+/* ---- a version at that uptime --------------------------------------------------------------- */
+
+static enum status add_side(struct query *query, const struct fleet *fleet,
+                            const struct deployment_row *deployment, int64_t uptime_ms, int side,
+                            struct type_table *table, uint32_t *ret_instances, struct why *why)
+{
+    uint32_t instances = 0;
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        const struct instance_row *instance = &fleet->instances[i];
+        if (instance->deployment_id != deployment->id || instance->last_seen_ms == 0 ||
+            uptime_of(instance) < uptime_ms)
+            continue;
+        struct life life;
+        enum status status = life_read(query, fleet->service.id, instance,
+                                       instance->started_ms + uptime_ms, &life, why);
+        if (status == STATUS_OK && life.newest_ms != 0) {
+            status = type_table_add(table, instance, &life, side, why);
+            instances++;
+        }
+        life_done(&life);
+        if (status != STATUS_OK)
+            return status;
+    }
+    if (instances == 0)
+        return why_fail(why, STATUS_NOT_FOUND,
+                        "no process of version '%s' was watched at that uptime",
+                        deployment->version);
+    type_table_mean(table, side, instances);
+    *ret_instances = instances;
+    return STATUS_OK;
+}
+
+static double by_difference(const struct type_row *row)
+{
+    return row->side[1].bytes - row->side[0].bytes;
+}
+
+static enum status write_types(struct query *query, const struct type_table *table,
+                               Heapfleet__V1__CompareDeploymentsResponse *ret, struct why *why)
+{
+    void *memory = NULL;
+    enum status status = query_alloc(query, (table->count + 1) * sizeof(void *), &memory, why);
+    ret->types = memory;
+    for (uint32_t i = 0; i < table->count && status == STATUS_OK; i++) {
+        status = query_alloc(query, sizeof(Heapfleet__V1__TypeComparison), &memory, why);
+        if (status != STATUS_OK)
+            break;
+        const struct type_side *a = &table->rows[i].side[0];
+        const struct type_side *b = &table->rows[i].side[1];
+        Heapfleet__V1__TypeComparison *type = memory;
+        heapfleet__v1__type_comparison__init(type);
+        type->type = (char *)table->rows[i].name;
+        type->count_a = a->count;
+        type->count_b = b->count;
+        type->bytes_a = a->bytes;
+        type->bytes_b = b->bytes;
+        type->count_per_hour_a = a->count_per_hour;
+        type->count_per_hour_b = b->count_per_hour;
+        type->bytes_per_hour_a = a->bytes_per_hour;
+        type->bytes_per_hour_b = b->bytes_per_hour;
+        ret->types[ret->n_types++] = type;
+    }
+    return status;
+}
+
+static enum status answer(struct query *query,
+                          const Heapfleet__V1__CompareDeploymentsRequest *asked,
+                          struct type_table *table,
+                          Heapfleet__V1__CompareDeploymentsResponse *response, struct why *why)
+{
+    struct fleet fleet;
+    uint32_t limit = 0;
+    const struct deployment_row *sides[TYPE_SIDES] = {NULL, NULL};
+    enum status status = query_check_limit(asked->limit, &limit, why);
+    if (status == STATUS_OK)
+        status = query_read_fleet(query, asked->service, &fleet, why);
+    if (status == STATUS_OK)
+        status = query_find_version(&fleet, asked->version_a, &sides[0], why);
+    if (status == STATUS_OK)
+        status = query_find_version(&fleet, asked->version_b, &sides[1], why);
+    if (status == STATUS_OK)
+        status =
+            choose_uptime(query, &fleet, sides, asked->at_uptime_ms, &response->at_uptime_ms, why);
+    if (status == STATUS_OK)
+        status = add_side(query, &fleet, sides[0], response->at_uptime_ms, 0, table,
+                          &response->instances_a, why);
+    if (status == STATUS_OK)
+        status = add_side(query, &fleet, sides[1], response->at_uptime_ms, 1, table,
+                          &response->instances_b, why);
+    if (status == STATUS_OK)
+        status = type_table_rank(table, by_difference, limit, query, why);
+    return status == STATUS_OK ? write_types(query, table, response, why) : status;
+}
+
+enum status query_compare_deployments(struct query *query, const ProtobufCMessage *request,
+                                      ProtobufCMessage **ret, struct why *why)
+{
+    void *memory = NULL;
+    enum status status =
+        query_alloc(query, sizeof(Heapfleet__V1__CompareDeploymentsResponse), &memory, why);
+    if (status != STATUS_OK)
+        return status;
+    Heapfleet__V1__CompareDeploymentsResponse *response = memory;
+    heapfleet__v1__compare_deployments_response__init(response);
+    struct type_table table = {0};
+    status = answer(query, (const void *)request, &table, response, why);
+    type_table_done(&table);
+    if (status == STATUS_OK)
+        *ret = &response->base;
+    return status;
+}

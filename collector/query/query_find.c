@@ -1,0 +1,272 @@
+#include "query_find.h"
+
+#include <stdio.h>
+
+#include "suggest.h"
+
+enum { NAMES_MAX = 8 };
+
+/* ---- sentences ------------------------------------------------------------------------------ */
+
+/* "a, b, c and 4 more" */
+struct name_list {
+    struct buf text;
+    size_t count;
+};
+
+static void list_name(struct name_list *list, const char *name)
+{
+    if (list->count < NAMES_MAX)
+        buf_printf(&list->text, "%s'%s'", list->count > 0 ? ", " : "", name);
+    list->count++;
+}
+
+static const char *list_end(struct name_list *list)
+{
+    if (list->count > NAMES_MAX)
+        buf_printf(&list->text, " and %zu more", list->count - NAMES_MAX);
+    return buf_text(&list->text);
+}
+
+/* The nearest of the names offered so far to the one that does not exist. */
+struct nearest {
+    const char *word, *name;
+    int distance;
+};
+
+static void offer(struct nearest *nearest, const char *name)
+{
+    int distance = suggest_distance(nearest->word, name);
+    if (distance < nearest->distance) {
+        nearest->distance = distance;
+        nearest->name = name;
+    }
+}
+
+/* ---- services ------------------------------------------------------------------------------- */
+
+static int same_or_any(const char *wanted, const char *text)
+{
+    return *wanted == '\0' || strcmp(wanted, text) == 0;
+}
+
+int query_matches(const Heapfleet__V1__ServiceRef *ref, const char *name, const char *environment,
+                  const char *service_namespace)
+{
+    return ref == NULL ||
+           (same_or_any(ref->name, name) && same_or_any(ref->environment, environment) &&
+            same_or_any(ref->service_namespace, service_namespace));
+}
+
+static enum status no_such_service(const char *name, const struct service_row *rows, size_t count,
+                                   struct why *why)
+{
+    struct nearest nearest = {.word = name, .distance = SUGGEST_FAR};
+    struct name_list list = {0};
+    const char *last = "";
+    for (size_t i = 0; i < count; i++) {
+        offer(&nearest, rows[i].name);
+        if (strcmp(rows[i].name, last) != 0)
+            list_name(&list, rows[i].name);
+        last = rows[i].name;
+    }
+    if (count == 0)
+        why_set(why, "there is no service '%s': no service has reported yet", name);
+    else if (nearest.name != NULL && strcmp(nearest.name, name) == 0)
+        why_set(why, "there is a service '%s', but not in that environment or namespace", name);
+    else if (nearest.name != NULL)
+        why_set(why, "there is no service '%s': did you mean '%s'?", name, nearest.name);
+    else
+        why_set(why, "there is no service '%s': there is %s", name, list_end(&list));
+    buf_done(&list.text);
+    return STATUS_NOT_FOUND;
+}
+
+static enum status several_services(const Heapfleet__V1__ServiceRef *ref,
+                                    const struct service_row *rows, size_t count, struct why *why)
+{
+    struct name_list list = {0};
+    int namespaces = 0;
+    const struct service_row *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!query_matches(ref, rows[i].name, rows[i].environment, rows[i].service_namespace))
+            continue;
+        if (first == NULL)
+            first = &rows[i];
+        if (strcmp(rows[i].service_namespace, first->service_namespace) != 0)
+            namespaces = 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (query_matches(ref, rows[i].name, rows[i].environment, rows[i].service_namespace))
+            list_name(&list, namespaces ? rows[i].service_namespace : rows[i].environment);
+    }
+    why_set(why, "service '%s' is in several %s: %s; name one of them", ref->name,
+            namespaces ? "namespaces" : "environments", list_end(&list));
+    buf_done(&list.text);
+    return STATUS_INVALID;
+}
+
+enum status query_find_service(struct query *query, const Heapfleet__V1__ServiceRef *ref,
+                               struct service_row *ret, struct why *why)
+{
+    if (ref == NULL || *ref->name == '\0')
+        return why_fail(why, STATUS_INVALID, "the request names no service");
+    struct service_row *rows = NULL;
+    size_t count = 0;
+    enum status status = service_list(query->db, query->arena, &rows, &count, why);
+    if (status != STATUS_OK)
+        return status;
+    const struct service_row *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!query_matches(ref, rows[i].name, rows[i].environment, rows[i].service_namespace))
+            continue;
+        if (found != NULL)
+            return several_services(ref, rows, count, why);
+        found = &rows[i];
+    }
+    if (found == NULL)
+        return no_such_service(ref->name, rows, count, why);
+    *ret = *found;
+    return STATUS_OK;
+}
+
+enum status query_read_fleet(struct query *query, const Heapfleet__V1__ServiceRef *ref,
+                             struct fleet *ret, struct why *why)
+{
+    struct fleet fleet = {0};
+    enum status status = query_find_service(query, ref, &fleet.service, why);
+    if (status == STATUS_OK)
+        status = deployment_list(query->db, fleet.service.id, query->arena, &fleet.deployments,
+                                 &fleet.deployment_count, why);
+    if (status == STATUS_OK)
+        status = instance_list(query->db, fleet.service.id, 0, query->arena, &fleet.instances,
+                               &fleet.instance_count, why);
+    if (status == STATUS_OK)
+        *ret = fleet;
+    return status;
+}
+
+/* ---- versions ------------------------------------------------------------------------------- */
+
+enum status query_find_version(const struct fleet *fleet, const char *version,
+                               const struct deployment_row **ret, struct why *why)
+{
+    struct nearest nearest = {.word = version, .distance = SUGGEST_FAR};
+    struct name_list list = {0};
+    for (size_t i = fleet->deployment_count; i > 0; i--) { /* newest first */
+        const struct deployment_row *row = &fleet->deployments[i - 1];
+        if (strcmp(row->version, version) == 0) {
+            buf_done(&list.text);
+            *ret = row;
+            return STATUS_OK;
+        }
+        list_name(&list, row->version);
+        offer(&nearest, row->version);
+    }
+    why_set(why, "service '%s' has no version '%s': it has %s", fleet->service.name, version,
+            list.count > 0 ? list_end(&list) : "none yet");
+    buf_done(&list.text);
+    return STATUS_NOT_FOUND;
+}
+
+/* ---- types ---------------------------------------------------------------------------------- */
+
+static int has_type(const struct instance_row *instance, int32_t id)
+{
+    for (uint32_t i = 0; i < instance->type_count; i++) {
+        if (instance->type_ids[i] == id)
+            return 1;
+    }
+    return 0;
+}
+
+/* "shop.models.Order" for "Order" */
+static int ends_with_name(const char *full, const char *name)
+{
+    size_t full_size = strlen(full);
+    size_t size = strlen(name);
+    return full_size > size && full[full_size - size - 1] == '.' &&
+           strcmp(full + full_size - size, name) == 0;
+}
+
+/* The types of the newest process stand for those of the service. */
+static enum status no_such_type(struct query *query, const struct fleet *fleet, const char *type,
+                                struct why *why)
+{
+    const struct instance_row *newest =
+        fleet->instance_count > 0 ? &fleet->instances[fleet->instance_count - 1] : NULL;
+    const char **names = NULL;
+    size_t count = newest == NULL ? 0 : newest->type_count;
+    if (count > 0) {
+        enum status status =
+            type_names(query->db, newest->type_ids, count, query->arena, &names, why);
+        if (status != STATUS_OK)
+            return status;
+    }
+    struct nearest nearest = {.word = type, .distance = SUGGEST_FAR};
+    struct name_list endings = {0};
+    for (size_t i = 0; i < count; i++) {
+        offer(&nearest, names[i]);
+        if (ends_with_name(names[i], type))
+            list_name(&endings, names[i]);
+    }
+    if (endings.count > 0)
+        why_set(why, "service '%s' has no type '%s': did you mean %s?", fleet->service.name, type,
+                list_end(&endings));
+    else if (nearest.name != NULL)
+        why_set(why, "service '%s' has no type '%s': did you mean '%s'?", fleet->service.name, type,
+                nearest.name);
+    else
+        why_set(why, "service '%s' has no type '%s': its largest are in the top list",
+                fleet->service.name, type);
+    buf_done(&endings.text);
+    return STATUS_NOT_FOUND;
+}
+
+enum status query_find_type(struct query *query, const struct fleet *fleet, const char *type,
+                            int32_t *ret, struct why *why)
+{
+    if (*type == '\0')
+        return why_fail(why, STATUS_INVALID, "the request names no type");
+    int32_t id = 0;
+    enum status status = type_id_find(query->db, type, &id, why);
+    if (status == STATUS_OK) {
+        for (size_t i = 0; i < fleet->instance_count; i++) {
+            if (has_type(&fleet->instances[i], id)) {
+                *ret = id;
+                return STATUS_OK;
+            }
+        }
+    } else if (status != STATUS_NOT_FOUND) {
+        return status;
+    }
+    return no_such_type(query, fleet, type, why);
+}
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+void query_instance_digits(const uint8_t *uuid, char *ret)
+{
+    for (size_t i = 0; i < ID_BYTES; i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", uuid[i]);
+}
+
+enum status query_find_instance(const struct fleet *fleet, const char *digits,
+                                const struct instance_row **ret, struct why *why)
+{
+    if (strlen(digits) != QUERY_INSTANCE_DIGITS ||
+        strspn(digits, "0123456789abcdef") != QUERY_INSTANCE_DIGITS)
+        return why_fail(why, STATUS_INVALID,
+                        "instance '%s' is not %d hexadecimal digits in lower case", digits,
+                        QUERY_INSTANCE_DIGITS);
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        char own[QUERY_INSTANCE_DIGITS + 1];
+        query_instance_digits(fleet->instances[i].uuid, own);
+        if (strcmp(own, digits) == 0) {
+            *ret = &fleet->instances[i];
+            return STATUS_OK;
+        }
+    }
+    return why_fail(why, STATUS_NOT_FOUND, "service '%s' has no instance '%s'", fleet->service.name,
+                    digits);
+}

@@ -1,0 +1,45 @@
+/* From the names in a request to rows of the store; and when there is no such name, which there
+ * are. */
+#ifndef COLLECTOR_QUERY_QUERY_FIND_H
+#define COLLECTOR_QUERY_QUERY_FIND_H
+
+#include "query.h"
+
+/* NOT_FOUND: no such service. INVALID: no name, or several match. NULL is no name. */
+enum status query_find_service(struct query *query, const Heapfleet__V1__ServiceRef *ref,
+                               struct service_row *ret, struct why *why) MUST_CHECK;
+
+/* 1 if the non-empty fields of `ref` (NULL: none) are those of the service. */
+int query_matches(const Heapfleet__V1__ServiceRef *ref, const char *name, const char *environment,
+                  const char *service_namespace);
+
+/* What a service consists of, in the question's arena. */
+struct fleet {
+    struct service_row service;
+    struct deployment_row *deployments; /* oldest first */
+    size_t deployment_count;
+    struct instance_row *instances; /* by start */
+    size_t instance_count;
+};
+
+/* The service that `ref` names, with all its processes. */
+enum status query_read_fleet(struct query *query, const Heapfleet__V1__ServiceRef *ref,
+                             struct fleet *ret, struct why *why) MUST_CHECK;
+
+/* NOT_FOUND lists the versions. */
+enum status query_find_version(const struct fleet *fleet, const char *version,
+                               const struct deployment_row **ret, struct why *why) MUST_CHECK;
+
+/* Global id of a type that a process of the fleet has. NOT_FOUND suggests near names. */
+enum status query_find_type(struct query *query, const struct fleet *fleet, const char *type,
+                            int32_t *ret, struct why *why) MUST_CHECK;
+
+/* The process with 32 hexadecimal digits. */
+enum status query_find_instance(const struct fleet *fleet, const char *digits,
+                                const struct instance_row **ret, struct why *why) MUST_CHECK;
+
+enum { QUERY_INSTANCE_DIGITS = 2 * ID_BYTES };
+/* The digits of a process and a final zero. */
+void query_instance_digits(const uint8_t *uuid, char *ret);
+
+#endif

@@ -1,0 +1,245 @@
+/*
+ * A question's way:
+ *
+ *     server's thread            a worker's thread            server's thread
+ *     on_message                 run                          reply
+ *       hold the call   --job-->   open the database  --job-->  send and finish, if anybody
+ *       pick a worker              unpack, answer, pack         still listens; release
+ *
+ * `struct job` belongs to one thread at a time: whoever it was posted to. The service's own fields
+ * belong to the server's thread.
+ */
+#include "query_service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "query.h"
+#include "wire.h"
+
+enum {
+    WORKERS = 3,
+    JOBS_MAX = 64, /* under way at once */
+    REQUEST_BYTES_MAX = 8192,
+    ARENA_BYTES_MAX = 128 * 1024 * 1024, /* of one question */
+};
+
+struct question {
+    const char *path;
+    const ProtobufCMessageDescriptor *request;
+    query_answer_fn *answer;
+};
+
+static const struct question questions[QUERY_METHODS] = {
+    {"/heapfleet.v1.Query/ListServices", &heapfleet__v1__list_services_request__descriptor,
+     query_list_services},
+    {"/heapfleet.v1.Query/ListDeployments", &heapfleet__v1__list_deployments_request__descriptor,
+     query_list_deployments},
+    {"/heapfleet.v1.Query/GetTop", &heapfleet__v1__get_top_request__descriptor, query_get_top},
+    {"/heapfleet.v1.Query/GetHistory", &heapfleet__v1__get_history_request__descriptor,
+     query_get_history},
+    {"/heapfleet.v1.Query/CompareDeployments",
+     &heapfleet__v1__compare_deployments_request__descriptor, query_compare_deployments},
+    {"/heapfleet.v1.Query/ListLeaks", &heapfleet__v1__list_leaks_request__descriptor,
+     query_list_leaks},
+};
+
+struct query_worker {
+    struct worker *thread;
+    struct db *db;   /* the worker's thread; NULL until it could be opened */
+    const char *dsn; /* constant */
+    uint32_t jobs;   /* the server's thread */
+};
+
+/* A row of the method table: what rpc_call_user gives back. */
+struct query_method {
+    struct query_service *service;
+    const struct question *question;
+};
+
+struct query_service {
+    struct rpc_server *server;  /* the server's thread; NULL until it is known */
+    struct rpc_server *adopted; /* on its way there */
+    char *dsn;
+    struct query_method methods[QUERY_METHODS];
+    struct query_worker workers[WORKERS];
+    uint32_t jobs;
+};
+
+struct job {
+    struct query_service *service;
+    struct rpc_server *server;
+    struct query_worker *worker;
+    const struct question *question;
+    struct rpc_call *call; /* held; touched on the server's thread only */
+    struct buf request, response;
+    enum status status;
+    struct why why;
+};
+
+/* ---- a worker's thread ---------------------------------------------------------------------- */
+
+static enum status answer(struct job *job, struct arena *arena)
+{
+    struct query_worker *worker = job->worker;
+    ProtobufCMessage *request = NULL;
+    ProtobufCMessage *response = NULL;
+    enum status status = STATUS_OK;
+    if (job->request.size > REQUEST_BYTES_MAX)
+        return why_fail(&job->why, STATUS_INVALID, "the request has more than %d bytes",
+                        REQUEST_BYTES_MAX);
+    status = wire_unpack(job->question->request, job->request.data, job->request.size, arena,
+                         &request, &job->why);
+    if (status == STATUS_OK && worker->db == NULL)
+        status = db_open(worker->dsn, &worker->db, &job->why);
+    if (status != STATUS_OK)
+        return status;
+    struct query query = {.db = worker->db, .arena = arena, .now_ms = clock_wall_ms()};
+    status = job->question->answer(&query, request, &response, &job->why);
+    if (status == STATUS_OK)
+        wire_pack(response, &job->response);
+    return status;
+}
+
+static call_fn reply;
+
+static void run(void *arg)
+{
+    struct job *job = arg;
+    struct arena arena;
+    arena_init(&arena, ARENA_BYTES_MAX);
+    job->status = answer(job, &arena);
+    arena_done(&arena);
+    rpc_server_post(job->server, reply, job);
+}
+
+/* Posted to each worker when the service ends. */
+static void close_db(void *arg)
+{
+    struct query_worker *worker = arg;
+    db_close(worker->db);
+    worker->db = NULL;
+}
+
+/* ---- the server's thread -------------------------------------------------------------------- */
+
+static void reply(void *arg)
+{
+    struct job *job = arg;
+    job->worker->jobs--;
+    job->service->jobs--;
+    if (job->status == STATUS_OK) {
+        rpc_call_send(job->call, job->response.data, job->response.size);
+        rpc_call_finish(job->call, RPC_OK, NULL);
+    } else {
+        rpc_call_finish(job->call, rpc_code_of_status(job->status), job->why.text);
+    }
+    rpc_call_release(job->call);
+    buf_done(&job->request);
+    buf_done(&job->response);
+    free(job);
+}
+
+static struct query_worker *least_busy(struct query_service *service)
+{
+    struct query_worker *least = &service->workers[0];
+    for (int i = 1; i < WORKERS; i++) {
+        if (service->workers[i].jobs < least->jobs)
+            least = &service->workers[i];
+    }
+    return least;
+}
+
+static void on_opened(struct rpc_call *call)
+{
+    rpc_call_read(call);
+}
+
+static void on_message(struct rpc_call *call, const uint8_t *data, size_t size)
+{
+    const struct query_method *method = rpc_call_user(call);
+    struct query_service *service = method->service;
+    if (service->server == NULL) {
+        rpc_call_finish(call, RPC_UNAVAILABLE, "the collector is starting");
+        return;
+    }
+    if (service->jobs >= JOBS_MAX) {
+        rpc_call_finish(call, RPC_RESOURCE_EXHAUSTED, "too many questions at once; ask again");
+        return;
+    }
+    struct job *job = calloc(1, sizeof(*job));
+    ASSERT(job != NULL);
+    job->service = service;
+    job->server = service->server;
+    job->worker = least_busy(service);
+    job->question = method->question;
+    job->call = call;
+    buf_append(&job->request, data, size);
+    rpc_call_hold(call);
+    service->jobs++;
+    job->worker->jobs++;
+    worker_post(job->worker->thread, run, job);
+}
+
+/* Instead of a message: the one that we asked for does not come. */
+static void on_half_closed(struct rpc_call *call)
+{
+    rpc_call_finish(call, RPC_INVALID_ARGUMENT, "the call ended without a request");
+}
+
+static void adopt(void *arg)
+{
+    struct query_service *service = arg;
+    service->server = service->adopted;
+}
+
+/* --------------------------------------------------------------------------------------------- */
+
+struct query_service *query_service_new(const char *dsn)
+{
+    struct query_service *service = calloc(1, sizeof(*service));
+    ASSERT(service != NULL);
+    service->dsn = strdup(dsn);
+    ASSERT(service->dsn != NULL);
+    for (int i = 0; i < QUERY_METHODS; i++)
+        service->methods[i] = (struct query_method){service, &questions[i]};
+    for (int i = 0; i < WORKERS; i++) {
+        service->workers[i].dsn = service->dsn;
+        service->workers[i].thread = worker_new("query");
+    }
+    return service;
+}
+
+size_t query_service_methods(struct query_service *service, struct rpc_method *ret, size_t max)
+{
+    for (size_t i = 0; i < QUERY_METHODS && i < max; i++) {
+        ret[i] = (struct rpc_method){
+            .path = questions[i].path,
+            .user = &service->methods[i],
+            .opened = on_opened,
+            .message = on_message,
+            .half_closed = on_half_closed,
+        };
+    }
+    return QUERY_METHODS;
+}
+
+void query_service_set_server(struct query_service *service, struct rpc_server *server)
+{
+    service->adopted = server;
+    rpc_server_post(server, adopt, service);
+}
+
+void query_service_free(struct query_service *service)
+{
+    if (service == NULL)
+        return;
+    ASSERT(service->jobs == 0);
+    for (int i = 0; i < WORKERS; i++) {
+        worker_post(service->workers[i].thread, close_db, &service->workers[i]);
+        worker_free(service->workers[i].thread);
+    }
+    free(service->dsn);
+    free(service);
+}

@@ -1,0 +1,41 @@
+/*
+ * The Query service of proto/heapfleet/v1/query.proto on a gRPC server.
+ *
+ *     query_service_new(dsn)                  workers start; nobody connects yet
+ *     query_service_methods(service, ...)     rows for rpc_server_start
+ *     rpc_server_start, query_service_set_server(service, server)
+ *     ...
+ *     rpc_server_stop                         waits for the questions that are under way
+ *     query_service_free(service)
+ *
+ * Threads. A question arrives on the server's thread, is answered by one of a few workers, each
+ * with a database connection of its own, and its answer goes out on the server's thread again.
+ * Questions above a limit are refused with RESOURCE_EXHAUSTED.
+ */
+#ifndef COLLECTOR_QUERY_QUERY_SERVICE_H
+#define COLLECTOR_QUERY_QUERY_SERVICE_H
+
+#include <stddef.h>
+
+#include "rpc_server.h"
+
+struct query_service;
+
+/* `dsn` as for db_open; copied. */
+struct query_service *query_service_new(const char *dsn);
+
+enum { QUERY_METHODS = 6 };
+
+/* Writes a row for each method, at most `max`; returns how many there are (QUERY_METHODS). */
+size_t query_service_methods(struct query_service *service, struct rpc_method *ret, size_t max);
+
+/*
+ * Where answers are sent from. To be called when rpc_server_start has returned, from any thread.
+ * A question that arrives before is answered UNAVAILABLE.
+ */
+void query_service_set_server(struct query_service *service, struct rpc_server *server);
+
+/* After rpc_server_stop. NULL is fine. */
+void query_service_free(struct query_service *service);
+
+#endif

@@ -1,0 +1,40 @@
+/* Sums by type over processes, whose type tables differ: rows found by global type id. */
+#ifndef COLLECTOR_QUERY_QUERY_TYPES_H
+#define COLLECTOR_QUERY_QUERY_TYPES_H
+
+#include "query_life.h"
+
+enum { TYPE_SIDES = 2, TYPE_ROWS_MAX = 1000000 };
+
+struct type_side {
+    double count, bytes, count_per_hour, bytes_per_hour;
+};
+
+struct type_row {
+    int32_t type_id;
+    const char *name; /* after type_table_name */
+    struct type_side side[TYPE_SIDES];
+};
+
+/* All zero is empty. */
+struct type_table {
+    struct type_row *rows;
+    uint32_t count, capacity;
+    uint32_t *slots; /* hash of the id -> row + 1, or 0; twice the capacity, a power of two */
+};
+
+void type_table_done(struct type_table *table);
+
+/* Add what the process holds, and how it grows, to one side. LIMIT: too many different types. */
+enum status type_table_add(struct type_table *table, const struct instance_row *instance,
+                           const struct life *life, int side, struct why *why) MUST_CHECK;
+
+/* Divide a side by a number of processes. */
+void type_table_mean(struct type_table *table, int side, uint32_t processes);
+
+/* Order the rows by `weight`, largest first, equal ones by id; keep `limit` of them and name those.
+ * Nothing can be added any more. */
+enum status type_table_rank(struct type_table *table, double (*weight)(const struct type_row *row),
+                            uint32_t limit, struct query *query, struct why *why) MUST_CHECK;
+
+#endif
