@@ -201,6 +201,13 @@ static enum status not_python(const struct search *search, struct why *why)
                     search->exe);
 }
 
+static enum status not_started(const struct search *search, struct why *why)
+{
+    return why_fail(why, STATUS_UNAVAILABLE,
+                    "process %d (%s) has not started its Python interpreter yet", (int)search->pid,
+                    search->exe);
+}
+
 static enum status find_landmarks(struct search *search, struct python_process *process,
                                   struct why *why)
 {
@@ -228,6 +235,8 @@ static enum status find_landmarks(struct search *search, struct python_process *
         return why_fail(why, STATUS_UNSUPPORTED,
                         "process %d (%s) is not a dynamically linked 64-bit program",
                         (int)search->pid, search->exe);
+    if (strncmp(base_name(search->exe), "python", 6) == 0)
+        return not_started(search, why);
     return not_python(search, why);
 }
 
@@ -240,9 +249,7 @@ static enum status find(struct search *search, struct python_process *process, s
     if (status != STATUS_OK)
         return status;
     if (find_version(search, process) != STATUS_OK)
-        return why_fail(why, STATUS_UNAVAILABLE,
-                        "process %d (%s) has not started its Python interpreter yet",
-                        (int)search->pid, search->exe);
+        return not_started(search, why);
     return STATUS_OK;
 }
 

@@ -67,7 +67,7 @@ int python_version_search(const char *memory, size_t size, struct python_version
         at = memchr(at, '.', (size_t)(end - at));
         if (!at)
             return 0;
-        if (at - memory < 2 || at[-1] != '3' || at[-2] != '\0')
+        if (at - memory < 2 || at[-1] < '2' || at[-1] > '3' || at[-2] != '\0')
             continue;
         if (python_version_parse(at - 1, (size_t)(end - at) + 1, ret))
             return 1;

@@ -1,0 +1,269 @@
+#include "late_size.h"
+
+#include "attributes.h"
+#include "object_kind.h"
+
+enum {
+    GAP_BYTES = 512, /* heads that are nearer than this become one range */
+    RUN_BYTES_MAX = 16384,
+    FORMAT_CODES_MAX = 4096,
+    FORMAT_CODE_BYTES = 32,
+};
+
+struct late_sizes *late_sizes_new(struct type_table *types, const struct present_map *present)
+{
+    struct late_sizes *late = calloc(1, sizeof(*late));
+    ASSERT(late);
+    late->types = types;
+    late->present = present;
+    return late;
+}
+
+void late_sizes_free(struct late_sizes *late)
+{
+    free(late);
+}
+
+static uint64_t word_at(const uint8_t *bytes, size_t offset)
+{
+    uint64_t word;
+    memcpy(&word, bytes + offset, sizeof(word));
+    return word;
+}
+
+static uint32_t half_at(const uint8_t *bytes, size_t offset)
+{
+    uint32_t half;
+    memcpy(&half, bytes + offset, sizeof(half));
+    return half;
+}
+
+struct keys_size {
+    uint64_t references;
+    uint64_t bytes;
+    uint64_t values; /* slots for split values */
+};
+
+/* dk_log2_size, dk_log2_index_bytes, dk_kind; general entries hold a hash too (3.11 and later). */
+static int measure_log2_keys(const struct cpython_layout *layout, const uint8_t *head,
+                             struct keys_size *ret)
+{
+    unsigned log2_size = head[8], log2_index = head[9], kind = head[10];
+    if (log2_size > 40 || log2_index > 43 || log2_index < log2_size || kind > 2)
+        return 0;
+    uint64_t usable = ((uint64_t)1 << log2_size << 1) / 3;
+    ret->references = half_at(head, 0);
+    ret->bytes = layout->keys_bytes + ((uint64_t)1 << log2_index) + usable * (kind == 0 ? 24 : 16);
+    ret->values = word_at(head, 16) + word_at(head, 24); /* dk_usable + dk_nentries */
+    return 1;
+}
+
+static int measure_plain_keys(const struct cpython_layout *layout, const uint8_t *head,
+                              struct keys_size *ret)
+{
+    uint64_t size = word_at(head, 8), usable = (size << 1) / 3;
+    if (size == 0 || size > (uint64_t)1 << 40 || (size & (size - 1)) != 0)
+        return 0;
+    uint64_t index = size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= 0xffffffff ? 4 : 8;
+    ret->references = word_at(head, 0);
+    ret->bytes = layout->keys_bytes + size * index + usable * 24;
+    ret->values = usable;
+    return 1;
+}
+
+static int measure_keys(const struct cpython_layout *layout, const uint8_t *head,
+                        struct keys_size *ret)
+{
+    return layout->keys_log2 ? measure_log2_keys(layout, head, ret)
+                             : measure_plain_keys(layout, head, ret);
+}
+
+static uint64_t dict_bytes(const struct cpython_layout *layout, const uint8_t *head, uint64_t split)
+{
+    struct keys_size keys;
+    if (!measure_keys(layout, head, &keys))
+        return 0;
+    uint64_t bytes = keys.references == 1 ? keys.bytes : 0;
+    return split && keys.values < (uint64_t)1 << 32 ? bytes + 8 * keys.values : bytes;
+}
+
+static uint64_t class_keys_bytes(const struct cpython_layout *layout, const uint8_t *head)
+{
+    struct keys_size keys;
+    return measure_keys(layout, head, &keys) ? keys.bytes : 0;
+}
+
+/* ob_size of a tuple elsewhere; 0 if it cannot be read. */
+static uint64_t remote_size(const struct late_sizes *late, addr_t at)
+{
+    uint64_t size;
+    if (!at || !present_map_has(late->present, at, 24) ||
+        remote_read(late->present->remote, at + OBJECT_SIZE, &size, sizeof(size)) != STATUS_OK)
+        return 0;
+    return size < 1 << 20 ? size : 0;
+}
+
+static uint64_t code_slot_bytes(const struct late_sizes *late, const struct cpython_layout *layout,
+                                const uint8_t *code)
+{
+    uint64_t slots = (uint64_t)half_at(code, layout->code_slots) + half_at(code, layout->code_stacksize);
+    if (layout->code_cells) {
+        slots += remote_size(late, word_at(code, layout->code_cells));
+        slots += remote_size(late, word_at(code, layout->code_free));
+    }
+    return slots < 1 << 24 ? 8 * slots : 0;
+}
+
+static uint64_t frame_bytes(const struct late_sizes *late, const struct cpython_layout *layout,
+                            addr_t code)
+{
+    uint8_t head[LATE_HEAD_BYTES];
+    code &= ~(addr_t)7;
+    if (!present_map_has(late->present, code, sizeof(head)) ||
+        remote_read(late->present->remote, code, head, sizeof(head)) != STATUS_OK)
+        return 0;
+    return code_slot_bytes(late, layout, head);
+}
+
+/* One element for each code up to one without a definition, which is counted too. */
+static uint64_t format_bytes(const struct late_sizes *late, addr_t codes)
+{
+    uint64_t code[FORMAT_CODE_BYTES / 8], count = 1;
+    while (count < FORMAT_CODES_MAX && present_map_has(late->present, codes, sizeof(code)) &&
+           remote_read(late->present->remote, codes, code, sizeof(code)) == STATUS_OK && code[0]) {
+        codes += sizeof(code);
+        count++;
+    }
+    return count * FORMAT_CODE_BYTES;
+}
+
+static uint64_t measure(const struct late_sizes *late, const struct late_item *item,
+                        const uint8_t *head)
+{
+    const struct cpython_layout *layout = late->types->layout;
+    switch ((enum late_rule)item->rule) {
+    case LATE_DICT:
+        return dict_bytes(layout, head, item->extra);
+    case LATE_CLASS_KEYS:
+        return class_keys_bytes(layout, head);
+    case LATE_BYTES_BUF: /* a buffer that is shared is not counted */
+        return half_at(head, 0) == 1 ? 33 + word_at(head, OBJECT_SIZE) : 0;
+    case LATE_ARRAY: /* struct arraydescr {char typecode; int itemsize; ..} */
+        return half_at(head, 4) <= 16 ? half_at(head, 4) * item->extra : 0;
+    case LATE_CODE_SLOTS:
+        return code_slot_bytes(late, layout, head);
+    case LATE_FRAME_CODE:
+        return frame_bytes(late, layout, word_at(head, 0));
+    case LATE_CODE_EXTRA: /* {Py_ssize_t ce_size; void *ce_extras[]} */
+        return 8 + 8 * word_at(head, 0);
+    case LATE_CODE_CACHE: /* one byte of map for each instruction of two bytes */
+        return item->extra + word_at(head, OBJECT_SIZE) / 2;
+    case LATE_FORMAT:
+        return format_bytes(late, item->at);
+    }
+    return 0;
+}
+
+void late_sizes_apply(struct late_sizes *late, const struct late_item *item, const uint8_t *head)
+{
+    uint64_t bytes = measure(late, item, head);
+    if (bytes <= late->limit_bytes)
+        late->types->entries[item->entry].bytes += bytes;
+}
+
+void late_sizes_add(struct late_sizes *late, struct late_item item)
+{
+    late->items[late->count++] = item;
+    if (late->count == LATE_ITEMS)
+        late_sizes_flush(late);
+}
+
+/* Bytes that `measure` looks at. */
+static const uint8_t head_bytes[] = {
+    [LATE_DICT] = 40,       [LATE_CLASS_KEYS] = 40, [LATE_BYTES_BUF] = 24,
+    [LATE_ARRAY] = 8,       [LATE_CODE_SLOTS] = LATE_HEAD_BYTES,
+    [LATE_FRAME_CODE] = 8,  [LATE_CODE_EXTRA] = 8,  [LATE_CODE_CACHE] = 24,
+    [LATE_FORMAT] = 8,
+};
+
+static addr_t item_end(const struct late_item *item)
+{
+    return item->at + head_bytes[item->rule];
+}
+
+static int by_address(const void *left, const void *right)
+{
+    addr_t a = ((const struct late_item *)left)->at, b = ((const struct late_item *)right)->at;
+    return a < b ? -1 : a > b;
+}
+
+/* Apply the items of ranges[0..count-1], of which the first `got` bytes were read. Returns the number
+ * of ranges that are done with; `item` goes on. */
+static size_t apply_ranges(struct late_sizes *late, const struct remote_range *ranges, size_t count,
+                           size_t got, const struct late_item **item)
+{
+    const struct late_item *end = late->items + late->count;
+    size_t offset = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t size = (size_t)(ranges[i].end - ranges[i].start);
+        int whole = offset + size <= got;
+        for (; *item < end && (*item)->at < ranges[i].end; (*item)++) {
+            if (whole)
+                late_sizes_apply(late, *item, late->bytes + offset + ((*item)->at - ranges[i].start));
+        }
+        if (!whole)
+            return i + 1;
+        offset += size;
+    }
+    return count;
+}
+
+static const struct late_item *read_ranges(struct late_sizes *late,
+                                           const struct remote_range *ranges, size_t count,
+                                           const struct late_item *item)
+{
+    for (size_t done = 0; done < count;) {
+        size_t got = remote_gather(late->present->remote, ranges + done, count - done, late->bytes);
+        late->read_bytes += got;
+        done += apply_ranges(late, ranges + done, count - done, got, &item);
+    }
+    return item;
+}
+
+/* Never read what is not present: such a place stays unmeasured. */
+static void drop_absent(struct late_sizes *late)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < late->count; i++) {
+        if (present_map_has(late->present, late->items[i].at, head_bytes[late->items[i].rule]))
+            late->items[kept++] = late->items[i];
+    }
+    late->count = kept;
+}
+
+void late_sizes_flush(struct late_sizes *late)
+{
+    struct remote_range ranges[REMOTE_GATHER_MAX], *last = NULL;
+    size_t count = 0, bytes = 0;
+    const struct late_item *unread = late->items;
+    drop_absent(late);
+    qsort(late->items, late->count, sizeof(late->items[0]), by_address);
+    for (size_t i = 0; i < late->count; i++) {
+        addr_t at = late->items[i].at, end = item_end(&late->items[i]);
+        if (last && at - last->start < RUN_BYTES_MAX && at <= last->end + GAP_BYTES) {
+            bytes += end > last->end ? (size_t)(end - last->end) : 0;
+            last->end = end > last->end ? end : last->end;
+            continue;
+        }
+        if (count == REMOTE_GATHER_MAX || bytes + RUN_BYTES_MAX + LATE_HEAD_BYTES > LATE_BYTES) {
+            unread = read_ranges(late, ranges, count, unread);
+            count = bytes = 0;
+        }
+        last = &ranges[count++];
+        *last = (struct remote_range){at, end};
+        bytes += (size_t)(end - at);
+    }
+    if (count)
+        read_ranges(late, ranges, count, unread);
+    late->count = 0;
+}

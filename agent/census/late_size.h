@@ -1,0 +1,59 @@
+/*
+ * Sizes that an object does not hold itself: the keys of a dict, say, are measured by a head that
+ * lies elsewhere. Such places are collected, sorted by address, and read many at a time: heads that
+ * lie near each other become one range, and up to REMOTE_GATHER_MAX ranges one system call.
+ */
+#ifndef AGENT_CENSUS_LATE_SIZE_H
+#define AGENT_CENSUS_LATE_SIZE_H
+
+#include "present_map.h"
+#include "type_table.h"
+
+enum {
+    LATE_ITEMS = 8192,
+    LATE_BYTES = 1 << 18, /* read by one system call at most */
+    LATE_HEAD_BYTES = 96, /* of a place are read, at most */
+};
+
+enum late_rule {
+    LATE_DICT,       /* keys of a dict; extra: 1 if it has split values */
+    LATE_CLASS_KEYS, /* shared keys of a class */
+    LATE_BYTES_BUF,  /* the bytes object of a BytesIO */
+    LATE_ARRAY,      /* description of an array.array; extra: items allocated */
+    LATE_CODE_SLOTS, /* code object: the slots of a frame of it */
+    LATE_FRAME_CODE, /* a frame's pointer to its code */
+    LATE_CODE_EXTRA, /* extra data of a code object */
+    LATE_CODE_CACHE, /* bytecode of a code object with an inline cache; extra: bytes known so far */
+    LATE_FORMAT,     /* codes of a struct.Struct */
+};
+
+struct late_item {
+    addr_t at;
+    uint64_t extra;
+    uint32_t entry; /* index into the type table */
+    uint32_t rule;  /* enum late_rule */
+};
+
+struct late_sizes {
+    struct type_table *types;          /* the caller's */
+    const struct present_map *present; /* the caller's */
+    uint64_t limit_bytes;              /* no object is larger than all of the process's memory */
+    size_t count;
+    uint64_t read_bytes;
+    struct late_item items[LATE_ITEMS];
+    uint8_t bytes[LATE_BYTES];
+};
+
+struct late_sizes *late_sizes_new(struct type_table *types, const struct present_map *present);
+void late_sizes_free(struct late_sizes *late);
+
+/* Remember; reads what was collected when the queue is full. */
+void late_sizes_add(struct late_sizes *late, struct late_item item);
+
+/* Read and add up all that was collected. */
+void late_sizes_flush(struct late_sizes *late);
+
+/* Add up one item whose place is at hand: LATE_HEAD_BYTES of it are at `head`. */
+void late_sizes_apply(struct late_sizes *late, const struct late_item *item, const uint8_t *head);
+
+#endif

@@ -1,0 +1,116 @@
+#include "present_map.h"
+
+#include "attributes.h"
+
+enum { BATCH = 256 };
+
+void present_map_init(struct present_map *map, struct remote *remote,
+                      const struct remote_regions *regions)
+{
+    *map = (struct present_map){.remote = remote, .regions = regions};
+}
+
+void present_map_done(struct present_map *map)
+{
+    free(map->ranges);
+    map->ranges = NULL;
+}
+
+static void append(struct present_map *map, struct remote_range range, size_t region)
+{
+    if (map->count == map->capacity) {
+        map->capacity = map->capacity ? map->capacity * 2 : BATCH;
+        map->ranges = realloc(map->ranges, map->capacity * sizeof(map->ranges[0]));
+        ASSERT(map->ranges);
+    }
+    map->ranges[map->count++] = (struct present_range){range.start, range.end, (uint32_t)region};
+}
+
+/* Index of the first region that ends behind `at`. */
+static size_t find_region(const struct remote_regions *regions, addr_t at)
+{
+    size_t low = 0, high = regions->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (regions->items[middle].end <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* All of one region from `at` on; returns where it stopped for lack of room, or the region's end. */
+static addr_t fill_region(struct present_map *map, size_t index, addr_t at)
+{
+    struct remote_range found[BATCH];
+    const struct remote_region *region = &map->regions->items[index];
+    if (at < region->start)
+        at = region->start;
+    while (at < region->end && map->count + BATCH <= PRESENT_RANGES_MAX) {
+        size_t count = remote_present(map->remote, at, region->end, found, BATCH, &at);
+        for (size_t i = 0; i < count; i++)
+            append(map, found[i], index);
+    }
+    return at;
+}
+
+int present_map_fill(struct present_map *map, addr_t from)
+{
+    map->count = 0;
+    map->from = map->to = from;
+    for (size_t i = find_region(map->regions, from); i < map->regions->count; i++) {
+        const struct remote_region *region = &map->regions->items[i];
+        if (region->flags & REMOTE_STACK)
+            continue;
+        map->to = fill_region(map, i, from);
+        if (map->to < region->end)
+            return 1;
+    }
+    map->to = UINT64_MAX;
+    return map->count > 0;
+}
+
+static int ask(const struct present_map *map, addr_t at, size_t size)
+{
+    struct remote_range found;
+    addr_t next;
+    size_t region = find_region(map->regions, at);
+    if (region == map->regions->count || map->regions->items[region].start > at)
+        return 0;
+    return remote_present(map->remote, at, at + size, &found, 1, &next) == 1 && found.start <= at &&
+           found.end >= at + size;
+}
+
+int present_map_has(const struct present_map *map, addr_t at, size_t size)
+{
+    if (at + size < at)
+        return 0;
+    if (at < map->from || at + size > map->to)
+        return ask(map, at, size);
+    size_t low = 0, high = map->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (map->ranges[middle].end <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == map->count || map->ranges[low].start > at)
+        return 0;
+    addr_t end = map->ranges[low].end;
+    while (end < at + size && ++low < map->count && map->ranges[low].start == end)
+        end = map->ranges[low].end;
+    return end >= at + size;
+}
+
+addr_t present_map_extent_end(const struct present_map *map, addr_t at)
+{
+    size_t i = find_region(map->regions, at);
+    if (i == map->regions->count || map->regions->items[i].start > at)
+        return at;
+    addr_t end = map->regions->items[i].end;
+    while (++i < map->regions->count && map->regions->items[i].start == end)
+        end = map->regions->items[i].end;
+    return end;
+}

@@ -1,0 +1,42 @@
+/*
+ * Which parts of a process's private memory are present, as ascending ranges: what a census reads,
+ * and the only places where it follows a pointer, so that it never makes a page present.
+ *
+ * Bounded: a process with more fragments than fit is taken in windows, one after the other; outside
+ * the window present_map_has asks the kernel.
+ */
+#ifndef AGENT_CENSUS_PRESENT_MAP_H
+#define AGENT_CENSUS_PRESENT_MAP_H
+
+#include "remote.h"
+
+enum { PRESENT_RANGES_MAX = 32768 };
+
+struct present_range {
+    addr_t start, end; /* end is exclusive */
+    uint32_t region;   /* index into the regions */
+};
+
+struct present_map {
+    struct remote *remote;                /* the caller's */
+    const struct remote_regions *regions; /* the caller's */
+    struct present_range *ranges;
+    size_t count, capacity;
+    addr_t from, to; /* the window: all that is present in from..to is in `ranges` */
+};
+
+/* An empty map; present_map_done frees. */
+void present_map_init(struct present_map *map, struct remote *remote,
+                      const struct remote_regions *regions);
+void present_map_done(struct present_map *map);
+
+/* The window that starts at `from` (0: the first). 0 when nothing is left there. */
+int present_map_fill(struct present_map *map, addr_t from) MUST_CHECK;
+
+/* 1 if all of at..at+size is present. */
+int present_map_has(const struct present_map *map, addr_t at, size_t size) MUST_CHECK;
+
+/* The end of the mappings that follow each other without a gap from the one that holds `at`. */
+addr_t present_map_extent_end(const struct present_map *map, addr_t at) MUST_CHECK;
+
+#endif

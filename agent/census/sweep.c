@@ -1,0 +1,424 @@
+/*
+ *   ... | next prev |  count type ............ | next prev | count type ...
+ *         GC head      ^ 16-byte aligned  ^ jump behind it
+ *
+ * A freed object's count is 0, or the allocator's link (a pointer, too large for a count) where the
+ * count was. There is one ghost: realloc of an object with a GC head moves it and frees the old
+ * block, whose first word, the head's `next`, becomes the link, while count and type stay. An object
+ * that is tracked has both links, one that is not has no `next`: a `next` without a `prev` is a ghost.
+ */
+#include "sweep.h"
+
+#include "attributes.h"
+
+#define COUNT_MAX UINT32_MAX /* of references */
+enum {
+    STRIDE_HEAP = 16,  /* malloc and pymalloc align to this */
+    STRIDE_STATIC = 8, /* static objects lie inside larger structs */
+    BRK_COUNT_MIN = 1 << 24,
+    DEQUE_BLOCK_ITEMS = 64,
+    DEQUE_BLOCK_BYTES = 528,
+};
+
+static inline uint64_t word_at(const uint8_t *bytes, int offset)
+{
+    uint64_t word;
+    memcpy(&word, bytes + offset, sizeof(word));
+    return word;
+}
+
+static inline uint32_t half_at(const uint8_t *bytes, int offset)
+{
+    uint32_t half;
+    memcpy(&half, bytes + offset, sizeof(half));
+    return half;
+}
+
+static inline uint64_t round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) & ~(unit - 1);
+}
+
+/* A candidate under measurement. */
+struct object {
+    addr_t at;
+    const uint8_t *bytes; /* SWEEP_AHEAD_BYTES of it, and SWEEP_LEAD_BYTES in front */
+    struct type_entry *entry;
+    uint64_t size;   /* sys.getsizeof, without what is late */
+    uint64_t extent; /* bytes that it occupies from `at` on */
+};
+
+/* Measure what lies elsewhere: now if it is in the chunk, later if not. */
+static void add_late(struct sweep *sweep, const struct object *object, addr_t at,
+                     enum late_rule rule, uint64_t extra)
+{
+    struct late_item item = {
+        .at = at,
+        .extra = extra,
+        .entry = (uint32_t)(object->entry - sweep->types->entries),
+        .rule = rule,
+    };
+    addr_t offset = at - sweep->chunk_at;
+    if (offset < sweep->chunk_size && sweep->chunk_size - offset >= LATE_HEAD_BYTES)
+        late_sizes_apply(sweep->late, &item, sweep->chunk + offset);
+    else if (at)
+        late_sizes_add(sweep->late, item);
+}
+
+static int measure_variable(const struct object *object, uint64_t *ret)
+{
+    int64_t size = (int64_t)word_at(object->bytes, OBJECT_SIZE);
+    uint64_t items = size < 0 ? -(uint64_t)size : (uint64_t)size;
+    *ret = object->entry->basic_size + items * object->entry->item_size;
+    return items < (uint64_t)1 << 44;
+}
+
+static void measure_int(const struct cpython_layout *layout, struct object *object)
+{
+    int64_t word = (int64_t)word_at(object->bytes, OBJECT_SIZE);
+    uint64_t digits = layout->int_tagged ? (uint64_t)word >> 3
+                      : word < 0         ? -(uint64_t)word
+                                         : (uint64_t)word;
+    uint64_t counted = digits < layout->int_digits_min ? layout->int_digits_min : digits;
+    object->size = 24 + 4 * counted;
+    object->extent = object->entry->basic_size;
+    if (object->extent < 24 + 4 * digits)
+        object->extent = 24 + 4 * digits;
+}
+
+/* Forms of a string: compact ASCII, compact, and the old one with its characters elsewhere. */
+static int measure_str(const struct cpython_layout *layout, struct object *object)
+{
+    const uint8_t *bytes = object->bytes;
+    uint32_t state = half_at(bytes, layout->str_state) >> layout->str_kind_shift;
+    uint64_t width = state & 7, length = word_at(bytes, OBJECT_SIZE);
+    int compact = state >> 3 & 1, ascii = state >> 4 & 1;
+    if (length >= (uint64_t)1 << 44 || width == 3 || width > 4)
+        return 0;
+    if (compact && ascii) {
+        object->size = object->extent = layout->str_ascii_bytes + length + 1;
+    } else if (compact) {
+        object->size = object->extent = layout->str_compact_bytes + (length + 1) * width;
+    } else {
+        object->extent = object->entry->basic_size;
+        object->size = layout->str_legacy_bytes;
+        if (word_at(bytes, layout->str_data))
+            object->size += (length + 1) * width;
+    }
+    addr_t data = compact ? object->at + layout->str_compact_bytes : word_at(bytes, layout->str_data);
+    addr_t utf8 = word_at(bytes, layout->str_utf8);
+    if (!(compact && ascii) && utf8 && utf8 != data)
+        object->size += word_at(bytes, layout->str_utf8_length) + 1;
+    if (layout->str_wstr) {
+        addr_t wstr = word_at(bytes, layout->str_wstr);
+        uint64_t wide = compact && ascii ? length : word_at(bytes, layout->str_wstr_length);
+        if (wstr && wstr != (compact && ascii ? object->at + layout->str_ascii_bytes : data))
+            object->size += (wide + 1) * 4;
+    }
+    return 1;
+}
+
+static void measure_type(struct sweep *sweep, struct object *object)
+{
+    const struct cpython_layout *layout = sweep->layout;
+    uint64_t meta_size = 0;
+    if (!(word_at(object->bytes, TYPE_FLAGS) & TYPE_HEAP)) {
+        object->size = object->extent = layout->static_type_bytes;
+        return;
+    }
+    object->size = layout->heap_type_bytes + object->entry->front_size;
+    object->extent = measure_variable(object, &meta_size) ? meta_size : layout->heap_type_bytes;
+    addr_t keys_at = object->at + layout->type_cached_keys, offset = keys_at - sweep->chunk_at;
+    addr_t keys = 0;
+    if (offset + sizeof(keys) <= sweep->chunk_size)
+        keys = word_at(sweep->chunk, (int)offset);
+    else if (!present_map_has(sweep->present, keys_at, sizeof(keys)) ||
+             remote_read(sweep->present->remote, keys_at, &keys, sizeof(keys)) != STATUS_OK)
+        keys = 0;
+    add_late(sweep, object, keys, LATE_CLASS_KEYS, 0);
+}
+
+static void measure_code(struct sweep *sweep, struct object *object)
+{
+    const struct cpython_layout *layout = sweep->layout;
+    const uint8_t *bytes = object->bytes;
+    (void)!measure_variable(object, &object->size);
+    object->size = object->extent = round_up(object->size, 8);
+    add_late(sweep, object, word_at(bytes, layout->code_extra), LATE_CODE_EXTRA, 0);
+}
+
+static void measure_frame(struct sweep *sweep, struct object *object)
+{
+    const struct cpython_layout *layout = sweep->layout;
+    object->size = object->entry->basic_size;
+    if (!measure_variable(object, &object->extent) || layout->frame_rule == FRAME_INTERPRETER)
+        object->extent = object->size;
+    if (layout->frame_rule == FRAME_OWN_SLOTS)
+        add_late(sweep, object, word_at(object->bytes, layout->frame_code), LATE_CODE_SLOTS, 0);
+    else
+        add_late(sweep, object, word_at(object->bytes, layout->frame_inner) + layout->frame_code,
+                 LATE_FRAME_CODE, 0);
+}
+
+static void measure_generator(struct sweep *sweep, struct object *object)
+{
+    const struct cpython_layout *layout = sweep->layout;
+    object->size = object->extent = object->entry->basic_size;
+    int frame = (int)object->entry->basic_size - layout->inner_frame_bytes;
+    if (layout->inner_frame_bytes && frame > 0 && frame + layout->frame_code < SWEEP_AHEAD_BYTES - 8)
+        add_late(sweep, object, word_at(object->bytes, frame + layout->frame_code) & ~(addr_t)7,
+                 LATE_CODE_SLOTS, 0);
+}
+
+/* The rarer kinds; their offsets are the same in all supported versions. */
+static int measure_rare(struct sweep *sweep, struct object *object)
+{
+    const uint8_t *bytes = object->bytes;
+    uint64_t size = word_at(bytes, OBJECT_SIZE);
+    object->size = object->extent = object->entry->basic_size;
+    switch ((enum object_kind)object->entry->kind) {
+    case KIND_BYTEARRAY: /* ob_alloc */
+        object->size += word_at(bytes, 24);
+        break;
+    case KIND_DEQUE: /* leftindex; a block for each 64 items that are begun */
+        object->size += (word_at(bytes, 40) + size + DEQUE_BLOCK_ITEMS - 1) / DEQUE_BLOCK_ITEMS *
+                        DEQUE_BLOCK_BYTES;
+        break;
+    case KIND_ORDERED_DICT: /* od_fast_nodes_size, and a node of four words for each item */
+        object->size += 8 * word_at(bytes, 56) + 32 * size;
+        add_late(sweep, object, word_at(bytes, DICT_KEYS), LATE_DICT, word_at(bytes, DICT_VALUES) != 0);
+        break;
+    case KIND_ARRAY: /* allocated, ob_descr */
+        add_late(sweep, object, word_at(bytes, 40), LATE_ARRAY, word_at(bytes, 32));
+        break;
+    case KIND_BYTES_IO: /* buf */
+        add_late(sweep, object, word_at(bytes, 16), LATE_BYTES_BUF, 0);
+        break;
+    case KIND_DECIMAL: /* flags, alloc; 32 says that the digits lie inside */
+        object->size += bytes[24] & 32 ? 0 : 8 * word_at(bytes, 56);
+        break;
+    case KIND_STRUCT: /* s_codes */
+        add_late(sweep, object, word_at(bytes, 32), LATE_FORMAT, 0);
+        break;
+    default:
+        break;
+    }
+    return object->size <= sweep->limit_bytes;
+}
+
+/* Sets size and extent. 0: this is no object after all. */
+static int measure(struct sweep *sweep, struct object *object)
+{
+    const struct type_entry *entry = object->entry;
+    const uint8_t *bytes = object->bytes;
+    object->size = object->extent = entry->basic_size;
+    switch ((enum object_kind)entry->kind) {
+    case KIND_PLAIN:
+        return 1;
+    case KIND_VARIABLE:
+        if (!measure_variable(object, &object->size))
+            return 0;
+        object->extent = object->size;
+        return 1;
+    case KIND_INT:
+        measure_int(sweep->layout, object);
+        return 1;
+    case KIND_STR:
+        return measure_str(sweep->layout, object);
+    case KIND_LIST: /* allocated */
+        object->size += 8 * word_at(bytes, 32);
+        return 1;
+    case KIND_DICT:
+        add_late(sweep, object, word_at(bytes, DICT_KEYS), LATE_DICT, word_at(bytes, DICT_VALUES) != 0);
+        return 1;
+    case KIND_SET: /* mask, table; smalltable */
+        if (word_at(bytes, 40) != object->at + 64)
+            object->size += (word_at(bytes, 32) + 1) * 16;
+        return 1;
+    case KIND_TYPE:
+        measure_type(sweep, object);
+        return 1;
+    case KIND_CODE:
+        measure_code(sweep, object);
+        return 1;
+    case KIND_FRAME:
+        measure_frame(sweep, object);
+        return 1;
+    case KIND_GENERATOR:
+        measure_generator(sweep, object);
+        return 1;
+    default:
+        return measure_rare(sweep, object);
+    }
+}
+
+/* Attribute values that no dict accounts for. */
+static void count_values(struct sweep *sweep, struct object *object)
+{
+    const uint8_t *bytes = object->bytes;
+    uint64_t capacity;
+    switch (sweep->layout->values) {
+    case VALUES_AT_32:
+        if (word_at(bytes, -32))
+            sweep->values_bytes += type_table_values_bytes(sweep->types, object->entry);
+        break;
+    case VALUES_TAGGED:
+        if (word_at(bytes, -24) & 1)
+            sweep->values_bytes += type_table_values_bytes(sweep->types, object->entry);
+        break;
+    case VALUES_INLINE:
+        if (object->entry->basic_size >= SWEEP_AHEAD_BYTES)
+            break;
+        capacity = bytes[object->entry->basic_size];
+        object->extent += 8 + 8 * capacity + round_up(capacity, 8);
+        if (!word_at(bytes, -24))
+            sweep->values_bytes += 8 + 8 * capacity + round_up(capacity, 8);
+        break;
+    case VALUES_NONE:
+        break;
+    }
+}
+
+/* The count is an address of the [heap]: a link of an allocator, in a program loaded that low. */
+static int is_link(const struct sweep *sweep, uint64_t count)
+{
+    return count >= BRK_COUNT_MIN && count >= sweep->brk_start && count < sweep->brk_end;
+}
+
+static int is_ghost(const uint8_t *bytes)
+{
+    return word_at(bytes, -16) != 0 && (word_at(bytes, -8) & ~UINT64_C(3)) == 0;
+}
+
+/* Returns the bytes to jump over; 0: no object. */
+static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr_t at,
+                             const uint8_t *bytes)
+{
+    struct object object = {.at = at, .bytes = bytes, .entry = entry};
+    unsigned front = entry->front_size;
+    if (entry->kind == KIND_TYPE && !(word_at(bytes, TYPE_FLAGS) & TYPE_HEAP))
+        front = 0;
+    if (entry->has_gc && front && is_ghost(bytes)) {
+        sweep->ghosts++;
+        return 0;
+    }
+    if (is_link(sweep, word_at(bytes, OBJECT_REFCOUNT)))
+        return 0;
+    if (!measure(sweep, &object))
+        return 0;
+    if (object.size > sweep->limit_bytes || object.extent > sweep->limit_bytes)
+        return 0;
+    if (entry->kind == KIND_TYPE)
+        front = 0; /* counted by measure_type */
+    if (entry->has_values)
+        count_values(sweep, &object);
+    entry->count++;
+    entry->bytes += object.size + front;
+    return object.extent;
+}
+
+/* Look at chunk[from..to), where an object header may start. Returns where to go on. */
+static size_t scan(struct sweep *sweep, size_t from, size_t to, size_t stride)
+{
+    const uint8_t *chunk = sweep->chunk;
+    const struct type_table *types = sweep->types;
+    uint64_t mask = sweep->layout->refcount_mask;
+    size_t at = from;
+    while (at < to) {
+        uint64_t count = word_at(chunk + at, OBJECT_REFCOUNT) & mask;
+        if (count - 1 >= COUNT_MAX) {
+            at += stride;
+            continue;
+        }
+        addr_t type = word_at(chunk + at, OBJECT_TYPE);
+        struct type_entry *entry = type_table_find(types, type);
+        if (!entry && type % 8 == 0 && type >= REMOTE_PAGE_BYTES && type >> 47 == 0)
+            entry = type_table_probe(sweep->types, type);
+        uint64_t extent =
+            entry ? count_object(sweep, entry, sweep->chunk_at + at, chunk + at) : 0;
+        at += extent ? round_up(extent, stride) : stride;
+    }
+    return at;
+}
+
+/*
+ * One stretch of present memory. Headers near the end of a chunk wait for the next one, which
+ * begins with them; at the end of the stretch zeros stand for what is not there.
+ */
+static void sweep_range(struct sweep *sweep, const struct present_range *range)
+{
+    struct remote *remote = sweep->present->remote;
+    const struct remote_region *region = &sweep->present->regions->items[range->region];
+    size_t stride = region->flags & REMOTE_FILE ? STRIDE_STATIC : STRIDE_HEAP;
+    addr_t at = range->start;
+    size_t kept = 0; /* bytes of the chunk that are known already */
+    memset(sweep->lead, 0, SWEEP_LEAD_BYTES);
+    while (at < range->end) {
+        if (sweep->behind > at + SWEEP_CHUNK_BYTES) { /* inside of a large object */
+            at = sweep->behind < range->end ? sweep->behind & ~(addr_t)(REMOTE_PAGE_BYTES - 1)
+                                            : range->end;
+            kept = 0;
+            continue;
+        }
+        addr_t end = (at & ~(addr_t)(SWEEP_CHUNK_BYTES - 1)) + SWEEP_CHUNK_BYTES;
+        end = end < range->end ? end : range->end;
+        size_t wanted = (size_t)(end - at), got;
+        struct remote_range piece = {at, end};
+        got = remote_gather(remote, &piece, 1, sweep->chunk + kept);
+        sweep->read_bytes += got;
+        sweep->chunk_at = at - kept;
+        sweep->chunk_size = kept + got;
+        int last = got < wanted || end == range->end;
+        size_t to = sweep->chunk_size;
+        if (last)
+            memset(sweep->chunk + sweep->chunk_size, 0, SWEEP_AHEAD_BYTES);
+        else
+            to = to > SWEEP_AHEAD_BYTES ? to - SWEEP_AHEAD_BYTES : 0;
+        size_t from = sweep->behind > sweep->chunk_at ? (size_t)(sweep->behind - sweep->chunk_at) : 0;
+        size_t next = scan(sweep, from, last && to >= OBJECT_BYTES ? to - OBJECT_BYTES + 1 : to, stride);
+        sweep->behind = sweep->chunk_at + next;
+        if (got < wanted) {
+            sweep->lost_bytes += wanted - got;
+            return;
+        }
+        at = end;
+        kept = sweep->chunk_size - to;
+        memmove(sweep->lead, sweep->chunk + to - SWEEP_LEAD_BYTES, SWEEP_LEAD_BYTES + kept);
+    }
+}
+
+void sweep_run(struct sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->present->count; i++) {
+        if (remote_state(sweep->present->remote) != STATUS_OK)
+            return;
+        if (sweep->present->ranges[i].end > sweep->behind)
+            sweep_range(sweep, &sweep->present->ranges[i]);
+    }
+}
+
+void sweep_init(struct sweep *sweep, struct type_table *types, const struct present_map *present,
+                struct late_sizes *late)
+{
+    *sweep = (struct sweep){
+        .types = types, .present = present, .late = late, .layout = types->layout};
+    size_t size = SWEEP_LEAD_BYTES + SWEEP_AHEAD_BYTES + SWEEP_CHUNK_BYTES + SWEEP_AHEAD_BYTES;
+    sweep->lead = malloc(size);
+    ASSERT(sweep->lead);
+    sweep->chunk = sweep->lead + SWEEP_LEAD_BYTES;
+    for (size_t i = 0; i < present->regions->count; i++) {
+        const struct remote_region *region = &present->regions->items[i];
+        sweep->limit_bytes += region->end - region->start;
+        if (region->flags & REMOTE_BRK) {
+            sweep->brk_start = region->start;
+            sweep->brk_end = region->end;
+        }
+    }
+    late->limit_bytes = sweep->limit_bytes;
+}
+
+void sweep_done(struct sweep *sweep)
+{
+    free(sweep->lead);
+    sweep->lead = NULL;
+}

@@ -1,0 +1,47 @@
+/*
+ * The census itself: one linear pass over what is present of a process's private memory.
+ *
+ * Every live CPython object begins with a positive count of references and a pointer to its type, so
+ * an address is taken for an object when the first word is such a count and the second the address
+ * of a known type. The pass then jumps behind the object, so that what lies inside it (the items of
+ * a tuple of classes, say) is not taken for objects.
+ */
+#ifndef AGENT_CENSUS_SWEEP_H
+#define AGENT_CENSUS_SWEEP_H
+
+#include "late_size.h"
+#include "present_map.h"
+#include "type_table.h"
+
+enum {
+    SWEEP_CHUNK_BYTES = 1 << 20, /* read at once: a pymalloc arena, and it stays in the L2 cache */
+    SWEEP_LEAD_BYTES = 64,       /* in front of the chunk: GC heads and pre-headers */
+    SWEEP_AHEAD_BYTES = 192,     /* behind a header, that measuring an object may look at */
+};
+
+struct sweep {
+    struct type_table *types;          /* the caller's */
+    const struct present_map *present; /* the caller's */
+    struct late_sizes *late;           /* the caller's */
+    const struct cpython_layout *layout;
+    addr_t brk_start, brk_end; /* of the [heap]: an allocator's link into it looks like a count */
+    uint64_t limit_bytes;      /* no object is larger than all of the process's memory */
+
+    addr_t behind;                            /* nothing below is looked at any more */
+    uint64_t read_bytes, lost_bytes;          /* of the plan: lost could not be read */
+    uint64_t values_bytes;                    /* of attribute values outside dicts */
+    uint64_t ghosts;                          /* left behind by realloc, not counted */
+    addr_t chunk_at;                          /* address of `chunk[0]` */
+    size_t chunk_size;                        /* bytes of it that are valid */
+    uint8_t *lead;                            /* SWEEP_LEAD_BYTES, followed by the chunk */
+    uint8_t *chunk;
+};
+
+void sweep_init(struct sweep *sweep, struct type_table *types, const struct present_map *present,
+                struct late_sizes *late);
+void sweep_done(struct sweep *sweep);
+
+/* Everything in the present window. Sizes that lie elsewhere may still wait in `late`. */
+void sweep_run(struct sweep *sweep);
+
+#endif

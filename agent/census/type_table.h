@@ -1,0 +1,94 @@
+/*
+ * The types of one process: from the address of a type object to what a census adds up for it, and
+ * from there to the row of its name. Types are recognised when an object of theirs is first seen;
+ * an address that turned out to be no type is remembered for the rest of the census.
+ *
+ * Rows are names: they stay as long as the table, so that their indices can go on the wire. Two
+ * classes of one full name share a row. Rows and entries are bounded; what does not fit is counted in
+ * TYPE_ROW_OTHER.
+ */
+#ifndef AGENT_CENSUS_TYPE_TABLE_H
+#define AGENT_CENSUS_TYPE_TABLE_H
+
+#include "arena.h"
+#include "object_kind.h"
+#include "present_map.h"
+#include "type_reader.h"
+
+enum {
+    TYPE_ROWS_MAX = 16384, /* SNAPSHOT_TYPES_MAX */
+    TYPE_ENTRIES_MAX = 131072,
+    TYPE_ROW_OTHER = 0,  /* "(other)" */
+    TYPE_ROW_VALUES = 1, /* "(attribute values)": bytes only */
+    TYPE_MISSES = 8192,
+    TYPE_PROBES_MAX = 1 << 20, /* addresses that one census asks the process about */
+};
+
+/* What the sweep needs of a type, in one cache line. */
+struct type_entry {
+    addr_t at;
+    uint64_t count, bytes; /* of this census */
+    uint32_t basic_size, item_size;
+    uint32_t values_bytes; /* of one instance's values that lie elsewhere; 0: not yet known */
+    uint32_t row;
+    uint8_t kind;       /* enum object_kind */
+    uint8_t has_gc;     /* a GC head lies in front of its objects */
+    uint8_t front_size; /* GC head and pre-header, as sys.getsizeof counts them */
+    uint8_t has_values; /* its objects may hold attribute values outside a dict */
+    uint32_t unused;
+    addr_t cached_keys;
+};
+
+struct type_table {
+    const struct cpython_layout *layout;
+    const struct present_map *present; /* the caller's */
+    struct type_reader reader;
+    addr_t type_type;
+
+    struct type_entry *entries;
+    struct type_facts *facts; /* of each entry: the same next time? */
+    uint32_t count, capacity;
+    uint32_t *slots; /* index + 1, by address */
+    uint32_t slot_mask;
+    addr_t misses[TYPE_MISSES];
+    uint32_t probes_left;
+
+    const char **names; /* of each row */
+    uint32_t rows, row_capacity;
+    uint16_t *row_slots; /* row, by name; 0: free (row 0 is never looked up) */
+    uint32_t folded;     /* types counted in TYPE_ROW_OTHER for lack of rows */
+    struct arena text;
+};
+
+struct type_table *type_table_new(struct remote *remote, const struct cpython_layout *layout,
+                                  const struct python_process *process,
+                                  const struct present_map *present);
+void type_table_free(struct type_table *table);
+
+/* Before each census: all counts 0, entries whose type has ended or changed forgotten. */
+void type_table_begin(struct type_table *table);
+
+/* The slow half of type_table_find: recognise, or remember that there is no type. */
+struct type_entry *type_table_probe(struct type_table *table, addr_t at) MUST_CHECK;
+
+static inline uint32_t type_table_hash(addr_t at)
+{
+    return (uint32_t)((at >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 40);
+}
+
+/* The entry of the type at this address, NULL if none is known there. */
+static inline struct type_entry *type_table_find(const struct type_table *table, addr_t at)
+{
+    for (uint32_t slot = type_table_hash(at);; slot++) {
+        uint32_t index = table->slots[slot & table->slot_mask];
+        if (index == 0)
+            return NULL;
+        if (table->entries[index - 1].at == at)
+            return &table->entries[index - 1];
+    }
+}
+
+/* The bytes that a shared-keys head grants to the values of one instance, read from the process. */
+uint32_t type_table_values_bytes(struct type_table *table, struct type_entry *entry);
+
+#endif

@@ -1,0 +1,222 @@
+#include "census_print.h"
+
+#include "attributes.h"
+#include "buf.h"
+#include "clock.h"
+#include "json.h"
+
+/* A line to print: a type, by what it is sorted, and its values. */
+struct line {
+    uint32_t type;
+    int64_t weight;
+    struct type_value now;
+    int64_t count_change, bytes_change;
+};
+
+static int heavier(const void *left, const void *right)
+{
+    const struct line *a = left, *b = right;
+    if (a->weight != b->weight)
+        return a->weight > b->weight ? -1 : 1;
+    if (a->now.count != b->now.count)
+        return a->now.count > b->now.count ? -1 : 1;
+    return a->type < b->type ? -1 : a->type > b->type;
+}
+
+static size_t sort_lines(struct line *lines, size_t count, uint64_t top)
+{
+    qsort(lines, count, sizeof(lines[0]), heavier);
+    return top && top < count ? (size_t)top : count;
+}
+
+static struct line *new_lines(uint32_t types)
+{
+    struct line *lines = calloc(types + 1, sizeof(lines[0]));
+    ASSERT(lines);
+    return lines;
+}
+
+static void append_head(struct buf *buf, const struct python_process *process,
+                        const struct census_result *result)
+{
+    char time[CLOCK_TEXT_BYTES];
+    clock_format_utc(result->time_ms, time);
+    buf_printf(buf, "{\"pid\":%d,\"runtime\":\"cpython\",\"version\":", (int)process->pid);
+    json_append_string(buf, process->version, strlen(process->version));
+    buf_printf(buf, ",\"time\":\"%s\",\"objects\":%llu,\"bytes\":%llu", time,
+               (unsigned long long)result->objects, (unsigned long long)result->bytes);
+    buf_printf(buf, ",\"elapsed_ms\":%.3f,\"cpu_ms\":%.3f,\"rss_anon_bytes\":%llu",
+               (double)result->elapsed_ns / 1e6, (double)result->cpu_ns / 1e6,
+               (unsigned long long)result->rss_anon_bytes);
+    buf_printf(buf, ",\"read_bytes\":%llu,\"coverage\":%.4f", (unsigned long long)result->read_bytes,
+               result->coverage / 10000.0);
+}
+
+static void append_type(struct buf *buf, const struct census *census, const struct line *line)
+{
+    const char *name = census_type_name(census, line->type);
+    buf_append_text(buf, "{\"type\":");
+    json_append_string(buf, name, strlen(name));
+    buf_printf(buf, ",\"count\":%llu,\"bytes\":%llu", (unsigned long long)line->now.count,
+               (unsigned long long)line->now.bytes);
+}
+
+static void put(struct buf *buf)
+{
+    fwrite(buf->data, 1, buf->size, stdout);
+    buf_done(buf);
+}
+
+static void print_summary(const struct python_process *process, const struct census_result *result)
+{
+    struct buf text = BUF_INIT;
+    report_format_number(&text, (double)result->bytes, REPORT_BYTES);
+    printf("process %d, CPython %s: %llu objects, %s; ", (int)process->pid, process->version,
+           (unsigned long long)result->objects, buf_text(&text));
+    buf_clear(&text);
+    report_format_number(&text, (double)result->rss_anon_bytes, REPORT_BYTES);
+    printf("%s resident; read in %.0f ms\n", buf_text(&text), (double)result->elapsed_ns / 1e6);
+    buf_done(&text);
+}
+
+static void print_json(const struct python_process *process, const struct census *census,
+                       const struct census_result *result, const struct line *lines, size_t count)
+{
+    struct buf buf = BUF_INIT;
+    append_head(&buf, process, result);
+    buf_append_text(&buf, ",\"types\":[");
+    for (size_t i = 0; i < count; i++) {
+        buf_append_text(&buf, i ? "," : "");
+        append_type(&buf, census, &lines[i]);
+        buf_append_text(&buf, "}");
+    }
+    buf_append_text(&buf, "]}\n");
+    put(&buf);
+}
+
+void census_print(const struct python_process *process, const struct census *census,
+                  const struct census_result *result, enum report_format format, uint64_t top)
+{
+    static const struct report_column columns[] = {
+        {"type", "TYPE", REPORT_PLAIN},
+        {"count", "COUNT", REPORT_PLAIN},
+        {"bytes", "BYTES", REPORT_BYTES},
+    };
+    struct line *lines = new_lines(result->values.types);
+    struct report report;
+    size_t count = 0;
+    for (uint32_t i = 0; i < result->values.types; i++) {
+        struct type_value value = result->values.values[i];
+        if (value.count || value.bytes)
+            lines[count++] = (struct line){.type = i, .weight = (int64_t)value.bytes, .now = value};
+    }
+    count = sort_lines(lines, count, top);
+    if (format == REPORT_JSON) {
+        print_json(process, census, result, lines, count);
+    } else {
+        if (format == REPORT_TABLE)
+            print_summary(process, result);
+        report_begin(&report, format, columns, ARRAY_SIZE(columns));
+        for (size_t i = 0; i < count; i++) {
+            report_text(&report, census_type_name(census, lines[i].type));
+            report_uint(&report, lines[i].now.count);
+            report_uint(&report, lines[i].now.bytes);
+        }
+        report_end(&report, "no Python object was found");
+    }
+    free(lines);
+}
+
+static size_t grown_lines(const struct heap_values *before, const struct heap_values *now,
+                          struct line *lines)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < now->types; i++) {
+        struct type_value old = i < before->types ? before->values[i] : (struct type_value){0};
+        struct line line = {
+            .type = i,
+            .now = now->values[i],
+            .count_change = (int64_t)(now->values[i].count - old.count),
+            .bytes_change = (int64_t)(now->values[i].bytes - old.bytes),
+        };
+        line.weight = line.bytes_change;
+        if (line.count_change > 0 || line.bytes_change > 0)
+            lines[count++] = line;
+    }
+    return count;
+}
+
+static void print_growth_json(const struct python_process *process, const struct census *census,
+                              const struct census_result *now, const struct line *lines,
+                              size_t count)
+{
+    struct buf buf = BUF_INIT;
+    append_head(&buf, process, now);
+    buf_append_text(&buf, ",\"grown\":[");
+    for (size_t i = 0; i < count; i++) {
+        buf_append_text(&buf, i ? "," : "");
+        append_type(&buf, census, &lines[i]);
+        buf_printf(&buf, ",\"count_change\":%lld,\"bytes_change\":%lld}",
+                   (long long)lines[i].count_change, (long long)lines[i].bytes_change);
+    }
+    buf_append_text(&buf, "]}\n");
+    put(&buf);
+}
+
+static void print_growth_csv(const struct census *census, const struct census_result *now,
+                             const struct line *lines, size_t count, int header)
+{
+    char time[CLOCK_TEXT_BYTES];
+    clock_format_utc(now->time_ms, time);
+    if (header)
+        printf("time,type,count,bytes,count_change,bytes_change\n");
+    for (size_t i = 0; i < count; i++) {
+        printf("%s,\"", time);
+        for (const char *at = census_type_name(census, lines[i].type); *at; at++)
+            printf("%s%c", *at == '"' ? "\"" : "", *at);
+        printf("\",%llu,%llu,%lld,%lld\n", (unsigned long long)lines[i].now.count,
+               (unsigned long long)lines[i].now.bytes, (long long)lines[i].count_change,
+               (long long)lines[i].bytes_change);
+    }
+}
+
+static void print_growth_table(const struct python_process *process, const struct census *census,
+                               const struct census_result *now, const struct line *lines,
+                               size_t count)
+{
+    static const struct report_column columns[] = {
+        {"type", "TYPE", REPORT_PLAIN},          {"count", "COUNT", REPORT_PLAIN},
+        {"bytes", "BYTES", REPORT_BYTES},        {"count_change", "GREW BY", REPORT_PLAIN},
+        {"bytes_change", "BYTES", REPORT_BYTES},
+    };
+    struct report report;
+    char time[CLOCK_TEXT_BYTES];
+    clock_format_utc(now->time_ms, time);
+    printf("%s ", time);
+    print_summary(process, now);
+    report_begin(&report, REPORT_TABLE, columns, ARRAY_SIZE(columns));
+    for (size_t i = 0; i < count; i++) {
+        report_text(&report, census_type_name(census, lines[i].type));
+        report_uint(&report, lines[i].now.count);
+        report_uint(&report, lines[i].now.bytes);
+        report_int(&report, lines[i].count_change);
+        report_int(&report, lines[i].bytes_change);
+    }
+    report_end(&report, "nothing grew");
+    printf("\n");
+}
+
+void census_print_growth(const struct python_process *process, const struct census *census,
+                         const struct heap_values *before, const struct census_result *now,
+                         enum report_format format, uint64_t top, int header)
+{
+    struct line *lines = new_lines(now->values.types);
+    size_t count = sort_lines(lines, grown_lines(before, &now->values, lines), top);
+    if (format == REPORT_JSON)
+        print_growth_json(process, census, now, lines, count);
+    else if (format == REPORT_CSV)
+        print_growth_csv(census, now, lines, count, header);
+    else
+        print_growth_table(process, census, now, lines, count);
+    free(lines);
+}

@@ -1,0 +1,52 @@
+#include "object_kind.h"
+
+#include "layout.h"
+
+/* A flag of the type says so, whatever its name. */
+static const struct {
+    uint64_t flag;
+    enum object_kind kind;
+} flagged[] = {
+    {TYPE_INT, KIND_INT},        {TYPE_STR, KIND_STR},   {TYPE_LIST, KIND_LIST},
+    {TYPE_DICT_TYPE, KIND_DICT}, {TYPE_TYPE, KIND_TYPE},
+};
+
+static const struct {
+    const char *name;
+    enum object_kind kind;
+} named[] = {
+    {"set", KIND_SET},
+    {"frozenset", KIND_SET},
+    {"bytearray", KIND_BYTEARRAY},
+    {"collections.deque", KIND_DEQUE},
+    {"collections.OrderedDict", KIND_ORDERED_DICT},
+    {"code", KIND_CODE},
+    {"frame", KIND_FRAME},
+    {"generator", KIND_GENERATOR},
+    {"coroutine", KIND_GENERATOR},
+    {"async_generator", KIND_GENERATOR},
+    {"array.array", KIND_ARRAY},
+    {"_io.BytesIO", KIND_BYTES_IO},
+    {"_io.BufferedReader", KIND_BUFFERED_IO},
+    {"_io.BufferedWriter", KIND_BUFFERED_IO},
+    {"_io.BufferedRandom", KIND_BUFFERED_IO},
+    {"decimal.Decimal", KIND_DECIMAL},
+    {"_struct.Struct", KIND_STRUCT},
+    {"numpy.ndarray", KIND_NDARRAY},
+};
+
+enum object_kind object_kind_of(const char *name, uint64_t flags, int64_t item_size,
+                                enum object_kind base)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(named); i++) {
+        if (strcmp(name, named[i].name) == 0)
+            return named[i].kind;
+    }
+    if (base > KIND_VARIABLE)
+        return base;
+    for (size_t i = 0; i < ARRAY_SIZE(flagged); i++) {
+        if (flags & flagged[i].flag)
+            return flagged[i].kind;
+    }
+    return item_size > 0 ? KIND_VARIABLE : KIND_PLAIN;
+}

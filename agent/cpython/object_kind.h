@@ -1,0 +1,43 @@
+/*
+ * How sys.getsizeof measures the objects of a type: most by the two sizes in the type, a few by a
+ * __sizeof__ of their own, which subclasses inherit. A Python class that defines __sizeof__ is
+ * measured as its base is: nothing of the target runs.
+ */
+#ifndef AGENT_CPYTHON_OBJECT_KIND_H
+#define AGENT_CPYTHON_OBJECT_KIND_H
+
+#include <stdint.h>
+
+#include "attributes.h"
+
+enum object_kind {
+    KIND_PLAIN,    /* tp_basicsize, and tp_itemsize for each of ob_size */
+    KIND_VARIABLE, /* the same, when tp_itemsize is not 0 */
+    KIND_INT,
+    KIND_STR,
+    KIND_LIST,
+    KIND_DICT,
+    KIND_TYPE,
+    KIND_SET, /* and frozenset */
+    KIND_BYTEARRAY,
+    KIND_DEQUE,
+    KIND_ORDERED_DICT,
+    KIND_CODE,
+    KIND_FRAME,
+    KIND_GENERATOR, /* and coroutine, async_generator */
+    KIND_ARRAY,
+    KIND_BYTES_IO,
+    KIND_BUFFERED_IO,
+    KIND_DECIMAL,
+    KIND_STRUCT,
+    KIND_NDARRAY,
+};
+
+/*
+ * Of a type with these tp_flags and tp_itemsize, whose full name is `name` and whose base is of
+ * kind `base` (KIND_PLAIN for none).
+ */
+enum object_kind object_kind_of(const char *name, uint64_t flags, int64_t item_size,
+                                enum object_kind base) MUST_CHECK;
+
+#endif

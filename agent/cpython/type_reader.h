@@ -1,0 +1,46 @@
+/*
+ * Type objects of another process: is there one at an address, and how does Python show its name?
+ */
+#ifndef AGENT_CPYTHON_TYPE_READER_H
+#define AGENT_CPYTHON_TYPE_READER_H
+
+#include <stddef.h>
+
+#include "layout.h"
+#include "remote.h"
+
+enum { TYPE_NAME_BYTES_MAX = 512 }; /* without the final zero; a longer name is cut */
+
+/* What a type object says of itself; two readings that agree in all of it are the same type. */
+struct type_facts {
+    addr_t metatype;
+    addr_t name, base, dict;      /* tp_name, tp_base, tp_dict */
+    addr_t qualname, cached_keys; /* of a heap type, else 0 */
+    int64_t basic_size, item_size;
+    uint64_t flags;
+};
+
+struct type_reader {
+    struct remote *remote;
+    const struct cpython_layout *layout;
+    addr_t str_type;   /* 0: not known */
+    addr_t module_key; /* the interned "__module__", once it was seen; 0: not yet */
+};
+
+/*
+ * Read what a type object at `at` would say. Returns 0 when nothing there can be one: unreadable,
+ * or sizes and flags that no type has. Whether `metatype` is one is the caller's to find out.
+ */
+int type_reader_facts(struct type_reader *reader, addr_t at, struct type_facts *ret) MUST_CHECK;
+
+/*
+ * The name: "str", "collections.OrderedDict", "__main__.User"; valid UTF-8. `ret` holds
+ * TYPE_NAME_BYTES_MAX + 1 bytes. Returns 0 when there is none, so that it is no type.
+ */
+int type_reader_name(struct type_reader *reader, const struct type_facts *facts,
+                     char *ret) MUST_CHECK;
+
+/* A str object as UTF-8, cut to `capacity` - 1 bytes and terminated. 0: not a str. */
+int type_reader_str(struct type_reader *reader, addr_t at, char *ret, size_t capacity) MUST_CHECK;
+
+#endif
