@@ -21,6 +21,7 @@
 #include "rpc_bytes.h"
 #include "rpc_channel.h"
 #include "rpc_runtime.h"
+#include "rpc_tls.h"
 
 enum { MESSAGE_BYTES_MAX = 64 << 20, CONNECT_MS = 5000, DNS_MS = 5000 };
 
@@ -64,13 +65,19 @@ static grpc_channel *create_grpc_channel(const struct rpc_channel *channel)
     return grpc_channel_create(channel->target, channel->credentials, &list);
 }
 
-static grpc_channel_credentials *create_credentials(const struct rpc_channel_options *options)
+static struct rpc_channel *channel_new(const struct rpc_channel_options *options,
+                                       grpc_channel_credentials *credentials)
 {
-    if (options->tls_ca == NULL)
-        return grpc_insecure_credentials_create();
-    grpc_ssl_pem_key_cert_pair pair = {options->tls_key, options->tls_certificate};
-    return grpc_ssl_credentials_create_ex(
-        options->tls_ca, options->tls_certificate == NULL ? NULL : &pair, NULL, NULL);
+    struct rpc_channel *channel = calloc(1, sizeof(*channel));
+    ASSERT(channel != NULL);
+    channel->target = strdup(options->target);
+    ASSERT(channel->target != NULL);
+    channel->message_bytes_max =
+        options->message_bytes_max != 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX;
+    ASSERT(pthread_mutex_init(&channel->lock, NULL) == 0);
+    channel->credentials = credentials;
+    channel->grpc = create_grpc_channel(channel);
+    return channel;
 }
 
 enum status rpc_channel_new(const struct rpc_channel_options *options, struct rpc_channel **ret,
@@ -80,22 +87,17 @@ enum status rpc_channel_new(const struct rpc_channel_options *options, struct rp
     if (rpc_address_parse(options->target, &address, why) != STATUS_OK)
         return STATUS_USAGE;
 
-    struct rpc_channel *channel = calloc(1, sizeof(*channel));
-    ASSERT(channel != NULL);
-    channel->target = strdup(options->target);
-    ASSERT(channel->target != NULL);
-    channel->message_bytes_max =
-        options->message_bytes_max != 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX;
-    ASSERT(pthread_mutex_init(&channel->lock, NULL) == 0);
-
     rpc_runtime_enter();
     sigset_t before;
     rpc_signals_block(&before);
-    channel->credentials = create_credentials(options);
-    channel->grpc = create_grpc_channel(channel);
+    grpc_channel_credentials *credentials = NULL;
+    enum status status = rpc_tls_for_channel(options, &credentials, why);
+    if (status == STATUS_OK)
+        *ret = channel_new(options, credentials);
     rpc_signals_restore(&before);
-    *ret = channel;
-    return STATUS_OK;
+    if (status != STATUS_OK)
+        rpc_runtime_leave();
+    return status;
 }
 
 void rpc_channel_free(struct rpc_channel *channel)
@@ -160,9 +162,28 @@ static const char *innermost(const char *text)
     return at;
 }
 
-/* In the house's grammar: a reason begins with a small letter, unless it begins with an acronym. */
-static void explain_failure(const char *target, const char *reason, struct why *why)
+/* Connections that somebody refused, by what gRPC says innermost. */
+static const struct refusal {
+    const char *fragment, *words;
+} refusals[] = {
+    {"certificate verify failed", "its certificate does not come from the given authority"},
+    {"is not in peer certificate", "its certificate is for another name"},
+    {"wrong version number", "it does not speak TLS"},
+    {"Socket closed", "it closed the connection; it may want TLS, or another client certificate"},
+    {"Connection reset",
+     "it closed the connection; it may want TLS, or another client certificate"},
+    {"Broken pipe", "it closed the connection; it may want TLS, or another client certificate"},
+    {"Failed parsing HTTP/2", "it does not speak gRPC, or wants TLS"},
+};
+
+static void explain_no_connection(const char *target, const char *reason, struct why *why)
 {
+    for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
+        if (strstr(reason, refusals[i].fragment) != NULL) {
+            why_set(why, "cannot connect to %s: %s", target, refusals[i].words);
+            return;
+        }
+    /* In the house's grammar: a reason begins with a small letter, unless with an acronym. */
     int acronym = isupper((unsigned char)reason[0]) && isupper((unsigned char)reason[1]);
     int first = acronym ? reason[0] : tolower((unsigned char)reason[0]);
     if (first == 0)
@@ -183,7 +204,7 @@ void rpc_channel_explain(const struct rpc_channel *channel, int code, const char
     const char *target = channel->target;
     if (code == RPC_UNAVAILABLE && (starts_with(text, "failed to connect to all addresses") ||
                                     starts_with(text, "DNS resolution failed")))
-        explain_failure(target, innermost(text), why);
+        explain_no_connection(target, innermost(text), why);
     else if (code == RPC_DEADLINE_EXCEEDED && starts_with(text, "Deadline Exceeded"))
         why_set(why, "%s did not answer in time", target);
     else

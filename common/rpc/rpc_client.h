@@ -27,7 +27,8 @@ struct rpc_channel_options {
     uint32_t message_bytes_max; /* 0: 64 MiB (answers to queries are large) */
 };
 
-/* Does not connect yet. STATUS_USAGE: the target is not HOST:PORT or unix:PATH. */
+/* Does not connect yet. STATUS_USAGE: the target is not HOST:PORT or unix:PATH. STATUS_INVALID: a
+ * PEM text is wrong. */
 enum status rpc_channel_new(const struct rpc_channel_options *options, struct rpc_channel **ret,
                             struct why *why) MUST_CHECK;
 void rpc_channel_free(struct rpc_channel *channel); /* after its streams have closed; blocks */

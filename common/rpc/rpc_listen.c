@@ -5,7 +5,6 @@
 #include "rpc_listen.h"
 
 #include <errno.h>
-#include <grpc/grpc_security.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,18 +15,7 @@
 
 #include "attributes.h"
 #include "rpc_address.h"
-
-static grpc_server_credentials *make_credentials(const struct rpc_server_options *options)
-{
-    if (options->tls_certificate == NULL)
-        return grpc_insecure_server_credentials_create();
-    grpc_ssl_pem_key_cert_pair pair = {options->tls_key, options->tls_certificate};
-    return grpc_ssl_server_credentials_create_ex(
-        options->tls_client_ca, &pair, 1,
-        options->tls_client_ca == NULL ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-                                       : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY,
-        NULL);
-}
+#include "rpc_tls.h"
 
 /* The errno of binding `address`, or 0 if that works. */
 static int bind_error(const struct sockaddr *address, socklen_t size)
@@ -75,10 +63,10 @@ static enum status explain_refusal(const struct rpc_server_options *options, str
     if (options->tls_certificate == NULL)
         return why_fail(why, STATUS_FAILED, "cannot listen on %s: gRPC refuses it",
                         options->listen);
-    return why_fail(why, STATUS_INVALID,
-                    "cannot listen on %s: the TLS certificate and key cannot be used: they are not "
-                    "PEM texts, or do not belong together",
-                    options->listen);
+    return why_fail(
+        why, STATUS_INVALID,
+        "TLS: the certificate and the key cannot be used: one is damaged, or they do not "
+        "belong together");
 }
 
 /* ----- UNIX sockets ----- */
@@ -186,7 +174,10 @@ enum status rpc_listen_bind(grpc_server *server, const struct rpc_server_options
     enum status status = rpc_address_parse(options->listen, &address, why);
     if (status != STATUS_OK)
         return status;
-    grpc_server_credentials *credentials = make_credentials(options);
+    grpc_server_credentials *credentials = NULL;
+    status = rpc_tls_for_server(options, &credentials, why);
+    if (status != STATUS_OK)
+        return status;
     int port = 0;
     status = address.is_unix ? bind_unix(server, credentials, options, address.host, why)
                              : bind_tcp(server, credentials, options, &address, &port, why);
