@@ -31,12 +31,13 @@ struct detect_floor {
 
 /* One container process from its start; bin k covers [k, k+1) * bin width of its uptime. */
 struct detect_life {
-    uint32_t version;  /* index into detect_service.versions */
+    uint32_t version; /* index into detect_service.versions */
     int64_t started_ms;
-    uint32_t bins;     /* number of bins so far, the unfinished last one excluded */
+    uint32_t first_bin; /* `floors` begin here; 0 unless the caller has forgotten the early part */
+    uint32_t bins;      /* number of bins so far, the unfinished last one excluded */
     int ended;
     int oom_killed;
-    const struct detect_floor *floors; /* [type * bins + bin] */
+    const struct detect_floor *floors; /* [type * bins + (bin - first_bin)] */
 };
 
 struct detect_service {
@@ -50,14 +51,14 @@ struct detect_service {
 
 struct detect_finding {
     uint32_t type;
-    uint32_t version;          /* the newest version in which it grows */
-    int has_introduced;        /* 0: already there in the oldest version known */
+    uint32_t version;   /* the newest version in which it grows */
+    int has_introduced; /* 0: already there in the oldest version known */
     uint32_t introduced_in;
-    double count_per_hour;     /* mean slope of a life of `version` */
+    double count_per_hour; /* mean slope of a life of `version` */
     double bytes_per_hour;
-    double confidence;         /* 0..1 */
-    uint32_t lives;            /* of `version` that were judged */
-    uint32_t companions[8];    /* types that grow with it, less specific */
+    double confidence;      /* 0..1 */
+    uint32_t lives;         /* of `version` that were judged */
+    uint32_t companions[8]; /* types that grow with it, less specific */
     uint32_t companion_count;
 };
 

@@ -1,0 +1,216 @@
+/*
+ * All models are linear once tau or the knee is chosen, so each is fitted exactly for every value
+ * of a small grid, by projecting the curve on the orthonormalised columns of the model:
+ *
+ *     what is left = y - sum over columns q of (q . y) q,        SSE = its square
+ */
+#include "curve.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "attributes.h"
+#include "trend.h"
+
+enum { POINTS_MAX = TREND_POINTS_MAX, COLUMNS_MAX = 3 };
+
+static const double warm_up_taus[] = {0.06, 0.12, 0.2};
+static const double saturation_taus[] = {0.06, 0.12, 0.2, 0.3, 0.45, 0.65, 1};
+
+/* A knee in the last stretch cannot be told from a straight line. */
+static const double knee_max = 0.85;
+static const double plateau_evidence = 6; /* n ln(SSE of the line / SSE with the knee) */
+static const double degrees_of_freedom = 6;
+
+struct model {
+    double columns[COLUMNS_MAX][POINTS_MAX];
+    size_t column_count;
+    size_t points;
+};
+
+static double dot(const double *a, const double *b, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static void subtract_along(double *values, const double *unit, size_t count)
+{
+    double share = dot(values, unit, count);
+    for (size_t i = 0; i < count; i++)
+        values[i] -= share * unit[i];
+}
+
+/* Add a column, made orthogonal to those before it; one that they already span is left out. */
+static void model_add(struct model *model, const double *values)
+{
+    ASSERT(model->column_count < COLUMNS_MAX);
+    double *column = model->columns[model->column_count];
+    memcpy(column, values, model->points * sizeof(*column));
+    for (size_t k = 0; k < model->column_count; k++)
+        subtract_along(column, model->columns[k], model->points);
+    double length = sqrt(dot(column, column, model->points));
+    if (length < 1e-9)
+        return;
+    for (size_t i = 0; i < model->points; i++)
+        column[i] /= length;
+    model->column_count++;
+}
+
+static double model_sse(const struct model *model, const double *values)
+{
+    double rest[POINTS_MAX];
+    memcpy(rest, values, model->points * sizeof(*rest));
+    for (size_t k = 0; k < model->column_count; k++)
+        subtract_along(rest, model->columns[k], model->points);
+    return dot(rest, rest, model->points);
+}
+
+static double place(size_t index, size_t points)
+{
+    return (double)index / (double)(points - 1);
+}
+
+static struct model model_constant(size_t points)
+{
+    struct model model = {.points = points};
+    double ones[POINTS_MAX];
+    for (size_t i = 0; i < points; i++)
+        ones[i] = 1;
+    model_add(&model, ones);
+    return model;
+}
+
+/* y = x up to the knee, flat behind it; a knee of 1 is the straight line. */
+static void model_add_hinge(struct model *model, double knee)
+{
+    double values[POINTS_MAX];
+    for (size_t i = 0; i < model->points; i++)
+        values[i] = fmin(place(i, model->points), knee);
+    model_add(model, values);
+}
+
+static void model_add_exponential(struct model *model, double tau)
+{
+    double values[POINTS_MAX];
+    for (size_t i = 0; i < model->points; i++)
+        values[i] = 1 - exp(-place(i, model->points) / tau);
+    model_add(model, values);
+}
+
+static double line_sse(const double *values, size_t count)
+{
+    struct model model = model_constant(count);
+    model_add_hinge(&model, 1);
+    return model_sse(&model, values);
+}
+
+static double warm_line_sse(const double *values, size_t count)
+{
+    double best = INFINITY;
+    for (size_t k = 0; k < ARRAY_SIZE(warm_up_taus); k++) {
+        struct model model = model_constant(count);
+        model_add_hinge(&model, 1);
+        model_add_exponential(&model, warm_up_taus[k]);
+        best = fmin(best, model_sse(&model, values));
+    }
+    return best;
+}
+
+static double exponential_sse(const double *values, size_t count)
+{
+    double best = INFINITY;
+    for (size_t k = 0; k < ARRAY_SIZE(saturation_taus); k++) {
+        struct model model = model_constant(count);
+        model_add_exponential(&model, saturation_taus[k]);
+        best = fmin(best, model_sse(&model, values));
+    }
+    return best;
+}
+
+static double hinge_sse(const double *values, size_t count)
+{
+    double best = INFINITY;
+    for (size_t i = 1; i < count && place(i, count) < knee_max; i++) {
+        struct model model = model_constant(count);
+        model_add_hinge(&model, place(i, count));
+        best = fmin(best, model_sse(&model, values));
+    }
+    return best;
+}
+
+/* `floor` keeps the logarithm finite for a perfect fit. */
+static double bic(double sse, double floor, size_t parameters)
+{
+    double n = CURVE_POINTS;
+    return n * log(fmax(sse, floor) / n) + (double)parameters * log(n);
+}
+
+/*
+ * Student's distribution with 6 degrees of freedom has a closed form; with theta = atan(t / sqrt
+ * 6): P(|T| < t) = sin theta (1 + cos^2 theta / 2 + 3 cos^4 theta / 8).
+ */
+static double chance_of_line(double r2)
+{
+    double t = sqrt(degrees_of_freedom * r2 / fmax(1 - r2, DBL_EPSILON));
+    double theta = atan(t / sqrt(degrees_of_freedom));
+    double cosine2 = cos(theta) * cos(theta);
+    double within = sin(theta) * (1 + cosine2 / 2 + 3 * cosine2 * cosine2 / 8);
+    return fmin(fmax((1 - within) / 2, 0), 1);
+}
+
+static double median_of_three(const double *values)
+{
+    double copy[3] = {values[0], values[1], values[2]};
+    return trend_median(copy, 3);
+}
+
+static double largest_jump(const double *values)
+{
+    double largest = 0;
+    for (size_t i = 3; i + 3 <= CURVE_POINTS; i++)
+        largest = fmax(largest, median_of_three(values + i) - median_of_three(values + i - 3));
+    return largest;
+}
+
+void curve_measure(const double values[CURVE_POINTS], struct curve_shape *ret)
+{
+    *ret = (struct curve_shape){.p = 1};
+    const size_t half = CURVE_POINTS / 2;
+    double start = median_of_three(values);
+    double end = median_of_three(values + CURVE_POINTS - 3);
+    double slope = trend_slope(values, CURVE_POINTS);
+    struct model constant = model_constant(CURVE_POINTS);
+    double total = model_sse(&constant, values);
+    if (!(end > start) || !(slope > 0) || !(total > 0) || !isfinite(total))
+        return;
+
+    double line = line_sse(values, CURVE_POINTS);
+    double warm = warm_line_sse(values, CURVE_POINTS);
+    double floor = total * 1e-9;
+    double bic_line = fmin(bic(line, floor, 2), bic(warm, floor, 4));
+    double bic_saturating = fmin(bic(exponential_sse(values, CURVE_POINTS), floor, 3),
+                                 bic(hinge_sse(values, CURVE_POINTS), floor, 3));
+    double middle = (values[half - 1] + values[half]) / 2;
+
+    ret->growth = end - start;
+    ret->p = chance_of_line(1 - fmin(line, warm) / total);
+    ret->line_gain = bic_saturating - bic_line;
+    ret->second_half = (end - middle) / ret->growth;
+    ret->tail = trend_slope(values + CURVE_POINTS - 5, 5) / slope;
+    ret->jump = largest_jump(values) / ret->growth;
+}
+
+int curve_is_plateau(const double *values, size_t count)
+{
+    ASSERT(count <= POINTS_MAX);
+    if (count < 8)
+        return 0;
+    double line = line_sse(values, count);
+    double hinge = hinge_sse(values, count);
+    if (!(line > 0) || !isfinite(line))
+        return 0;
+    return (double)count * log(line / fmax(hinge, line * 1e-9)) > plateau_evidence;
+}

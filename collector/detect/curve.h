@@ -1,0 +1,37 @@
+/*
+ * Is a rising curve a line that will go on, or something that fills up and stops? The question that
+ * tells a leak from a cache.
+ *
+ * Pure. Values must be finite.
+ */
+#ifndef COLLECTOR_DETECT_CURVE_H
+#define COLLECTOR_DETECT_CURVE_H
+
+#include <stddef.h>
+
+enum { CURVE_POINTS = 16 }; /* evenly spaced */
+
+struct curve_shape {
+    double growth; /* end minus start, each the median of three points */
+    double p;      /* of a line as straight as this by chance, one-sided */
+    double
+        line_gain; /* BIC of the best saturating curve minus that of the best line; > 0: a line */
+    double second_half; /* share of the growth in the second half; a line: 0.5 */
+    double tail;        /* slope of the last five points over the whole slope; a line: 1 */
+    double jump; /* the largest step, three points against three, over the growth; a line: 0.23 */
+};
+
+/*
+ * Zero-filled, with p = 1, unless the curve rises.
+ *
+ * Lines: y = a + b x, and that plus a short-lived warm-up c (1 - exp(-x / tau)), tau <= 0.2 of the
+ * span. Saturating: y = a + b (1 - exp(-x / tau)), and y = a + b min(x, knee). They are compared by
+ * BIC = n ln(SSE / n) + parameters ln n (Schwarz 1978). p is Student's, of t = sqrt(6 R2 / (1 -
+ * R2)) with 6 degrees of freedom: sixteen points of one wandering curve are not sixteen witnesses.
+ */
+void curve_measure(const double values[CURVE_POINTS], struct curve_shape *ret);
+
+/* 1 if a line with a knee, flat behind it, fits `count` points far better than a straight one. */
+int curve_is_plateau(const double *values, size_t count);
+
+#endif

@@ -1,0 +1,146 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "attributes.h"
+#include "curve.h"
+
+enum { LONG_POINTS = 32 };
+
+/* A little deterministic unevenness, so that no fit is perfect. */
+static double uneven(size_t i)
+{
+    return 0.01 * sin((double)(i * i) * 1.7);
+}
+
+static double place(size_t i, size_t count)
+{
+    return (double)i / (double)(count - 1);
+}
+
+static struct curve_shape measure(double (*curve)(double))
+{
+    double values[CURVE_POINTS];
+    struct curve_shape shape;
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        values[i] = curve(place(i, CURVE_POINTS)) + uneven(i);
+    curve_measure(values, &shape);
+    return shape;
+}
+
+static double line(double x)
+{
+    return 1 + x;
+}
+
+static double warm_line(double x)
+{
+    return 1 + x + 0.5 * (1 - exp(-x / 0.1));
+}
+
+static double saturating(double x)
+{
+    return 1 + (1 - exp(-x / 0.3));
+}
+
+static double hinge(double x)
+{
+    return 1 + fmin(x, 0.6);
+}
+
+static double falling(double x)
+{
+    return 2 - x;
+}
+
+static double step(double x)
+{
+    return x < 0.5 ? 1 : 2;
+}
+
+static void test_a_line_is_a_line(void **state)
+{
+    (void)state;
+    struct curve_shape shape = measure(line);
+    assert_true(shape.line_gain > 2);
+    assert_true(shape.p < 1e-6);
+    assert_true(fabs(shape.second_half - 0.5) < 0.05);
+    assert_true(fabs(shape.tail - 1) < 0.2);
+    assert_true(shape.jump < 0.3);
+    assert_true(fabs(shape.growth - 13.0 / 15) <
+                0.05); /* medians of the three points at either end */
+}
+
+static void test_a_line_behind_a_warm_up_is_a_line(void **state)
+{
+    (void)state;
+    assert_true(measure(warm_line).line_gain > 2);
+}
+
+static void test_what_fills_up_is_none(void **state)
+{
+    (void)state;
+    assert_true(measure(saturating).line_gain < -2);
+    assert_true(measure(hinge).line_gain < -2);
+    assert_true(measure(hinge).tail < 0.3);
+}
+
+static void test_a_step_is_a_jump(void **state)
+{
+    (void)state;
+    assert_true(measure(step).jump > 0.9);
+}
+
+static void test_what_falls_has_no_shape(void **state)
+{
+    (void)state;
+    struct curve_shape shape = measure(falling);
+    assert_true(shape.p >= 1);
+    assert_true(shape.growth >= 0 && shape.growth <= 0);
+}
+
+static void test_a_perfect_line_divides_by_nothing(void **state)
+{
+    (void)state;
+    double values[CURVE_POINTS];
+    struct curve_shape shape;
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        values[i] = (double)i;
+    curve_measure(values, &shape);
+    assert_true(isfinite(shape.line_gain) && shape.line_gain > 2);
+    assert_true(shape.p < 1e-9);
+}
+
+static void test_plateau(void **state)
+{
+    (void)state;
+    double filled[LONG_POINTS];
+    double rising[LONG_POINTS];
+    double constant[LONG_POINTS] = {0};
+    for (size_t i = 0; i < LONG_POINTS; i++) {
+        filled[i] = hinge(place(i, LONG_POINTS)) + uneven(i);
+        rising[i] = line(place(i, LONG_POINTS)) + uneven(i);
+    }
+    assert_true(curve_is_plateau(filled, LONG_POINTS));
+    assert_false(curve_is_plateau(rising, LONG_POINTS));
+    assert_false(curve_is_plateau(constant, LONG_POINTS));
+    assert_false(curve_is_plateau(filled, 4));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_line_is_a_line),
+        cmocka_unit_test(test_a_line_behind_a_warm_up_is_a_line),
+        cmocka_unit_test(test_what_fills_up_is_none),
+        cmocka_unit_test(test_a_step_is_a_jump),
+        cmocka_unit_test(test_what_falls_has_no_shape),
+        cmocka_unit_test(test_a_perfect_line_divides_by_nothing),
+        cmocka_unit_test(test_plateau),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

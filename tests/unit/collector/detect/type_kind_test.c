@@ -1,0 +1,45 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "attributes.h"
+#include "type_kind.h"
+
+static const struct {
+    const char *name;
+    enum type_kind kind;
+} cases[] = {
+    {"", TYPE_NONE},
+    {"(other)", TYPE_NONE},
+    {"dict", TYPE_BUILT_IN},
+    {"str", TYPE_BUILT_IN},
+    {"NoneType", TYPE_BUILT_IN},
+    {"__future__._Feature", TYPE_LIBRARY}, /* first of the table */
+    {"zoneinfo.ZoneInfo", TYPE_LIBRARY},   /* last */
+    {"collections.OrderedDict", TYPE_LIBRARY},
+    {"collections.abc.Mapping", TYPE_LIBRARY},
+    {"_thread.lock", TYPE_LIBRARY},
+    {"http.client.HTTPMessage", TYPE_LIBRARY},
+    {"httpx.Client", TYPE_USER}, /* "http" is a prefix of it */
+    {"htt.Client", TYPE_USER},   /* and it one of "http" */
+    {"__main__.User", TYPE_USER},
+    {"shop.Cart", TYPE_USER},
+    {"shop.make.<locals>.Cart", TYPE_USER},
+};
+
+static void test_kinds(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        if (type_kind_of(cases[i].name) != cases[i].kind)
+            fail_msg("\"%s\"", cases[i].name);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
