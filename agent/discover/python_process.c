@@ -97,8 +97,10 @@ static void add_writable(struct module *module, const struct maps_entry *entry)
 
 static struct module *add_module(struct search *search, const struct maps_entry *entry)
 {
+    const char *name = base_name(entry->name);
     int is_exe = search->exe[0] && strcmp(entry->name, search->exe) == 0;
-    if (!is_exe && !strstr(base_name(entry->name), "python"))
+    int is_extension = strstr(name, ".cpython-") != NULL; /* _struct.cpython-311-x86_64-linux-gnu.so */
+    if (!is_exe && (is_extension || !strstr(name, "python")))
         return NULL;
     for (size_t i = 0; i < search->count; i++) {
         if (search->modules[i].inode == entry->inode)
