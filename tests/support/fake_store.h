@@ -1,0 +1,277 @@
+/*
+ * A store in memory: the reading half of store.h, for unit tests of what reads it. The definitions
+ * here take the place of the module's own, because a linker takes from a library only what is
+ * missing. Included by one test program each.
+ *
+ *     fake_reset();
+ *     int shop = fake_service("shop", "prod", "");
+ *     int v1 = fake_deployment(shop, "v1");
+ *     int pod = fake_instance(v1, started_ms, "dict", "app.Order", NULL);
+ *     fake_snapshot(pod, time_ms, 2, (struct type_value[]){{1, 100}, {2, 200}});
+ *
+ * Everything is found by index; ids are index + 1. Type ids are shared by all processes.
+ */
+#ifndef TESTS_SUPPORT_FAKE_STORE_H
+#define TESTS_SUPPORT_FAKE_STORE_H
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+enum { FAKE_MAX = 64, FAKE_TYPES = 32, FAKE_SNAPSHOTS = 4096 };
+
+struct fake_snapshot_row {
+    int instance;
+    int64_t time_ms;
+    uint64_t sequence;
+    uint32_t types;
+    struct type_value values[8];
+};
+
+static struct {
+    struct service_row services[FAKE_MAX];
+    int service_count;
+    struct deployment_row deployments[FAKE_MAX];
+    int deployment_service[FAKE_MAX];
+    int deployment_count;
+    struct instance_row instances[FAKE_MAX];
+    int32_t type_ids[FAKE_MAX][8];
+    int instance_count;
+    const char *types[FAKE_TYPES];
+    int type_count;
+    struct finding_row findings[FAKE_MAX];
+    int finding_count;
+    struct fake_snapshot_row snapshots[FAKE_SNAPSHOTS]; /* by instance ascending in sequence */
+    int snapshot_count;
+    int reads_until_failure; /* the n-th read fails; 0: none */
+    int walked;              /* snapshots shown to visitors */
+} fake;
+
+static inline void fake_reset(void)
+{
+    memset(&fake, 0, sizeof(fake));
+}
+
+static inline int fake_service(const char *name, const char *environment, const char *space)
+{
+    int i = fake.service_count++;
+    fake.services[i] = (struct service_row){i + 1, name, space, environment};
+    return i;
+}
+
+static inline int fake_deployment(int service, const char *version)
+{
+    int i = fake.deployment_count++;
+    fake.deployments[i] = (struct deployment_row){.id = i + 1, .version = version};
+    fake.deployment_service[i] = service;
+    return i;
+}
+
+static inline int32_t fake_type(const char *name)
+{
+    for (int i = 0; i < fake.type_count; i++) {
+        if (strcmp(fake.types[i], name) == 0)
+            return i + 1;
+    }
+    fake.types[fake.type_count] = name;
+    return ++fake.type_count;
+}
+
+/* Types end with NULL. */
+static inline int fake_instance(int deployment, int64_t started_ms, ...)
+{
+    int i = fake.instance_count++;
+    struct instance_row *row = &fake.instances[i];
+    *row = (struct instance_row){.id = i + 1, .deployment_id = deployment + 1};
+    row->started_ms = started_ms;
+    memset(row->uuid, i + 1, sizeof(row->uuid));
+    va_list args;
+    va_start(args, started_ms);
+    for (const char *type; (type = va_arg(args, const char *)) != NULL;)
+        fake.type_ids[i][row->type_count++] = fake_type(type);
+    va_end(args);
+    row->type_ids = fake.type_ids[i];
+    return i;
+}
+
+static inline void fake_snapshot(int instance, int64_t time_ms, uint32_t types,
+                                 const struct type_value *values)
+{
+    struct fake_snapshot_row *row = &fake.snapshots[fake.snapshot_count];
+    struct instance_row *of = &fake.instances[instance];
+    *row = (struct fake_snapshot_row){
+        instance, time_ms, (uint64_t)++fake.snapshot_count, types, {{0, 0}}};
+    memcpy(row->values, values, types * sizeof(*values));
+    of->interval_ms = of->last_seen_ms == 0 ? 0 : time_ms - of->last_seen_ms;
+    of->last_seen_ms = time_ms;
+    of->objects = of->bytes = 0;
+    for (uint32_t i = 0; i < types; i++) {
+        of->objects += values[i].count;
+        of->bytes += values[i].bytes;
+    }
+}
+
+static inline enum status fake_read(struct why *why)
+{
+    if (fake.reads_until_failure > 0 && --fake.reads_until_failure == 0)
+        return why_fail(why, STATUS_UNAVAILABLE, "the database is away");
+    return STATUS_OK;
+}
+
+/* ---- store.h ----------------------------------------------------------------------------------
+ */
+
+static inline enum status fake_copy(struct arena *arena, const void *rows, size_t size, void **ret,
+                                    struct why *why)
+{
+    *ret = arena_alloc(arena, size);
+    if (*ret == NULL)
+        return why_fail(why, STATUS_LIMIT, "the list does not fit");
+    memcpy(*ret, rows, size);
+    return STATUS_OK;
+}
+
+enum status service_list(struct db *db, struct arena *arena, struct service_row **ret,
+                         size_t *ret_count, struct why *why)
+{
+    (void)db;
+    enum status status = fake_read(why);
+    void *rows = NULL;
+    if (status == STATUS_OK)
+        status = fake_copy(arena, fake.services, sizeof(fake.services), &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = rows;
+    *ret_count = (size_t)fake.service_count;
+    return STATUS_OK;
+}
+
+enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
+                            struct deployment_row **ret, size_t *ret_count, struct why *why)
+{
+    (void)db;
+    struct deployment_row found[FAKE_MAX];
+    size_t count = 0;
+    for (int i = 0; i < fake.deployment_count; i++) {
+        if (fake.deployment_service[i] + 1 == service_id)
+            found[count++] = fake.deployments[i];
+    }
+    enum status status = fake_read(why);
+    void *rows = NULL;
+    if (status == STATUS_OK)
+        status = fake_copy(arena, found, count * sizeof(*found), &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = rows;
+    *ret_count = count;
+    return STATUS_OK;
+}
+
+enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
+                          struct instance_row **ret, size_t *ret_count, struct why *why)
+{
+    (void)db;
+    (void)from_ms;
+    struct instance_row found[FAKE_MAX];
+    size_t count = 0;
+    for (int i = 0; i < fake.instance_count; i++) {
+        if (fake.deployment_service[fake.instances[i].deployment_id - 1] + 1 == service_id)
+            found[count++] = fake.instances[i];
+    }
+    enum status status = fake_read(why);
+    void *rows = NULL;
+    if (status == STATUS_OK)
+        status = fake_copy(arena, found, count * sizeof(*found), &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = rows;
+    *ret_count = count;
+    return STATUS_OK;
+}
+
+enum status type_id_find(struct db *db, const char *name, int32_t *ret, struct why *why)
+{
+    (void)db;
+    enum status status = fake_read(why);
+    if (status != STATUS_OK)
+        return status;
+    for (int i = 0; i < fake.type_count; i++) {
+        if (strcmp(fake.types[i], name) == 0) {
+            *ret = i + 1;
+            return STATUS_OK;
+        }
+    }
+    return why_fail(why, STATUS_NOT_FOUND, "no such type");
+}
+
+enum status type_names(struct db *db, const int32_t *ids, size_t count, struct arena *arena,
+                       const char ***ret, struct why *why)
+{
+    (void)db;
+    enum status status = fake_read(why);
+    if (status != STATUS_OK)
+        return status;
+    const char **names = arena_alloc(arena, count * sizeof(*names));
+    if (names == NULL)
+        return why_fail(why, STATUS_LIMIT, "the names do not fit");
+    for (size_t i = 0; i < count; i++)
+        names[i] = fake.types[ids[i] - 1];
+    *ret = names;
+    return STATUS_OK;
+}
+
+enum status history_walk(struct db *db, int64_t service_id, int64_t instance_id, int64_t from_ms,
+                         int64_t to_ms, history_visit_fn *visit, void *user, struct why *why)
+{
+    (void)db;
+    (void)service_id;
+    enum status status = fake_read(why);
+    for (int i = 0; i < fake.snapshot_count && status == STATUS_OK; i++) {
+        struct fake_snapshot_row *row = &fake.snapshots[i];
+        if (row->instance + 1 != instance_id || row->time_ms < from_ms || row->time_ms > to_ms)
+            continue;
+        struct heap_values values = {row->values, row->types, row->types};
+        struct history_snapshot snapshot = {
+            .sequence = row->sequence, .time_ms = row->time_ms, .values = &values};
+        for (uint32_t k = 0; k < row->types; k++) {
+            snapshot.objects += row->values[k].count;
+            snapshot.bytes += row->values[k].bytes;
+        }
+        fake.walked++;
+        status = visit(user, &snapshot);
+    }
+    return status;
+}
+
+enum status findings_list(struct db *db, int64_t service_id, struct arena *arena,
+                          struct finding_row **ret, size_t *ret_count, struct why *why)
+{
+    (void)db;
+    (void)service_id;
+    enum status status = fake_read(why);
+    void *rows = NULL;
+    if (status == STATUS_OK)
+        status = fake_copy(arena, fake.findings, sizeof(fake.findings), &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = rows;
+    *ret_count = (size_t)fake.finding_count;
+    return STATUS_OK;
+}
+
+enum status db_open(const char *dsn, struct db **ret, struct why *why)
+{
+    (void)dsn;
+    (void)ret;
+    return why_fail(why, STATUS_UNAVAILABLE, "the fake store has no database");
+}
+
+void db_close(struct db *db)
+{
+    (void)db;
+}
+
+#endif

@@ -1,0 +1,563 @@
+/* Each question over one small fleet in memory. */
+#include "query.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "fake_store.h"
+
+enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
+static const int64_t day_ms = 1795338000000;
+
+static struct arena arena;
+static struct query query;
+static struct why why;
+static int shop, v1, v2;
+
+/* A process of an hour: dicts stay at 50, orders grow by `orders_a_minute`. */
+static int hour_of(int deployment, int64_t started_ms, int minutes, uint64_t orders_a_minute)
+{
+    int instance = fake_instance(deployment, started_ms, "dict", "app.models.Order", NULL);
+    for (int i = 0; i <= minutes; i++) {
+        uint64_t orders = 100 + orders_a_minute * (uint64_t)i;
+        struct type_value values[] = {{50, 5000}, {orders, 48 * orders}};
+        fake_snapshot(instance, started_ms + i * MINUTE_MS, 2, values);
+    }
+    return instance;
+}
+
+/*
+ * shop: v1 from 0 h to 1 h (two processes, ended), v2 from 1 h to 2 h (two, live) and leaking;
+ * idle: nothing. Now is 2 h and 10 s.
+ */
+static int fleet(void **state)
+{
+    (void)state;
+    arena_done(&arena);
+    arena_init(&arena, 1 << 20);
+    fake_reset();
+    why = (struct why){0};
+    shop = fake_service("shop", "prod", "");
+    (void)fake_service("idle", "prod", "");
+    v1 = fake_deployment(shop, "v1");
+    v2 = fake_deployment(shop, "v2");
+    int old = hour_of(v1, day_ms, 60, 0);
+    fake.instances[old].ended_ms = day_ms + HOUR_MS;
+    old = hour_of(v1, day_ms + 500, 60, 0);
+    fake.instances[old].ended_ms = day_ms + HOUR_MS;
+    (void)hour_of(v2, day_ms + HOUR_MS, 60, 10);
+    (void)hour_of(v2, day_ms + HOUR_MS + 500, 60, 30);
+    query = (struct query){NULL, &arena, day_ms + 2 * HOUR_MS + 10000};
+    return 0;
+}
+
+static int finish(void **state)
+{
+    (void)state;
+    arena_done(&arena);
+    return 0;
+}
+
+/* The answer, of a question that must have one. */
+static const void *answer(query_answer_fn *ask, const void *request)
+{
+    ProtobufCMessage *response = NULL;
+    if (ask(&query, request, &response, &why) != STATUS_OK)
+        fail_msg("%s", why.text);
+    assert_non_null(response);
+    return response;
+}
+
+static void refuses(query_answer_fn *ask, const void *request, enum status status,
+                    const char *sentence)
+{
+    ProtobufCMessage *response = NULL;
+    assert_int_equal(ask(&query, request, &response, &why), status);
+    assert_null(response);
+    assert_string_equal(why.text, sentence);
+}
+
+static int about(double value, double expected)
+{
+    return fabs(value - expected) <= 0.01 * fabs(expected);
+}
+
+static Heapfleet__V1__ServiceRef *ref(char *name, char *environment)
+{
+    static Heapfleet__V1__ServiceRef row;
+    heapfleet__v1__service_ref__init(&row);
+    row.name = name;
+    row.environment = environment;
+    return &row;
+}
+
+/* ---- services and deployments --------------------------------------------------------------- */
+
+static void services(void **state)
+{
+    (void)state;
+    fake.findings[0] = (struct finding_row){.service_id = shop + 1};
+    fake.finding_count = 1;
+    Heapfleet__V1__ListServicesRequest request = HEAPFLEET__V1__LIST_SERVICES_REQUEST__INIT;
+    const Heapfleet__V1__ListServicesResponse *all = answer(query_list_services, &request);
+    assert_int_equal(all->n_services, 2);
+    const Heapfleet__V1__Service *first = all->services[0];
+    assert_string_equal(first->name, "shop");
+    assert_string_equal(first->latest_version, "v2");
+    assert_int_equal(first->live_instances, 2);
+    assert_int_equal(first->instances, 4);
+    assert_int_equal(first->objects, 50 + 700 + 50 + 1900);
+    assert_int_equal(first->bytes, 5000 + 700 * 48 + 5000 + 1900 * 48);
+    assert_int_equal(first->last_seen_ms, day_ms + 2 * HOUR_MS + 500);
+    assert_int_equal(first->leaks, 1);
+    assert_string_equal(all->services[1]->latest_version, "");
+    assert_int_equal(all->services[1]->instances, 0);
+    assert_int_equal(all->services[1]->last_seen_ms, 0);
+    request.environment = "staging";
+    const Heapfleet__V1__ListServicesResponse *none = answer(query_list_services, &request);
+    assert_int_equal(none->n_services, 0);
+}
+
+static void live_is_three_intervals(void **state)
+{
+    (void)state;
+    struct instance_row row = {.last_seen_ms = day_ms, .interval_ms = 1000};
+    assert_true(query_is_live(&row, day_ms - 100000)); /* its clock is ahead */
+    assert_true(query_is_live(&row, day_ms + 3 * 1000 + QUERY_GRACE_MS));
+    assert_false(query_is_live(&row, day_ms + 4 * 1000 + QUERY_GRACE_MS));
+    row.interval_ms = 0;
+    assert_true(query_is_live(&row, day_ms + 3 * QUERY_INTERVAL_DEFAULT_MS));
+    row.ended_ms = day_ms;
+    assert_false(query_is_live(&row, day_ms));
+    assert_false(query_is_live(&(struct instance_row){0}, 0));
+}
+
+static void deployments(void **state)
+{
+    (void)state;
+    Heapfleet__V1__ListDeploymentsRequest request = HEAPFLEET__V1__LIST_DEPLOYMENTS_REQUEST__INIT;
+    request.service = ref("shop", "");
+    const Heapfleet__V1__ListDeploymentsResponse *all = answer(query_list_deployments, &request);
+    assert_int_equal(all->n_deployments, 2);
+    const Heapfleet__V1__Deployment *one = all->deployments[0];
+    assert_string_equal(one->version, "v1");
+    assert_int_equal(one->live_instances, 0);
+    assert_int_equal(one->instances, 2);
+    assert_int_equal(one->objects, 150);
+    assert_true(one->bytes_per_hour == 0);
+    const Heapfleet__V1__Deployment *two = all->deployments[1];
+    assert_int_equal(two->live_instances, 2);
+    assert_int_equal(two->objects, (750 + 1950) / 2);
+    assert_true(about(two->bytes_per_hour, 20 * 60 * 48)); /* mean of 10 and 30 a minute */
+}
+
+static void names_that_are_wrong(void **state)
+{
+    (void)state;
+    (void)fake_service("cart", "prod", "");
+    (void)fake_service("cart", "staging", "");
+    static const struct {
+        char *name, *environment;
+        enum status status;
+        const char *sentence;
+    } rows[] = {
+        {"", "", STATUS_INVALID, "the request names no service"},
+        {"shpo", "", STATUS_NOT_FOUND, "there is no service 'shpo': did you mean 'shop'?"},
+        {"zebra", "", STATUS_NOT_FOUND,
+         "there is no service 'zebra': there is 'shop', 'idle', 'cart'"},
+        {"shop", "staging", STATUS_NOT_FOUND,
+         "there is a service 'shop', but not in that environment or namespace"},
+        {"cart", "", STATUS_INVALID,
+         "service 'cart' is in several environments: 'prod', 'staging'; name one of them"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        Heapfleet__V1__ListDeploymentsRequest request =
+            HEAPFLEET__V1__LIST_DEPLOYMENTS_REQUEST__INIT;
+        request.service = ref(rows[i].name, rows[i].environment);
+        refuses(query_list_deployments, &request, rows[i].status, rows[i].sentence);
+    }
+    Heapfleet__V1__ListDeploymentsRequest request = HEAPFLEET__V1__LIST_DEPLOYMENTS_REQUEST__INIT;
+    refuses(query_list_deployments, &request, STATUS_INVALID, "the request names no service");
+    request.service = ref("cart", "staging");
+    (void)answer(query_list_deployments, &request);
+    fake_reset();
+    request.service = ref("shop", "");
+    refuses(query_list_deployments, &request, STATUS_NOT_FOUND,
+            "there is no service 'shop': no service has reported yet");
+}
+
+/* ---- top ------------------------------------------------------------------------------------ */
+
+static void top(void **state)
+{
+    (void)state;
+    Heapfleet__V1__GetTopRequest request = HEAPFLEET__V1__GET_TOP_REQUEST__INIT;
+    request.service = ref("shop", "");
+    const Heapfleet__V1__GetTopResponse *now = answer(query_get_top, &request);
+    assert_string_equal(now->version, "v2");
+    assert_int_equal(now->instances, 2);
+    assert_int_equal(now->n_types, 2);
+    assert_string_equal(now->types[0]->type, "app.models.Order");
+    assert_int_equal(now->types[0]->count, 700 + 1900);
+    assert_int_equal(now->types[0]->bytes, 48 * (700 + 1900));
+    assert_true(about(now->types[0]->count_per_hour, 40 * 60));
+    assert_true(about(now->types[0]->bytes_per_hour, 40 * 60 * 48));
+    assert_string_equal(now->types[1]->type, "dict");
+    assert_true(now->types[1]->bytes_per_hour == 0);
+    request.version = "v1"; /* nobody is live: all of them */
+    request.limit = 1;
+    const Heapfleet__V1__GetTopResponse *old = answer(query_get_top, &request);
+    assert_int_equal(old->instances, 2);
+    assert_int_equal(old->n_types, 1);
+    assert_string_equal(old->types[0]->type, "dict"); /* 2 x 5000 bytes against 2 x 4800 */
+    request.order = HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_COUNT;
+    const Heapfleet__V1__GetTopResponse *count = answer(query_get_top, &request);
+    assert_string_equal(count->types[0]->type, "app.models.Order");
+    request.order = HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_GROWTH;
+    request.version = "v2";
+    const Heapfleet__V1__GetTopResponse *growth = answer(query_get_top, &request);
+    assert_string_equal(growth->types[0]->type, "app.models.Order");
+}
+
+static void top_of_a_part_when_some_are_live(void **state)
+{
+    (void)state;
+    fake.instances[3].ended_ms = query.now_ms;
+    Heapfleet__V1__GetTopRequest request = HEAPFLEET__V1__GET_TOP_REQUEST__INIT;
+    request.service = ref("shop", "");
+    const Heapfleet__V1__GetTopResponse *now = answer(query_get_top, &request);
+    assert_int_equal(now->instances, 1);
+    assert_int_equal(now->types[0]->count, 700);
+}
+
+static void top_refused(void **state)
+{
+    (void)state;
+    Heapfleet__V1__GetTopRequest request = HEAPFLEET__V1__GET_TOP_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.version = "v3";
+    refuses(query_get_top, &request, STATUS_NOT_FOUND,
+            "service 'shop' has no version 'v3': it has 'v2', 'v1'");
+    request.version = "";
+    request.limit = 1001;
+    refuses(query_get_top, &request, STATUS_INVALID,
+            "a limit of 1001 rows is too large: at most 1000");
+    request.limit = 0;
+    request.order = (Heapfleet__V1__TopOrder)7;
+    refuses(query_get_top, &request, STATUS_INVALID, "there is no order 7");
+    request.order = HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_BYTES;
+    request.service = ref("idle", "");
+    refuses(query_get_top, &request, STATUS_NOT_FOUND,
+            "service 'idle' has no version '': it has none yet");
+}
+
+/* ---- history -------------------------------------------------------------------------------- */
+
+static void history_in_steps(void **state)
+{
+    (void)state;
+    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.type = "app.models.Order";
+    request.from_ms = day_ms;
+    request.to_ms = day_ms + 2 * HOUR_MS;
+    request.step_ms = 10 * MINUTE_MS;
+    const Heapfleet__V1__GetHistoryResponse *all = answer(query_get_history, &request);
+    assert_int_equal(all->step_ms, 10 * MINUTE_MS);
+    assert_int_equal(all->n_points, 12);
+    for (size_t i = 0; i < 12; i++) {
+        const Heapfleet__V1__HistoryPoint *point = all->points[i];
+        assert_int_equal(point->time_ms, day_ms + 10 * MINUTE_MS * (int64_t)(i + 1));
+        /* at one hour both versions have a process in the step */
+        assert_int_equal(point->instances, i == 5 ? 3 : i == 6 ? 3 : 2);
+    }
+    assert_int_equal(all->points[0]->count, 200);
+    assert_int_equal(all->points[0]->bytes, 200 * 48);
+    /* last values at 2 h: 700 of the one, and of the other, which is half a second late, 59 min */
+    assert_int_equal(all->points[11]->count, 700 + 100 + 30 * 59);
+    request.version = "v1";
+    request.instance = "01010101010101010101010101010101";
+    const Heapfleet__V1__GetHistoryResponse *one = answer(query_get_history, &request);
+    assert_int_equal(one->n_points, 6);
+    assert_int_equal(one->points[5]->instances, 1);
+}
+
+static void history_chooses_its_steps(void **state)
+{
+    (void)state;
+    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.type = "dict";
+    const Heapfleet__V1__GetHistoryResponse *all = answer(query_get_history, &request);
+    assert_int_equal(all->step_ms, 2 * MINUTE_MS); /* two intervals: everybody is in every step */
+    assert_in_range(all->n_points, 60, 62);
+    const Heapfleet__V1__HistoryPoint *last = all->points[all->n_points - 1];
+    assert_int_equal(last->time_ms, query.now_ms);
+    assert_int_equal(last->instances, 2);
+    assert_int_equal(last->count, 100);
+    request.instance = "03030303030303030303030303030303";
+    const Heapfleet__V1__GetHistoryResponse *one = answer(query_get_history, &request);
+    assert_int_equal(one->step_ms, MINUTE_MS);
+    request.instance = "";
+    request.from_ms = query.now_ms + 1; /* nobody is there any more */
+    request.to_ms = query.now_ms + HOUR_MS;
+    const Heapfleet__V1__GetHistoryResponse *none = answer(query_get_history, &request);
+    assert_int_equal(none->n_points, 0);
+}
+
+static void raw_history(void **state)
+{
+    (void)state;
+    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.type = "app.models.Order";
+    request.raw = 1;
+    const Heapfleet__V1__GetHistoryResponse *all = answer(query_get_history, &request);
+    assert_int_equal(all->n_points, 4 * 61);
+    for (size_t i = 1; i < all->n_points; i++)
+        assert_true(all->points[i]->time_ms >= all->points[i - 1]->time_ms);
+    assert_string_equal(all->points[0]->instance, "01010101010101010101010101010101");
+    assert_string_equal(all->points[0]->version, "v1");
+    assert_int_equal(all->points[0]->sequence, 1);
+    assert_int_equal(all->points[243]->count, 1900);
+    assert_string_equal(all->points[243]->version, "v2");
+}
+
+static void history_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        char *type;
+        int64_t from_ms, to_ms, step_ms;
+        char *version, *instance;
+        enum status status;
+        const char *sentence;
+    } rows[] = {
+        {"", 0, 0, 0, "", "", STATUS_INVALID, "the request names no type"},
+        {"Order", 0, 0, 0, "", "", STATUS_NOT_FOUND,
+         "service 'shop' has no type 'Order': did you mean 'app.models.Order'?"},
+        {"dcit", 0, 0, 0, "", "", STATUS_NOT_FOUND,
+         "service 'shop' has no type 'dcit': did you mean 'dict'?"},
+        {"elsewhere", 0, 0, 0, "", "", STATUS_NOT_FOUND,
+         "service 'shop' has no type 'elsewhere': its largest are in the top list"},
+        {"dict", 5, 5, 0, "", "", STATUS_INVALID, "the span ends before it begins"},
+        {"dict", -1, 5, 0, "", "", STATUS_INVALID, "times and steps cannot be negative"},
+        {"dict", 0, INT64_MAX, 0, "", "", STATUS_INVALID, "times and steps end with the year 9999"},
+        {"dict", 0, 10001, 1, "", "", STATUS_INVALID,
+         "the span has 10001 steps: at most 10000; ask for wider ones"},
+        {"dict", 0, 0, 0, "v9", "", STATUS_NOT_FOUND,
+         "service 'shop' has no version 'v9': it has 'v2', 'v1'"},
+        {"dict", 0, 0, 0, "", "xyz", STATUS_INVALID,
+         "instance 'xyz' is not 32 hexadecimal digits in lower case"},
+        {"dict", 0, 0, 0, "", "ffffffffffffffffffffffffffffffff", STATUS_NOT_FOUND,
+         "service 'shop' has no instance 'ffffffffffffffffffffffffffffffff'"},
+    };
+    (void)fake_type("elsewhere"); /* known, but not of this service */
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+        request.service = ref("shop", "");
+        request.type = rows[i].type;
+        request.from_ms = rows[i].from_ms;
+        request.to_ms = rows[i].to_ms;
+        request.step_ms = rows[i].step_ms;
+        request.version = rows[i].version;
+        request.instance = rows[i].instance;
+        refuses(query_get_history, &request, rows[i].status, rows[i].sentence);
+    }
+}
+
+/* ---- compare -------------------------------------------------------------------------------- */
+
+static void compare(void **state)
+{
+    (void)state;
+    Heapfleet__V1__CompareDeploymentsRequest request =
+        HEAPFLEET__V1__COMPARE_DEPLOYMENTS_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.version_a = "v1";
+    request.version_b = "v2";
+    const Heapfleet__V1__CompareDeploymentsResponse *whole =
+        answer(query_compare_deployments, &request);
+    assert_int_equal(whole->at_uptime_ms, HOUR_MS);
+    assert_int_equal(whole->instances_a, 2);
+    assert_int_equal(whole->instances_b, 2);
+    const Heapfleet__V1__TypeComparison *order = whole->types[0];
+    assert_string_equal(order->type, "app.models.Order");
+    assert_true(order->count_a == 100 && order->count_b == (700 + 1900) / 2.0);
+    assert_true(order->bytes_a == 4800 && order->bytes_b == 48 * 1300);
+    assert_true(order->count_per_hour_a == 0 && about(order->count_per_hour_b, 1200));
+    assert_true(about(order->bytes_per_hour_b, 1200 * 48));
+    request.at_uptime_ms = 30 * MINUTE_MS + 10000;
+    const Heapfleet__V1__CompareDeploymentsResponse *half =
+        answer(query_compare_deployments, &request);
+    assert_true(half->types[0]->count_b == 100 + 20 * 30);
+    assert_true(about(half->types[0]->count_per_hour_b, 1200));
+}
+
+static void compare_at_an_age_that_half_has_reached(void **state)
+{
+    (void)state;
+    (void)hour_of(v2, day_ms + 110 * MINUTE_MS, 10, 10); /* one has just been restarted */
+    Heapfleet__V1__CompareDeploymentsRequest request =
+        HEAPFLEET__V1__COMPARE_DEPLOYMENTS_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.version_a = "v1";
+    request.version_b = "v2";
+    const Heapfleet__V1__CompareDeploymentsResponse *all =
+        answer(query_compare_deployments, &request);
+    assert_int_equal(all->at_uptime_ms, HOUR_MS);
+    assert_int_equal(all->instances_b, 2);
+    request.at_uptime_ms = 2 * HOUR_MS;
+    refuses(query_compare_deployments, &request, STATUS_INVALID,
+            "version 'v1' has not reached an uptime of 2h: its oldest process has 1h");
+    request.at_uptime_ms = -1;
+    refuses(query_compare_deployments, &request, STATUS_INVALID, "an uptime cannot be negative");
+    request.at_uptime_ms = 0;
+    request.version_b = "v3";
+    refuses(query_compare_deployments, &request, STATUS_NOT_FOUND,
+            "service 'shop' has no version 'v3': it has 'v2', 'v1'");
+    int v3 = fake_deployment(shop, "v3");
+    (void)fake_instance(v3, day_ms, "dict", NULL);
+    refuses(query_compare_deployments, &request, STATUS_NOT_FOUND,
+            "version 'v3' has sent no snapshot yet");
+}
+
+/* ---- leaks ---------------------------------------------------------------------------------- */
+
+static void leaks(void **state)
+{
+    (void)state;
+    fake.findings[0] = (struct finding_row){
+        .service_id = shop + 1,
+        .service = "shop",
+        .service_namespace = "",
+        .environment = "prod",
+        .type = "app.models.Order",
+        .severity = "confirmed",
+        .introduced_in = "v2",
+        .count_per_hour = 1200,
+        .bytes_per_hour = 57600,
+        .confidence = 0.97,
+        .first_seen_ms = day_ms,
+        .last_seen_ms = day_ms + 1,
+        .until_limit_ms = HOUR_MS,
+        .instances = 2,
+        .companions_json = "[\"dict\", \"str\"]",
+    };
+    fake.finding_count = 1;
+    Heapfleet__V1__ListLeaksRequest request = HEAPFLEET__V1__LIST_LEAKS_REQUEST__INIT;
+    const Heapfleet__V1__ListLeaksResponse *all = answer(query_list_leaks, &request);
+    assert_int_equal(all->n_leaks, 1);
+    const Heapfleet__V1__Leak *leak = all->leaks[0];
+    assert_string_equal(leak->type, "app.models.Order");
+    assert_string_equal(leak->introduced_in, "v2");
+    assert_int_equal(leak->until_limit_ms, HOUR_MS);
+    assert_int_equal(leak->n_companions, 2);
+    assert_string_equal(leak->companions[1], "str");
+    request.service = ref("idle", "");
+    const Heapfleet__V1__ListLeaksResponse *none = answer(query_list_leaks, &request);
+    assert_int_equal(none->n_leaks, 0);
+    request.service = ref("", "staging");
+    const Heapfleet__V1__ListLeaksResponse *elsewhere = answer(query_list_leaks, &request);
+    assert_int_equal(elsewhere->n_leaks, 0);
+    request.service = ref("ide", "");
+    refuses(query_list_leaks, &request, STATUS_NOT_FOUND,
+            "there is no service 'ide': did you mean 'idle'?");
+}
+
+/* ---- what may fail -------------------------------------------------------------------------- */
+
+/* Every read fails once, and every arena is too small once: a status, no answer, no leak. */
+static void sweep(query_answer_fn *ask, const void *request)
+{
+    ProtobufCMessage *response = NULL;
+    for (int n = 1;; n++) {
+        fake.reads_until_failure = n;
+        arena_reset(&arena);
+        response = NULL;
+        enum status status = ask(&query, request, &response, &why);
+        if (fake.reads_until_failure > 0)
+            break;
+        assert_int_equal(status, STATUS_UNAVAILABLE);
+        assert_null(response);
+    }
+    fake.reads_until_failure = 0;
+    assert_non_null(response);
+    size_t needed = arena.used_bytes;
+    for (size_t cap = 0; cap < needed; cap += 64) {
+        struct arena small;
+        arena_init(&small, cap);
+        struct query tight = {NULL, &small, query.now_ms};
+        response = NULL;
+        assert_int_equal(ask(&tight, request, &response, &why), STATUS_LIMIT);
+        assert_null(response);
+        arena_done(&small);
+    }
+}
+
+static void every_read_and_every_allocation_may_fail(void **state)
+{
+    (void)state;
+    fake.findings[0] = (struct finding_row){.service_id = 1,
+                                            .service = "shop",
+                                            .service_namespace = "",
+                                            .environment = "prod",
+                                            .type = "t",
+                                            .severity = "",
+                                            .introduced_in = "",
+                                            .companions_json = "[\"dict\"]"};
+    fake.finding_count = 1;
+    Heapfleet__V1__ServiceRef service = *ref("shop", "prod");
+    Heapfleet__V1__ListServicesRequest list = HEAPFLEET__V1__LIST_SERVICES_REQUEST__INIT;
+    sweep(query_list_services, &list);
+    Heapfleet__V1__ListDeploymentsRequest deployment =
+        HEAPFLEET__V1__LIST_DEPLOYMENTS_REQUEST__INIT;
+    deployment.service = &service;
+    sweep(query_list_deployments, &deployment);
+    Heapfleet__V1__GetTopRequest get_top = HEAPFLEET__V1__GET_TOP_REQUEST__INIT;
+    get_top.service = &service;
+    sweep(query_get_top, &get_top);
+    Heapfleet__V1__GetHistoryRequest history = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+    history.service = &service;
+    history.type = "dict";
+    history.step_ms = 10 * MINUTE_MS;
+    history.from_ms = day_ms;
+    sweep(query_get_history, &history);
+    history.raw = 1;
+    history.to_ms = day_ms + 5 * MINUTE_MS;
+    sweep(query_get_history, &history);
+    Heapfleet__V1__CompareDeploymentsRequest versions =
+        HEAPFLEET__V1__COMPARE_DEPLOYMENTS_REQUEST__INIT;
+    versions.service = &service;
+    versions.version_a = "v1";
+    versions.version_b = "v2";
+    sweep(query_compare_deployments, &versions);
+    Heapfleet__V1__ListLeaksRequest findings = HEAPFLEET__V1__LIST_LEAKS_REQUEST__INIT;
+    sweep(query_list_leaks, &findings);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(services, fleet),
+        cmocka_unit_test_setup(live_is_three_intervals, fleet),
+        cmocka_unit_test_setup(deployments, fleet),
+        cmocka_unit_test_setup(names_that_are_wrong, fleet),
+        cmocka_unit_test_setup(top, fleet),
+        cmocka_unit_test_setup(top_of_a_part_when_some_are_live, fleet),
+        cmocka_unit_test_setup(top_refused, fleet),
+        cmocka_unit_test_setup(history_in_steps, fleet),
+        cmocka_unit_test_setup(history_chooses_its_steps, fleet),
+        cmocka_unit_test_setup(raw_history, fleet),
+        cmocka_unit_test_setup(history_refused, fleet),
+        cmocka_unit_test_setup(compare, fleet),
+        cmocka_unit_test_setup(compare_at_an_age_that_half_has_reached, fleet),
+        cmocka_unit_test_setup(leaks, fleet),
+        cmocka_unit_test_setup(every_read_and_every_allocation_may_fail, fleet),
+    };
+    return cmocka_run_group_tests(tests, NULL, finish);
+}
