@@ -1,0 +1,236 @@
+/* USES sweep store */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "private_store.h"
+#include "sweep.h"
+
+/* Bins of 100 ms, a snapshot in each. */
+enum { BIN_MS = 100, TYPES = 4 };
+static const struct detect_config config = {.horizon_ms = BIN_MS * DETECT_BINS_PER_HORIZON};
+static const int64_t day_ms = 1700000000000;
+static const char *const names[TYPES] = {"shop.Cart", "dict", "function", "str"};
+
+static struct private_store store;
+static uint8_t next_number;
+
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        struct why why = {""};                                                                     \
+        enum status outcome = (call);                                                              \
+        if (outcome != STATUS_OK)                                                                  \
+            fail_msg("%s: %s: %s", #call, status_name(outcome), why.text);                         \
+    } while (0)
+
+static int start(void **state)
+{
+    (void)state;
+    private_store_start(&store);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    private_store_stop(&store);
+    return 0;
+}
+
+/* ---- processes in the database -----------------------------------------------------------------
+ */
+
+static struct instance_state open_process(const char *service, const char *version,
+                                          int64_t started_ms)
+{
+    struct instance_state state;
+    struct process_identity identity = {
+        .service = service,
+        .service_namespace = "",
+        .environment = "",
+        .version = version,
+        .host = "node",
+        .pod = "",
+        .container_id = "",
+        .image = "",
+        .runtime = "cpython",
+        .runtime_version = "3.11.2",
+        .pid = ++next_number,
+        .started_ms = started_ms,
+        .attributes_json = "{}",
+    };
+    memset(identity.instance_uuid, next_number, ID_BYTES);
+    OK(instance_open(store.db, &identity, &state, &why));
+    return state;
+}
+
+static void values_at(uint32_t bin, double leak, struct heap_values *ret)
+{
+    uint64_t leaked = (uint64_t)(leak * (bin % 7 == 3 ? bin + 2 : bin));
+    heap_values_resize(ret, TYPES);
+    ret->values[0] = (struct type_value){40 + leaked, (40 + leaked) * 48};
+    ret->values[1] = (struct type_value){3000 + leaked, (3000 + leaked) * 200};
+    ret->values[2] = (struct type_value){900, 900 * 136};
+    ret->values[3] = (struct type_value){5000 + bin % 5, 250000};
+}
+
+/* A process that lives for `bins` and gains `leak` carts and dicts in each. */
+static void add_process(const char *service, const char *version, uint32_t start_bin, uint32_t bins,
+                        double leak)
+{
+    int64_t started_ms = day_ms + (int64_t)start_bin * BIN_MS;
+    struct instance_state state = open_process(service, version, started_ms);
+    struct write_batch *batch = write_batch_new();
+    struct heap_values values = HEAP_VALUES_INIT;
+    struct buf body = BUF_INIT;
+    write_batch_types(batch, state.service_id, state.instance_id, 0, names, TYPES);
+    for (uint32_t bin = 0; bin <= bins; bin++) {
+        values_at(bin, leak, &values);
+        buf_clear(&body);
+        snapshot_encode_keyframe(&values, &body);
+        struct snapshot_row row = {
+            .service_id = state.service_id,
+            .instance_id = state.instance_id,
+            .sequence = bin + 1,
+            .time_ms = started_ms + (int64_t)bin * BIN_MS,
+            .types = TYPES,
+            .container_usage_bytes = 60u << 20,
+            .container_limit_bytes = 64u << 20,
+            .coverage = 10000,
+            .body = body.data,
+            .body_size = body.size,
+        };
+        write_batch_snapshot(batch, &row);
+    }
+    OK(write_batch_commit(store.db, batch, &why));
+    buf_done(&body);
+    heap_values_done(&values);
+    write_batch_free(batch);
+    instance_state_done(&state);
+}
+
+static void sweep_at(uint32_t bin)
+{
+    OK(sweep_run(store.db, &config, day_ms + (int64_t)bin * BIN_MS, &why));
+}
+
+static size_t list(struct arena *arena, struct finding_row **ret)
+{
+    size_t count = 0;
+    OK(findings_list(store.db, 0, arena, ret, &count, &why));
+    return count;
+}
+
+/* ---- tests, in this order ----------------------------------------------------------------------
+ */
+
+static void test_an_empty_database_has_nothing_to_say(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct finding_row *rows;
+    arena_init(&arena, 1 << 20);
+    sweep_at(0);
+    assert_int_equal(list(&arena, &rows), 0);
+    arena_done(&arena);
+}
+
+static void test_a_leak_is_found_and_dated(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct finding_row *rows;
+    arena_init(&arena, 1 << 20);
+    for (int i = 0; i < 2; i++) {
+        add_process("shop", "v1", 0, 60, 0);
+        add_process("shop", "v2", 60, 60, 10);
+        add_process("search", "v1", 0, 120, 0);
+    }
+    sweep_at(120);
+    assert_int_equal(list(&arena, &rows), 1);
+    assert_string_equal(rows[0].service, "shop");
+    assert_string_equal(rows[0].type, "shop.Cart");
+    assert_string_equal(rows[0].introduced_in, "v2");
+    assert_string_equal(rows[0].severity, "confirmed");
+    assert_string_equal(rows[0].companions_json, "[\"dict\"]");
+    assert_int_equal(rows[0].instances, 2);
+    /* 10 a bin of 0.1 s; 4 MB of room at 48 bytes each: a quarter of an hour */
+    assert_true(rows[0].count_per_hour > 340000 && rows[0].count_per_hour < 380000);
+    assert_true(rows[0].bytes_per_hour > 340000 * 48 && rows[0].bytes_per_hour < 380000 * 48);
+    assert_true(rows[0].until_limit_ms > 800000 && rows[0].until_limit_ms < 950000);
+    arena_done(&arena);
+}
+
+static void test_a_second_sweep_says_the_same(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct finding_row *rows;
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(list(&arena, &rows), 1);
+    int64_t first_seen_ms = rows[0].first_seen_ms;
+    double confidence = rows[0].confidence;
+    sweep_at(121);
+    assert_int_equal(list(&arena, &rows), 1);
+    assert_int_equal(rows[0].first_seen_ms, first_seen_ms);
+    assert_int_equal(rows[0].last_seen_ms, first_seen_ms + BIN_MS);
+    assert_true(rows[0].confidence >= confidence && rows[0].confidence <= confidence);
+    arena_done(&arena);
+}
+
+static void test_a_service_that_is_gone_keeps_its_findings(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct finding_row *rows;
+    arena_init(&arena, 1 << 20);
+    sweep_at(120 + SWEEP_HORIZONS * DETECT_BINS_PER_HORIZON + 1);
+    assert_int_equal(list(&arena, &rows), 1);
+    arena_done(&arena);
+}
+
+static void test_a_version_that_is_clean_closes_it(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct finding_row *rows;
+    arena_init(&arena, 1 << 20);
+    add_process("shop", "v3", 120, 10, 0);
+    sweep_at(130);
+    assert_int_equal(list(&arena, &rows), 1);
+    add_process("shop", "v3", 120, 60, 0);
+    sweep_at(180);
+    assert_int_equal(list(&arena, &rows), 0);
+    arena_done(&arena);
+}
+
+/* Only the newest horizons of a life are read, and they are enough. */
+static void test_a_long_life_is_read_from_its_end(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct finding_row *rows;
+    arena_init(&arena, 1 << 20);
+    add_process("old", "v1", 0, 3 * SWEEP_HORIZONS * DETECT_BINS_PER_HORIZON, 10);
+    sweep_at(3 * SWEEP_HORIZONS * DETECT_BINS_PER_HORIZON);
+    assert_int_equal(list(&arena, &rows), 1);
+    assert_string_equal(rows[0].service, "old");
+    assert_string_equal(rows[0].introduced_in, "");
+    arena_done(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_empty_database_has_nothing_to_say),
+        cmocka_unit_test(test_a_leak_is_found_and_dated),
+        cmocka_unit_test(test_a_second_sweep_says_the_same),
+        cmocka_unit_test(test_a_service_that_is_gone_keeps_its_findings),
+        cmocka_unit_test(test_a_version_that_is_clean_closes_it),
+        cmocka_unit_test(test_a_long_life_is_read_from_its_end),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
