@@ -1,0 +1,73 @@
+/*
+ * The processes that a collector has heard of, or will: what it must be told of each before a
+ * snapshot makes sense, and what has been told on the present stream.
+ *
+ * Two states of the heap are kept for each:
+ *
+ *     floor                                                   latest
+ *       |  first spooled   ...   sent     ...   last spooled    |
+ *       '--- delta --------- delta -------- delta --------------'
+ *
+ * `latest` is what the next snapshot is encoded against. `floor` is the state before the first
+ * spooled snapshot; from it any spooled one can be made whole again, so that the first snapshot of
+ * a process on every stream is a keyframe, whatever the spool or the collector has lost.
+ */
+#ifndef AGENT_UPLINK_SUBJECTS_H
+#define AGENT_UPLINK_SUBJECTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "attributes.h"
+#include "buf.h"
+#include "snapshot_codec.h"
+
+enum { SUBJECTS_MAX = 4096 };
+
+struct subject {
+    uint32_t process;
+    int ended;               /* its ProcessEnded has been appended */
+    uint32_t spooled;        /* its facts in the spool */
+    struct buf announcement; /* packed ProcessStarted */
+    struct buf names;        /* of its types, a zero behind each */
+    uint32_t types;
+    struct heap_values latest;
+    uint64_t latest_sequence; /* of the snapshot that `latest` is; 0: none */
+    uint32_t deltas;          /* since the last keyframe that was encoded */
+    struct heap_values floor;
+    uint32_t dropped; /* snapshots lost since the last that was acknowledged */
+
+    /* Of the present stream. */
+    uint64_t sent_sequence; /* last snapshot sent; 0: the next must be a keyframe */
+    uint32_t types_sent;
+    size_t names_sent;         /* bytes of `names` */
+    uint64_t dropped_sequence; /* the snapshot that told of ... */
+    uint32_t dropped_told;     /* ... so many lost ones; 0: none under way */
+};
+
+/* All of them, in order of their numbers. */
+struct subjects {
+    struct subject **items;
+    size_t count, capacity;
+};
+
+#define SUBJECTS_INIT ((struct subjects){0})
+
+void subjects_done(struct subjects *subjects);
+
+/* A new one; `process` is above all others (asserted). NULL when there are SUBJECTS_MAX. */
+struct subject *subjects_add(struct subjects *subjects, uint32_t process);
+struct subject *subjects_find(const struct subjects *subjects, uint32_t process);
+/* The first whose number is above `process`, or NULL. */
+struct subject *subjects_after(const struct subjects *subjects, uint32_t process);
+void subjects_remove(struct subjects *subjects, uint32_t process);
+
+/* A new stream: nothing has been told yet. */
+void subjects_forget_stream(struct subjects *subjects);
+
+/* Names that the present stream has not: at most `bytes_max` of them (at least one name). Returns
+ * how many, and their place in `subject->names`; moves on. */
+uint32_t subject_take_names(struct subject *subject, size_t bytes_max, uint32_t *ret_first_index,
+                            const char **ret_names);
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * The way from the agent to its collector: facts are taken at any time, kept in the spool, and
+ * delivered at least once, in order, over one stream that is opened again as often as it breaks.
+ *
+ *     IDLE --start--> GREETING --Welcome--> STREAMING --all delivered, or time is up--> LEAVING
+ *                       ^  |                    |                                          |
+ *                timer  |  | closed             | closed                            closed |
+ *                       |  v                    |                                          v
+ *                      PAUSING <----------------'   --time is up-->                       DONE
+ *
+ * PAUSING lasts a random time below a bound that doubles from RETRY_MS_MIN to RETRY_MS_MAX and
+ * falls back once a collector has acknowledged something. What has been sent and not acknowledged
+ * is sent again on the next stream, under the same numbers.
+ *
+ * All calls and callbacks on the loop's thread.
+ */
+#ifndef AGENT_UPLINK_UPLINK_H
+#define AGENT_UPLINK_UPLINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loop.h"
+#include "messages.h"
+#include "rpc_client.h"
+#include "status.h"
+#include "why.h"
+
+enum {
+    UPLINK_RETRY_MS_MIN = 200,
+    UPLINK_RETRY_MS_MAX = 30 * 1000,
+    UPLINK_GREETING_MS = 10 * 1000, /* for a Welcome */
+    UPLINK_WINDOW_FACTS = 256,      /* sent and not acknowledged */
+    UPLINK_UNSENT_BYTES = 256 * 1024,
+    UPLINK_KEYFRAME_EVERY = 64, /* snapshots of a process */
+};
+
+struct uplink;
+
+struct uplink_options {
+    struct rpc_channel_options channel;
+    const char *host;   /* of this machine; copied */
+    size_t spool_bytes; /* what may wait */
+    int64_t now_ms;     /* wall clock: where the sequence numbers of this run start */
+};
+
+/* What the wiring may want to log or to follow. Each may be NULL. */
+struct uplink_events {
+    void (*connected)(void *user, const char *collector_version);
+    /* `retry_ms`: until the next attempt; -1: there will be none */
+    void (*disconnected)(void *user, const char *reason, int64_t retry_ms);
+    void (*refused)(void *user, uint64_t sequence, uint32_t process, const char *reason);
+    void (*configured)(void *user, uint32_t interval_ms);
+    /* The spool's bound was reached: one more snapshot of this process is lost. */
+    void (*lost)(void *user, uint32_t process);
+};
+
+/* STATUS_USAGE: the target is not an address. `options` and `events` are copied. */
+enum status uplink_new(struct loop *loop, const struct uplink_options *options,
+                       const struct uplink_events *events, void *user, struct uplink **ret,
+                       struct why *why) MUST_CHECK;
+/* IDLE or DONE only (asserted); NULL is fine. */
+void uplink_free(struct uplink *uplink);
+
+void uplink_start(struct uplink *uplink);
+
+/* A process came under watch. LIMIT: there are too many (4,096). */
+enum status uplink_process_started(struct uplink *uplink,
+                                   const struct uplink_process *process) MUST_CHECK;
+/* The name of its next type. UTF-8, at most SNAPSHOT_NAME_BYTES_MAX bytes. */
+void uplink_define_type(struct uplink *uplink, uint32_t process, const char *name);
+uint32_t uplink_types_defined(const struct uplink *uplink, uint32_t process);
+/* As many values as types have been defined, at most. */
+void uplink_snapshot(struct uplink *uplink, const struct uplink_snapshot *snapshot);
+void uplink_process_ended(struct uplink *uplink, uint32_t process, int64_t time_ms,
+                          enum end_reason reason);
+
+/* Facts that wait for their acknowledgement. */
+size_t uplink_pending(const struct uplink *uplink);
+
+/* Deliver what is there, for at most `limit_ms`, then be DONE: fn(arg) on the loop, once. */
+void uplink_stop(struct uplink *uplink, int64_t limit_ms, call_fn *fn, void *arg);
+
+#endif
