@@ -161,7 +161,7 @@ static void look_at(struct roster *roster, struct entry *entry, const struct pro
         set_state(roster, entry, ENTRY_WATCHED);
     else if (status == STATUS_NOT_FOUND || (status == STATUS_UNSUPPORTED && look.settled))
         rest_as_foreign(roster, entry);
-    else if (status != STATUS_UNSUPPORTED)
+    else if (look.settled || (status != STATUS_UNSUPPORTED && status != STATUS_UNAVAILABLE))
         rest_as_denied(roster, entry);
 }
 

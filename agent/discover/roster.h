@@ -35,7 +35,8 @@ struct roster_look {
 struct roster_events {
     /*
      * Take it under watch? OK: it is, until `ended`. UNSUPPORTED: not one of ours. NOT_FOUND: not
-     * wanted, whatever it is. DENIED and FAILED: ask again later. GONE: it has ended.
+     * wanted, whatever it is. UNAVAILABLE: one of ours, not ready yet. Anything else: ask again
+     * later.
      */
     enum status (*look)(void *user, const struct roster_look *look);
     /* The end of a process under watch; `replaced`: it goes on as another program. */
