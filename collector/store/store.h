@@ -82,6 +82,7 @@ struct write_batch *write_batch_new(void);
 void write_batch_free(struct write_batch *batch);
 size_t write_batch_bytes(const struct write_batch *batch); /* memory held */
 size_t write_batch_snapshots(const struct write_batch *batch);
+int write_batch_is_empty(const struct write_batch *batch); /* high waters aside */
 void write_batch_snapshot(struct write_batch *batch, const struct snapshot_row *row);
 /* Append names to an instance's type table; `first_index` is where they go. Repeats are harmless.
  */

@@ -42,6 +42,11 @@ size_t write_batch_snapshots(const struct write_batch *batch)
     return write_batch_count(&batch->rows, sizeof(struct batch_row));
 }
 
+int write_batch_is_empty(const struct write_batch *batch)
+{
+    return batch->rows.size == 0 && batch->types.size == 0 && batch->ends.size == 0;
+}
+
 void write_batch_snapshot(struct write_batch *batch, const struct snapshot_row *row)
 {
     struct batch_row copy = {*row, batch->bodies.size};

@@ -1,0 +1,201 @@
+/*
+ *                      +-> ingest --> store-write, store-open (workers)
+ *     rpc thread ------+
+ *                      +-> query ---> query workers
+ *     main thread: loop of timers and signals; the embedded PostgreSQL is its child
+ *
+ * The end, in this order: ingest drains (commits, acknowledges, ends the streams), the loop stops,
+ * the rpc server stops, the parts are freed, PostgreSQL is stopped.
+ */
+#include "collector.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "embedded.h"
+#include "ingest.h"
+#include "log.h"
+#include "loop.h"
+#include "query_service.h"
+#include "rpc_server.h"
+#include "store.h"
+#include "version.h"
+
+enum { WATCH_MS = 500, RPC_GRACE_MS = 5000 };
+
+struct collector {
+    const struct collector_config *config;
+    struct embedded *embedded; /* NULL: the database is somebody else's */
+    const char *dsn;
+    struct ingest *ingest;
+    struct query_service *query;
+    struct rpc_server *server;
+    struct loop *loop;
+    struct loop_timer *batch_timer, *watch_timer;
+    struct loop_signal *terminate, *interrupt;
+    int is_ending;
+};
+
+/* ---- the database --------------------------------------------------------------------------- */
+
+static enum status open_database(struct collector *collector, struct why *why)
+{
+    const struct collector_config *config = collector->config;
+    collector->dsn = config->dsn;
+    if (config->dsn == NULL) {
+        log_event(LOG_INFO, "postgres.start", "data_dir=\"%s\"", config->data_dir);
+        enum status status =
+            embedded_start(config->data_dir, config->bin_dir, &collector->embedded, why);
+        if (status != STATUS_OK)
+            return status;
+        collector->dsn = embedded_dsn(collector->embedded);
+    }
+    struct db *db = NULL;
+    enum status status = db_open(collector->dsn, &db, why);
+    if (status == STATUS_OK)
+        status = migrate_up(db, why);
+    db_close(db);
+    return status;
+}
+
+/* The server process may be killed (out of memory, a hand); nothing that was committed is lost. */
+static void watch_database(void *arg)
+{
+    struct collector *collector = arg;
+    if (embedded_is_running(collector->embedded))
+        return;
+    struct why why = {""};
+    log_event(LOG_WARN, "postgres.gone", "action=\"starting it again\"");
+    if (embedded_restart(collector->embedded, &why) == STATUS_OK)
+        log_event(LOG_INFO, "postgres.back", NULL);
+    else
+        log_event(LOG_ERROR, "postgres.gone", "reason=\"%s\"", why.text);
+}
+
+/* ---- the parts ------------------------------------------------------------------------------ */
+
+static enum status start_ingest(struct collector *collector, struct why *why)
+{
+    const struct ingest_options options = {
+        .dsn = collector->dsn,
+        .pending_bytes_max = collector->config->pending_bytes_max,
+        .limits = session_limits_default,
+    };
+    return ingest_new(&options, &collector->ingest, why);
+}
+
+static enum status start_server(struct collector *collector, struct why *why)
+{
+    struct rpc_method methods[1 + QUERY_METHODS];
+    methods[0] = ingest_method(collector->ingest);
+    size_t count = 1 + query_service_methods(collector->query, methods + 1, QUERY_METHODS);
+    const struct rpc_server_options options = {.listen = collector->config->listen};
+    enum status status = rpc_server_start(&options, methods, count, &collector->server, why);
+    if (status != STATUS_OK)
+        return status;
+    ingest_attach(collector->ingest, collector->server);
+    query_service_set_server(collector->query, collector->server);
+    return STATUS_OK;
+}
+
+static enum status start_parts(struct collector *collector, struct why *why)
+{
+    enum status status = open_database(collector, why);
+    if (status == STATUS_OK)
+        status = start_ingest(collector, why);
+    if (status != STATUS_OK)
+        return status;
+    collector->query = query_service_new(collector->dsn);
+    return start_server(collector, why);
+}
+
+static void stop_parts(struct collector *collector)
+{
+    rpc_server_stop(collector->server, RPC_GRACE_MS);
+    query_service_free(collector->query);
+    ingest_free(collector->ingest);
+    embedded_stop(collector->embedded);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------- */
+
+static void on_batch_timer(void *arg)
+{
+    struct collector *collector = arg;
+    ingest_tick(collector->ingest);
+}
+
+static void on_drained(void *arg)
+{
+    struct collector *collector = arg;
+    loop_stop(collector->loop);
+}
+
+static void on_signal(void *arg)
+{
+    struct collector *collector = arg;
+    if (collector->is_ending) {
+        log_event(LOG_WARN, "collector.killed", "reason=\"a second signal\"");
+        _exit(128 + SIGTERM);
+    }
+    collector->is_ending = 1;
+    log_event(LOG_INFO, "collector.ending", NULL);
+    ingest_drain(collector->ingest, collector->loop, on_drained, collector);
+}
+
+static void start_loop(struct collector *collector)
+{
+    uint64_t batch_ms = (uint64_t)collector->config->batch_every_ms;
+    collector->terminate = loop_signal_new(collector->loop, SIGTERM, on_signal, collector);
+    collector->interrupt = loop_signal_new(collector->loop, SIGINT, on_signal, collector);
+    collector->batch_timer = loop_timer_new(collector->loop, on_batch_timer, collector);
+    collector->watch_timer = loop_timer_new(collector->loop, watch_database, collector);
+    loop_timer_start(collector->batch_timer, batch_ms, batch_ms);
+    if (collector->embedded != NULL)
+        loop_timer_start(collector->watch_timer, WATCH_MS, WATCH_MS);
+}
+
+static void stop_loop(struct collector *collector)
+{
+    loop_timer_free(collector->batch_timer);
+    loop_timer_free(collector->watch_timer);
+    loop_signal_free(collector->terminate);
+    loop_signal_free(collector->interrupt);
+}
+
+/* The address that was asked for, with the port that was chosen in place of 0. */
+static void log_ready(const struct collector *collector)
+{
+    const char *listen = collector->config->listen;
+    const char *colon = strrchr(listen, ':');
+    int port = rpc_server_port(collector->server);
+    const char *database = collector->embedded != NULL ? collector->config->data_dir : "given";
+    if (port == 0 || colon == NULL)
+        log_event(LOG_INFO, "collector.ready", "listen=%s version=%s pid=%d database=\"%s\"",
+                  listen, HEAPFLEET_VERSION, (int)getpid(), database);
+    else
+        log_event(LOG_INFO, "collector.ready", "listen=%.*s:%d version=%s pid=%d database=\"%s\"",
+                  (int)(colon - listen), listen, port, HEAPFLEET_VERSION, (int)getpid(), database);
+}
+
+enum status collector_run(const struct collector_config *config, struct why *why)
+{
+    struct collector collector = {.config = config};
+    (void)signal(SIGPIPE, SIG_IGN);
+    collector.loop = loop_new();
+    enum status status = start_parts(&collector, why);
+    if (status == STATUS_OK) {
+        start_loop(&collector);
+        log_ready(&collector);
+        loop_run(collector.loop);
+        stop_loop(&collector);
+    }
+    stop_parts(&collector);
+    loop_free(collector.loop);
+    if (status == STATUS_OK)
+        log_event(LOG_INFO, "collector.ended", NULL);
+    return status;
+}

@@ -1,0 +1,31 @@
+/*
+ * The collector as a whole: database, ingest, queries and sweeps, from start to orderly end. The
+ * only file that knows all the parts.
+ */
+#ifndef COLLECTOR_COLLECTOR_H
+#define COLLECTOR_COLLECTOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+#include "why.h"
+
+struct collector_config {
+    const char *listen; /* "127.0.0.1:4777" */
+    const char *dsn;    /* NULL: a private PostgreSQL under data_dir */
+    const char *data_dir;
+    const char *bin_dir; /* of PostgreSQL; NULL: found */
+    int64_t horizon_ms;  /* detection: uptime that a deployment must have reached */
+    int64_t sweep_every_ms;
+    int64_t batch_every_ms;
+    size_t pending_bytes_max; /* 0: the default */
+};
+
+/*
+ * Serve until SIGTERM or SIGINT, then commit, acknowledge and end; a second signal ends the process
+ * at once. Logs `collector.ready listen=HOST:PORT` when it can be used. Blocks; once a process.
+ */
+enum status collector_run(const struct collector_config *config, struct why *why) MUST_CHECK;
+
+#endif

@@ -1,0 +1,48 @@
+/* heapfleet-collector: the word after the program's name chooses the command. */
+#include <stdio.h>
+#include <string.h>
+
+#include "serve_command.h"
+#include "status.h"
+#include "suggest.h"
+#include "version.h"
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"serve", serve_command, "take what agents send, and answer questions"},
+    {"migrate", migrate_command, "bring a database's schema up to date"},
+};
+
+static void print_help(FILE *to)
+{
+    (void)fputs("usage: heapfleet-collector COMMAND [options]\n\n", to);
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        (void)fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+    (void)fputs(
+        "\nheapfleet-collector COMMAND --help tells more; --version tells which one this is.\n",
+        to);
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(word, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    if (strcmp(word, "--version") == 0) {
+        (void)printf("heapfleet-collector %s (%s)\n", HEAPFLEET_VERSION, HEAPFLEET_COMMIT);
+        return 0;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    if (word[0] != '\0')
+        (void)fprintf(stderr, "heapfleet-collector: there is no command \"%s\"\n\n", word);
+    print_help(stderr);
+    return status_exit_code(STATUS_USAGE);
+}

@@ -1,0 +1,202 @@
+/*
+ * The streams, the writer and the opener together, and how they end:
+ *
+ *     drain: no more reads, look-ups canceled  ->  writer idle  ->  streams end UNAVAILABLE  ->
+ * done
+ *                                              ->  DRAIN_MS    ->  abandon what is not committed
+ */
+#include "ingest.h"
+
+#include <stdlib.h>
+
+#include "clock.h"
+#include "ingest_call.h"
+#include "log.h"
+
+enum {
+    PENDING_BYTES_DEFAULT = 32 * 1024 * 1024,
+    COMMIT_BYTES = 1024 * 1024,
+    UNPACKED_BYTES_MAX = 4 * 1024 * 1024, /* of one message, which has at most 256 KiB */
+    DRAIN_MS = 10 * 1000,
+};
+
+struct ingest {
+    struct ingest_calls calls;
+    struct rpc_server *server; /* set on its own thread; NULL before */
+    struct db *write_db, *open_db;
+    struct worker *write_worker, *open_worker;
+    struct loop *drain_loop; /* these three are read once calls.is_draining */
+    call_fn *drain_done;
+    void *drain_arg;
+    int64_t drain_until_ms;
+    int is_drained;
+};
+
+static int64_t mono_ms(void)
+{
+    return clock_mono_ns() / 1000000;
+}
+
+/* ---- events of the parts -------------------------------------------------------------------- */
+
+static void post(void *user, call_fn *fn, void *arg)
+{
+    const struct ingest *ingest = user;
+    rpc_server_post(ingest->server, fn, arg);
+}
+
+static void answered(void *user, struct ingest_lookup *lookup)
+{
+    (void)user;
+    ingest_call_answered(lookup);
+}
+
+static void check_drained(struct ingest *ingest)
+{
+    if (!ingest->calls.is_draining || ingest->is_drained)
+        return;
+    if (!ingest_writer_is_idle(ingest->calls.writer)) {
+        if (mono_ms() < ingest->drain_until_ms)
+            return;
+        log_event(LOG_WARN, "ingest.abandoned", "reason=\"the database did not take it in time\"");
+        ingest_writer_abandon(ingest->calls.writer);
+    }
+    ingest_calls_finish(&ingest->calls, RPC_UNAVAILABLE, "this collector is shutting down");
+    ingest->is_drained = 1;
+    loop_post(ingest->drain_loop, ingest->drain_done, ingest->drain_arg);
+}
+
+static void committed(void *user)
+{
+    struct ingest *ingest = user;
+    ingest_calls_resume(&ingest->calls);
+    if (ingest->calls.is_draining)
+        ingest_writer_tick(ingest->calls.writer);
+    check_drained(ingest);
+}
+
+/* ---- making --------------------------------------------------------------------------------- */
+
+static void make_parts(struct ingest *ingest, const struct ingest_options *options)
+{
+    ingest->write_worker = worker_new("store-write");
+    ingest->open_worker = worker_new("store-open");
+    size_t pending = options->pending_bytes_max;
+    const struct ingest_writer_options writer = {
+        .db = ingest->write_db,
+        .worker = ingest->write_worker,
+        .pending_bytes_max = pending > 0 ? pending : PENDING_BYTES_DEFAULT,
+        .commit_bytes = COMMIT_BYTES,
+        .post = post,
+        .committed = committed,
+        .user = ingest,
+    };
+    const struct ingest_opener_options opener = {
+        .db = ingest->open_db,
+        .worker = ingest->open_worker,
+        .post = post,
+        .answered = answered,
+        .user = ingest,
+    };
+    ingest->calls.limits = options->limits;
+    ingest->calls.writer = ingest_writer_new(&writer);
+    ingest->calls.opener = ingest_opener_new(&opener);
+    arena_init(&ingest->calls.scratch, UNPACKED_BYTES_MAX);
+}
+
+enum status ingest_new(const struct ingest_options *options, struct ingest **ret, struct why *why)
+{
+    struct ingest *ingest = calloc(1, sizeof(*ingest));
+    ASSERT(ingest != NULL);
+    enum status status = db_open(options->dsn, &ingest->write_db, why);
+    if (status == STATUS_OK)
+        status = db_open(options->dsn, &ingest->open_db, why);
+    if (status != STATUS_OK) {
+        db_close(ingest->write_db);
+        free(ingest);
+        return status;
+    }
+    make_parts(ingest, options);
+    *ret = ingest;
+    return STATUS_OK;
+}
+
+void ingest_free(struct ingest *ingest)
+{
+    if (ingest == NULL)
+        return;
+    worker_free(ingest->write_worker);
+    worker_free(ingest->open_worker);
+    ASSERT(ingest->calls.first == NULL);
+    ingest_writer_free(ingest->calls.writer);
+    ingest_opener_free(ingest->calls.opener);
+    arena_done(&ingest->calls.scratch);
+    db_close(ingest->write_db);
+    db_close(ingest->open_db);
+    free(ingest);
+}
+
+/* ---- on the rpc thread ---------------------------------------------------------------------- */
+
+static void opened(struct rpc_call *rpc)
+{
+    struct ingest *ingest = rpc_call_user(rpc);
+    ingest_call_opened(&ingest->calls, rpc);
+}
+
+struct rpc_method ingest_method(struct ingest *ingest)
+{
+    return (struct rpc_method){
+        .path = "/heapfleet.v1.Ingest/Stream",
+        .user = ingest,
+        .opened = opened,
+        .message = ingest_call_message,
+        .half_closed = ingest_call_half_closed,
+        .closed = ingest_call_closed,
+    };
+}
+
+static void become_ready(void *arg)
+{
+    struct ingest *ingest = arg;
+    ingest->calls.is_ready = 1;
+    ingest_calls_resume(&ingest->calls);
+}
+
+static void tick(void *arg)
+{
+    struct ingest *ingest = arg;
+    ingest_writer_tick(ingest->calls.writer);
+    ingest_opener_tick(ingest->calls.opener);
+    check_drained(ingest);
+}
+
+static void start_draining(void *arg)
+{
+    struct ingest *ingest = arg;
+    ingest->calls.is_draining = 1;
+    ingest->drain_until_ms = mono_ms() + DRAIN_MS;
+    ingest_opener_cancel(ingest->calls.opener);
+    tick(ingest);
+}
+
+/* ---- from elsewhere ------------------------------------------------------------------------- */
+
+void ingest_attach(struct ingest *ingest, struct rpc_server *server)
+{
+    ingest->server = server; /* nothing reads it before become_ready has run */
+    rpc_server_post(server, become_ready, ingest);
+}
+
+void ingest_tick(struct ingest *ingest)
+{
+    rpc_server_post(ingest->server, tick, ingest);
+}
+
+void ingest_drain(struct ingest *ingest, struct loop *loop, call_fn *done, void *arg)
+{
+    ingest->drain_done = done;
+    ingest->drain_arg = arg;
+    ingest->drain_loop = loop;
+    rpc_server_post(ingest->server, start_draining, ingest);
+}

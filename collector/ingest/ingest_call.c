@@ -1,0 +1,232 @@
+#include "ingest_call.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "log.h"
+#include "wire.h"
+
+/* Messages are at most 256 KiB; unpacked they may be this much larger. */
+enum { UNPACKED_BYTES_MAX = 4 * 1024 * 1024, UNSENT_BYTES_MAX = 256 * 1024 };
+
+/* ---- what the session wants to say and to know ---------------------------------------------- */
+
+static void send_message(void *user, const Heapfleet__V1__CollectorMessage *message)
+{
+    struct ingest_call *call = user;
+    struct buf packed = BUF_INIT;
+    wire_pack(&message->base, &packed);
+    rpc_call_send(call->rpc, packed.data, packed.size);
+    buf_done(&packed);
+}
+
+static void find_agent(void *user, const uint8_t agent_id[ID_BYTES])
+{
+    struct ingest_call *call = user;
+    call->is_waiting = 1;
+    ingest_opener_ask_agent(call->calls->opener, &call->lookup, agent_id);
+}
+
+static void open_instance(void *user, const struct process_identity *identity)
+{
+    struct ingest_call *call = user;
+    call->is_waiting = 1;
+    ingest_opener_ask_process(call->calls->opener, &call->lookup, identity);
+}
+
+static const struct session_events events = {find_agent, open_instance, send_message};
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+void ingest_call_opened(struct ingest_calls *calls, struct rpc_call *rpc)
+{
+    struct ingest_call *call = calloc(1, sizeof(*call));
+    ASSERT(call != NULL);
+    call->calls = calls;
+    call->rpc = rpc;
+    call->session = session_new(&calls->limits, &events, call);
+    call->next = calls->first;
+    if (call->next != NULL)
+        call->next->previous = call;
+    calls->first = call;
+    calls->count++;
+    rpc_call_hold(rpc);
+    rpc_call_set_data(rpc, call);
+    if (calls->is_draining)
+        rpc_call_finish(rpc, RPC_UNAVAILABLE, "this collector is shutting down");
+    else if (calls->is_ready)
+        rpc_call_read(rpc);
+    else
+        call->is_stalled = 1;
+}
+
+static void say_goodbye(const struct ingest_call *call)
+{
+    struct session_counts counts = session_counts(call->session);
+    log_event(LOG_INFO, "agent.gone", "peer=%s %s snapshots=%llu repeated=%llu refused=%llu",
+              rpc_call_peer(call->rpc), session_describe(call->session),
+              (unsigned long long)counts.snapshots, (unsigned long long)counts.repeated,
+              (unsigned long long)counts.refused);
+}
+
+static void free_call(struct ingest_call *call)
+{
+    struct ingest_calls *calls = call->calls;
+    if (call->next != NULL)
+        call->next->previous = call->previous;
+    if (call->previous != NULL)
+        call->previous->next = call->next;
+    else
+        calls->first = call->next;
+    calls->count--;
+    say_goodbye(call);
+    session_free(call->session);
+    rpc_call_set_data(call->rpc, NULL);
+    rpc_call_release(call->rpc);
+    free(call);
+}
+
+void ingest_call_closed(struct rpc_call *rpc)
+{
+    struct ingest_call *call = rpc_call_data(rpc);
+    if (!call->is_waiting)
+        free_call(call);
+}
+
+/* Everything it sent is in the batches; the Ack of the last fact still goes out before the end. */
+void ingest_call_half_closed(struct rpc_call *rpc)
+{
+    struct ingest_call *call = rpc_call_data(rpc);
+    struct ingest_calls *calls = call->calls;
+    if (session_handled_sequence(call->session) == 0)
+        rpc_call_finish(rpc, RPC_OK, NULL);
+    else
+        ingest_writer_note_last(calls->writer, &call->ticket, rpc, session_agent_id(call->session),
+                                session_handled_sequence(call->session));
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+static void read_next(struct ingest_call *call)
+{
+    struct ingest_calls *calls = call->calls;
+    call->is_stalled = calls->is_draining || ingest_writer_is_full(calls->writer);
+    if (!call->is_stalled)
+        rpc_call_read(call->rpc);
+}
+
+void ingest_calls_resume(struct ingest_calls *calls)
+{
+    for (struct ingest_call *call = calls->first; call != NULL; call = call->next) {
+        if (call->is_stalled && !rpc_call_is_closed(call->rpc))
+            read_next(call);
+    }
+}
+
+void ingest_calls_finish(struct ingest_calls *calls, enum rpc_code code, const char *text)
+{
+    for (struct ingest_call *call = calls->first; call != NULL; call = call->next)
+        rpc_call_finish(call->rpc, code, text);
+}
+
+/* Once a stream, so that a broken agent cannot fill the log; the sums come at its end. */
+static void log_refusal(struct ingest_call *call)
+{
+    const char *reason = session_last_refusal(call->session);
+    if (call->has_said_refusal || reason[0] == '\0')
+        return;
+    call->has_said_refusal = 1;
+    log_event(LOG_WARN, "ingest.refused", "peer=%s %s reason=\"%s\"", rpc_call_peer(call->rpc),
+              session_describe(call->session), reason);
+}
+
+static void end_call(struct ingest_call *call, enum rpc_code code, const struct why *why)
+{
+    log_event(LOG_WARN, "ingest.ended", "peer=%s %s code=%s reason=\"%s\"",
+              rpc_call_peer(call->rpc), session_describe(call->session), rpc_code_name((int)code),
+              why->text);
+    rpc_call_finish(call->rpc, code, why->text);
+}
+
+static void take(struct ingest_call *call, const Heapfleet__V1__AgentMessage *message)
+{
+    struct ingest_calls *calls = call->calls;
+    struct why why = {""};
+    enum rpc_code code = RPC_OK;
+    enum session_next next = session_take(call->session, message, clock_wall_ms(),
+                                          ingest_writer_batch(calls->writer), &code, &why);
+    uint64_t handled = session_handled_sequence(call->session);
+    if (message->sequence != 0 && handled == message->sequence)
+        ingest_writer_note(calls->writer, &call->ticket, call->rpc, session_agent_id(call->session),
+                           handled);
+    log_refusal(call);
+    if (next == SESSION_END)
+        end_call(call, code, &why);
+    else if (next == SESSION_READ)
+        read_next(call);
+    ingest_writer_nudge(calls->writer);
+}
+
+void ingest_call_message(struct rpc_call *rpc, const uint8_t *data, size_t size)
+{
+    struct ingest_call *call = rpc_call_data(rpc);
+    struct arena *scratch = &call->calls->scratch;
+    ProtobufCMessage *message = NULL;
+    struct why why = {""};
+    enum status status =
+        wire_unpack(&heapfleet__v1__agent_message__descriptor, data, size, scratch, &message, &why);
+    if (status == STATUS_OK && rpc_call_unsent_bytes(rpc) > UNSENT_BYTES_MAX) {
+        why_set(&why, "the agent does not read what it is sent");
+        status = STATUS_LIMIT;
+    }
+    if (status == STATUS_OK)
+        take(call, (const Heapfleet__V1__AgentMessage *)message);
+    else
+        end_call(call, rpc_code_of_status(status), &why);
+    arena_reset(scratch);
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+static void take_agent(struct ingest_call *call)
+{
+    const struct ingest_lookup *lookup = &call->lookup;
+    if (lookup->status != STATUS_OK) {
+        end_call(call, RPC_UNAVAILABLE, &lookup->why);
+        return;
+    }
+    log_event(LOG_INFO, "agent.here", "peer=%s %s", rpc_call_peer(call->rpc),
+              session_describe(call->session));
+    session_agent_found(call->session, lookup->committed_sequence);
+    read_next(call);
+}
+
+static void take_process(struct ingest_call *call)
+{
+    struct ingest_lookup *lookup = &call->lookup;
+    if (lookup->status == STATUS_OK)
+        session_instance_opened(call->session, &lookup->state);
+    else
+        session_instance_failed(call->session, lookup->why.text);
+    log_refusal(call);
+    read_next(call);
+}
+
+void ingest_call_answered(struct ingest_lookup *lookup)
+{
+    struct ingest_call *call =
+        (struct ingest_call *)((char *)lookup - offsetof(struct ingest_call, lookup));
+    call->is_waiting = 0;
+    if (rpc_call_is_closed(call->rpc)) {
+        if (lookup->status == STATUS_OK && !lookup->is_agent)
+            instance_state_done(&lookup->state);
+        free_call(call);
+    } else if (lookup->status == STATUS_CANCELED) {
+        rpc_call_finish(call->rpc, RPC_UNAVAILABLE, "this collector is shutting down");
+    } else if (lookup->is_agent) {
+        take_agent(call);
+    } else {
+        take_process(call);
+    }
+}

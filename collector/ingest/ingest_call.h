@@ -1,0 +1,54 @@
+/*
+ * One stream of one agent: between the rpc server's callbacks and the session. Owned by the
+ * ingest's list from `opened` to its end, which is when the call has closed and no look-up is under
+ * way.
+ *
+ * The next message is asked for only when the session wants one and the writer has room: that is
+ * how a database that is slow, or away, holds the agents back.
+ */
+#ifndef COLLECTOR_INGEST_INGEST_CALL_H
+#define COLLECTOR_INGEST_INGEST_CALL_H
+
+#include "arena.h"
+#include "ingest_opener.h"
+#include "ingest_writer.h"
+#include "rpc_server.h"
+#include "session.h"
+
+struct ingest_call {
+    struct ingest_call *next, *previous; /* in ingest_calls.first */
+    struct ingest_calls *calls;
+    struct rpc_call *rpc; /* held */
+    struct session *session;
+    struct ingest_lookup lookup;
+    struct ingest_ticket ticket;
+    int is_waiting; /* for the answer to `lookup` */
+    int is_stalled; /* the next message was not asked for because the writer was full */
+    int has_said_refusal;
+};
+
+/* What all streams share; the ingest's. */
+struct ingest_calls {
+    struct ingest_call *first;
+    uint32_t count;
+    struct session_limits limits;
+    struct ingest_writer *writer;
+    struct ingest_opener *opener;
+    struct arena scratch; /* of the message at hand */
+    int is_ready;         /* 0: streams that come wait for ingest_calls_resume */
+    int is_draining;
+};
+
+/* The rpc server's callbacks. */
+void ingest_call_opened(struct ingest_calls *calls, struct rpc_call *rpc);
+void ingest_call_message(struct rpc_call *rpc, const uint8_t *data, size_t size);
+void ingest_call_half_closed(struct rpc_call *rpc);
+void ingest_call_closed(struct rpc_call *rpc);
+
+void ingest_call_answered(struct ingest_lookup *lookup);
+
+/* Ask the stalled streams for their next messages, if there is room. */
+void ingest_calls_resume(struct ingest_calls *calls);
+void ingest_calls_finish(struct ingest_calls *calls, enum rpc_code code, const char *text);
+
+#endif

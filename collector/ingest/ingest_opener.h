@@ -1,0 +1,52 @@
+/*
+ * Questions that streams have for the database before they can go on: how far an agent run is
+ * stored, and where a process stands. Asked one after the other on a worker; while the database is
+ * away they wait, in order, and are asked again with growing pauses.
+ *
+ * Everything runs on the rpc thread, but the look-up itself.
+ */
+#ifndef COLLECTOR_INGEST_INGEST_OPENER_H
+#define COLLECTOR_INGEST_INGEST_OPENER_H
+
+#include "arena.h"
+#include "loop.h"
+#include "store.h"
+
+struct ingest_opener;
+
+/* One question; the memory is the asker's until it is answered. */
+struct ingest_lookup {
+    struct ingest_lookup *next;
+    int is_agent; /* the question: an agent's high water, else a process */
+    uint8_t agent_id[ID_BYTES];
+    struct process_identity identity; /* its texts are in `texts` */
+    struct arena texts;
+    enum status status; /* the answer; CANCELED: we are about to end */
+    struct why why;
+    uint64_t committed_sequence;
+    struct instance_state state; /* the asker's when status is OK */
+};
+
+struct ingest_opener_options {
+    struct db *db; /* used on the worker only */
+    struct worker *worker;
+    void (*post)(void *user, call_fn *fn, void *arg); /* run fn(arg) on the rpc thread */
+    void (*answered)(void *user, struct ingest_lookup *lookup);
+    void *user;
+};
+
+struct ingest_opener *ingest_opener_new(const struct ingest_opener_options *options);
+void ingest_opener_free(struct ingest_opener *opener); /* when nothing is asked */
+
+void ingest_opener_ask_agent(struct ingest_opener *opener, struct ingest_lookup *lookup,
+                             const uint8_t agent_id[ID_BYTES]);
+/* Copies the identity. */
+void ingest_opener_ask_process(struct ingest_opener *opener, struct ingest_lookup *lookup,
+                               const struct process_identity *identity);
+
+/* To be called regularly: asks again when a pause is over. */
+void ingest_opener_tick(struct ingest_opener *opener);
+/* Answer CANCELED to everything that waits, and to what comes. */
+void ingest_opener_cancel(struct ingest_opener *opener);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * One process of one agent's stream: its types, and the heap at the end of its chain of snapshots.
+ *
+ * Pure: what is to be stored goes into a write batch.
+ */
+#ifndef COLLECTOR_INGEST_TRACKED_PROCESS_H
+#define COLLECTOR_INGEST_TRACKED_PROCESS_H
+
+#include <stdint.h>
+
+#include "store.h"
+#include "type_numbering.h"
+
+struct tracked_process {
+    uint32_t number; /* the agent's */
+    char *rejected;  /* why nothing of it is taken; NULL: it is */
+    uint8_t uuid[ID_BYTES];
+    int64_t service_id, instance_id;
+    uint64_t last_sequence; /* newest snapshot in the database, or on the way there */
+    struct type_numbering types;
+    /* The heap in the agent's numbering. */
+    struct heap_values heap;
+    uint64_t heap_sequence; /* the snapshot that it is; 0: none, a keyframe must come */
+    /* The heap in the stored numbering, while that is another one; and before the first snapshot.
+     */
+    struct heap_values stored;
+    uint64_t stored_sequence;
+    uint32_t since_keyframe; /* deltas stored on this stream behind a keyframe */
+};
+
+struct tracked_process *tracked_process_new(uint32_t number, const uint8_t uuid[ID_BYTES]);
+void tracked_process_free(struct tracked_process *process);
+
+/* From now on nothing of it is taken. */
+void tracked_process_reject(struct tracked_process *process, const char *reason);
+
+/* Where it stands in the database. `state` is emptied. */
+void tracked_process_place(struct tracked_process *process, struct instance_state *state);
+
+enum status tracked_process_define(struct tracked_process *process, uint32_t first_index,
+                                   const char *const *names, uint32_t count,
+                                   struct write_batch *batch, struct why *why) MUST_CHECK;
+
+/*
+ * Add a snapshot: `row` is complete but for ids, types, totals and body, which are filled in from
+ * `body`. GONE: it builds on a snapshot that is not the end of the chain. INVALID: what it says is
+ * wrong. In both cases a keyframe is needed next, and nothing was stored.
+ */
+enum status tracked_process_snapshot(struct tracked_process *process, struct snapshot_row *row,
+                                     struct write_batch *batch, struct why *why) MUST_CHECK;
+
+#endif

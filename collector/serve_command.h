@@ -1,0 +1,11 @@
+/*
+ * `heapfleet-collector serve` and `heapfleet-collector migrate`. argv[0] is the command's own word.
+ * Each returns the exit code of the program.
+ */
+#ifndef COLLECTOR_SERVE_COMMAND_H
+#define COLLECTOR_SERVE_COMMAND_H
+
+int serve_command(int argc, char **argv);
+int migrate_command(int argc, char **argv);
+
+#endif

@@ -1,0 +1,457 @@
+"""The collector from outside: agents played by hand, real PostgreSQL, real signals."""
+import os
+import subprocess
+import threading
+import time
+
+import grpc
+import pytest
+
+from agent_client import Process, Stream, ask, history, ingest, query
+from collector_process import PROGRAM, Collector
+
+
+@pytest.fixture(scope="module")
+def collector():
+    with Collector() as running:
+        yield running
+
+
+def start_sequence():
+    return int(time.time() * 1000) * 1024
+
+
+def send_growth(stream, process, first, count):
+    """`count` snapshots from number `first` on, whose item count is how many there were."""
+    for i in range(count):
+        items = process.values[0][0] + 1
+        process.values = [(items, items * 56), (10, 600)]
+        stream.outgoing.put(process.snapshot(first + i))
+    return first + count - 1
+
+
+# ---- storing -----------------------------------------------------------------------------------
+
+def test_what_is_acknowledged_is_in_the_history(collector):
+    stream, process = Stream(collector.address), Process(1, service="plain")
+    assert stream.wait_welcome().committed_sequence == 0
+    process.announce(stream)
+    first = start_sequence()
+    last = send_growth(stream, process, first, 50)
+    stream.wait_ack(last)
+    stream.close()
+    assert history(collector.address, "plain", "app.Item") == [
+        (first + i, i + 1) for i in range(50)]
+
+
+def test_sent_twice_is_stored_once(collector):
+    stream, process = Stream(collector.address), Process(1, service="twice")
+    process.announce(stream)
+    first = start_sequence()
+    send_growth(stream, process, first, 20)
+    stream.wait_ack(first + 19)
+    stream.close()
+    again = Stream(collector.address, agent_id=stream.agent_id)
+    assert again.wait_welcome().committed_sequence == first + 19
+    repeated = Process(1, service="twice", uuid=process.uuid, started_ms=process.started_ms)
+    repeated.announce(again)
+    send_growth(again, repeated, first, 30)
+    again.wait_ack(first + 29)
+    again.close()
+    assert not again.refused
+    assert history(collector.address, "twice", "app.Item") == [
+        (first + i, i + 1) for i in range(30)]
+
+
+def test_both_streams_of_a_reconnect_may_send_the_same(collector):
+    """The old stream's facts are still on their way when the new one sends them again."""
+    process = Process(1, service="overlap")
+    first, agent_id = start_sequence(), os.urandom(16)
+    streams = [Stream(collector.address, agent_id=agent_id) for _ in range(4)]
+    for stream in streams:
+        copy = Process(1, service="overlap", uuid=process.uuid, started_ms=process.started_ms)
+        copy.announce(stream)
+        send_growth(stream, copy, first, 100)
+    for stream in streams:
+        stream.wait_ack(first + 99)
+        stream.close()
+    assert history(collector.address, "overlap", "app.Item") == [
+        (first + i, i + 1) for i in range(100)]
+
+
+def test_a_restarted_agent_may_number_the_types_anew(collector):
+    stream = Stream(collector.address)
+    process = Process(1, service="renumber", names=("app.Item", "str"))
+    process.announce(stream)
+    first = start_sequence()
+    send_growth(stream, process, first, 5)
+    stream.wait_ack(first + 4)
+    stream.close()
+    for run in range(2):  # a new run, then the same run over a new stream
+        stream = Stream(collector.address)
+        other = Process(9, service="renumber", uuid=process.uuid, started_ms=process.started_ms,
+                        names=("dict", "str", "app.Item"))
+        other.announce(stream)
+        start = first + 1000 * (run + 1)
+        for i in range(5):
+            other.values = [(1, 64), (10, 600), (100 * (run + 1) + i, 56)]
+            stream.outgoing.put(other.snapshot(start + i))
+        stream.wait_ack(start + 4)
+        stream.close()
+        again = Stream(collector.address, agent_id=stream.agent_id)
+        other.announce(again)
+        for i in range(5, 8):
+            other.values = [(1, 64), (10, 600), (100 * (run + 1) + i, 56)]
+            again.outgoing.put(other.snapshot(start + i))
+        again.wait_ack(start + 7)
+        again.close()
+        assert not stream.refused and not again.refused
+    counts = [count for _, count in history(collector.address, "renumber", "app.Item")]
+    assert counts == [1, 2, 3, 4, 5] + [100 + i for i in range(8)] + [200 + i for i in range(8)]
+    assert {c for _, c in history(collector.address, "renumber", "dict")} >= {1}
+
+
+def test_the_end_of_a_stream_says_its_last_ack(collector):
+    stream, process = Stream(collector.address), Process(1, service="goodbye")
+    process.announce(stream)
+    first = start_sequence()
+    send_growth(stream, process, first, 3)
+    stream.send(sequence=first + 3, process_ended=ingest.ProcessEnded(
+        process=1, time_ms=int(time.time() * 1000), reason=ingest.END_REASON_OOM_KILLED))
+    stream.half_close()
+    assert stream.wait_end() == grpc.StatusCode.OK
+    assert stream.acknowledged == first + 3
+    deployments = ask(collector.address, "ListDeployments", query.ListDeploymentsRequest(
+        service=query.ServiceRef(name="goodbye")), query.ListDeploymentsResponse).deployments
+    assert [d.oom_kills for d in deployments] == [1]
+
+
+# ---- refusing ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("protocol,who", [(0, "agent"), (2, "collector")])
+def test_another_protocol_is_refused(collector, protocol, who):
+    stream = Stream(collector.address, protocol=protocol)
+    assert stream.wait_end() == grpc.StatusCode.FAILED_PRECONDITION
+    assert stream.error.details() == (f"this collector speaks heapfleet protocol 1, the agent "
+                                      f"speaks {protocol}: upgrade the {who}")
+
+
+def test_a_gap_in_the_chain_is_refused_and_a_keyframe_mends_it(collector):
+    stream, process = Stream(collector.address), Process(7, service="gap")
+    process.announce(stream)
+    first = start_sequence()
+    send_growth(stream, process, first, 3)
+    process.snapshot(first + 3)  # never sent
+    send_growth(stream, process, first + 4, 1)
+    stream.wait(lambda: stream.requests)
+    assert stream.requests == [7]
+    assert list(stream.refused) == [first + 4]
+    stream.outgoing.put(process.snapshot(first + 5, whole=True))
+    send_growth(stream, process, first + 6, 2)
+    stream.wait_ack(first + 7)
+    stream.close()
+    sequences = [s for s, _ in history(collector.address, "gap", "app.Item")]
+    assert sequences == [first, first + 1, first + 2, first + 5, first + 6, first + 7]
+
+
+HOSTILE_SNAPSHOTS = {
+    "empty": dict(body=b""),
+    "garbage": dict(body=b"\xff" * 100),
+    "truncated": dict(body=b"\x10\x02\x01"),
+    "trailing": dict(body=b"\x10\x02\x01\x01\x01\x01\x00"),
+    "too many types": dict(body=b"\x10\x81\x80\x01" + b"\x00" * 40000),
+    "types without names": dict(body=b"\x10\x05" + b"\x01" * 10),
+    "huge count": dict(body=b"\x10\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01"),
+    "delta as keyframe": dict(body=b"\x11\x01"),
+    "keyframe with a base": dict(body=b"\x10\x01\x01\x01", base_sequence=5),
+    "unknown base": dict(body=b"\x11\x01", base_sequence=5),
+    "future": dict(body=b"\x10\x01\x01\x01", time_ms=2**62),
+    "past": dict(body=b"\x10\x01\x01\x01", time_ms=-2**62),
+    "number too large": dict(body=b"\x10\x01\x01\x01", rss_anon_bytes=2**64 - 1),
+    "coverage": dict(body=b"\x10\x01\x01\x01", coverage=10001),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_SNAPSHOTS)
+def test_a_wrong_snapshot_is_refused_alone(collector, what):
+    stream, process = Stream(collector.address), Process(1, service="hostile")
+    process.announce(stream)
+    first = start_sequence()
+    fields = {"process": 1, "time_ms": int(time.time() * 1000), **HOSTILE_SNAPSHOTS[what]}
+    stream.send(sequence=first, snapshot=ingest.Snapshot(**fields))
+    stream.outgoing.put(process.snapshot(first + 1, whole=True))
+    stream.wait_ack(first + 1)
+    assert list(stream.refused) == [first]
+    assert stream.refused[first]
+    stream.close()
+
+
+HOSTILE_PROCESSES = {
+    "no service": dict(service=""),
+    "long service": dict(service="x" * 513),
+    "long image": dict(image="x" * 10000),
+    "future": dict(started_ms=2**62),
+    "before time": dict(started_ms=-1),
+    "many attributes": dict(
+        attributes=[ingest.Attribute(key=f"k{i}", value="v") for i in range(65)]),
+    "long attribute": dict(attributes=[ingest.Attribute(key="k", value="v" * 513)]),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_PROCESSES)
+def test_a_wrong_process_is_refused_and_its_neighbour_is_not(collector, what):
+    stream, good = Stream(collector.address), Process(2, service="neighbour")
+    fields = {"process": 1, "instance_id": os.urandom(16), "service": "wrong",
+              "started_ms": int(time.time() * 1000), **HOSTILE_PROCESSES[what]}
+    stream.send(process_started=ingest.ProcessStarted(**fields))
+    stream.send(type_definitions=ingest.TypeDefinitions(process=1, names=["a"]))
+    good.announce(stream)
+    first = start_sequence()
+    stream.send(sequence=first, snapshot=ingest.Snapshot(
+        process=1, time_ms=int(time.time() * 1000), body=b"\x10\x01\x01\x01"))
+    stream.outgoing.put(good.snapshot(first + 1))
+    stream.wait_ack(first + 1)
+    assert list(stream.refused) == [first]
+    stream.close()
+
+
+HOSTILE_TYPES = {
+    "hole": dict(first_index=5, names=["a"]),
+    "twice": dict(first_index=0, names=["a", "a"]),
+    "empty name": dict(first_index=0, names=[""]),
+    "long name": dict(first_index=0, names=["x" * 513]),
+    "index at the end of numbers": dict(first_index=2**32 - 1, names=["a"]),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_TYPES)
+def test_wrong_types_reject_their_process_only(collector, what):
+    stream, bad, good = Stream(collector.address), Process(1, names=[]), Process(2)
+    bad.announce(stream)
+    good.announce(stream)
+    stream.send(type_definitions=ingest.TypeDefinitions(process=1, **HOSTILE_TYPES[what]))
+    first = start_sequence()
+    stream.outgoing.put(bad.snapshot(first))
+    stream.outgoing.put(good.snapshot(first + 1))
+    stream.wait_ack(first + 1)
+    assert list(stream.refused) == [first]
+    stream.close()
+
+
+def test_facts_of_unknown_processes_are_refused(collector):
+    stream = Stream(collector.address)
+    first = start_sequence()
+    stream.send(sequence=first, snapshot=ingest.Snapshot(process=5, body=b"\x10\x00"))
+    stream.send(sequence=first + 1, process_ended=ingest.ProcessEnded(process=6))
+    stream.wait_ack(first + 1)
+    assert set(stream.refused) == {first, first + 1}
+    stream.close()
+
+
+def protocol_errors():
+    started = ingest.ProcessStarted(process=1, instance_id=b"x" * 16, service="s")
+    hello = ingest.Hello(protocol=1, agent_id=b"y" * 16)
+    snapshot = ingest.Snapshot(process=1)
+    message = ingest.AgentMessage
+    now = start_sequence()
+    return {
+        "no hello": (False, [message(process_started=started)],
+                     grpc.StatusCode.FAILED_PRECONDITION),
+        "two hellos": (True, [message(hello=hello)], grpc.StatusCode.INVALID_ARGUMENT),
+        "short agent id": (False, [message(hello=ingest.Hello(protocol=1, agent_id=b"x"))],
+                           grpc.StatusCode.INVALID_ARGUMENT),
+        "process 0": (True, [message(process_started=ingest.ProcessStarted(
+            instance_id=b"x" * 16, service="s"))], grpc.StatusCode.INVALID_ARGUMENT),
+        "short instance id": (True, [message(process_started=ingest.ProcessStarted(
+            process=1, instance_id=b"x", service="s"))], grpc.StatusCode.INVALID_ARGUMENT),
+        "one number, two processes": (True, [
+            message(process_started=started), message(process_started=ingest.ProcessStarted(
+                process=1, instance_id=b"z" * 16, service="s"))],
+            grpc.StatusCode.INVALID_ARGUMENT),
+        "types of nobody": (True, [message(type_definitions=ingest.TypeDefinitions(process=3))],
+                            grpc.StatusCode.INVALID_ARGUMENT),
+        "sequence 0": (True, [message(snapshot=snapshot)], grpc.StatusCode.INVALID_ARGUMENT),
+        "sequence repeats": (True, [message(sequence=now, snapshot=snapshot)] * 2,
+                             grpc.StatusCode.INVALID_ARGUMENT),
+        "sequence of the far future": (True, [message(sequence=2**63, snapshot=snapshot)],
+                                       grpc.StatusCode.INVALID_ARGUMENT),
+        "not protobuf": (True, [b"\xff\xff\xff\xff"], grpc.StatusCode.INVALID_ARGUMENT),
+        "not UTF-8": (True, [message(process_started=ingest.ProcessStarted(
+            process=1, instance_id=b"x" * 16, service="QQQQ")).SerializeToString().replace(
+                b"QQQQ", b"Q\xff\xfeQ")], grpc.StatusCode.INVALID_ARGUMENT),
+        "too large": (True, [b"\x00" * 300000], grpc.StatusCode.RESOURCE_EXHAUSTED),
+        "swells when unpacked": (True, [message(type_definitions=ingest.TypeDefinitions(
+            process=1, names=[""] * 120000)).SerializeToString()], None),
+    }
+
+
+@pytest.mark.parametrize("what", protocol_errors())
+def test_a_broken_stream_ends_alone(collector, what):
+    hello, messages, code = protocol_errors()[what]
+    neighbour, process = Stream(collector.address), Process(1, service="beside")
+    process.announce(neighbour)
+    first = start_sequence()
+    send_growth(neighbour, process, first, 1)
+    stream = Stream(collector.address, hello=hello)
+    for message in messages:
+        stream.outgoing.put(message)
+    ended_with = stream.wait_end()
+    assert ended_with == code or code is None and ended_with != grpc.StatusCode.OK
+    assert stream.error.details()
+    send_growth(neighbour, process, first + 1, 1)
+    neighbour.wait_ack(first + 1)
+    neighbour.close()
+    stream.close()
+
+
+def test_more_processes_than_the_limit_end_the_stream(collector):
+    stream = Stream(collector.address)
+    for number in range(1, 4099):
+        stream.send(process_started=ingest.ProcessStarted(
+            process=number, instance_id=os.urandom(16), service=""))
+    assert stream.wait_end() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    stream.close()
+
+
+# ---- ending ------------------------------------------------------------------------------------
+
+def test_sigterm_commits_acknowledges_and_leaves(tmp_path):
+    with Collector() as collector:
+        stream, process = Stream(collector.address), Process(1, service="drain")
+        process.announce(stream)
+        first = start_sequence()
+        send_growth(stream, process, first, 1)
+        stream.wait_ack(first)
+        send_growth(stream, process, first + 1, 50)
+        assert collector.stop() == 0, collector.log()
+        assert stream.wait_end() == grpc.StatusCode.UNAVAILABLE
+        acknowledged = stream.acknowledged
+        collector.start()
+        stored = history(collector.address, "drain", "app.Item")
+        assert stored[-1][0] >= acknowledged
+        assert stored == [(first + i, i + 1) for i in range(len(stored))]
+
+
+class Sender(threading.Thread):
+    """An agent that never gives up: reconnects, and resends what was not acknowledged."""
+
+    def __init__(self, address, number, total):
+        super().__init__(daemon=True)
+        self.address, self.total = address, total
+        self.process = Process(number, service="chaos", version=f"v{number}")
+        self.first, self.agent_id = start_sequence(), os.urandom(16)
+        self.acknowledged = self.first - 1
+        self.problems = []
+
+    def run(self):
+        while self.acknowledged < self.first + self.total - 1:
+            stream = Stream(self.address, agent_id=self.agent_id)
+            try:
+                self.session(stream)
+            except AssertionError:
+                time.sleep(0.1)
+            self.acknowledged = max(self.acknowledged, stream.acknowledged)
+            self.problems += stream.refused.values()
+            stream.close()
+
+    def session(self, stream):
+        committed = stream.wait_welcome().committed_sequence
+        if committed and committed < self.acknowledged:
+            self.problems.append("an acknowledged fact is not committed")
+        done = max(committed, self.acknowledged, self.first - 1) - self.first + 1
+        self.process.announce(stream)
+        self.process.values = [(done, done * 56), (10, 600)]
+        self.process.base = (self.first + done - 1, list(self.process.values)) if done else None
+        while done < self.total:
+            count = min(20, self.total - done)
+            send_growth(stream, self.process, self.first + done, count)
+            done += count
+            if done > 60:
+                stream.wait_ack(self.first + done - 60)
+        stream.wait_ack(self.first + self.total - 1)
+
+
+def test_kill_of_the_collector_loses_nothing_acknowledged():
+    with Collector() as collector:
+        port = collector.address
+        senders = [Sender(port, number, 3000) for number in range(1, 5)]
+        for sender in senders:
+            sender.start()
+        for _ in range(4):
+            before = sum(s.acknowledged - s.first for s in senders)
+            time.sleep(0.3)
+            collector.kill()
+            collector.start(listen=port)
+            assert sum(s.acknowledged - s.first for s in senders) >= before
+        for sender in senders:
+            sender.join(120)
+            assert not sender.is_alive(), collector.log()
+            assert not sender.problems
+        for sender in senders:
+            assert history(port, "chaos", "app.Item", sender.process.version) == [
+                (sender.first + i, i + 1) for i in range(3000)]
+
+
+def test_the_database_may_die_and_come_back():
+    with Collector() as collector:
+        senders = [Sender(collector.address, number, 3000) for number in range(1, 3)]
+        for sender in senders:
+            sender.start()
+        for _ in range(3):
+            time.sleep(0.3)
+            pid = (collector.folder / "data/postgres/postmaster.pid").read_text().split()[0]
+            os.kill(int(pid), 9)
+            time.sleep(1)
+        for sender in senders:
+            sender.join(120)
+            assert not sender.is_alive(), collector.log()
+            assert not sender.problems
+            assert history(collector.address, "chaos", "app.Item", sender.process.version) == [
+                (sender.first + i, i + 1) for i in range(3000)]
+
+
+# ---- the command line --------------------------------------------------------------------------
+
+def run(*arguments, **environment):
+    clean = {k: v for k, v in os.environ.items()
+             if not k.startswith(("PG", "HEAPFLEET_", "DATABASE_URL"))}
+    return subprocess.run([str(PROGRAM), *arguments], capture_output=True, text=True, timeout=60,
+                          env={**clean, **environment})
+
+
+@pytest.mark.parametrize("arguments,code,words", [
+    (["--version"], 0, "heapfleet-collector "),
+    (["--help"], 0, "serve"),
+    (["serve", "--help"], 0, "--data-dir"),
+    ([], 2, "usage"),
+    (["sevre"], 2, "there is no command"),
+    (["serve", "--lisen", "x"], 2, "--listen"),
+    (["serve", "--listen", "nonsense"], 2, "nonsense"),
+    (["serve", "--listen", "0.0.0.0:0", "--data-dir", "/nowhere"], 2, "--insecure"),
+    (["serve", "--dsn", "x", "--data-dir", "y"], 2, "one of them"),
+    (["serve", "--horizon", "soon"], 2, "soon"),
+    (["serve", "--log-level", "loud"], 2, "--log-level"),
+    (["serve", "--listen", "127.0.0.1:0", "--dsn", "host=/nonexistent"], 1, "/nonexistent"),
+    (["serve", "--listen", "127.0.0.1:0", "--postgres-bin", "/nonexistent",
+      "--data-dir", "build/never"], 1, "/nonexistent"),
+    (["migrate"], 2, "--dsn"),
+])
+def test_the_command_line_says_what_is_wrong(arguments, code, words):
+    result = run(*arguments)
+    assert result.returncode == code, result.stderr
+    assert words in result.stdout + result.stderr
+    if code:
+        assert result.stderr.startswith(("heapfleet-collector: ", "usage", "20"))
+
+
+def test_two_collectors_do_not_share_a_data_directory(collector):
+    result = run("serve", "--listen", "127.0.0.1:0", "--data-dir", str(collector.folder / "data"))
+    assert result.returncode == 1
+    assert f"another collector (pid {collector.child.pid}) uses" in result.stderr
+
+
+def test_a_port_in_use_is_said(collector):
+    folder = collector.folder / "second"
+    result = run("serve", "--listen", collector.address, "--data-dir", str(folder))
+    assert result.returncode == 1
+    assert collector.address.split(":")[1] in result.stderr

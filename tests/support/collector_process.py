@@ -1,0 +1,81 @@
+"""A heapfleet-collector as a child of the test, with a private database, on a port of its own."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BIN = pathlib.Path(os.environ.get("HEAPFLEET_BIN", ROOT / "build/release/bin"))
+PROGRAM = BIN / "heapfleet-collector"
+
+
+def new_folder():
+    """A folder below the build directory that the database's user can reach too."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    folder = tempfile.mkdtemp(prefix="test-collector-", dir=ROOT / "build")
+    os.chmod(folder, 0o711)
+    return pathlib.Path(folder)
+
+
+class Collector:
+    def __init__(self, folder=None, options=(), environment=None):
+        self.owns_folder = folder is None
+        self.folder = folder or new_folder()
+        self.options = list(options)
+        self.environment = environment or {}
+        self.child = None
+        self.address = None
+        self.lines = []
+
+    def start(self, listen="127.0.0.1:0", seconds=60):
+        command = [str(PROGRAM), "serve", "--listen", listen, *self.options]
+        if "--dsn" not in self.options:
+            command += ["--data-dir", str(self.folder / "data")]
+        clean = {k: v for k, v in os.environ.items()
+                 if not k.startswith(("PG", "HEAPFLEET_", "DATABASE_URL"))}
+        self.child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,
+                                      env={**clean, **self.environment})
+        ready = threading.Event()
+        threading.Thread(target=self._follow, args=(self.child, ready), daemon=True).start()
+        deadline = time.monotonic() + seconds
+        while not ready.wait(0.05):
+            if self.child.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError("the collector did not start:\n" + self.log())
+        return self
+
+    def _follow(self, child, ready):
+        for line in child.stderr:
+            self.lines.append(line)
+            found = re.search(r"collector\.ready listen=(\S+)", line)
+            if found:
+                self.address = found.group(1)
+                ready.set()
+
+    def log(self):
+        return "".join(self.lines)
+
+    def kill(self):
+        """As an out-of-memory kill would: no goodbye."""
+        self.child.send_signal(signal.SIGKILL)
+        self.child.wait()
+
+    def stop(self, seconds=30):
+        self.child.send_signal(signal.SIGTERM)
+        return self.child.wait(seconds)
+
+    def remove(self):
+        if self.child and self.child.poll() is None:
+            self.stop()
+        if self.owns_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.remove()
