@@ -2,6 +2,7 @@
  *                      +-> ingest --> store-write, store-open (workers)
  *     rpc thread ------+
  *                      +-> query ---> query workers
+ *     sweeper ---> sweep (worker)
  *     main thread: loop of timers and signals; the embedded PostgreSQL is its child
  *
  * The end, in this order: ingest drains (commits, acknowledges, ends the streams), the loop stops,
@@ -22,6 +23,7 @@
 #include "query_service.h"
 #include "rpc_server.h"
 #include "store.h"
+#include "sweeper.h"
 #include "version.h"
 
 enum { WATCH_MS = 500, RPC_GRACE_MS = 5000 };
@@ -33,6 +35,7 @@ struct collector {
     struct ingest *ingest;
     struct query_service *query;
     struct rpc_server *server;
+    struct sweeper *sweeper;
     struct loop *loop;
     struct loop_timer *batch_timer, *watch_timer;
     struct loop_signal *terminate, *interrupt;
@@ -156,10 +159,14 @@ static void start_loop(struct collector *collector)
     loop_timer_start(collector->batch_timer, batch_ms, batch_ms);
     if (collector->embedded != NULL)
         loop_timer_start(collector->watch_timer, WATCH_MS, WATCH_MS);
+    const struct detect_config detect = {.horizon_ms = collector->config->horizon_ms};
+    collector->sweeper =
+        sweeper_new(collector->loop, collector->dsn, &detect, collector->config->sweep_every_ms);
 }
 
 static void stop_loop(struct collector *collector)
 {
+    sweeper_free(collector->sweeper);
     loop_timer_free(collector->batch_timer);
     loop_timer_free(collector->watch_timer);
     loop_signal_free(collector->terminate);
