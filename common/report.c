@@ -25,7 +25,8 @@ enum mark {
     MARK_NUMBER = 'n',
     MARK_GROWS = 'g',
     MARK_SHRINKS = 's',
-    MARK_NONE = 'e',
+    MARK_ZERO = '0', /* a rate that is none */
+    MARK_NONE = 'e', /* nothing is known */
 };
 
 enum status report_format_parse(const char *text, enum report_format *ret, struct why *why)
@@ -140,18 +141,19 @@ static const struct {
     [REPORT_PLAIN] = {append_plain, ""},     [REPORT_BYTES] = {append_bytes, ""},
     [REPORT_RATE] = {append_rate, "/h"},     [REPORT_BYTE_RATE] = {append_bytes, "/h"},
     [REPORT_TIME] = {append_local_time, ""}, [REPORT_DURATION] = {append_duration, ""},
-    [REPORT_SHARE] = {append_share, ""},
+    [REPORT_SHARE] = {append_share, ""},     [REPORT_BYTE_CHANGE] = {append_bytes, ""},
 };
 
-static int is_rate(enum report_unit unit)
+/* Shown with a sign and in colour. */
+static int is_signed(enum report_unit unit)
 {
-    return unit == REPORT_RATE || unit == REPORT_BYTE_RATE;
+    return unit == REPORT_RATE || unit == REPORT_BYTE_RATE || unit == REPORT_BYTE_CHANGE;
 }
 
-/* A rate that would be shown as zero is one. */
+/* What would be shown as zero is zero: neither growth nor shrinking. */
 static int rounds_to_zero(double value, enum report_unit unit)
 {
-    return fabs(value) < (unit == REPORT_BYTE_RATE ? 0.5 : 0.05);
+    return fabs(value) < (unit == REPORT_RATE ? 0.05 : 0.5);
 }
 
 void report_format_number(struct buf *ret, double value, enum report_unit unit)
@@ -160,17 +162,15 @@ void report_format_number(struct buf *ret, double value, enum report_unit unit)
         buf_append_byte(ret, '-');
         return;
     }
-    if (is_rate(unit) && rounds_to_zero(value, unit)) {
-        buf_append_text(ret, unit == REPORT_BYTE_RATE ? "0 B/h" : "0/h");
-        return;
-    }
     if (unit == REPORT_TIME) {
         append_local_time(ret, value);
         return;
     }
-    if (value < 0)
+    if (is_signed(unit) && rounds_to_zero(value, unit))
+        value = 0;
+    else if (value < 0)
         buf_append_byte(ret, '-');
-    else if (is_rate(unit))
+    else if (is_signed(unit))
         buf_append_byte(ret, '+');
     looks[unit].append(ret, fabs(value));
     buf_append_text(ret, looks[unit].suffix);
@@ -189,6 +189,14 @@ void report_begin(struct report *report, enum report_format format,
         buf_printf(&report->text, "%s%s", i > 0 ? "," : "", columns[i].key);
     if (format == REPORT_CSV)
         buf_append_byte(&report->text, '\n');
+}
+
+void report_hide_if_empty(struct report *report, const char *key)
+{
+    for (size_t i = 0; i < report->column_count; i++) {
+        if (strcmp(report->columns[i].key, key) == 0)
+            report->hidden_if_empty |= (uint32_t)1 << i;
+    }
 }
 
 static const struct report_column *begin_cell(struct report *report, enum mark mark)
@@ -254,7 +262,7 @@ static void append_csv(struct buf *ret, const char *text)
 
 void report_text(struct report *report, const char *text)
 {
-    (void)begin_cell(report, MARK_TEXT);
+    (void)begin_cell(report, *text != '\0' ? MARK_TEXT : MARK_NONE);
     if (report->format == REPORT_JSON)
         json_append_string(&report->text, text, strlen(text));
     else if (report->format == REPORT_CSV)
@@ -298,10 +306,10 @@ void report_none(struct report *report)
 
 static enum mark mark_of(double value, enum report_unit unit)
 {
-    if (!is_rate(unit))
+    if (!is_signed(unit))
         return MARK_NUMBER;
     if (rounds_to_zero(value, unit))
-        return MARK_NONE;
+        return MARK_ZERO;
     return value > 0 ? MARK_GROWS : MARK_SHRINKS;
 }
 
@@ -366,6 +374,8 @@ void report_double(struct report *report, double value)
 struct layout {
     size_t width[COLUMNS_MAX];
     int to_the_right[COLUMNS_MAX];
+    int shown[COLUMNS_MAX];
+    size_t last; /* column that is shown */
 };
 
 static void measure(const struct report *report, struct layout *ret)
@@ -375,6 +385,7 @@ static void measure(const struct report *report, struct layout *ret)
         const struct report_column *column = &report->columns[i];
         ret->width[i] = utf8_columns(column->title, strlen(column->title));
         ret->to_the_right[i] = column->unit != REPORT_PLAIN && column->unit != REPORT_TIME;
+        ret->shown[i] = (report->hidden_if_empty >> i & 1) == 0 || report->rows == 0;
     }
     for (size_t i = 0; i < report->rows * report->column_count; i++) {
         size_t column = i % report->column_count;
@@ -384,18 +395,25 @@ static void measure(const struct report *report, struct layout *ret)
             ret->width[column] = width;
         if (*cell == MARK_NUMBER && report->columns[column].unit != REPORT_TIME)
             ret->to_the_right[column] = 1;
+        if (*cell != MARK_NONE)
+            ret->shown[column] = 1;
         cell += size + 1;
     }
+    ret->last = 0;
+    for (size_t i = 0; i < report->column_count; i++)
+        ret->last = ret->shown[i] ? i : ret->last;
 }
 
-static void append_cell(const struct layout *layout, size_t column, int is_last, const char *text,
+static void append_cell(const struct layout *layout, size_t column, const char *text,
                         const char *colour, struct buf *ret)
 {
+    if (!layout->shown[column])
+        return;
     int blanks = (int)(layout->width[column] - utf8_columns(text, strlen(text)));
     if (layout->to_the_right[column])
         buf_printf(ret, "%*s", blanks, "");
     buf_printf(ret, "%s%s%s", colour, text, *colour != '\0' ? "\033[0m" : "");
-    if (is_last)
+    if (column == layout->last)
         buf_append_byte(ret, '\n');
     else
         buf_printf(ret, "%*s", GAP_COLUMNS + (layout->to_the_right[column] ? 0 : blanks), "");
@@ -408,6 +426,7 @@ static const char *colour_of(char mark)
         return "\033[31m";
     case MARK_SHRINKS:
         return "\033[32m";
+    case MARK_ZERO:
     case MARK_NONE:
         return "\033[2m";
     default:
@@ -419,13 +438,11 @@ static void append_table(const struct report *report, int colours, struct buf *r
 {
     struct layout layout;
     measure(report, &layout);
-    size_t last = report->column_count - 1;
-    for (size_t i = 0; i <= last; i++)
-        append_cell(&layout, i, i == last, report->columns[i].title, colours ? "\033[1m" : "", ret);
+    for (size_t i = 0; i < report->column_count; i++)
+        append_cell(&layout, i, report->columns[i].title, colours ? "\033[1m" : "", ret);
     const char *cell = (const char *)report->text.data;
     for (size_t i = 0; i < report->rows * report->column_count; i++) {
-        size_t column = i % report->column_count;
-        append_cell(&layout, column, column == last, cell + 1, colours ? colour_of(*cell) : "",
+        append_cell(&layout, i % report->column_count, cell + 1, colours ? colour_of(*cell) : "",
                     ret);
         cell += strlen(cell) + 1;
     }

@@ -31,8 +31,9 @@ enum report_unit {
     REPORT_BYTE_RATE, /* table: "+1.2 MB/h" */
     REPORT_TIME, /* milliseconds since 1970; table: local "2026-11-22 09:20:46"; JSON and CSV: UTC
                     text. 0: unknown, an empty cell */
-    REPORT_DURATION, /* milliseconds; table: "3d 4h" */
-    REPORT_SHARE,    /* 0..1; table: "97 %" */
+    REPORT_DURATION,    /* milliseconds; table: "3d 4h" */
+    REPORT_BYTE_CHANGE, /* bytes with sign, table: "+1.2 MB" */
+    REPORT_SHARE,       /* 0..1; table: "97 %" */
 };
 
 struct report_column {
@@ -47,8 +48,8 @@ struct report {
     size_t column_count;
     size_t next; /* column of the next cell */
     size_t rows;
-    struct buf
-        text; /* JSON, CSV: the output so far. table: the cells, marked, each with a final zero */
+    uint32_t hidden_if_empty; /* bit i: column i */
+    struct buf text; /* JSON, CSV: all so far. table: the cells, marked, each with a final zero */
 };
 
 /* "table", "json", "csv". STATUS_USAGE otherwise. */
@@ -57,6 +58,8 @@ enum status report_format_parse(const char *text, enum report_format *ret,
 
 void report_begin(struct report *report, enum report_format format,
                   const struct report_column *columns, size_t column_count);
+/* A table leaves the column out when all its cells are empty. After report_begin. */
+void report_hide_if_empty(struct report *report, const char *key);
 void report_text(struct report *report, const char *text);
 /* Several texts in a cell: an array in JSON, else with commas between. */
 void report_texts(struct report *report, const char *const *texts, size_t count);

@@ -49,6 +49,9 @@ static void numbers_for_people(void **state)
         {3600000, REPORT_DURATION, "1h"},
         {273600000, REPORT_DURATION, "3d 4h"},
         {0.97, REPORT_SHARE, "97 %"},
+        {1.2e6, REPORT_BYTE_CHANGE, "+1.2 MB"},
+        {-999, REPORT_BYTE_CHANGE, "-999 B"},
+        {0.4, REPORT_BYTE_CHANGE, "0 B"},
         {(double)NAN, REPORT_BYTES, "-"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -122,6 +125,28 @@ static void colours(void **state)
     buf_done(&buf);
 }
 
+static void columns_that_are_empty(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"A  B  C\n1  -  -\n", "A  C\n1  -\n", "A\n1\n"};
+    for (size_t hidden = 0; hidden < 3; hidden++) {
+        static const struct report_column three[] = {
+            {"a", "A", REPORT_PLAIN}, {"b", "B", REPORT_PLAIN}, {"c", "C", REPORT_TIME}};
+        struct report report;
+        report_begin(&report, REPORT_TABLE, three, 3);
+        report_hide_if_empty(&report, "a");
+        for (size_t i = 0; i < hidden; i++)
+            report_hide_if_empty(&report, three[1 + i].key);
+        report_uint(&report, 1);
+        report_text(&report, "");
+        report_int(&report, 0);
+        struct buf buf = BUF_INIT;
+        report_finish(&report, NULL, 0, &buf);
+        assert_string_equal(buf_text(&buf), expected[hidden]);
+        buf_done(&buf);
+    }
+}
+
 static void json(void **state)
 {
     (void)state;
@@ -165,6 +190,7 @@ int main(void)
         cmocka_unit_test(numbers_for_people),
         cmocka_unit_test(tables),
         cmocka_unit_test(colours),
+        cmocka_unit_test(columns_that_are_empty),
         cmocka_unit_test(json),
         cmocka_unit_test(csv),
         cmocka_unit_test(formats),
