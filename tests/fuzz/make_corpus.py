@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""Writes the first corpus of every fuzz driver: small inputs that are good, or nearly.
+
+A file's name is the start of its bytes' hash, so that writing it again changes nothing. Files that
+are not of this script are findings: keep them.
+"""
+import hashlib
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+
+
+def varint(value):
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7f | 0x80)
+        value >>= 7
+    return bytes(out + bytes([value]))
+
+
+# ---- snapshot bodies: the size of each in two bytes before it ------------------------------------
+
+def zigzag(value):
+    return varint((value << 1 if value >= 0 else (-value << 1) - 1) & (2 ** 64 - 1))
+
+
+def keyframe(*values):
+    return b"\x10" + varint(len(values)) + b"".join(varint(n) for pair in values for n in pair)
+
+
+def delta(types, *entries):
+    return b"\x11" + varint(types) + b"".join(
+        varint(gap) + zigzag(change) + zigzag(residual) for gap, change, residual in entries)
+
+
+def bodies(*items):
+    return b"".join(struct.pack("<H", len(item)) + item for item in items)
+
+
+def snapshots():
+    first = keyframe((3, 300), (0, 0), (1000, 56000))
+    yield bodies(keyframe())
+    yield bodies(first, delta(3, (0, 1, 0), (1, -900, 0)))
+    yield bodies(first, delta(5, (3, 7, 448), (0, 1, 0)), delta(5, (0, -3, 0), (2, 0, -64)))
+    yield bodies(keyframe((1 << 48, 1 << 56)), delta(1, (0, -(1 << 48), 0)), delta(1, (0, 1, 1)))
+    yield bodies(first, delta(2, (0, 1, 0)), delta(3), keyframe((1, 2)))
+    yield bodies(first, delta(3, (0, 0, 0)), b"\x11\x03\x80\x00\x02\x00", b"\x12", b"\x10\x81")
+    yield bodies(keyframe(*[(i, i * 64) for i in range(400)]), delta(500, (499, 1, 64)))
+
+
+# ---- protobuf: the number of the descriptor before it --------------------------------------------
+
+def field(number, value):
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value & (2 ** 64 - 1))
+    if isinstance(value, float):
+        return varint(number << 3 | 1) + struct.pack("<d", value)
+    value = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def message(**fields):
+    """message(_1=..., _2=[...]): a list is a repeated field."""
+    out = b""
+    for name, value in fields.items():
+        for item in value if isinstance(value, list) else [value]:
+            out += field(int(name[1:]), item)
+    return out
+
+
+BODY = keyframe((3, 300), (5, 2500))
+AGENT_ID = bytes(range(16))
+HELLO = message(_1=0, _2=message(_1=1, _2=AGENT_ID, _3="0.1.0", _4="node-1"))
+STARTED = message(_3=message(
+    _1=1, _2=AGENT_ID[::-1], _3="shop", _5="v2", _6="prod", _7="node-1", _11=4711, _12="cpython",
+    _13="3.11.2", _14=1795341600000, _15=[message(_1="team", _2="a"), message(_1="tier", _2="b")]))
+TYPES = message(_4=message(_1=1, _2=0, _3=["str", "shop.Cart"]))
+SNAPSHOT = message(_1=1795341600000 * 1024 + 1, _5=message(
+    _1=1, _2=1795341601000, _4=BODY, _5=1 << 24, _7=1 << 25, _8=1 << 28, _9=12, _11=10000))
+CHANGE = message(_1=1795341600000 * 1024 + 2, _5=message(
+    _1=1, _2=1795341602000, _3=1795341600000 * 1024 + 1, _4=delta(2, (1, 4, 0))))
+ENDED = message(_1=1795341600000 * 1024 + 3, _6=message(_1=1, _2=1795341603000, _3=2))
+
+
+def wires():
+    service = message(_1="shop", _2="prod", _3="eu")
+    for item in (HELLO, STARTED, TYPES, SNAPSHOT, CHANGE, ENDED, b"", HELLO + STARTED, STARTED * 3):
+        yield b"\0" + item
+    yield b"\x80" + STARTED
+    yield b"\0" + message(_99="unknown", _3=message(_3=b"\xff\xfe", _15=b""))
+    for item in (message(_1=message(_1=1, _2="0.1.0", _3=77)), message(_2=message(_1=5)),
+                 message(_3=message(_1=5, _2="no")), message(_4=message(_1=1)),
+                 message(_5=message(_1=1000))):
+        yield b"\1" + item
+    for number, item in enumerate((
+            message(_1="prod"),
+            message(_1=[message(_1="shop", _4="v2", _5=2, _7=10, _8=640, _9=1)] * 2),
+            message(_1=service),
+            message(_1=message(_1="v1", _2=1, _3=2, _6=10, _8=3.5)),
+            message(_1=service, _2=2, _3=10, _4="v2"),
+            message(_1="v2", _2=1, _3=[message(_1="str", _2=1, _4=0.5)]),
+            message(_1=service, _2="str", _3=1, _4=2, _6=1, _8="00" * 16),
+            message(_1=1000, _2=[message(_1=1, _2=2, _3=3), message(_5="ab")]),
+            message(_1=service, _2="v1", _3="v2", _5=3),
+            message(_1=1, _4=[message(_1="str", _2=1.0, _9=-2.5)]),
+            message(_1=service),
+            message(_1=[message(_1="shop", _4="shop.Cart", _14=["dict", "list"])])), 2):
+        yield bytes([number]) + item
+
+
+# ---- text ------------------------------------------------------------------------------------------
+
+def parses():
+    return (b"0", b"4096", b"18446744073709551616", b"250ms", b"1.5m", b"30d", b"12MiB", b"1.5G",
+            b"64k", b"1e5", b"0x10", b".5", b"36525d", b"-1", b" 5", b"9007199254740992B")
+
+
+def options():
+    return (b"-c\nlocalhost:4777\n--interval=5s\n--count\n3\nshop", b"--intervall\n5s", b"-hx",
+            b"-a\nk=v\n-ak=w\n--attribute=x=y\n--\n-c", b"--spool-bytes\n1.5G\na\nb\nc\nd",
+            b"--count=-1", b"-c", b"-\n--help=no", b"-a\nx\n" * 70, b"--" + b"x" * 100)
+
+
+def texts():
+    numbers = struct.pack("<dq", 1234.5, 86400000)
+    for line in (b"str", "größe 漢字 🙂".encode(), b'"\\\t\x7f', b"\xed\xa0\x80\xf4\x90\x80\x80\xc0\xaf",
+                 "\u202eexe\u2066\u2028".encode(), b"=1+1,\"x\"", b"a\xcc\x81" * 3, b"deploymens"):
+        yield line + b"\n" + numbers
+    for number in (float("nan"), float("-inf"), -1e300, 0.04, 999.6, 1e18):
+        yield b"x\n" + struct.pack("<d", number)
+    for number in (-(1 << 63), (1 << 63) - 1, -1, 0):
+        yield b"x\n" + struct.pack("<q", number)
+
+
+STAT = (b"4711 (python3 (a) b) S 1 4711 4711 0 -1 4194304 9000 0 0 0 123 45 0 0 20 0 3 0 98765 "
+        b"200000000 5000 18446744073709551615 94000000000000 94000000100000 140720000000000 0 0\n")
+STATUS = (b"Name:\tpython3\nUid:\t1000\t1001\t1000\t1000\nNSpid:\t4711\t12\t1\nVmSwap:\t      16 kB\n"
+          b"RssAnon:\t    8192 kB\nCapEff:\t000001ffffffffff\nNoNewPrivs:\t0\nSeccomp:\t2\n")
+MAPS = (b"55d0c0000000-55d0c0200000 r--p 00000000 08:01 1234567      /usr/bin/python3.11\n"
+        b"55d0c2000000-55d0c2100000 rw-p 00000000 00:00 0            [heap]\n"
+        b"7f0000000000-7f0000021000 rw-s 00001000 00:1f 99           /dev/shm/a b (deleted)\n"
+        b"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0    [vsyscall]\n")
+
+
+def procs():
+    return (STAT, STAT.replace(b"python3 (a) b", b") S ("), b"1 (x) Z 0", STATUS,
+            b"NSpid:" + b"\t99999" * 40 + b"\nRssAnon: 99999999999999999999 kB\nUid:\n", MAPS,
+            b"no mapping\n" + MAPS[:60], MAPS[:80] + b"x" * 17000 + b"\n" + MAPS, b"\n\n")
+
+
+ID = b"3f5e0c1b" * 8
+
+
+def containers():
+    return (b"0::/system.slice/docker-" + ID + b".scope\n",
+            b"4:memory:/docker/" + ID + b"\n3:cpu,cpuacct:/\n0::/\n",
+            b"0::/kubepods/pod1/cri-containerd-" + ID + b".scope/../x\n", b"0::/../" + ID + b"\n",
+            b"7:pids,memory:/a/b/" + ID + b"f\n", b"0::/task\n", b"::::\n0:\n", b"0::task\n0::/\0\n",
+            b"70 60 0:1 /var/lib/docker/containers/" + ID + b"/hostname /etc/hostname rw - ext4\n")
+
+
+def resources():
+    return (b"service.name=shop,service.version=v2", b"a=%41%c3%a9, b = c ,,d=",
+            b"a=%4", b"a=%zz", b"a", b"=a", b"%20=x", b"a=%00", b"a=%ff", b"a=" + b"%41" * 520,
+            b",".join(b"k%d=v" % i for i in range(130)),
+            b",".join(b"k%d=" % i + b"x" * 512 for i in range(128)), b"a=" + b"x" * 130000)
+
+
+def identities():
+    resource = b"OTEL_RESOURCE_ATTRIBUTES="
+    return (resource + b"service.name=shop,service.version=v2,team=a%20b,host.name=h\0\xff"
+            b"python3\0-m\0shop.main\0\xff1.2.3\n",
+            b"DD_SERVICE=shop\0DD_ENV=prod\0DD_VERSION=7\0\xffpython\0/app/worker.py\0--x\0",
+            b"KUBERNETES_SERVICE_HOST=1\0HOSTNAME=shop-7d9c5b6f4d-x2x9z\0POD_NAMESPACE=eu\0\xff",
+            b"CONTAINER_IMAGE=registry:5000/team/shop:1.4@sha256:ab\0\xffgunicorn\0shop.wsgi:app\0",
+            b"PATH=/bin\0\xffgunicorn: worker [shop]\0", b"A\0\0=\0\xffcelery\0-A\0shop.tasks\0worker",
+            b"OTEL_SERVICE_NAME=" + b"x" * 512 + b"  y\0\xffpython3\0-Wm\0-Imshop\0",
+            b"\xffuvicorn\0--app=a\0shop", b"\xffflask\0--app=shop.web:app\0", b"\xffpython\0-c\0import x\0",
+            b"\xffpython\0-X\0dev\0-\0", b"\xffpython\0shop/__main__.py\0", b"\xffuvicorn\0shop",
+            b"POD_NAME=a--\0HOSTNAME=-\0\xff/\0\xff  \t\n",
+            resource + b"a=" + b"x" * 130900 + b"\0DD_SERVICE=shop\0\xffpython\0",
+            resource + b",".join(b"k%d=" % i + b"x" * 512 for i in range(128)) + b"\0\xff")
+
+
+# ---- memory ----------------------------------------------------------------------------------------
+
+def hash_gnu(name):
+    value = 5381
+    for byte in name:
+        value = (value * 33 + byte) & 0xffffffff
+    return value
+
+
+def elf(names, base=0x400000, relocated=True, gnu=True):
+    """A module of one loaded page with a dynamic section and both hash tables of one bucket."""
+    strings = b"\0" + b"\0".join(names) + b"\0"
+    symbols = bytes(24)
+    for i, name in enumerate(names):
+        symbols += struct.pack("<IBBHQQ", strings.index(name), 0x11, 0, 7, 0x1000 + 64 * i, 8)
+    chain = b"".join(struct.pack("<I", hash_gnu(name) & ~1 | (i + 1 == len(names)))
+                     for i, name in enumerate(names))
+    gnu_hash = struct.pack("<IIIIQI", 1, 1, 1, 6, 2 ** 64 - 1, 1) + chain
+    count = len(names) + 1
+    sysv_hash = struct.pack("<III", 1, count, 1) + struct.pack("<I", 0) + b"".join(
+        struct.pack("<I", (i + 2) % count) for i in range(len(names)))
+    at, parts = 64 + 2 * 56 + 6 * 16, []
+    for part in (symbols, strings, gnu_hash, sysv_hash):
+        parts.append(at)
+        at += len(part) + 7 & ~7
+    pointers = [base + part if relocated else part for part in parts]
+    dynamic = [(6, pointers[0]), (5, pointers[1])] + ([(0x6ffffef5, pointers[2])] if gnu else [])
+    dynamic = (dynamic + [(4, pointers[3]), (0, 0), (0, 0)])[:6]
+    out = b"\x7fELF\2\1\1" + bytes(9) + struct.pack(
+        "<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    out += struct.pack("<IIQQQQQQ", 1, 4, 0, 0, 0, at, at, 4096)
+    out += struct.pack("<IIQQQQQQ", 2, 4, 176, 176, 176, 96, 96, 8)
+    out += b"".join(struct.pack("<QQ", tag, value) for tag, value in dynamic).ljust(96, b"\0")
+    for part, where in zip((symbols, strings, gnu_hash, sysv_hash), parts):
+        out = out.ljust(where, b"\0") + part
+    return out.ljust(at, b"\0")
+
+
+def elfs():
+    names = [b"PyLong_Type", b"PyType_Type", b"_PyRuntime"]
+    yield elf(names)
+    yield elf(names, relocated=False)
+    yield elf(names, gnu=False)
+    yield elf([b"printf"])
+    yield elf(names)[:300]
+
+
+def versions():
+    text = b"3.11.7 (main, Dec 10 2026, 12:00:00) [GCC 12.2.0]"
+    return (text, b"\0" * 9 + text + b"\0", b"\0003.14.0rc2 free-threading build (x, y) [Clang 18]",
+            b"\0002.7.18+ (default, Jul  1 2022, 10:30:56) \n[GCC 12]", b"\0003.\0" + b"3.13.0b1 ",
+            b"3.99.999 (a) [", b"\0003.1.1" + b"9" * 40 + b" () [", b"....\0003")
+
+
+MAKERS = {
+    "snapshot": snapshots, "wire": wires, "parse": parses, "options": options, "text": texts,
+    "proc": procs, "container": containers, "resource_list": resources, "identity": identities,
+    "elf": elfs, "version": versions,
+}
+
+
+def main():
+    for name, maker in MAKERS.items():
+        folder = CORPUS / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for data in maker():
+            (folder / hashlib.sha1(data).hexdigest()[:16]).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
