@@ -1,0 +1,462 @@
+#include "agent.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "attributes.h"
+#include "budget.h"
+#include "clock.h"
+#include "log.h"
+#include "uplink.h"
+
+enum {
+    SCAN_MS_MIN = 200,
+    SCAN_MS_MAX = 5000,
+    INTERVAL_MS_MIN = 100,
+    FAILURE_DOUBLINGS_MAX = 6,
+    FAILURE_MS_MAX = 10 * 60 * 1000,
+};
+
+struct agent {
+    struct loop *loop;
+    struct worker *worker;
+    struct loop_timer *timer; /* of the next job */
+    struct uplink *uplink;
+    struct scout scout;
+    struct budget budget;
+    int64_t interval_ms;
+    int64_t own_interval_ms; /* as configured here */
+    int64_t boot_wall_ms;    /* wall clock of the boot */
+    uint32_t next_process;
+    unsigned jitter;
+
+    struct target **targets;
+    size_t target_count, target_capacity;
+
+    int busy;           /* a job is under way */
+    struct target *job; /* that counts this one; NULL: a scan */
+    enum status job_status;
+    struct why job_why;
+    double job_cpu_ms;
+    int64_t next_scan_ms;
+
+    int stopping, stop_scanned, delivering;
+    int64_t stop_by_ms;
+    call_fn *stopped;
+    void *stopped_arg;
+    int said_disconnected, said_lost, said_slow;
+};
+
+static int64_t now_ms(void)
+{
+    return clock_mono_ns() / 1000000;
+}
+
+static void run_next(struct agent *agent);
+
+/* ----- what the uplink tells ----- */
+
+static void on_connected(void *user, const char *version)
+{
+    struct agent *agent = user;
+    agent->said_disconnected = 0;
+    agent->said_lost = 0;
+    log_event(LOG_INFO, "collector.connected", "version=\"%s\" pending=%zu", version,
+              uplink_pending(agent->uplink));
+}
+
+static void on_disconnected(void *user, const char *reason, int64_t retry_ms)
+{
+    struct agent *agent = user;
+    log_event(agent->said_disconnected ? LOG_DEBUG : LOG_WARN, "collector.disconnected",
+              "reason=\"%s\" retry_ms=%lld pending=%zu", reason, (long long)retry_ms,
+              uplink_pending(agent->uplink));
+    agent->said_disconnected = 1; /* until the next success */
+}
+
+static void on_refused(void *user, uint64_t sequence, uint32_t process, const char *reason)
+{
+    (void)user;
+    log_event(LOG_WARN, "collector.refused", "sequence=%llu process=%u reason=\"%s\"",
+              (unsigned long long)sequence, process, reason);
+}
+
+static void on_configured(void *user, uint32_t interval_ms)
+{
+    struct agent *agent = user;
+    int64_t wanted = interval_ms == 0 ? agent->own_interval_ms : (int64_t)interval_ms;
+    if (wanted < INTERVAL_MS_MIN)
+        wanted = INTERVAL_MS_MIN;
+    if (wanted != agent->interval_ms)
+        log_event(LOG_INFO, "interval.changed", "interval_ms=%lld", (long long)wanted);
+    agent->interval_ms = wanted;
+}
+
+static void on_lost(void *user, uint32_t process)
+{
+    struct agent *agent = user;
+    if (!agent->said_lost)
+        log_event(LOG_WARN, "spool.full",
+                  "process=%u reason=\"no room for what waits: the oldest snapshots are dropped\"",
+                  process);
+    agent->said_lost = 1;
+}
+
+/* ----- targets ----- */
+
+static struct target *target_of(const struct agent *agent, pid_t pid)
+{
+    for (size_t i = 0; i < agent->target_count; i++) {
+        if (agent->targets[i]->python.pid == pid)
+            return agent->targets[i];
+    }
+    return NULL;
+}
+
+static void add_target(struct agent *agent, struct target *target)
+{
+    if (agent->target_count == agent->target_capacity) {
+        agent->target_capacity = agent->target_capacity == 0 ? 16 : agent->target_capacity * 2;
+        agent->targets = realloc(agent->targets, agent->target_capacity * sizeof(struct target *));
+        ASSERT(agent->targets != NULL);
+    }
+    agent->targets[agent->target_count++] = target;
+}
+
+static void remove_target(struct agent *agent, struct target *target)
+{
+    for (size_t i = 0; i < agent->target_count; i++) {
+        if (agent->targets[i] == target)
+            agent->targets[i] = agent->targets[--agent->target_count];
+    }
+    target_free(target);
+}
+
+static void take_found(struct agent *agent, struct scout_found *found)
+{
+    struct target *target = found->target;
+    target->process = ++agent->next_process;
+    struct uplink_process started = {
+        .process = target->process,
+        .identity = &found->identity,
+        .pid = (uint32_t)target->python.pid,
+        .runtime_version = target->python.version,
+        .started_ms = agent->boot_wall_ms + proc_ticks_ms(target->python.start_ticks),
+    };
+    memcpy(started.instance_id, target->instance_id, sizeof(started.instance_id));
+    if (uplink_process_started(agent->uplink, &started) != STATUS_OK) {
+        log_event(LOG_WARN, "process.ignored", "pid=%u reason=\"too many processes\"", started.pid);
+        target_free(target);
+    } else {
+        log_event(LOG_INFO, "process.found",
+                  "process=%u pid=%u service=\"%s\" version=\"%s\" python=%s", started.process,
+                  started.pid, found->identity.field[IDENTITY_SERVICE],
+                  found->identity.field[IDENTITY_VERSION], started.runtime_version);
+        target->next_ms = now_ms();
+        add_target(agent, target);
+    }
+    arena_done(&found->arena);
+    free(found);
+}
+
+static void take_ended(struct agent *agent, struct scout_ended *ended)
+{
+    static const char *const words[] = {
+        [END_UNKNOWN] = "unknown",
+        [END_EXITED] = "exited",
+        [END_OOM_KILLED] = "oom_killed",
+        [END_REPLACED] = "replaced",
+    };
+    struct target *target = target_of(agent, ended->pid);
+    if (target != NULL) {
+        log_event(LOG_INFO, "process.ended", "process=%u pid=%d reason=%s", target->process,
+                  (int)ended->pid, words[ended->reason]);
+        uplink_process_ended(agent->uplink, target->process, clock_wall_ms(), ended->reason);
+        remove_target(agent, target);
+    }
+    free(ended);
+}
+
+static void take_scan(struct agent *agent)
+{
+    if (agent->job_status != STATUS_OK)
+        log_event(LOG_ERROR, "scan.failed", "reason=\"%s\"", agent->job_why.text);
+    while (agent->scout.ended != NULL) {
+        struct scout_ended *ended = agent->scout.ended;
+        agent->scout.ended = ended->next;
+        take_ended(agent, ended);
+    }
+    while (agent->scout.found != NULL) {
+        struct scout_found *found = agent->scout.found;
+        agent->scout.found = found->next;
+        take_found(agent, found);
+    }
+}
+
+/* ----- a census, done ----- */
+
+static void send_snapshot(struct agent *agent, struct target *target)
+{
+    const struct census_result *result = &target->result;
+    uint32_t types = result->values.types;
+    for (uint32_t i = uplink_types_defined(agent->uplink, target->process); i < types; i++)
+        uplink_define_type(agent->uplink, target->process, census_type_name(target->census, i));
+    const struct uplink_snapshot snapshot = {
+        .process = target->process,
+        .time_ms = result->time_ms,
+        .values = &result->values,
+        .rss_anon_bytes = result->rss_anon_bytes,
+        .swap_bytes = target->swap_bytes,
+        .container_usage_bytes = target->memory.usage_bytes,
+        .container_limit_bytes = target->memory.limit_bytes,
+        .not_objects_bytes =
+            result->rss_anon_bytes > result->bytes ? result->rss_anon_bytes - result->bytes : 0,
+        .cpu_ms = (uint64_t)proc_ticks_ms(target->stat.cpu_ticks),
+        .census_cpu_us = (uint32_t)(result->cpu_ns / 1000),
+        .coverage = result->coverage,
+    };
+    uplink_snapshot(agent->uplink, &snapshot);
+}
+
+/* Around the interval, so that many processes and many agents do not march in step. */
+static int64_t jittered(struct agent *agent, int64_t interval_ms)
+{
+    agent->jitter = agent->jitter * 1103515245u + 12345u;
+    int64_t spread = interval_ms / 10;
+    return interval_ms - spread / 2 + (int64_t)((agent->jitter >> 8) % (uint64_t)(spread + 1));
+}
+
+/* A process that is gone is reported by the next scan; whatever else went wrong is tried again
+ * with growing pauses, and said the first time. */
+static void postpone(struct agent *agent, struct target *target)
+{
+    if (target->failures == 0 && agent->job_status != STATUS_GONE)
+        log_event(LOG_WARN, "census.failed", "process=%u pid=%d reason=\"%s\"", target->process,
+                  (int)target->python.pid, agent->job_why.text);
+    uint32_t doublings =
+        target->failures < FAILURE_DOUBLINGS_MAX ? target->failures : FAILURE_DOUBLINGS_MAX;
+    int64_t most = agent->interval_ms > FAILURE_MS_MAX ? agent->interval_ms : FAILURE_MS_MAX;
+    int64_t pause = agent->interval_ms << doublings;
+    target->failures++;
+    if (pause > most)
+        pause = most;
+    target->next_ms = now_ms() + jittered(agent, pause);
+}
+
+static void take_census(struct agent *agent, struct target *target)
+{
+    if (agent->job_status != STATUS_OK && agent->job_status != STATUS_PARTIAL) {
+        postpone(agent, target);
+        return;
+    }
+    target->failures = 0;
+    target->next_ms += jittered(agent, agent->interval_ms);
+    if (target->next_ms < now_ms()) /* we are late: do not catch up */
+        target->next_ms = now_ms() + jittered(agent, agent->interval_ms);
+    send_snapshot(agent, target);
+}
+
+/* ----- jobs ----- */
+
+static void on_job_done(void *arg)
+{
+    struct agent *agent = arg;
+    agent->busy = 0;
+    budget_spend(&agent->budget, agent->job_cpu_ms, now_ms());
+    if (agent->job == NULL)
+        take_scan(agent);
+    else
+        take_census(agent, agent->job);
+    run_next(agent);
+}
+
+/* On the worker. */
+static void run_job(void *arg)
+{
+    struct agent *agent = arg;
+    int64_t before = clock_cpu_ns();
+    agent->job_why.text[0] = '\0';
+    agent->job_status = agent->job == NULL
+                            ? scout_scan(&agent->scout, &agent->job_why)
+                            : scout_census(&agent->scout, agent->job, &agent->job_why);
+    agent->job_cpu_ms = (double)(clock_cpu_ns() - before) / 1e6;
+    loop_post(agent->loop, on_job_done, agent);
+}
+
+static void start_job(struct agent *agent, struct target *target)
+{
+    agent->busy = 1;
+    agent->job = target;
+    agent->scout.targets = agent->targets;
+    agent->scout.target_count = agent->target_count;
+    worker_post(agent->worker, run_job, agent);
+}
+
+static int64_t scan_period_ms(const struct agent *agent)
+{
+    int64_t period = agent->interval_ms / 2;
+    return period < SCAN_MS_MIN ? SCAN_MS_MIN : period > SCAN_MS_MAX ? SCAN_MS_MAX : period;
+}
+
+static struct target *most_due(const struct agent *agent)
+{
+    struct target *best = NULL;
+    for (size_t i = 0; i < agent->target_count; i++) {
+        if (best == NULL || agent->targets[i]->next_ms < best->next_ms)
+            best = agent->targets[i];
+    }
+    return best;
+}
+
+static void on_uplink_done(void *arg)
+{
+    struct agent *agent = arg;
+    log_event(LOG_INFO, "agent.stopped", "undelivered=%zu", uplink_pending(agent->uplink));
+    if (agent->stopped != NULL)
+        agent->stopped(agent->stopped_arg);
+}
+
+/* The last scan is done: deliver in the time that is left. */
+static void deliver_and_stop(struct agent *agent)
+{
+    if (agent->delivering)
+        return;
+    agent->delivering = 1;
+    loop_timer_stop(agent->timer);
+    int64_t left = agent->stop_by_ms - now_ms();
+    uplink_stop(agent->uplink, left < 0 ? 0 : left, on_uplink_done, agent);
+}
+
+/* Nothing is under way: start what is due, or set the timer for what will be. */
+static void run_next(struct agent *agent)
+{
+    int64_t now = now_ms();
+    if (agent->stopping) {
+        if (agent->stop_scanned) {
+            deliver_and_stop(agent);
+        } else {
+            agent->stop_scanned = 1;
+            start_job(agent, NULL);
+        }
+        return;
+    }
+    if (now >= agent->next_scan_ms) {
+        agent->next_scan_ms = now + scan_period_ms(agent);
+        start_job(agent, NULL);
+        return;
+    }
+    struct target *target = most_due(agent);
+    int64_t wait = agent->next_scan_ms - now;
+    if (target != NULL) {
+        int64_t until = target->next_ms - now;
+        int64_t budget = budget_wait_ms(&agent->budget, now);
+        if (budget > 0 && until <= 0 && !agent->said_slow) {
+            agent->said_slow = 1;
+            log_event(LOG_WARN, "budget.reached",
+                      "share=%.2f%% reason=\"the interval is stretched; allow more with "
+                      "--cpu-budget\"",
+                      agent->budget.share * 100);
+        }
+        if (until < budget)
+            until = budget;
+        if (until <= 0) {
+            start_job(agent, target);
+            return;
+        }
+        if (until < wait)
+            wait = until;
+    }
+    loop_timer_start(agent->timer, (uint64_t)wait, 0);
+}
+
+static void on_timer(void *arg)
+{
+    struct agent *agent = arg;
+    if (agent->stopping) /* a census is under way and time is up: deliver what there is */
+        deliver_and_stop(agent);
+    else if (!agent->busy)
+        run_next(agent);
+}
+
+/* ----- life ----- */
+
+enum status agent_new(struct loop *loop, const struct agent_options *options, struct agent **ret,
+                      struct why *why)
+{
+    static const struct uplink_events events = {.connected = on_connected,
+                                                .disconnected = on_disconnected,
+                                                .refused = on_refused,
+                                                .configured = on_configured,
+                                                .lost = on_lost};
+    struct agent *agent = calloc(1, sizeof(*agent));
+    ASSERT(agent != NULL);
+    enum status status = scout_init(&agent->scout, &options->scout, why);
+    if (status != STATUS_OK) {
+        free(agent);
+        return status;
+    }
+    char host[256] = "";
+    (void)gethostname(host, sizeof(host) - 1);
+    const struct uplink_options uplink = {
+        .channel = options->channel,
+        .host = options->scout.identity.host != NULL ? options->scout.identity.host : host,
+        .spool_bytes = (size_t)options->spool_bytes,
+        .now_ms = clock_wall_ms(),
+    };
+    status = uplink_new(loop, &uplink, &events, agent, &agent->uplink, why);
+    if (status != STATUS_OK) {
+        scout_done(&agent->scout);
+        free(agent);
+        return status;
+    }
+    agent->loop = loop;
+    agent->timer = loop_timer_new(loop, on_timer, agent);
+    agent->worker = worker_new("scan");
+    agent->own_interval_ms = agent->interval_ms =
+        options->interval_ms < INTERVAL_MS_MIN ? INTERVAL_MS_MIN : options->interval_ms;
+    agent->boot_wall_ms = clock_wall_ms() - proc_boot_now_ms();
+    agent->jitter = (unsigned)clock_mono_ns() ^ (unsigned)getpid();
+    budget_init(&agent->budget, options->cpu_share, now_ms());
+    *ret = agent;
+    return STATUS_OK;
+}
+
+void agent_start(struct agent *agent)
+{
+    log_event(LOG_INFO, "agent.started", "interval_ms=%lld", (long long)agent->interval_ms);
+    uplink_start(agent->uplink);
+    run_next(agent);
+}
+
+void agent_stop(struct agent *agent, int64_t limit_ms, call_fn *fn, void *arg)
+{
+    ASSERT(!agent->stopping);
+    agent->stopping = 1;
+    agent->stop_by_ms = now_ms() + limit_ms;
+    agent->stopped = fn;
+    agent->stopped_arg = arg;
+    loop_timer_start(agent->timer, (uint64_t)limit_ms, 0);
+    if (!agent->busy)
+        run_next(agent);
+}
+
+int agent_is_busy(const struct agent *agent)
+{
+    return agent->busy;
+}
+
+void agent_free(struct agent *agent)
+{
+    if (agent == NULL)
+        return;
+    ASSERT(!agent->busy);
+    worker_free(agent->worker);
+    uplink_free(agent->uplink);
+    loop_timer_free(agent->timer);
+    for (size_t i = 0; i < agent->target_count; i++)
+        target_free(agent->targets[i]);
+    free(agent->targets);
+    scout_done(&agent->scout);
+    free(agent);
+}

@@ -1,0 +1,230 @@
+#include "scout.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "attributes.h"
+#include "log.h"
+#include "roster.h"
+
+enum { COMMAND_BYTES = 64 };
+
+void target_free(struct target *target)
+{
+    if (target == NULL)
+        return;
+    census_free(target->census);
+    census_result_done(&target->result);
+    free(target);
+}
+
+/* ----- is it ours? ----- */
+
+static int is_wanted(const struct scout *scout, pid_t pid)
+{
+    if (pid == getpid())
+        return 0;
+    for (int i = 0; i < scout->options.pid_count; i++) {
+        if (scout->options.pids[i] == pid)
+            return 1;
+    }
+    if (scout->options.pid_count > 0)
+        return 0;
+    return scout->options.descendants_of == 0 ||
+           proc_descends(&scout->fs, pid, scout->options.descendants_of);
+}
+
+/* Names and arguments can be seen of processes whose memory cannot. */
+static int seems_python(const struct scout *scout, const struct proc_stat *stat)
+{
+    char command[COMMAND_BYTES + 1];
+    size_t size = 0;
+    if (strstr(stat->comm, "python") != NULL)
+        return 1;
+    if (proc_read(&scout->fs, stat->pid, "cmdline", command, COMMAND_BYTES, &size) != STATUS_OK)
+        return 0;
+    command[size] = '\0';
+    return strstr(command, "python") != NULL;
+}
+
+/* Say it once, and only of what is, or seems to be, a Python. */
+static enum status report_failure(struct scout *scout, const struct roster_look *look,
+                                  enum status status, const char *reason)
+{
+    pid_t pid = look->stat.pid;
+    if (status == STATUS_DENIED && look->first) {
+        enum log_level level = seems_python(scout, &look->stat) ? LOG_WARN : LOG_DEBUG;
+        log_event(level, "process.denied", "pid=%d command=\"%s\" reason=\"%s\"", (int)pid,
+                  look->stat.comm, reason);
+    }
+    return status;
+}
+
+static enum status find_python(struct scout *scout, const struct roster_look *look,
+                               struct target *target)
+{
+    struct why why = {""};
+    pid_t pid = look->stat.pid;
+    enum status status = python_process_find(pid, &target->python, &why);
+    if (status != STATUS_OK) {
+        if (status == STATUS_NOT_FOUND)
+            status = STATUS_GONE; /* NOT_FOUND would mean that we do not want it */
+        if (status == STATUS_UNSUPPORTED && look->settled && seems_python(scout, &look->stat))
+            log_event(LOG_INFO, "process.skipped", "pid=%d reason=\"%s\"", (int)pid, why.text);
+        return report_failure(scout, look, status, why.text);
+    }
+    status =
+        identity_read_instance_id(&scout->fs, pid, target->python.start_ticks, target->instance_id);
+    if (status == STATUS_OK)
+        status = census_new(&target->python, &target->census, &why);
+    if (status == STATUS_UNSUPPORTED && look->settled) {
+        log_event(LOG_WARN, "process.unsupported", "pid=%d python=%s reason=\"%s\"", (int)pid,
+                  target->python.version, why.text);
+    }
+    return status == STATUS_OK ? STATUS_OK : report_failure(scout, look, status, why.text);
+}
+
+static void append_found(struct scout *scout, struct scout_found *found)
+{
+    struct scout_found **end = &scout->found;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = found;
+}
+
+static enum status on_look(void *user, const struct roster_look *look)
+{
+    struct scout *scout = user;
+    if (!is_wanted(scout, look->stat.pid))
+        return STATUS_NOT_FOUND;
+    struct target *target = calloc(1, sizeof(*target));
+    ASSERT(target != NULL);
+    target->stat = look->stat;
+    enum status status = find_python(scout, look, target);
+    if (status != STATUS_OK) {
+        target_free(target);
+        return status;
+    }
+    struct scout_found *found = calloc(1, sizeof(*found));
+    ASSERT(found != NULL);
+    found->target = target;
+    arena_init(&found->arena, IDENTITY_BYTES_MAX);
+    status = identity_read(&scout->fs, look->stat.pid, &scout->options.identity, &found->arena,
+                           &found->identity, &target->memory_path);
+    if (status != STATUS_OK) {
+        arena_done(&found->arena);
+        target_free(target);
+        free(found);
+        return status;
+    }
+    if (container_read_memory(&target->memory_path, &target->memory) != STATUS_OK)
+        target->memory = (struct container_memory){0};
+    append_found(scout, found);
+    return STATUS_OK;
+}
+
+/* ----- the end of one ----- */
+
+static struct target *target_of(const struct scout *scout, pid_t pid)
+{
+    for (size_t i = 0; i < scout->target_count; i++) {
+        if (scout->targets[i]->python.pid == pid)
+            return scout->targets[i];
+    }
+    for (struct scout_found *found = scout->found; found != NULL; found = found->next) {
+        if (found->target->python.pid == pid)
+            return found->target;
+    }
+    return NULL;
+}
+
+/*
+ * The kernel counts its kills per container, not per process: the first end that is seen after a
+ * kill is taken for it, and then nobody else in that container is.
+ */
+static enum end_reason reason_of(struct scout *scout, const struct target *target)
+{
+    struct container_memory now;
+    if (container_read_memory(&target->memory_path, &now) != STATUS_OK ||
+        now.oom_kills <= target->memory.oom_kills)
+        return END_EXITED;
+    for (size_t i = 0; i < scout->target_count; i++) {
+        struct target *other = scout->targets[i];
+        if (strcmp(other->memory_path.path, target->memory_path.path) == 0)
+            other->memory.oom_kills = target->memory.oom_kills + 1;
+    }
+    return END_OOM_KILLED;
+}
+
+static void on_ended(void *user, pid_t pid, int replaced)
+{
+    struct scout *scout = user;
+    const struct target *target = target_of(scout, pid);
+    if (target == NULL)
+        return; /* the loop had no room for it */
+    struct scout_ended *ended = calloc(1, sizeof(*ended));
+    ASSERT(ended != NULL);
+    ended->pid = pid;
+    ended->reason = replaced ? END_REPLACED : reason_of(scout, target);
+    struct scout_ended **end = &scout->ended;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = ended;
+}
+
+/* ----- the calls ----- */
+
+enum status scout_init(struct scout *scout, const struct scout_options *options, struct why *why)
+{
+    static const struct roster_events events = {.look = on_look, .ended = on_ended};
+    *scout = (struct scout){.options = *options};
+    enum status status = proc_fs_open("/proc", &scout->fs, why);
+    if (status == STATUS_OK)
+        scout->roster = roster_new(&scout->fs, &events, scout);
+    return status;
+}
+
+void scout_done(struct scout *scout)
+{
+    while (scout->found != NULL) {
+        struct scout_found *found = scout->found;
+        scout->found = found->next;
+        target_free(found->target);
+        arena_done(&found->arena);
+        free(found);
+    }
+    while (scout->ended != NULL) {
+        struct scout_ended *ended = scout->ended;
+        scout->ended = ended->next;
+        free(ended);
+    }
+    roster_free(scout->roster);
+    proc_fs_close(&scout->fs);
+}
+
+enum status scout_scan(struct scout *scout, struct why *why)
+{
+    return roster_scan(scout->roster, proc_boot_now_ms(), why);
+}
+
+enum status scout_census(struct scout *scout, struct target *target, struct why *why)
+{
+    pid_t pid = target->python.pid;
+    enum status status = census_run(target->census, &target->result, why);
+    if (status != STATUS_OK && status != STATUS_PARTIAL)
+        return status;
+    struct proc_stat stat;
+    if (proc_stat(&scout->fs, pid, &stat) != STATUS_OK ||
+        stat.start_ticks != target->python.start_ticks)
+        return why_fail(why, STATUS_GONE, "process %d has ended", (int)pid);
+    target->stat = stat;
+    struct proc_status facts;
+    if (proc_status(&scout->fs, pid, &facts) == STATUS_OK)
+        target->swap_bytes = facts.swap_bytes;
+    struct container_memory memory;
+    if (container_read_memory(&target->memory_path, &memory) == STATUS_OK) {
+        memory.oom_kills = target->memory.oom_kills; /* ends are what is compared with it */
+        target->memory = memory;
+    }
+    return status;
+}

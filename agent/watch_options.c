@@ -1,0 +1,196 @@
+#include "watch_options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "attributes.h"
+#include "budget.h"
+#include "log.h"
+#include "parse.h"
+#include "rpc_address.h"
+
+enum {
+    PEM_BYTES_MAX = 256 * 1024,
+    INTERVAL_MS_MIN = 100,
+    SPOOL_BYTES_MIN = 1024 * 1024,
+};
+#define INTERVAL_MS_MAX ((int64_t)24 * 3600 * 1000)
+#define SPOOL_BYTES_MAX ((uint64_t)1 << 34)
+
+void watch_options_init(struct watch_options *options, int64_t flush_ms)
+{
+    *options = (struct watch_options){
+        .interval_ms = 60 * 1000,
+        .flush_ms = flush_ms,
+        .cpu_budget = "0.5%",
+        .spool_bytes = 16 * 1024 * 1024,
+        .log_level = "info",
+        .log_format = "text",
+    };
+}
+
+void watch_options_done(struct watch_options *options)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(options->pem); i++)
+        free(options->pem[i]);
+}
+
+void watch_options_table(struct watch_options *options, int pids, struct option *ret)
+{
+    struct identity_options *identity = &options->identity;
+    const struct option table[] = {
+        {"collector", 'c', OPTION_TEXT, &options->collector, "HOST:PORT",
+         "where snapshots are sent; required", NULL},
+        {"interval", 'i', OPTION_DURATION, &options->interval_ms, "TIME",
+         "between two snapshots of a process", "60s"},
+        {"cpu-budget", 0, OPTION_TEXT, &options->cpu_budget, "SHARE",
+         "of one core, averaged over ten minutes; the interval is stretched to stay below it",
+         "0.5%"},
+        {"service", 0, OPTION_TEXT, &options->identity.service, "NAME",
+         "name of the service; otherwise OTEL_SERVICE_NAME, DD_SERVICE, ... of the process", NULL},
+        {"service-version", 0, OPTION_TEXT, &identity->version, "VERSION", "of the service", NULL},
+        {"version-from", 0, OPTION_TEXT, &identity->version_from, "NAME|file:PATH",
+         "take the version from this environment variable or file of the process", NULL},
+        {"namespace", 0, OPTION_TEXT, &identity->service_namespace, "NAME", "of the service", NULL},
+        {"environment", 0, OPTION_TEXT, &identity->environment, "NAME",
+         "such as production or staging", NULL},
+        {"host", 0, OPTION_TEXT, &identity->host, "NAME", "of this machine or node", NULL},
+        {"attr", 0, OPTION_LIST, &identity->attributes, "KEY=VALUE",
+         "a further attribute; may be repeated", NULL},
+        {"flush", 0, OPTION_DURATION, &options->flush_ms, "TIME",
+         "at the end, deliver for at most this long", pids ? "5s" : "2s"},
+        {"spool", 0, OPTION_BYTES, &options->spool_bytes, "SIZE",
+         "memory for what waits while no collector answers", "16M"},
+        {"tls-ca", 0, OPTION_TEXT, &options->tls_ca, "FILE", "connect with TLS and trust this CA",
+         NULL},
+        {"tls-cert", 0, OPTION_TEXT, &options->tls_cert, "FILE", "certificate of this agent", NULL},
+        {"tls-key", 0, OPTION_TEXT, &options->tls_key, "FILE", "its private key", NULL},
+        {"log-level", 0, OPTION_TEXT, &options->log_level, "LEVEL", "debug, info, warn or error",
+         "info"},
+        {"log-format", 0, OPTION_TEXT, &options->log_format, "FORMAT", "text or json", "text"},
+        {"help", 'h', OPTION_FLAG, &options->help, NULL, "this text", NULL},
+        {"pid", 'p', OPTION_LIST, &options->pids, "PID", "watch only this process; may be repeated",
+         NULL},
+        {0},
+    };
+    _Static_assert(ARRAY_SIZE(table) <= WATCH_OPTIONS_MAX, "room for the table");
+    memcpy(ret, table, sizeof(table));
+    if (!pids)
+        ret[ARRAY_SIZE(table) - 2] = (struct option){0};
+}
+
+static enum status read_pem(const char *path, char **ret, struct why *why)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return why_fail(why, errno == EACCES ? STATUS_DENIED : STATUS_NOT_FOUND,
+                        "cannot open %s: %s", path, strerror(errno));
+    }
+    char *text = malloc(PEM_BYTES_MAX + 1);
+    ASSERT(text != NULL);
+    size_t size = 0;
+    ssize_t got = 1;
+    while (size < PEM_BYTES_MAX && (got = read(fd, text + size, PEM_BYTES_MAX - size)) > 0)
+        size += (size_t)got;
+    close(fd);
+    if (got != 0 || size == 0) {
+        free(text);
+        return why_fail(why, STATUS_USAGE, "cannot use %s: it is not a PEM file below 256 KiB",
+                        path);
+    }
+    text[size] = '\0';
+    *ret = text;
+    return STATUS_OK;
+}
+
+static enum status resolve_tls(struct watch_options *options, struct agent_options *ret,
+                               struct why *why)
+{
+    const char *const paths[] = {options->tls_ca, options->tls_cert, options->tls_key};
+    if (options->tls_ca == NULL && (options->tls_cert != NULL || options->tls_key != NULL))
+        return why_fail(why, STATUS_USAGE, "--tls-cert and --tls-key need --tls-ca");
+    if ((options->tls_cert == NULL) != (options->tls_key == NULL))
+        return why_fail(why, STATUS_USAGE, "--tls-cert and --tls-key go together");
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        enum status status =
+            paths[i] == NULL ? STATUS_OK : read_pem(paths[i], &options->pem[i], why);
+        if (status != STATUS_OK)
+            return status;
+    }
+    ret->channel.tls_ca = options->pem[0];
+    ret->channel.tls_certificate = options->pem[1];
+    ret->channel.tls_key = options->pem[2];
+    return STATUS_OK;
+}
+
+static enum status resolve_pids(const struct option_list *pids, struct scout_options *ret,
+                                struct why *why)
+{
+    for (int i = 0; i < pids->count; i++) {
+        uint64_t pid = 0;
+        if (parse_u64(pids->items[i], 1, INT_MAX, &pid) != STATUS_OK)
+            return why_fail(why, STATUS_USAGE, "cannot use \"%s\" as a process id", pids->items[i]);
+        ret->pids[ret->pid_count++] = (pid_t)pid;
+    }
+    return STATUS_OK;
+}
+
+static enum status resolve_log(const struct watch_options *options, struct why *why)
+{
+    enum log_level level = LOG_INFO;
+    if (log_level_parse(options->log_level, &level) != 0)
+        return why_fail(why, STATUS_USAGE,
+                        "cannot use \"%s\" as a log level: debug, info, warn or error is wanted",
+                        options->log_level);
+    int json = strcmp(options->log_format, "json") == 0;
+    if (!json && strcmp(options->log_format, "text") != 0)
+        return why_fail(why, STATUS_USAGE,
+                        "cannot use \"%s\" as a log format: text or json is wanted",
+                        options->log_format);
+    log_setup(level, json ? LOG_JSON : LOG_TEXT);
+    return STATUS_OK;
+}
+
+static enum status check_numbers(const struct watch_options *options, struct why *why)
+{
+    if (options->interval_ms < INTERVAL_MS_MIN || options->interval_ms > INTERVAL_MS_MAX)
+        return why_fail(why, STATUS_USAGE, "the interval must be between 100ms and 24h");
+    if (options->spool_bytes < SPOOL_BYTES_MIN || options->spool_bytes > SPOOL_BYTES_MAX)
+        return why_fail(why, STATUS_USAGE, "the spool must be between 1M and 16G");
+    if (options->flush_ms > INTERVAL_MS_MAX)
+        return why_fail(why, STATUS_USAGE, "--flush must be at most 24h");
+    return STATUS_OK;
+}
+
+enum status watch_options_resolve(struct watch_options *options, struct agent_options *ret,
+                                  struct why *why)
+{
+    struct rpc_address address;
+    if (options->collector == NULL)
+        return why_fail(why, STATUS_USAGE,
+                        "no collector is given: add --collector HOST:PORT, or set "
+                        "HEAPFLEET_COLLECTOR");
+    if (rpc_address_parse(options->collector, &address, why) != STATUS_OK)
+        return STATUS_USAGE;
+    *ret = (struct agent_options){
+        .channel = {.target = options->collector},
+        .scout = {.identity = options->identity},
+        .interval_ms = options->interval_ms,
+        .spool_bytes = options->spool_bytes,
+    };
+    enum status status = check_numbers(options, why);
+    if (status == STATUS_OK)
+        status = identity_check_options(&options->identity, why);
+    if (status == STATUS_OK)
+        status = budget_parse_share(options->cpu_budget, &ret->cpu_share, why);
+    if (status == STATUS_OK)
+        status = resolve_pids(&options->pids, &ret->scout, why);
+    if (status == STATUS_OK)
+        status = resolve_log(options, why);
+    if (status == STATUS_OK)
+        status = resolve_tls(options, ret, why);
+    return status;
+}
