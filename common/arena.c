@@ -5,6 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Under the address sanitizer only what was asked for may be touched: the padding behind it and a
+ * gap before the next piece are forbidden ground, as they would be with malloc.
+ */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define SANITIZED 1
+#endif
+#ifdef SANITIZED
+#include <sanitizer/asan_interface.h>
+enum { GAP_BYTES = 32 };
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)0)
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)0)
+enum { GAP_BYTES = 0 };
+#endif
+
 enum { BLOCK_BYTES = 16 * 1024 };
 
 struct arena_block {
@@ -44,6 +65,7 @@ void arena_reset(struct arena *arena)
         free_blocks(head->next);
         head->next = NULL;
         head->used = 0;
+        ASAN_POISON_MEMORY_REGION(head->data, head->size);
         if (head->size > BLOCK_BYTES) { /* one large unit of work is no reason to hold its memory */
             free(head);
             arena->head = NULL;
@@ -62,6 +84,7 @@ static struct arena_block *grow(struct arena *arena, size_t size)
     block->used = 0;
     block->next = arena->head;
     arena->head = block;
+    ASAN_POISON_MEMORY_REGION(block->data, room);
     return block;
 }
 
@@ -76,13 +99,15 @@ void *arena_alloc(struct arena *arena, size_t size)
     if (padded > arena->cap_bytes - arena->used_bytes)
         return NULL;
     struct arena_block *block = arena->head;
-    if (block == NULL || block->size - block->used < padded) {
-        block = grow(arena, padded);
+    size_t room = padded + GAP_BYTES;
+    if (block == NULL || block->size - block->used < room) {
+        block = grow(arena, room);
         if (block == NULL)
             return NULL;
     }
     void *memory = block->data + block->used;
-    block->used += padded;
+    ASAN_UNPOISON_MEMORY_REGION(memory, size);
+    block->used += room;
     arena->used_bytes += padded;
     return memory;
 }
