@@ -260,7 +260,7 @@ static void add_attributes(const struct context *context, struct identity *ident
 /* Blanks around a value, as a file's last line end has them, do not belong to it. */
 static const char *accept(const char *text, struct arena *arena)
 {
-    size_t size = text == NULL ? 0 : strnlen(text, IDENTITY_VALUE_BYTES_MAX + 2);
+    size_t size = text == NULL ? 0 : strlen(text);
     while (size > 0 && strchr(" \t\r\n", text[size - 1]) != NULL)
         size--;
     while (size > 0 && strchr(" \t\r\n", *text) != NULL) {

@@ -29,7 +29,7 @@
 enum {
     IDENTITY_VALUE_BYTES_MAX = 512,
     IDENTITY_ATTRIBUTES_MAX = 64,
-    IDENTITY_BYTES_MAX = 128 * 1024, /* an arena of this size is enough for any identity */
+    IDENTITY_BYTES_MAX = 192 * 1024, /* an arena of this size is enough for any identity */
     INSTANCE_ID_BYTES = 16,
 };
 

@@ -26,7 +26,8 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* A decoded, zero-terminated copy without the blanks around it. `least` is its least length. */
+/* A decoded, zero-terminated copy without the blanks around it. `least` is its least length. Only
+ * what will be kept takes room in the arena, however long the text is. */
 static enum status decode(const char *text, size_t size, size_t least, struct arena *arena,
                           const char **ret)
 {
@@ -36,25 +37,27 @@ static enum status decode(const char *text, size_t size, size_t least, struct ar
     }
     while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\t'))
         size--;
-    char *copy = arena_alloc(arena, size + 1);
-    if (copy == NULL)
-        return STATUS_LIMIT;
+    char decoded[IDENTITY_VALUE_BYTES_MAX];
     size_t length = 0;
     for (size_t i = 0; i < size; i++) {
-        if (text[i] != '%') {
-            copy[length++] = text[i];
-            continue;
+        char byte = text[i];
+        if (byte == '%') {
+            int high = size - i > 2 ? hex_digit(text[i + 1]) : -1;
+            int low = size - i > 2 ? hex_digit(text[i + 2]) : -1;
+            if (high < 0 || low < 0)
+                return STATUS_INVALID;
+            byte = (char)(high << 4 | low);
+            i += 2;
         }
-        int high = size - i > 2 ? hex_digit(text[i + 1]) : -1;
-        int low = size - i > 2 ? hex_digit(text[i + 2]) : -1;
-        if (high < 0 || low < 0)
+        if (length == sizeof(decoded))
             return STATUS_INVALID;
-        copy[length++] = (char)(high << 4 | low);
-        i += 2;
+        decoded[length++] = byte;
     }
-    copy[length] = '\0';
-    if (length < least || (length > 0 && !identity_text_acceptable(copy, length)))
+    if (length < least || (length > 0 && !identity_text_acceptable(decoded, length)))
         return STATUS_INVALID;
+    const char *copy = arena_strndup(arena, decoded, length);
+    if (copy == NULL)
+        return STATUS_LIMIT;
     *ret = copy;
     return STATUS_OK;
 }

@@ -75,9 +75,9 @@ static const char *launched_by(const struct launcher *launcher, const struct arg
         const char *text = arguments->text[i];
         size_t size = arguments->size[i];
         if (launcher->option == NULL) {
-            const char *colon = memchr(text, ':', size);
-            size_t letters = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
-            if (colon != NULL && letters > 0 && memchr(text, '/', size) == NULL)
+            static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+            if (memchr(text, ':', size) != NULL && strchr(letters, text[0]) != NULL &&
+                memchr(text, '/', size) == NULL)
                 return first_part(text, size, arena);
         } else if (is_text(arguments, i, launcher->option) && i + 1 < arguments->count) {
             return first_part(arguments->text[i + 1], arguments->size[i + 1], arena);

@@ -164,7 +164,7 @@ def resources():
     return (b"service.name=shop,service.version=v2", b"a=%41%c3%a9, b = c ,,d=",
             b"a=%4", b"a=%zz", b"a", b"=a", b"%20=x", b"a=%00", b"a=%ff", b"a=" + b"%41" * 520,
             b",".join(b"k%d=v" % i for i in range(130)),
-            b",".join(b"k%d=" % i + b"x" * 512 for i in range(128)), b"a=" + b"x" * 130000)
+            b",".join(b"k%d=" % i + b"x" * 512 for i in range(128)), b"a=" + b"x" * 1000)
 
 
 def identities():
@@ -179,7 +179,8 @@ def identities():
             b"\xffuvicorn\0--app=a\0shop", b"\xffflask\0--app=shop.web:app\0", b"\xffpython\0-c\0import x\0",
             b"\xffpython\0-X\0dev\0-\0", b"\xffpython\0shop/__main__.py\0", b"\xffuvicorn\0shop",
             b"POD_NAME=a--\0HOSTNAME=-\0\xff/\0\xff  \t\n",
-            resource + b"a=" + b"x" * 130900 + b"\0DD_SERVICE=shop\0\xffpython\0",
+            resource + b"a=" + b"x" * 131055 + b"\0DD_SERVICE=shop\0\xffpython\0",
+            resource + b"a=" + b"x" * 1000 + b"\0DD_SERVICE=shop\0\xffpython\0",
             resource + b",".join(b"k%d=" % i + b"x" * 512 for i in range(128)) + b"\0\xff")
 
 

@@ -151,6 +151,50 @@ static void unacceptable_text_is_passed_over(void **state)
     memset(block + strlen(block), 'x', 2000);
     resolve(new_arena(state), block, strlen(block) + 1, &no_options, &identity);
     assert_string_equal(identity.field[IDENTITY_SERVICE], "worker");
+    /* nor is its beginning taken, should it end where blanks are */
+    memset(strchr(block, '=') + 1 + IDENTITY_VALUE_BYTES_MAX, ' ', 10);
+    resolve(new_arena(state), block, strlen(block) + 1, &no_options, &identity);
+    assert_string_equal(identity.field[IDENTITY_SERVICE], "worker");
+}
+
+/* However long a list is, whatever size would just fill the arena: the other values have room. */
+static void a_long_list_costs_no_other_value(void **state)
+{
+    static const char begin[] = "OTEL_RESOURCE_ATTRIBUTES=a=";
+    const size_t most = IDENTITY_BYTES_MAX + sizeof(begin);
+    char *block = malloc(most);
+    memset(block, 'x', most);
+    memcpy(block, begin, sizeof(begin) - 1);
+    for (size_t size = most; size > most - 200; size--) {
+        struct identity identity;
+        block[size - 1] = '\0';
+        resolve(new_arena(state), block, size, &no_options, &identity);
+        assert_string_equal(identity.field[IDENTITY_SERVICE], "worker");
+        assert_string_equal(identity.field[IDENTITY_HOST], "node-1");
+    }
+    free(block);
+}
+
+/* The longest list that is taken, with a key and a value of full length in each pair. */
+static void the_longest_list_fits(void **state)
+{
+    enum { PAIR_BYTES = 2 * IDENTITY_VALUE_BYTES_MAX + 2 };
+    char *text = malloc(RESOURCE_PAIRS_MAX * PAIR_BYTES + 64);
+    memset(text, 'x', RESOURCE_PAIRS_MAX * PAIR_BYTES + 64);
+    memcpy(text, "OTEL_RESOURCE_ATTRIBUTES=", 25);
+    for (int i = 0; i < RESOURCE_PAIRS_MAX; i++) {
+        char *pair = text + 25 + i * PAIR_BYTES;
+        pair[0] = (char)('a' + i % 26);
+        pair[1] = (char)('a' + i / 26);
+        pair[IDENTITY_VALUE_BYTES_MAX] = '=';
+        pair[PAIR_BYTES - 1] = ',';
+    }
+    text[25 + RESOURCE_PAIRS_MAX * PAIR_BYTES - 1] = '\0';
+    struct identity identity;
+    resolve(new_arena(state), text, strlen(text) + 1, &no_options, &identity);
+    assert_int_equal(identity.attribute_count, IDENTITY_ATTRIBUTES_MAX);
+    assert_string_equal(identity.field[IDENTITY_SERVICE], "worker");
+    free(text);
 }
 
 static void survives_hostile_blocks(void **state)
@@ -329,6 +373,8 @@ int main(void)
         cmocka_unit_test(one_bad_pair_discards_the_list),
         cmocka_unit_test(the_pod_and_the_image_name_what_nobody_named),
         cmocka_unit_test(unacceptable_text_is_passed_over),
+        cmocka_unit_test(a_long_list_costs_no_other_value),
+        cmocka_unit_test(the_longest_list_fits),
         cmocka_unit_test(survives_hostile_blocks),
         cmocka_unit_test(a_full_arena_only_loses_values),
         cmocka_unit_test(decodes_the_list),
