@@ -24,7 +24,7 @@ enum {
     START_MS = 60 * 1000,      /* until it answers at all */
     RECOVERY_MS = 3600 * 1000, /* while it says that it is starting */
     FAST_STOP_MS = 30 * 1000,  /* before the immediate shutdown */
-    LOOK_MS = 20,
+    LOOK_MS = 30,
     RETRY_MS = 200,
 };
 

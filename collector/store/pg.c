@@ -83,17 +83,20 @@ static const struct reaction *find_reaction(const char *sqlstate)
     return NULL;
 }
 
-/* libpq's messages end in a line feed and may have several lines; ours have one. */
+/* libpq's messages have several lines and quote with "; ours are one line that stands in quotes. */
 static void say(struct why *why, const char *message)
 {
     char line[WHY_CAPACITY];
     size_t used = 0;
-    for (const char *c = message; *c != '\0' && used + 3 < sizeof(line); c++) {
-        if (*c != '\n')
-            line[used++] = *c == '\t' ? ' ' : *c;
-        else if (c[1] != '\0' && used > 0)
-            used += (size_t)snprintf(line + used, sizeof(line) - used, "; ");
+    for (const char *c = message; *c != '\0' && used + 2 < sizeof(line); c++) {
+        int blank = *c == '\n' || *c == '\t' || *c == ' ';
+        if (!blank)
+            line[used++] = *c == '"' ? '\'' : *c;
+        else if (used > 0 && line[used - 1] != ' ')
+            line[used++] = ' ';
     }
+    while (used > 0 && line[used - 1] == ' ')
+        used--;
     line[used] = '\0';
     why_set(why, "PostgreSQL: %s", used > 0 ? line : "the connection was closed");
 }

@@ -1,0 +1,376 @@
+#include "session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "write_batch.h"
+
+typedef Heapfleet__V1__AgentMessage agent_message;
+
+enum { NOW_MS = 1760000000 };
+static const int64_t now_ms = (int64_t)NOW_MS * 1000;
+
+/* A session and everything that it said. */
+struct scene {
+    struct session *session;
+    struct write_batch *batch;
+    int agents_asked, processes_asked;
+    int welcomes, refusals, keyframes;
+    uint64_t committed, refused_sequence;
+    struct why why;
+    enum rpc_code code;
+};
+
+static void find_agent(void *user, const uint8_t agent_id[ID_BYTES])
+{
+    struct scene *scene = user;
+    assert_int_equal(agent_id[0], 'A');
+    scene->agents_asked++;
+}
+
+static void open_instance(void *user, const struct process_identity *identity)
+{
+    struct scene *scene = user;
+    assert_string_equal(identity->service, "shop");
+    assert_string_equal(identity->attributes_json, "{\"k\":\"v\"}");
+    scene->processes_asked++;
+}
+
+static void send_message(void *user, const Heapfleet__V1__CollectorMessage *message)
+{
+    struct scene *scene = user;
+    switch (message->body_case) {
+    case HEAPFLEET__V1__COLLECTOR_MESSAGE__BODY_WELCOME:
+        scene->welcomes++;
+        scene->committed = message->welcome->committed_sequence;
+        return;
+    case HEAPFLEET__V1__COLLECTOR_MESSAGE__BODY_REFUSED:
+        scene->refusals++;
+        scene->refused_sequence = message->refused->sequence;
+        assert_true(message->refused->reason[0] != '\0');
+        return;
+    case HEAPFLEET__V1__COLLECTOR_MESSAGE__BODY_REQUEST:
+        scene->keyframes++;
+        return;
+    default:
+        fail_msg("an unexpected message");
+    }
+}
+
+static const struct session_events events = {find_agent, open_instance, send_message};
+
+static struct scene *scene_new(const struct session_limits *limits)
+{
+    struct scene *scene = calloc(1, sizeof(*scene));
+    scene->session = session_new(limits, &events, scene);
+    scene->batch = write_batch_new();
+    return scene;
+}
+
+static void scene_free(struct scene *scene)
+{
+    session_free(scene->session);
+    write_batch_free(scene->batch);
+    free(scene);
+}
+
+static enum session_next take(struct scene *scene, const agent_message *message)
+{
+    return session_take(scene->session, message, now_ms, scene->batch, &scene->code, &scene->why);
+}
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+#define EMPTY_TEXT ((char *)"")
+
+static enum session_next say_hello(struct scene *scene, uint32_t protocol)
+{
+    Heapfleet__V1__Hello hello = HEAPFLEET__V1__HELLO__INIT;
+    uint8_t id[ID_BYTES] = "AAAAAAAAAAAAAAA";
+    hello.protocol = protocol;
+    hello.agent_id = (ProtobufCBinaryData){ID_BYTES, id};
+    hello.host = hello.agent_version = EMPTY_TEXT;
+    agent_message message = HEAPFLEET__V1__AGENT_MESSAGE__INIT;
+    message.body_case = HEAPFLEET__V1__AGENT_MESSAGE__BODY_HELLO;
+    message.hello = &hello;
+    return take(scene, &message);
+}
+
+static enum session_next start_process(struct scene *scene, uint32_t number, const char *service)
+{
+    Heapfleet__V1__Attribute attribute = HEAPFLEET__V1__ATTRIBUTE__INIT,
+                             *attributes[] = {&attribute};
+    attribute.key = (char *)"k";
+    attribute.value = (char *)"v";
+    uint8_t id[ID_BYTES] = {(uint8_t)number};
+    Heapfleet__V1__ProcessStarted started = HEAPFLEET__V1__PROCESS_STARTED__INIT;
+    started.process = number;
+    started.instance_id = (ProtobufCBinaryData){ID_BYTES, id};
+    started.service = (char *)service;
+    started.n_attributes = 1;
+    started.attributes = attributes;
+    agent_message message = HEAPFLEET__V1__AGENT_MESSAGE__INIT;
+    message.body_case = HEAPFLEET__V1__AGENT_MESSAGE__BODY_PROCESS_STARTED;
+    message.process_started = &started;
+    return take(scene, &message);
+}
+
+static enum session_next define_types(struct scene *scene, uint32_t process, uint32_t first,
+                                      size_t count, const char *const *names)
+{
+    Heapfleet__V1__TypeDefinitions types = HEAPFLEET__V1__TYPE_DEFINITIONS__INIT;
+    types.process = process;
+    types.first_index = first;
+    types.n_names = count;
+    types.names = (char **)names;
+    agent_message message = HEAPFLEET__V1__AGENT_MESSAGE__INIT;
+    message.body_case = HEAPFLEET__V1__AGENT_MESSAGE__BODY_TYPE_DEFINITIONS;
+    message.type_definitions = &types;
+    return take(scene, &message);
+}
+
+/* Two types, of which the first one's count is the number; a delta on `base`, or a keyframe if 0.
+ */
+static enum session_next send_snapshot(struct scene *scene, uint32_t process, uint64_t sequence,
+                                       uint64_t base)
+{
+    struct heap_values old = HEAP_VALUES_INIT, now = HEAP_VALUES_INIT;
+    heap_values_resize(&old, 2);
+    heap_values_resize(&now, 2);
+    old.values[0] = (struct type_value){base % 1024, base % 1024 * 8};
+    now.values[0] = (struct type_value){sequence % 1024, sequence % 1024 * 8};
+    struct buf body = BUF_INIT;
+    if (base == 0)
+        snapshot_encode_keyframe(&now, &body);
+    else
+        snapshot_encode_delta(&old, &now, &body);
+    Heapfleet__V1__Snapshot snapshot = HEAPFLEET__V1__SNAPSHOT__INIT;
+    snapshot.process = process;
+    snapshot.time_ms = now_ms;
+    snapshot.base_sequence = base;
+    snapshot.body = (ProtobufCBinaryData){body.size, body.data};
+    agent_message message = HEAPFLEET__V1__AGENT_MESSAGE__INIT;
+    message.sequence = sequence;
+    message.body_case = HEAPFLEET__V1__AGENT_MESSAGE__BODY_SNAPSHOT;
+    message.snapshot = &snapshot;
+    enum session_next next = take(scene, &message);
+    buf_done(&body);
+    heap_values_done(&old);
+    heap_values_done(&now);
+    return next;
+}
+
+static enum session_next end_process(struct scene *scene, uint32_t process, uint64_t sequence)
+{
+    Heapfleet__V1__ProcessEnded ended = HEAPFLEET__V1__PROCESS_ENDED__INIT;
+    ended.process = process;
+    ended.time_ms = now_ms;
+    agent_message message = HEAPFLEET__V1__AGENT_MESSAGE__INIT;
+    message.sequence = sequence;
+    message.body_case = HEAPFLEET__V1__AGENT_MESSAGE__BODY_PROCESS_ENDED;
+    message.process_ended = &ended;
+    return take(scene, &message);
+}
+
+static const char *const two_types[] = {"a", "b"};
+
+/* A stream with process 1, which the database has up to `last_sequence`. */
+static struct scene *scene_with_process(const struct session_limits *limits, uint64_t last_sequence)
+{
+    struct scene *scene = scene_new(limits);
+    assert_int_equal(say_hello(scene, 1), SESSION_WAIT);
+    session_agent_found(scene->session, 0);
+    assert_int_equal(start_process(scene, 1, "shop"), SESSION_WAIT);
+    struct instance_state state = {.service_id = 3,
+                                   .instance_id = 4,
+                                   .last_sequence = last_sequence,
+                                   .chain_broken = last_sequence == 0};
+    if (last_sequence != 0) {
+        heap_values_resize(&state.values, 2);
+        state.values.values[0] = (struct type_value){last_sequence, last_sequence * 8};
+        state.type_count = 2;
+        state.type_names = calloc(2, sizeof(char *));
+        state.type_names[0] = strdup("a");
+        state.type_names[1] = strdup("b");
+    }
+    session_instance_opened(scene->session, &state);
+    assert_int_equal(define_types(scene, 1, 0, 2, two_types), SESSION_READ);
+    return scene;
+}
+
+static struct scene *usual_scene(uint64_t last_sequence)
+{
+    return scene_with_process(&session_limits_default, last_sequence);
+}
+
+/* ---- tests ---------------------------------------------------------------------------------- */
+
+static void a_stream_from_hello_to_end(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_new(&session_limits_default);
+    assert_int_equal(say_hello(scene, 1), SESSION_WAIT);
+    assert_int_equal(scene->agents_asked, 1);
+    session_agent_found(scene->session, 17);
+    assert_int_equal(scene->welcomes, 1);
+    assert_int_equal(scene->committed, 17);
+    assert_int_equal(start_process(scene, 1, "shop"), SESSION_WAIT);
+    assert_int_equal(scene->processes_asked, 1);
+    struct instance_state fresh = {.service_id = 3, .instance_id = 4, .chain_broken = 1};
+    session_instance_opened(scene->session, &fresh);
+    assert_int_equal(define_types(scene, 1, 0, 2, two_types), SESSION_READ);
+    assert_int_equal(send_snapshot(scene, 1, 100, 0), SESSION_READ);
+    assert_int_equal(send_snapshot(scene, 1, 101, 100), SESSION_READ);
+    assert_int_equal(end_process(scene, 1, 102), SESSION_READ);
+    assert_int_equal(session_handled_sequence(scene->session), 102);
+    assert_int_equal(scene->refusals, 0);
+    assert_int_equal(write_batch_snapshots(scene->batch), 2);
+    struct snapshot_row row = write_batch_row(scene->batch, 1);
+    assert_int_equal(row.service_id, 3);
+    assert_int_equal(row.instance_id, 4);
+    assert_int_equal(row.base_sequence, 100);
+    assert_int_equal(row.objects, 101);
+    assert_int_equal(row.bytes, 808);
+    assert_int_equal(row.types, 2);
+    assert_int_equal(write_batch_count(&scene->batch->ends, sizeof(struct batch_end)), 1);
+    scene_free(scene);
+}
+
+static void another_protocol_is_told_what_to_upgrade(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t protocol;
+        const char *who;
+    } cases[] = {{0, "upgrade the agent"}, {2, "upgrade the collector"}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct scene *scene = scene_new(&session_limits_default);
+        assert_int_equal(say_hello(scene, cases[i].protocol), SESSION_END);
+        assert_int_equal(scene->code, RPC_FAILED_PRECONDITION);
+        assert_non_null(strstr(scene->why.text, cases[i].who));
+        scene_free(scene);
+    }
+}
+
+static void what_is_stored_already_is_not_stored_again(void **state)
+{
+    (void)state;
+    struct scene *scene = usual_scene(101);
+    assert_int_equal(send_snapshot(scene, 1, 100, 0), SESSION_READ);
+    assert_int_equal(send_snapshot(scene, 1, 101, 100), SESSION_READ);
+    assert_int_equal(write_batch_snapshots(scene->batch), 0);
+    assert_int_equal(session_handled_sequence(scene->session), 101);
+    assert_int_equal(send_snapshot(scene, 1, 102, 101), SESSION_READ);
+    assert_int_equal(write_batch_snapshots(scene->batch), 1);
+    assert_int_equal(scene->refusals, 0);
+    assert_int_equal(session_counts(scene->session).repeated, 2);
+    scene_free(scene);
+}
+
+static void a_gap_asks_for_a_keyframe(void **state)
+{
+    (void)state;
+    struct scene *scene = usual_scene(100);
+    assert_int_equal(send_snapshot(scene, 1, 103, 102), SESSION_READ);
+    assert_int_equal(scene->refusals, 1);
+    assert_int_equal(scene->refused_sequence, 103);
+    assert_int_equal(scene->keyframes, 1);
+    assert_int_equal(session_handled_sequence(scene->session), 103);
+    assert_int_equal(send_snapshot(scene, 1, 104, 0), SESSION_READ);
+    assert_int_equal(scene->refusals, 1);
+    assert_int_equal(write_batch_snapshots(scene->batch), 1);
+    scene_free(scene);
+}
+
+static void a_long_chain_asks_for_a_keyframe_once(void **state)
+{
+    (void)state;
+    struct session_limits limits = session_limits_default;
+    limits.chain_snapshots_max = 10;
+    struct scene *scene = scene_with_process(&limits, 0);
+    (void)send_snapshot(scene, 1, 1, 0);
+    for (uint64_t sequence = 2; sequence <= 16; sequence++)
+        (void)send_snapshot(scene, 1, sequence, sequence - 1);
+    assert_int_equal(scene->keyframes, 1);
+    assert_int_equal(scene->refusals, 0);
+    scene_free(scene);
+}
+
+static void numbers_must_rise(void **state)
+{
+    (void)state;
+    static const uint64_t wrong[] = {0, 99, 100, UINT64_MAX};
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        struct scene *scene = usual_scene(0);
+        assert_int_equal(send_snapshot(scene, 1, 100, 0), SESSION_READ);
+        assert_int_equal(send_snapshot(scene, 1, wrong[i], 0), SESSION_END);
+        assert_int_equal(scene->code, RPC_INVALID_ARGUMENT);
+        scene_free(scene);
+    }
+}
+
+static void the_database_may_refuse_a_process(void **state)
+{
+    (void)state;
+    struct scene *scene = usual_scene(0);
+    assert_int_equal(start_process(scene, 2, "shop"), SESSION_WAIT);
+    session_instance_failed(scene->session, "no room");
+    assert_int_equal(define_types(scene, 2, 0, 2, two_types), SESSION_READ);
+    assert_int_equal(send_snapshot(scene, 2, 100, 0), SESSION_READ);
+    assert_int_equal(scene->refusals, 1);
+    assert_string_equal(session_last_refusal(scene->session), "no room");
+    assert_int_equal(send_snapshot(scene, 1, 101, 0), SESSION_READ);
+    assert_int_equal(write_batch_snapshots(scene->batch), 1);
+    scene_free(scene);
+}
+
+static void processes_are_bounded_and_come_and_go(void **state)
+{
+    (void)state;
+    struct session_limits limits = session_limits_default;
+    limits.processes_max = 50;
+    struct scene *scene = scene_with_process(&limits, 0);
+    for (uint32_t number = 1000; number > 951; number--)
+        assert_int_equal(start_process(scene, number, ""), SESSION_READ);
+    assert_int_equal(end_process(scene, 960, 5), SESSION_READ);
+    assert_int_equal(start_process(scene, 2000, ""), SESSION_READ);
+    assert_int_equal(start_process(scene, 2000, ""), SESSION_READ); /* said again */
+    assert_int_equal(start_process(scene, 2001, ""), SESSION_END);
+    assert_int_equal(scene->code, RPC_RESOURCE_EXHAUSTED);
+    scene_free(scene);
+}
+
+static void newer_kinds_of_facts_are_answered(void **state)
+{
+    (void)state;
+    struct scene *scene = usual_scene(0);
+    agent_message message = HEAPFLEET__V1__AGENT_MESSAGE__INIT;
+    assert_int_equal(take(scene, &message), SESSION_READ);
+    assert_int_equal(scene->refusals, 0);
+    message.sequence = 7;
+    assert_int_equal(take(scene, &message), SESSION_READ);
+    assert_int_equal(scene->refusals, 1);
+    assert_int_equal(session_handled_sequence(scene->session), 7);
+    scene_free(scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stream_from_hello_to_end),
+        cmocka_unit_test(another_protocol_is_told_what_to_upgrade),
+        cmocka_unit_test(what_is_stored_already_is_not_stored_again),
+        cmocka_unit_test(a_gap_asks_for_a_keyframe),
+        cmocka_unit_test(a_long_chain_asks_for_a_keyframe_once),
+        cmocka_unit_test(numbers_must_rise),
+        cmocka_unit_test(the_database_may_refuse_a_process),
+        cmocka_unit_test(processes_are_bounded_and_come_and_go),
+        cmocka_unit_test(newer_kinds_of_facts_are_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
