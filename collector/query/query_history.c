@@ -170,9 +170,15 @@ static struct type_value value_of(const struct history_snapshot *snapshot, uint3
 
 /* ---- steps ---------------------------------------------------------------------------------- */
 
-struct step {
+struct sum {
     uint64_t count, bytes;
     uint32_t instances;
+};
+
+/* A process that ended in a step is not there at its end, and the one that took its place is. It
+ * counts where nobody else is left, so that short-lived ones are seen at all. */
+struct step {
+    struct sum stay, end;
     struct type_value last; /* of the process that is being read */
     int is_set;
 };
@@ -185,26 +191,35 @@ struct step_walk {
     uint32_t index;
 };
 
+static size_t step_of(const struct history *history, int64_t time_ms)
+{
+    int64_t since_ms = time_ms - history->from_ms;
+    return since_ms <= 0 ? 0 : (size_t)((since_ms - 1) / history->step_ms);
+}
+
 static enum status see_step(void *user, const struct history_snapshot *snapshot)
 {
     struct step_walk *walk = user;
-    int64_t since_ms = snapshot->time_ms - walk->history->from_ms;
-    size_t at = since_ms <= 0 ? 0 : (size_t)((since_ms - 1) / walk->history->step_ms);
+    size_t at = step_of(walk->history, snapshot->time_ms);
     ASSERT(at < walk->count);
     walk->steps[at].last = value_of(snapshot, walk->index);
     walk->steps[at].is_set = 1;
     return STATUS_OK;
 }
 
-static void add_process(struct step_walk *walk)
+static void add_process(struct step_walk *walk, const struct instance_row *instance)
 {
+    const struct history *history = walk->history;
+    int is_live = query_is_live(instance, history->query->now_ms);
+    size_t last = is_live ? walk->count : step_of(history, instance->last_seen_ms);
     for (size_t i = 0; i < walk->count; i++) {
         struct step *step = &walk->steps[i];
         if (!step->is_set)
             continue;
-        step->count += step->last.count;
-        step->bytes += step->last.bytes;
-        step->instances++;
+        struct sum *sum = i == last ? &step->end : &step->stay;
+        sum->count += step->last.count;
+        sum->bytes += step->last.bytes;
+        sum->instances++;
         step->is_set = 0;
     }
 }
@@ -228,16 +243,17 @@ static enum status write_steps(const struct step_walk *walk,
     const struct history *history = walk->history;
     for (size_t i = 0; i < walk->count; i++) {
         const struct step *step = &walk->steps[i];
-        if (step->instances == 0)
+        const struct sum *sum = step->stay.instances > 0 ? &step->stay : &step->end;
+        if (sum->instances == 0)
             continue;
         Heapfleet__V1__HistoryPoint *point = NULL;
         enum status status = add_point(history->query, response, &point, why);
         if (status != STATUS_OK)
             return status;
         point->time_ms = history->from_ms + (int64_t)(i + 1) * history->step_ms;
-        point->count = step->count;
-        point->bytes = step->bytes;
-        point->instances = step->instances;
+        point->count = sum->count;
+        point->bytes = sum->bytes;
+        point->instances = sum->instances;
     }
     return STATUS_OK;
 }
@@ -257,7 +273,7 @@ static enum status read_steps(struct history *history, Heapfleet__V1__GetHistory
         walk.index = type_index(history->chosen[i], history->type_id);
         status = history_walk(history->query->db, history->fleet.service.id, history->chosen[i]->id,
                               history->from_ms, history->to_ms, see_step, &walk, why);
-        add_process(&walk);
+        add_process(&walk, history->chosen[i]);
     }
     if (status == STATUS_OK)
         status = query_alloc(history->query, (walk.count + 1) * sizeof(void *), &memory, why);

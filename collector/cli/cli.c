@@ -1,0 +1,366 @@
+/*
+ * heapfleet [OPTIONS] COMMAND [ARGUMENTS] [OPTIONS]
+ *
+ * The commands and their options are two tables. An option may stand before the command, so the
+ * command is the first word that is neither an option nor the value of one.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+#include "suggest.h"
+#include "utf8.h"
+#include "version.h"
+#include "wire.h"
+
+enum {
+    ANSWER_BYTES_MAX = 512 * 1024 * 1024, /* in memory; the channel limits what is on the wire */
+    OPTIONS_MAX = 32,
+    WORDS_MAX = 256,
+    PATH_BYTES = 64,
+};
+
+/* ---- the tables ----------------------------------------------------------------------------- */
+
+enum command_bit {
+    SERVICES = 1,
+    DEPLOYMENTS = 2,
+    TOP = 4,
+    HISTORY = 8,
+    COMPARE = 16,
+    LEAKS = 32,
+    ALL = 63,
+    PROGRAM = 64, /* before any command; for the help */
+};
+
+static const struct command {
+    const char *name;
+    enum command_bit bit;
+    const char *operands; /* for the help */
+    int operand_count;
+    cli_command_fn *run;
+    const char *help;   /* one line */
+    const char *cannot; /* the beginning of an error line */
+    const char *more;   /* for its own help */
+} commands[] = {
+    {"services", SERVICES, "", 0, cli_services, "what is watched", "services cannot be listed",
+     "Sums are over the newest snapshots of the processes that are alive.\n"},
+    {"deployments", DEPLOYMENTS, "SERVICE", 1, cli_deployments, "the versions of a service",
+     "deployments cannot be listed", "Objects, bytes and growth are means over the processes.\n"},
+    {"top", TOP, "SERVICE", 1, cli_top, "what its heaps consist of, and what grows",
+     "types cannot be listed",
+     "Sums are over the processes of the version that are alive, or over all when none is.\n"
+     "Growth is what is retained at the end of each process's life, compared with its start.\n"},
+    {"history", HISTORY, "SERVICE TYPE", 2, cli_history, "one type over time",
+     "history cannot be shown",
+     "As a table it is a plot, with --raw the snapshots; as JSON and CSV it is rows.\n"},
+    {"compare", COMPARE, "SERVICE VERSION_A VERSION_B", 3, cli_compare,
+     "two versions at equal uptime", "versions cannot be compared",
+     "Values are means over the processes that reached the uptime.\n"},
+    {"leaks", LEAKS, "", 0, cli_leaks, "what leaks, and since which version",
+     "leaks cannot be listed",
+     "With --exit-code the command ends with 6 when there is a leak, for use as a gate.\n"},
+};
+
+struct cli_option {
+    unsigned commands; /* command_bit */
+    struct option option;
+};
+
+/* The options of the commands in `bits`, with their targets in `cli`. */
+static void make_options(struct cli *cli, unsigned bits, struct option ret[OPTIONS_MAX])
+{
+    const struct cli_option rows[] = {
+        {TOP,
+         {"by", 0, OPTION_TEXT, &cli->by, "ORDER", "largest first by bytes, count or growth",
+          "bytes"}},
+        {HISTORY, {"by", 0, OPTION_TEXT, &cli->by, "WHAT", "plot bytes or count", "bytes"}},
+        {TOP, {"version", 0, OPTION_TEXT, &cli->version, "V", "of this version", "the latest"}},
+        {HISTORY, {"version", 0, OPTION_TEXT, &cli->version, "V", "of this version only", NULL}},
+        {HISTORY, {"instance", 0, OPTION_TEXT, &cli->instance, "ID", "of this process only", NULL}},
+        {HISTORY,
+         {"since", 0, OPTION_DURATION, &cli->since_ms, "TIME", "how far back; 0: all there is",
+          "6h"}},
+        {HISTORY, {"raw", 0, OPTION_FLAG, &cli->raw, NULL, "every snapshot, no sums", NULL}},
+        {COMPARE,
+         {"at", 0, OPTION_DURATION, &cli->at_ms, "UPTIME", "age of the processes",
+          "what half of both have reached"}},
+        {TOP | COMPARE, {"limit", 'n', OPTION_U64, &cli->limit, "N", "rows, at most 1000", "20"}},
+        {LEAKS, {"service", 0, OPTION_TEXT, &cli->service, "S", "of this service only", NULL}},
+        {LEAKS,
+         {"exit-code", 0, OPTION_FLAG, &cli->fail_on_leak, NULL, "exit with 6 when there is a leak",
+          NULL}},
+        {ALL,
+         {"environment", 'e', OPTION_TEXT, &cli->environment, "ENV", "of this environment", NULL}},
+        {ALL & ~(unsigned)SERVICES,
+         {"namespace", 0, OPTION_TEXT, &cli->service_namespace, "NS", "of this namespace", NULL}},
+        {ALL, {"output", 'o', OPTION_TEXT, &cli->output, "FORMAT", "table, json or csv", "table"}},
+        {ALL,
+         {"collector", 0, OPTION_TEXT, &cli->collector, "HOST:PORT", "whom to ask",
+          "127.0.0.1:4777"}},
+        {ALL, {"timeout", 0, OPTION_DURATION, &cli->timeout_ms, "TIME", "wait for it", "30s"}},
+        {PROGRAM,
+         {"version", 0, OPTION_FLAG, &cli->help, NULL, "version and commit of this program", NULL}},
+        {ALL, {"help", 'h', OPTION_FLAG, &cli->help, NULL, "this text", NULL}},
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if ((rows[i].commands & bits) != 0)
+            ret[count++] = rows[i].option;
+    }
+    ASSERT(count < OPTIONS_MAX);
+    ret[count] = (struct option){0};
+}
+
+/* ---- help ----------------------------------------------------------------------------------- */
+
+static void print_help(struct cli *cli)
+{
+    struct option options[OPTIONS_MAX];
+    make_options(cli, SERVICES | PROGRAM, options); /* those that all commands have */
+    (void)printf("heapfleet asks a collector which Python services leak, and since when.\n\n"
+                 "usage: heapfleet COMMAND [ARGUMENTS] [OPTIONS]\n\n");
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        int width = (int)(strlen(commands[i].name) + strlen(commands[i].operands));
+        (void)printf("  %s %s%*s  %s\n", commands[i].name, commands[i].operands, 34 - width, "",
+                     commands[i].help);
+    }
+    (void)printf("\nOptions of every command (heapfleet COMMAND --help shows the others):\n\n");
+    options_print_help(options);
+    (void)printf("\nEach option can be given in the environment: HEAPFLEET_COLLECTOR and so on.\n"
+                 "Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 no such service, version or type,"
+                 "\n4 no permission, 6 leak found (leaks --exit-code).\n");
+}
+
+static void print_command_help(struct cli *cli, const struct command *command)
+{
+    struct option options[OPTIONS_MAX];
+    make_options(cli, command->bit, options);
+    (void)printf("heapfleet %s: %s\n\nusage: heapfleet %s%s%s [OPTIONS]\n\n%s\n", command->name,
+                 command->help, command->name, *command->operands != '\0' ? " " : "",
+                 command->operands, command->more);
+    options_print_help(options);
+}
+
+/* ---- for the commands ----------------------------------------------------------------------- */
+
+/*
+ * A collector that refuses what was asked speaks of the command line: usage, and its address adds
+ * nothing. Other failures are the collector's, and keep it.
+ */
+static enum status judge(const struct cli *cli, enum status status, struct why *why)
+{
+    if ((status != STATUS_INVALID && status != STATUS_NOT_FOUND) || why == NULL)
+        return status;
+    size_t size = strlen(cli->collector);
+    struct why whole = *why;
+    if (strncmp(whole.text, cli->collector, size) == 0 && strncmp(whole.text + size, ": ", 2) == 0)
+        why_set(why, "%s", whole.text + size + 2);
+    return status == STATUS_INVALID ? STATUS_USAGE : status;
+}
+
+enum status cli_ask(struct cli *cli, const char *method, const ProtobufCMessage *request,
+                    const ProtobufCMessageDescriptor *answer, ProtobufCMessage **ret,
+                    struct why *why)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof(path), "/heapfleet.v1.Query/%s", method);
+    struct buf question = BUF_INIT;
+    struct buf bytes = BUF_INIT;
+    enum status status = STATUS_OK;
+    if (cli->channel == NULL) {
+        struct rpc_channel_options options = {.target = cli->collector};
+        status = rpc_channel_new(&options, &cli->channel, why);
+    }
+    wire_pack(request, &question);
+    if (status == STATUS_OK)
+        status = judge(
+            cli, rpc_channel_call(cli->channel, path, &question, cli->timeout_ms, &bytes, why),
+            why);
+    if (status == STATUS_OK)
+        status = wire_unpack(answer, bytes.data, bytes.size, &cli->arena, ret, why);
+    buf_done(&question);
+    buf_done(&bytes);
+    return status;
+}
+
+char *cli_string(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+Heapfleet__V1__ServiceRef cli_service_ref(const struct cli *cli, const char *name)
+{
+    Heapfleet__V1__ServiceRef ref = HEAPFLEET__V1__SERVICE_REF__INIT;
+    ref.name = cli_string(name);
+    ref.environment = cli_string(cli->environment);
+    ref.service_namespace = cli_string(cli->service_namespace);
+    return ref;
+}
+
+int cli_is_table(const struct cli *cli)
+{
+    return cli->format == REPORT_TABLE;
+}
+
+void cli_line(const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    utf8_scrub(text, strlen(text));
+    (void)printf("%s\n", text);
+}
+
+/* ---- the command line ----------------------------------------------------------------------- */
+
+static const struct command *find_command(const char *word, struct why *why)
+{
+    const char *nearest = NULL;
+    int best = SUGGEST_FAR;
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        int distance = suggest_distance(word, commands[i].name);
+        if (distance == 0)
+            return &commands[i];
+        if (distance < best) {
+            best = distance;
+            nearest = commands[i].name;
+        }
+    }
+    if (nearest != NULL)
+        why_set(why, "there is no command '%s': did you mean '%s'?", word, nearest);
+    else
+        why_set(why, "there is no command '%s': heapfleet --help lists them", word);
+    return NULL;
+}
+
+/* 1 if the word is an option whose value is the next word. */
+static int takes_next_word(const struct option *options, const char *word)
+{
+    for (; options->name != NULL; options++) {
+        if (options->kind == OPTION_FLAG)
+            continue;
+        if (word[0] == '-' && word[1] == '-' && strcmp(word + 2, options->name) == 0)
+            return 1;
+        if (word[0] == '-' && word[1] == options->letter && word[1] != '\0' && word[2] == '\0')
+            return 1;
+    }
+    return 0;
+}
+
+/* Index of the command in argv; argc when there is none. */
+static int find_command_word(struct cli *cli, int argc, char **argv)
+{
+    struct option options[OPTIONS_MAX];
+    make_options(cli, ALL, options);
+    int at = 1;
+    while (at < argc && argv[at][0] == '-')
+        at += takes_next_word(options, argv[at]) ? 2 : 1;
+    return at < argc ? at : argc;
+}
+
+static enum status parse(struct cli *cli, const struct command *command, int argc, char **argv,
+                         int command_at, struct why *why)
+{
+    char *words[WORDS_MAX];
+    struct option options[OPTIONS_MAX];
+    int count = 0;
+    int rest = 0;
+    if (argc > WORDS_MAX)
+        return why_fail(why, STATUS_USAGE, "the command line has more than %d words", WORDS_MAX);
+    for (int i = 0; i < argc; i++) {
+        if (i != command_at)
+            words[count++] = argv[i];
+    }
+    make_options(cli, command->bit, options);
+    enum status status = options_parse(options, count, words, cli->operands, command->operand_count,
+                                       &cli->operand_count, &rest, why);
+    if (status != STATUS_OK || cli->help)
+        return status;
+    for (; rest < count && cli->operand_count < command->operand_count; rest++)
+        cli->operands[cli->operand_count++] = words[rest];
+    if (rest < count)
+        return why_fail(why, STATUS_USAGE, "unexpected argument '%s'", words[rest]);
+    if (cli->operand_count < command->operand_count)
+        return why_fail(why, STATUS_USAGE, "an argument is missing: heapfleet %s %s", command->name,
+                        command->operands);
+    return report_format_parse(cli->output, &cli->format, why);
+}
+
+static int fail(enum status status, const struct why *why)
+{
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "heapfleet: %s\n", why->text);
+    return status_exit_code(status);
+}
+
+static int run_command(struct cli *cli, const struct command *command)
+{
+    struct why why = {0};
+    enum status status = command->run(cli, &why);
+    if (status != STATUS_OK)
+        why_prefix(&why, "%s", command->cannot);
+    rpc_channel_free(cli->channel);
+    arena_done(&cli->arena);
+    return status == STATUS_OK ? cli->exit_code : fail(status, &why);
+}
+
+/* What was printed must have arrived. */
+static int finish(int exit_code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return exit_code;
+    struct why why;
+    why_set(&why, "output cannot be written: %s", strerror(errno)); /* NOLINT: one thread */
+    return fail(STATUS_FAILED, &why);
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct cli cli = {
+        .collector = "127.0.0.1:4777",
+        .environment = "",
+        .service_namespace = "",
+        .output = "table",
+        .timeout_ms = 30000,
+        .by = "bytes",
+        .version = "",
+        .service = "",
+        .instance = "",
+        .since_ms = 6 * 3600000,
+    };
+    struct why why = {0};
+    arena_init(&cli.arena, ANSWER_BYTES_MAX);
+    int at = find_command_word(&cli, argc, argv);
+    const char *first = argc > 1 ? argv[1] : "";
+    if (strcmp(first, "--version") == 0) {
+        (void)printf("heapfleet %s (%s)\n", HEAPFLEET_VERSION, HEAPFLEET_COMMIT);
+        return finish(0);
+    }
+    if (at == argc && (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)) {
+        print_help(&cli);
+        return finish(0);
+    }
+    if (at == argc) {
+        why_set(&why, "a command is missing: heapfleet --help lists them");
+        return fail(STATUS_USAGE, &why);
+    }
+    const struct command *command = find_command(argv[at], &why);
+    if (command == NULL)
+        return fail(STATUS_USAGE, &why);
+    enum status status = parse(&cli, command, argc, argv, at, &why);
+    if (status != STATUS_OK)
+        return fail(status, &why);
+    if (cli.help) {
+        print_command_help(&cli, command);
+        return finish(0);
+    }
+    return finish(run_command(&cli, command));
+}

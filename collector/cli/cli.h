@@ -1,0 +1,65 @@
+/*
+ * The program `heapfleet`: questions to a collector from the command line. heapfleet_main.c is only
+ * main(); everything else is here, one file a command.
+ */
+#ifndef COLLECTOR_CLI_CLI_H
+#define COLLECTOR_CLI_CLI_H
+
+#include "arena.h"
+#include "query.pb-c.h"
+#include "report.h"
+#include "rpc_client.h"
+
+enum { CLI_OPERANDS_MAX = 3 };
+
+/* What the command line said, and what a command works with. */
+struct cli {
+    const char *collector, *environment, *service_namespace, *output;
+    int64_t timeout_ms;
+    enum report_format format; /* of `output` */
+
+    uint64_t limit;
+    const char *by, *version, *service, *instance;
+    int64_t since_ms, at_ms;
+    int raw, fail_on_leak, help;
+
+    const char *operands[CLI_OPERANDS_MAX];
+    int operand_count;
+
+    struct rpc_channel *channel;
+    struct arena arena; /* answers */
+    int exit_code;      /* of a command that ended well */
+};
+
+/* Run the command line. The exit code of the process; everything has been printed. */
+int cli_run(int argc, char **argv);
+
+/* ---- for the commands ----------------------------------------------------------------------- */
+
+typedef enum status cli_command_fn(struct cli *cli, struct why *why);
+
+cli_command_fn cli_services;
+cli_command_fn cli_deployments;
+cli_command_fn cli_top;
+cli_command_fn cli_history;
+cli_command_fn cli_compare;
+cli_command_fn cli_leaks;
+
+/* Send `request` to the method ("GetTop") and wait. `*ret`, of type `answer`, is in cli->arena. */
+enum status cli_ask(struct cli *cli, const char *method, const ProtobufCMessage *request,
+                    const ProtobufCMessageDescriptor *answer, ProtobufCMessage **ret,
+                    struct why *why) MUST_CHECK;
+
+/* A reference to the service with this name in the environment and namespace of the options. */
+Heapfleet__V1__ServiceRef cli_service_ref(const struct cli *cli, const char *name);
+
+/* 1 when people read the output: a table, with a heading. */
+int cli_is_table(const struct cli *cli);
+
+/* A line on standard output; scrubbed, as names come from outside. */
+void cli_line(const char *format, ...) PRINTF(1, 2);
+
+/* Protobuf's strings are not const; none of ours is written to. */
+char *cli_string(const char *text);
+
+#endif

@@ -1,0 +1,164 @@
+/* heapfleet history: a plot for people, rows for programs. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "clock.h"
+#include "plot.h"
+#include "terminal.h"
+
+enum { COLUMNS_DEFAULT = 80 };
+
+/* ---- rows ----------------------------------------------------------------------------------- */
+
+static const struct report_column step_columns[] = {
+    {"time", "TIME", REPORT_TIME},
+    {"count", "COUNT", REPORT_PLAIN},
+    {"bytes", "BYTES", REPORT_BYTES},
+    {"instances", "PROCESSES", REPORT_PLAIN},
+};
+
+static const struct report_column raw_columns[] = {
+    {"time", "TIME", REPORT_TIME},          {"count", "COUNT", REPORT_PLAIN},
+    {"bytes", "BYTES", REPORT_BYTES},       {"version", "VERSION", REPORT_PLAIN},
+    {"instance", "INSTANCE", REPORT_PLAIN}, {"sequence", "SEQUENCE", REPORT_PLAIN},
+};
+
+static const char empty[] = "no snapshot of it in this span: try a longer one with --since";
+
+static void print_rows(const struct cli *cli, const Heapfleet__V1__GetHistoryResponse *answer)
+{
+    struct report report;
+    if (cli->raw)
+        report_begin(&report, cli->format, raw_columns, ARRAY_SIZE(raw_columns));
+    else
+        report_begin(&report, cli->format, step_columns, ARRAY_SIZE(step_columns));
+    for (size_t i = 0; i < answer->n_points; i++) {
+        const Heapfleet__V1__HistoryPoint *point = answer->points[i];
+        report_int(&report, point->time_ms);
+        report_uint(&report, point->count);
+        report_uint(&report, point->bytes);
+        if (cli->raw) {
+            report_text(&report, point->version);
+            report_text(&report, point->instance);
+            report_uint(&report, point->sequence);
+        } else {
+            report_uint(&report, point->instances);
+        }
+    }
+    report_end(&report, empty);
+}
+
+/* ---- the plot ------------------------------------------------------------------------------- */
+
+/* Where versions began. It is only an ornament: without it the plot is still right. */
+static const Heapfleet__V1__ListDeploymentsResponse *ask_deployments(struct cli *cli)
+{
+    Heapfleet__V1__ListDeploymentsRequest request = HEAPFLEET__V1__LIST_DEPLOYMENTS_REQUEST__INIT;
+    Heapfleet__V1__ServiceRef ref = cli_service_ref(cli, cli->operands[0]);
+    request.service = &ref;
+    ProtobufCMessage *message = NULL;
+    enum status status =
+        cli_ask(cli, "ListDeployments", &request.base,
+                &heapfleet__v1__list_deployments_response__descriptor, &message, NULL);
+    return status == STATUS_OK ? (const void *)message : NULL;
+}
+
+static size_t make_marks(struct cli *cli, struct plot_mark **ret)
+{
+    if (*cli->version != '\0' || *cli->instance != '\0')
+        return 0;
+    const Heapfleet__V1__ListDeploymentsResponse *answer = ask_deployments(cli);
+    if (answer == NULL || answer->n_deployments == 0)
+        return 0;
+    struct plot_mark *marks = arena_must(&cli->arena, answer->n_deployments * sizeof(*marks));
+    for (size_t i = 0; i < answer->n_deployments; i++)
+        marks[i] = (struct plot_mark){answer->deployments[i]->first_seen_ms,
+                                      answer->deployments[i]->version};
+    *ret = marks;
+    return answer->n_deployments;
+}
+
+static double value_of(const struct cli *cli, const Heapfleet__V1__HistoryPoint *point)
+{
+    return (double)(strcmp(cli->by, "count") == 0 ? point->count : point->bytes);
+}
+
+/* "1.0 MB to 12.3 MB in 6m 40s, 4 processes" */
+static void print_summary(const struct plot *plot, const Heapfleet__V1__HistoryPoint *last)
+{
+    const struct plot_point *from = &plot->points[0];
+    const struct plot_point *to = &plot->points[plot->count - 1];
+    struct buf line = BUF_INIT;
+    report_format_number(&line, from->value, plot->unit);
+    buf_append_text(&line, " to ");
+    report_format_number(&line, to->value, plot->unit);
+    buf_append_text(&line, " in ");
+    report_format_number(&line, (double)(to->time_ms - from->time_ms), REPORT_DURATION);
+    buf_append_text(&line, "; now ");
+    report_format_number(&line, (double)last->count, REPORT_PLAIN);
+    buf_append_text(&line, " objects, ");
+    report_format_number(&line, (double)last->bytes, REPORT_BYTES);
+    buf_printf(&line, " in %u process%s", last->instances, last->instances == 1 ? "" : "es");
+    cli_line("%s", buf_text(&line));
+    buf_done(&line);
+}
+
+static void print_plot(struct cli *cli, const Heapfleet__V1__GetHistoryResponse *answer)
+{
+    if (answer->n_points == 0) {
+        cli_line("%s", empty);
+        return;
+    }
+    struct plot_point *points = arena_must(&cli->arena, answer->n_points * sizeof(*points));
+    for (size_t i = 0; i < answer->n_points; i++)
+        points[i] =
+            (struct plot_point){answer->points[i]->time_ms, value_of(cli, answer->points[i])};
+    int by_count = strcmp(cli->by, "count") == 0;
+    struct plot_mark *marks = NULL;
+    struct plot plot = {
+        .points = points,
+        .count = answer->n_points,
+        .gap_ms = 2 * answer->step_ms,
+        .unit = by_count ? REPORT_PLAIN : REPORT_BYTES,
+        .columns = terminal_columns(STDOUT_FILENO, COLUMNS_DEFAULT),
+        .colours = terminal_has_colours(STDOUT_FILENO),
+    };
+    plot.mark_count = make_marks(cli, &marks);
+    plot.marks = marks;
+    cli_line("%s of %s in %s%s%s", by_count ? "count" : "bytes", cli->operands[1], cli->operands[0],
+             *cli->version != '\0' ? " " : "", cli->version);
+    cli_line("%s", "");
+    struct buf text = BUF_INIT;
+    plot_draw(&plot, &text);
+    (void)printf("%s\n", buf_text(&text));
+    buf_done(&text);
+    print_summary(&plot, answer->points[answer->n_points - 1]);
+}
+
+enum status cli_history(struct cli *cli, struct why *why)
+{
+    if (strcmp(cli->by, "bytes") != 0 && strcmp(cli->by, "count") != 0)
+        return why_fail(why, STATUS_USAGE, "--by cannot be '%s': it takes bytes or count", cli->by);
+    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+    Heapfleet__V1__ServiceRef ref = cli_service_ref(cli, cli->operands[0]);
+    request.service = &ref;
+    request.type = cli_string(cli->operands[1]);
+    request.version = cli_string(cli->version);
+    request.instance = cli_string(cli->instance);
+    request.raw = cli->raw;
+    int64_t now_ms = clock_wall_ms();
+    if (cli->since_ms > 0 && cli->since_ms < now_ms)
+        request.from_ms = now_ms - cli->since_ms;
+    ProtobufCMessage *message = NULL;
+    enum status status = cli_ask(cli, "GetHistory", &request.base,
+                                 &heapfleet__v1__get_history_response__descriptor, &message, why);
+    if (status != STATUS_OK)
+        return status;
+    if (cli_is_table(cli) && !cli->raw)
+        print_plot(cli, (const void *)message);
+    else
+        print_rows(cli, (const void *)message);
+    return STATUS_OK;
+}

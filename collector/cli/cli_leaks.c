@@ -1,0 +1,94 @@
+/* heapfleet leaks */
+#include <stdio.h>
+
+#include "cli.h"
+
+enum { EXIT_LEAK_FOUND = 6, TABLE_COLUMNS = 9 };
+
+static const struct report_column columns[] = {
+    {"service", "SERVICE", REPORT_PLAIN},
+    {"environment", "ENVIRONMENT", REPORT_PLAIN},
+    {"type", "TYPE", REPORT_PLAIN},
+    {"introduced_in", "SINCE", REPORT_PLAIN},
+    {"count_per_hour", "OBJECTS", REPORT_RATE},
+    {"bytes_per_hour", "BYTES", REPORT_BYTE_RATE},
+    {"confidence", "CONFIDENCE", REPORT_SHARE},
+    {"until_limit_ms", "FULL IN", REPORT_DURATION},
+    {"first_seen", "FIRST SEEN", REPORT_TIME},
+    /* for programs */
+    {"companions", "", REPORT_PLAIN},
+    {"service_namespace", "", REPORT_PLAIN},
+    {"severity", "", REPORT_PLAIN},
+    {"last_seen", "", REPORT_TIME},
+    {"instances", "", REPORT_PLAIN},
+};
+
+static void print_row(const struct cli *cli, struct report *report, const Heapfleet__V1__Leak *leak)
+{
+    report_text(report, leak->service);
+    report_text(report, leak->environment);
+    report_text(report, leak->type);
+    if (cli_is_table(cli) && *leak->introduced_in == '\0')
+        report_text(report, "the oldest"); /* it was there before we looked */
+    else
+        report_text(report, leak->introduced_in);
+    report_double(report, leak->count_per_hour);
+    report_double(report, leak->bytes_per_hour);
+    report_double(report, leak->confidence);
+    if (leak->until_limit_ms > 0)
+        report_int(report, leak->until_limit_ms);
+    else
+        report_none(report);
+    report_int(report, leak->first_seen_ms);
+    if (cli_is_table(cli))
+        return;
+    report_texts(report, (const char *const *)leak->companions, leak->n_companions);
+    report_text(report, leak->service_namespace);
+    report_text(report, leak->severity);
+    report_int(report, leak->last_seen_ms);
+    report_uint(report, leak->instances);
+}
+
+/* What hangs on the leaking types, as sentences below the table: lists would make it too wide. */
+static void print_companions(const Heapfleet__V1__ListLeaksResponse *answer)
+{
+    const char *gap = "\n";
+    for (size_t i = 0; i < answer->n_leaks; i++) {
+        const Heapfleet__V1__Leak *leak = answer->leaks[i];
+        struct buf line = BUF_INIT;
+        for (size_t k = 0; k < leak->n_companions; k++)
+            buf_printf(&line, "%s%s", k > 0 ? ", " : "", leak->companions[k]);
+        if (leak->n_companions > 0) {
+            (void)fputs(gap, stdout);
+            cli_line("%s: with %s grow %s", leak->service, leak->type, buf_text(&line));
+            gap = "";
+        }
+        buf_done(&line);
+    }
+}
+
+enum status cli_leaks(struct cli *cli, struct why *why)
+{
+    Heapfleet__V1__ListLeaksRequest request = HEAPFLEET__V1__LIST_LEAKS_REQUEST__INIT;
+    Heapfleet__V1__ServiceRef ref = cli_service_ref(cli, cli->service);
+    request.service = &ref;
+    ProtobufCMessage *message = NULL;
+    enum status status = cli_ask(cli, "ListLeaks", &request.base,
+                                 &heapfleet__v1__list_leaks_response__descriptor, &message, why);
+    if (status != STATUS_OK)
+        return status;
+    const Heapfleet__V1__ListLeaksResponse *answer = (const void *)message;
+    struct report report;
+    report_begin(&report, cli->format, columns,
+                 cli_is_table(cli) ? TABLE_COLUMNS : ARRAY_SIZE(columns));
+    report_hide_if_empty(&report, "environment");
+    report_hide_if_empty(&report, "until_limit_ms");
+    for (size_t i = 0; i < answer->n_leaks; i++)
+        print_row(cli, &report, answer->leaks[i]);
+    report_end(&report, "no leak found");
+    if (cli_is_table(cli))
+        print_companions(answer);
+    if (cli->fail_on_leak && answer->n_leaks > 0)
+        cli->exit_code = EXIT_LEAK_FOUND;
+    return STATUS_OK;
+}

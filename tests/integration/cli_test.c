@@ -1,0 +1,278 @@
+/* USES cli query store rpc */
+/*
+ * The command line against a real collector's reading half: what is printed, where, and with which
+ * exit code.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "cli.h"
+#include "query_scene.h"
+
+static struct query_scene scene;
+
+static int start(void **state)
+{
+    (void)state;
+    (void)setenv("TZ", "UTC", 1);
+    query_scene_start(&scene);
+    (void)setenv("HEAPFLEET_COLLECTOR", scene.target, 1);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    query_scene_stop(&scene);
+    return 0;
+}
+
+/* ---- running it ----------------------------------------------------------------------------- */
+
+struct outcome {
+    int exit_code;
+    char out[65536], err[4096];
+};
+static struct outcome outcome;
+
+/* Standard output or error into a file, and back. */
+struct redirection {
+    FILE *stream, *file;
+    int saved;
+};
+
+static struct redirection redirect(FILE *stream)
+{
+    struct redirection r = {stream, tmpfile(), dup(fileno(stream))};
+    assert_non_null(r.file);
+    (void)fflush(stream);
+    assert_true(dup2(fileno(r.file), fileno(stream)) >= 0);
+    return r;
+}
+
+static void restore(const struct redirection *r, char *text, size_t size)
+{
+    (void)fflush(r->stream);
+    (void)dup2(r->saved, fileno(r->stream));
+    (void)close(r->saved);
+    rewind(r->file);
+    size_t read = fread(text, 1, size - 1, r->file);
+    text[read] = '\0';
+    (void)fclose(r->file);
+}
+
+/* "top shop -n 2" */
+static void run(const char *line)
+{
+    char copy[512];
+    char *argv[32] = {"heapfleet"};
+    int argc = 1;
+    (void)snprintf(copy, sizeof(copy), "%s", line);
+    char *rest = NULL;
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
+        argv[argc++] = word;
+    struct redirection out = redirect(stdout);
+    struct redirection err = redirect(stderr);
+    int exit_code = cli_run(argc, argv);
+    restore(&err, outcome.err, sizeof(outcome.err));
+    restore(&out, outcome.out, sizeof(outcome.out));
+    outcome.exit_code = exit_code;
+}
+
+static void prints(const char *line, const char *part)
+{
+    run(line);
+    if (outcome.exit_code != 0 || *outcome.err != '\0' || strstr(outcome.out, part) == NULL)
+        fail_msg("heapfleet %s: exit code %d\n%s%s", line, outcome.exit_code, outcome.out,
+                 outcome.err);
+}
+
+static void refuses(const char *line, int exit_code, const char *sentence)
+{
+    run(line);
+    assert_string_equal(outcome.err, sentence);
+    assert_int_equal(outcome.exit_code, exit_code);
+    assert_string_equal(outcome.out, "");
+}
+
+/* ---- what it prints ------------------------------------------------------------------------- */
+
+static void tables(void **state)
+{
+    (void)state;
+    prints("services", "SERVICE  ENVIRONMENT  VERSION  LIVE  TOTAL  OBJECTS    BYTES  LEAKS");
+    prints("services", "shop     prod         v2          2      4  363,920  26.4 MB      1");
+    prints("services -e staging", "search   staging      v7          1      1  180,160");
+    prints("deployments shop", "v2          2      2  181,960  13.2 MB  +100.8 kB/h");
+    prints("top shop", "shop v2, 2 processes\n\nTYPE ");
+    prints("top shop --by growth --limit 1", "dict  43,800");
+    prints("top shop --version v1", "shop v1, 2 processes");
+    prints("compare shop v1 v2", "shop after 1h: mean of 2 processes of v1, of 2 of v2\n\n"
+                                 "TYPE                COUNT v1  COUNT v2  BYTES v1");
+    prints("leaks", "shop     prod         shop.cart.CartLine  v2      +900/h  +43.2 kB/h");
+    prints("leaks", "shop: with shop.cart.CartLine grow dict");
+    prints("leaks --service search", "no leak found");
+    prints("history shop shop.cart.CartLine", "▲v2");
+    prints("history shop shop.cart.CartLine",
+           "96.0 kB to 182.4 kB in 2h; now 3,800 objects, 182.4 kB in 2 processes\n");
+    prints("history shop dict --by count --since 30m", "count of dict in shop");
+    prints("history shop dict --version v1 --since 1m", "no snapshot of it in this span");
+}
+
+static void json(void **state)
+{
+    (void)state;
+    prints("services -o json", "{\"service\": \"search\", \"environment\": \"prod\", ");
+    prints("top shop -o json -n 1",
+           "[\n  {\"type\": \"str\", \"count\": 300000, \"bytes\": 22000000, "
+           "\"count_per_hour\": 0, \"bytes_per_hour\": 0, "
+           "\"version\": \"v2\", \"instances\": 2}\n]\n");
+    prints("compare shop v1 v2 -o json -n 1",
+           "\"at_uptime_ms\": 3600000, \"instances_a\": 2, \"instances_b\": 2}");
+    prints("leaks -o json", "\"introduced_in\": \"v2\"");
+    prints("leaks --service search -o json", "[]\n");
+    prints("history shop str -o json", "\"count\": 300000, \"bytes\": 22000000, \"instances\": 2}");
+}
+
+static void csv(void **state)
+{
+    (void)state;
+    prints("history shop shop.cart.CartLine --raw --since 0 -o csv",
+           "time,count,bytes,version,instance,sequence\n");
+    int lines = 0;
+    for (const char *at = outcome.out; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, 1 + 4 * 61);
+    assert_non_null(strstr(outcome.out, ",2200,105600,v2,04040404040404040404040404040404,"));
+    prints("history shop str --instance 03030303030303030303030303030303 -o csv",
+           ",150000,11000000,1\n");
+}
+
+static void the_gate(void **state)
+{
+    (void)state;
+    run("leaks --exit-code");
+    assert_int_equal(outcome.exit_code, 6);
+    assert_string_equal(outcome.err, "");
+    run("leaks --exit-code --service search -e prod");
+    assert_int_equal(outcome.exit_code, 0);
+    run("leaks --service nobody --exit-code"); /* a gate that cannot tell is not open */
+    assert_int_equal(outcome.exit_code, 3);
+}
+
+static void the_command_may_stand_anywhere(void **state)
+{
+    (void)state;
+    prints("-o csv --limit 1 top shop", "type,count,");
+    prints("--environment=staging deployments -o csv search", "v7,");
+    prints("top -o csv -- shop", "type,count,");
+}
+
+static void help_and_version(void **state)
+{
+    (void)state;
+    prints("--help", "compare SERVICE VERSION_A VERSION_B  two versions at equal uptime\n");
+    prints("compare --help", "usage: heapfleet compare SERVICE VERSION_A VERSION_B [OPTIONS]");
+    prints("top -h", "--version V");
+    prints("--version", "heapfleet 0.");
+}
+
+/* ---- what it refuses ------------------------------------------------------------------------ */
+
+static void wrong_command_lines(void **state)
+{
+    (void)state;
+    refuses("", 2, "heapfleet: a command is missing: heapfleet --help lists them\n");
+    refuses("tpo shop", 2, "heapfleet: there is no command 'tpo': did you mean 'top'?\n");
+    refuses("dance", 2, "heapfleet: there is no command 'dance': heapfleet --help lists them\n");
+    refuses("top", 2, "heapfleet: an argument is missing: heapfleet top SERVICE\n");
+    refuses("top shop v2", 2, "heapfleet: unexpected argument 'v2'\n");
+    refuses("top -- shop v2", 2, "heapfleet: unexpected argument 'v2'\n");
+    refuses("services --limit 3", 2,
+            "heapfleet: unknown option '--limit': --help lists the "
+            "options\n");
+    refuses("top shop --limt 3", 2,
+            "heapfleet: unknown option '--limt': did you mean '--limit'?\n");
+    refuses("services -o yaml", 2,
+            "heapfleet: there is no output format 'yaml': it is table, json or csv\n");
+    refuses("top shop --by age", 2,
+            "heapfleet: types cannot be listed: --by cannot be 'age': it "
+            "takes bytes, count or growth\n");
+    refuses("top shop -n 5000", 2,
+            "heapfleet: types cannot be listed: a limit of 5000 rows is too "
+            "large: at most 1000\n");
+    refuses("deployments search", 2,
+            "heapfleet: deployments cannot be listed: service 'search' is in several environments: "
+            "'prod', 'staging'; name one of them\n");
+    refuses("compare shop v1 v2 --at 5h", 2,
+            "heapfleet: versions cannot be compared: version 'v1' has not reached an uptime of 5h: "
+            "its oldest process has 1h\n");
+}
+
+static void names_that_are_not_there(void **state)
+{
+    (void)state;
+    refuses("top shpo", 3,
+            "heapfleet: types cannot be listed: there is no service 'shpo': did you "
+            "mean 'shop'?\n");
+    refuses("history shop CartLine", 3,
+            "heapfleet: history cannot be shown: service 'shop' has no type 'CartLine': did you "
+            "mean 'shop.cart.CartLine'?\n");
+    refuses("compare shop v1 v3", 3,
+            "heapfleet: versions cannot be compared: service 'shop' has "
+            "no version 'v3': it has 'v2', 'v1'\n");
+}
+
+static void nobody_answers(void **state)
+{
+    (void)state;
+    run("services --collector 127.0.0.1:1");
+    assert_int_equal(outcome.exit_code, 1);
+    assert_non_null(strstr(outcome.err, "heapfleet: services cannot be listed: nobody answers at "
+                                        "127.0.0.1:1"));
+    run("services --collector nonsense");
+    assert_int_equal(outcome.exit_code, 2);
+    assert_string_equal(outcome.out, "");
+}
+
+static void a_full_disk(void **state)
+{
+    (void)state;
+    (void)fflush(stdout);
+    int saved = dup(STDOUT_FILENO);
+    FILE *full = fopen("/dev/full", "w");
+    assert_non_null(full);
+    struct redirection err = redirect(stderr);
+    assert_true(dup2(fileno(full), STDOUT_FILENO) >= 0);
+    char *argv[] = {"heapfleet", "services"};
+    int exit_code = cli_run(2, argv);
+    (void)dup2(saved, STDOUT_FILENO);
+    clearerr(stdout);
+    (void)close(saved);
+    (void)fclose(full);
+    restore(&err, outcome.err, sizeof(outcome.err));
+    assert_int_equal(exit_code, 1);
+    assert_string_equal(outcome.err,
+                        "heapfleet: output cannot be written: No space left on device\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables),
+        cmocka_unit_test(json),
+        cmocka_unit_test(csv),
+        cmocka_unit_test(the_gate),
+        cmocka_unit_test(the_command_may_stand_anywhere),
+        cmocka_unit_test(help_and_version),
+        cmocka_unit_test(wrong_command_lines),
+        cmocka_unit_test(names_that_are_not_there),
+        cmocka_unit_test(nobody_answers),
+        cmocka_unit_test(a_full_disk),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
