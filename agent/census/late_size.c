@@ -4,8 +4,6 @@
 #include "object_kind.h"
 
 enum {
-    GAP_BYTES = 512, /* heads that are nearer than this become one range */
-    RUN_BYTES_MAX = 16384,
     FORMAT_CODES_MAX = 4096,
     FORMAT_CODE_BYTES = 32,
 };
@@ -16,6 +14,7 @@ struct late_sizes *late_sizes_new(struct type_table *types, const struct present
     ASSERT(late);
     late->types = types;
     late->present = present;
+    late->reader.present = present;
     return late;
 }
 
@@ -186,84 +185,17 @@ static const uint8_t head_bytes[] = {
     [LATE_FORMAT] = 8,
 };
 
-static addr_t item_end(const struct late_item *item)
+static void apply_place(void *user, const struct far_place *place, const uint8_t *bytes)
 {
-    return item->at + head_bytes[item->rule];
-}
-
-static int by_address(const void *left, const void *right)
-{
-    addr_t a = ((const struct late_item *)left)->at, b = ((const struct late_item *)right)->at;
-    return a < b ? -1 : a > b;
-}
-
-/* Apply the items of ranges[0..count-1], of which the first `got` bytes were read. Returns the number
- * of ranges that are done with; `item` goes on. */
-static size_t apply_ranges(struct late_sizes *late, const struct remote_range *ranges, size_t count,
-                           size_t got, const struct late_item **item)
-{
-    const struct late_item *end = late->items + late->count;
-    size_t offset = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t size = (size_t)(ranges[i].end - ranges[i].start);
-        int whole = offset + size <= got;
-        for (; *item < end && (*item)->at < ranges[i].end; (*item)++) {
-            if (whole)
-                late_sizes_apply(late, *item, late->bytes + offset + ((*item)->at - ranges[i].start));
-        }
-        if (!whole)
-            return i + 1;
-        offset += size;
-    }
-    return count;
-}
-
-static const struct late_item *read_ranges(struct late_sizes *late,
-                                           const struct remote_range *ranges, size_t count,
-                                           const struct late_item *item)
-{
-    for (size_t done = 0; done < count;) {
-        size_t got = remote_gather(late->present->remote, ranges + done, count - done, late->bytes);
-        late->read_bytes += got;
-        done += apply_ranges(late, ranges + done, count - done, got, &item);
-    }
-    return item;
-}
-
-/* Never read what is not present: such a place stays unmeasured. */
-static void drop_absent(struct late_sizes *late)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < late->count; i++) {
-        if (present_map_has(late->present, late->items[i].at, head_bytes[late->items[i].rule]))
-            late->items[kept++] = late->items[i];
-    }
-    late->count = kept;
+    struct late_sizes *late = user;
+    late_sizes_apply(late, &late->items[place->index], bytes);
 }
 
 void late_sizes_flush(struct late_sizes *late)
 {
-    struct remote_range ranges[REMOTE_GATHER_MAX], *last = NULL;
-    size_t count = 0, bytes = 0;
-    const struct late_item *unread = late->items;
-    drop_absent(late);
-    qsort(late->items, late->count, sizeof(late->items[0]), by_address);
-    for (size_t i = 0; i < late->count; i++) {
-        addr_t at = late->items[i].at, end = item_end(&late->items[i]);
-        if (last && at - last->start < RUN_BYTES_MAX && at <= last->end + GAP_BYTES) {
-            bytes += end > last->end ? (size_t)(end - last->end) : 0;
-            last->end = end > last->end ? end : last->end;
-            continue;
-        }
-        if (count == REMOTE_GATHER_MAX || bytes + RUN_BYTES_MAX + LATE_HEAD_BYTES > LATE_BYTES) {
-            unread = read_ranges(late, ranges, count, unread);
-            count = bytes = 0;
-        }
-        last = &ranges[count++];
-        *last = (struct remote_range){at, end};
-        bytes += (size_t)(end - at);
-    }
-    if (count)
-        read_ranges(late, ranges, count, unread);
+    for (size_t i = 0; i < late->count; i++)
+        late->places[i] = (struct far_place){
+            .at = late->items[i].at, .size = head_bytes[late->items[i].rule], .index = (uint32_t)i};
+    far_read(&late->reader, late->places, late->count, apply_place, late);
     late->count = 0;
 }

@@ -1,17 +1,16 @@
 /*
  * Sizes that an object does not hold itself: the keys of a dict, say, are measured by a head that
- * lies elsewhere. Such places are collected, sorted by address, and read many at a time: heads that
- * lie near each other become one range, and up to REMOTE_GATHER_MAX ranges one system call.
+ * lies elsewhere. Such places are collected and read many at a time.
  */
 #ifndef AGENT_CENSUS_LATE_SIZE_H
 #define AGENT_CENSUS_LATE_SIZE_H
 
+#include "far_read.h"
 #include "present_map.h"
 #include "type_table.h"
 
 enum {
     LATE_ITEMS = 8192,
-    LATE_BYTES = 1 << 18, /* read by one system call at most */
     LATE_HEAD_BYTES = 96, /* of a place are read, at most */
 };
 
@@ -39,9 +38,9 @@ struct late_sizes {
     const struct present_map *present; /* the caller's */
     uint64_t limit_bytes;              /* no object is larger than all of the process's memory */
     size_t count;
-    uint64_t read_bytes;
     struct late_item items[LATE_ITEMS];
-    uint8_t bytes[LATE_BYTES];
+    struct far_place places[LATE_ITEMS];
+    struct far_reader reader;
 };
 
 struct late_sizes *late_sizes_new(struct type_table *types, const struct present_map *present);

@@ -9,6 +9,7 @@
 #ifndef AGENT_CENSUS_SWEEP_H
 #define AGENT_CENSUS_SWEEP_H
 
+#include "far_read.h"
 #include "late_size.h"
 #include "present_map.h"
 #include "type_table.h"
@@ -16,7 +17,14 @@
 enum {
     SWEEP_CHUNK_BYTES = 1 << 20, /* read at once: a pymalloc arena, and it stays in the L2 cache */
     SWEEP_LEAD_BYTES = 64,       /* in front of the chunk: GC heads and pre-headers */
+    SWEEP_POOLS = 2048,
     SWEEP_AHEAD_BYTES = 192,     /* behind a header, that measuring an object may look at */
+};
+
+/* A place the size of a pool of CPython's allocator; `is_pool` says whether it is one. */
+struct known_pool {
+    addr_t at;
+    int is_pool;
 };
 
 struct sweep {
@@ -33,6 +41,8 @@ struct sweep {
     uint64_t ghosts;                          /* left behind by realloc, not counted */
     addr_t chunk_at;                          /* address of `chunk[0]` */
     size_t chunk_size;                        /* bytes of it that are valid */
+    struct far_reader *asked;                 /* for types that are not known yet */
+    struct known_pool pools[SWEEP_POOLS];     /* by address: where no type can be */
     uint8_t *lead;                            /* SWEEP_LEAD_BYTES, followed by the chunk */
     uint8_t *chunk;
 };

@@ -195,14 +195,22 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
     return insert(table, entry, &facts);
 }
 
+int type_table_may_be_type(const uint8_t *front)
+{
+    uint64_t flags, basic_size;
+    memcpy(&flags, front + TYPE_FLAGS, sizeof(flags));
+    memcpy(&basic_size, front + TYPE_BASIC_SIZE, sizeof(basic_size));
+    return (flags & TYPE_READY) && flags >> 32 == 0 && basic_size >= OBJECT_BYTES &&
+           basic_size <= TYPE_BASIC_SIZE_MAX;
+}
+
 struct type_entry *type_table_probe(struct type_table *table, addr_t at)
 {
-    addr_t *miss = &table->misses[type_table_hash(at) % TYPE_MISSES];
-    if (*miss == at)
+    if (type_table_is_miss(table, at))
         return NULL;
     struct type_entry *entry = recognise(table, at, BASES_MAX);
     if (!entry)
-        *miss = at;
+        type_table_miss(table, at);
     return entry;
 }
 

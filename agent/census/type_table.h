@@ -20,7 +20,7 @@ enum {
     TYPE_ENTRIES_MAX = 131072,
     TYPE_ROW_OTHER = 0,  /* "(other)" */
     TYPE_ROW_VALUES = 1, /* "(attribute values)": bytes only */
-    TYPE_MISSES = 8192,
+    TYPE_MISSES = 16384,
     TYPE_PROBES_MAX = 1 << 20, /* addresses that one census asks the process about */
 };
 
@@ -68,13 +68,27 @@ void type_table_free(struct type_table *table);
 /* Before each census: all counts 0, entries whose type has ended or changed forgotten. */
 void type_table_begin(struct type_table *table);
 
-/* The slow half of type_table_find: recognise, or remember that there is no type. */
-struct type_entry *type_table_probe(struct type_table *table, addr_t at) MUST_CHECK;
-
 static inline uint32_t type_table_hash(addr_t at)
 {
     return (uint32_t)((at >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 40);
 }
+
+/* Remember that there is no type at `at`. */
+static inline void type_table_miss(struct type_table *table, addr_t at)
+{
+    table->misses[type_table_hash(at) % TYPE_MISSES] = at;
+}
+
+static inline int type_table_is_miss(const struct type_table *table, addr_t at)
+{
+    return table->misses[type_table_hash(at) % TYPE_MISSES] == at;
+}
+
+/* Could these sizes and flags, TYPE_FLAGS + 8 bytes of an object, be a type's? */
+int type_table_may_be_type(const uint8_t *front) MUST_CHECK;
+
+/* The slow half of type_table_find: recognise, or remember that there is no type. */
+struct type_entry *type_table_probe(struct type_table *table, addr_t at) MUST_CHECK;
 
 /* The entry of the type at this address, NULL if none is known there. */
 static inline struct type_entry *type_table_find(const struct type_table *table, addr_t at)

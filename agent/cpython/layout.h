@@ -87,6 +87,7 @@ struct cpython_layout {
     uint16_t int_digits_min;  /* that are counted for 0 */
     uint16_t tuple_bytes;     /* of an empty one */
     uint16_t bytearray_bytes;
+    uint16_t pool_bytes; /* of the allocator, pymalloc.h */
 
     uint16_t keys_bytes; /* head of a dict's keys; log2 sizes in it (3.11) or a plain one */
     uint16_t keys_log2;

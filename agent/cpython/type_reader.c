@@ -8,7 +8,6 @@
 #include "utf8.h"
 
 enum {
-    BASIC_SIZE_MAX = 1 << 24,
     ITEM_SIZE_MAX = 1 << 16,
     KEYS_HEAD_BYTES_MAX = 40,
     ENTRIES_BYTES_MAX = 16384, /* of a type's dict that are searched for "__module__" */
@@ -51,7 +50,7 @@ int type_reader_facts(struct type_reader *reader, addr_t at, struct type_facts *
         .dict = word_at(front, TYPE_DICT),
     };
     if (!(facts.flags & TYPE_READY) || (facts.flags >> 32) || facts.basic_size < OBJECT_BYTES ||
-        facts.basic_size > BASIC_SIZE_MAX || facts.item_size < 0 ||
+        facts.basic_size > TYPE_BASIC_SIZE_MAX || facts.item_size < 0 ||
         facts.item_size > ITEM_SIZE_MAX || !facts.name || !facts.metatype)
         return 0;
     if (facts.flags & TYPE_HEAP) {

@@ -9,7 +9,10 @@
 #include "layout.h"
 #include "remote.h"
 
-enum { TYPE_NAME_BYTES_MAX = 512 }; /* without the final zero; a longer name is cut */
+enum {
+    TYPE_NAME_BYTES_MAX = 512, /* without the final zero; a longer name is cut */
+    TYPE_BASIC_SIZE_MAX = 1 << 24,
+};
 
 /* What a type object says of itself; two readings that agree in all of it are the same type. */
 struct type_facts {
