@@ -1,10 +1,11 @@
 /*
- * Walking a process's history: begin at the newest keyframe at or before `from_ms` (else at the
- * process's first snapshot), apply body after body, and show what lies within the times.
+ * Walking a process's history: begin at the keyframe before the first one that lies within the
+ * times, apply body after body, and show what lies within the times; end at the keyframe behind the
+ * last one that does. "First" and "last" go by sequence, not by time, since a clock may be set
+ * back.
  *
  * Rows come in pages, each a statement of its own, so that a long walk holds neither a transaction
- * nor much memory, and so that a visitor may use the same handle. The end is found by keyframes
- * too: nothing at or behind the first keyframe that is later than `to_ms` is fetched.
+ * nor much memory, and so that a visitor may use the same handle.
  */
 #include "db.h"
 
@@ -20,12 +21,12 @@ struct walk {
 };
 
 static const char bounds_sql[] =
-    "SELECT (SELECT k.sequence FROM heapfleet.snapshot k WHERE k.service_id = $1 "
-    "        AND k.instance_id = $2 AND k.base_sequence = 0 AND k.time_ms <= $3 "
-    "        ORDER BY k.time_ms DESC, k.sequence DESC LIMIT 1), "
-    "       (SELECT k.sequence FROM heapfleet.snapshot k WHERE k.service_id = $1 "
-    "        AND k.instance_id = $2 AND k.base_sequence = 0 AND k.time_ms > $4 "
-    "        ORDER BY k.time_ms, k.sequence LIMIT 1)";
+    "WITH k AS MATERIALIZED (SELECT sequence, time_ms FROM heapfleet.snapshot "
+    "    WHERE service_id = $1 AND instance_id = $2 AND base_sequence = 0) "
+    "SELECT (SELECT max(sequence) FROM k WHERE sequence < coalesce("
+    "            (SELECT min(sequence) FROM k WHERE time_ms >= $3), 9223372036854775807)), "
+    "       (SELECT min(sequence) FROM k WHERE sequence > coalesce("
+    "            (SELECT max(sequence) FROM k WHERE time_ms <= $4), 0))";
 
 static enum status find_bounds(struct db *db, int64_t service_id, int64_t instance_id,
                                int64_t from_ms, int64_t to_ms, int64_t *ret_first, int64_t *ret_end,

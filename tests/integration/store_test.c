@@ -251,6 +251,40 @@ static void a_long_history_comes_in_pages(void **state)
     instance_state_done(&at);
 }
 
+/* A keyframe each; times of a clock that ran ahead and was set back. */
+static void a_clock_that_jumps_hides_nothing(void **state)
+{
+    (void)state;
+    static const int64_t times[] = {10, 20, 30, 500, 510, 40, 50, 60};
+    struct process_identity identity = identity_of("jump", "v1", 9);
+    struct instance_state at = open_instance(&identity);
+    struct heap_values now = HEAP_VALUES_INIT;
+    struct write_batch *batch = write_batch_new();
+    for (uint64_t i = 0; i < ARRAY_SIZE(times); i++) {
+        values_at(i + 1, &now);
+        struct buf body = BUF_INIT;
+        snapshot_encode_keyframe(&now, &body);
+        struct snapshot_row row = {.service_id = at.service_id,
+                                   .instance_id = at.instance_id,
+                                   .sequence = i + 1,
+                                   .time_ms = times[i],
+                                   .body = body.data,
+                                   .body_size = body.size};
+        write_batch_snapshot(batch, &row);
+        buf_done(&body);
+    }
+    OK(write_batch_commit(store.db, batch, &why));
+    write_batch_free(batch);
+    heap_values_done(&now);
+    assert_int_equal(walk(&at, 0, 1000).count, 8);
+    assert_int_equal(walk(&at, 0, 100).count, 6);
+    assert_int_equal(walk(&at, 30, 50).count, 3);
+    assert_int_equal(walk(&at, 60, 100).count, 1);
+    assert_int_equal(walk(&at, 505, 1000).count, 1);
+    assert_int_equal(walk(&at, 600, 1000).count, 0);
+    instance_state_done(&at);
+}
+
 static void lists_tell_what_is_there(void **state)
 {
     (void)state;
@@ -361,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_batch_committed_twice_is_stored_once),
         cmocka_unit_test(a_broken_stretch_is_skipped),
         cmocka_unit_test(a_long_history_comes_in_pages),
+        cmocka_unit_test(a_clock_that_jumps_hides_nothing),
         cmocka_unit_test(lists_tell_what_is_there),
         cmocka_unit_test(findings_open_stay_and_close),
         cmocka_unit_test(migrating_again_changes_nothing),

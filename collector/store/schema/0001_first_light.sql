@@ -100,8 +100,8 @@ CREATE TABLE heapfleet.snapshot (
 -- Bodies are dense already: compressing them again would cost CPU and gain nothing.
 ALTER TABLE heapfleet.snapshot ALTER COLUMN body SET STORAGE EXTERNAL;
 -- Where to start decoding for a moment in time; only keyframes, so it stays small.
-CREATE INDEX snapshot_keyframe ON heapfleet.snapshot (service_id, instance_id, time_ms, sequence)
-    WHERE base_sequence = 0;
+CREATE INDEX snapshot_keyframe ON heapfleet.snapshot (service_id, instance_id, sequence)
+    INCLUDE (time_ms) WHERE base_sequence = 0;
 COMMENT ON TABLE heapfleet.snapshot IS
     'Count and bytes of every type of a process at one moment: a keyframe, or the change since an '
     'earlier snapshot.';
