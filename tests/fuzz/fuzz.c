@@ -26,12 +26,16 @@ uint8_t *fuzz_take_part(struct fuzz_input *input, uint8_t separator, size_t *ret
     return part;
 }
 
-uint8_t *fuzz_take_bytes(struct fuzz_input *input, size_t size)
+uint8_t *fuzz_take_sized(struct fuzz_input *input, size_t *ret_size)
 {
-    ASSERT(size <= input->size);
+    size_t size = fuzz_take_byte(input);
+    size |= (size_t)fuzz_take_byte(input) << 8;
+    if (size > input->size)
+        size = input->size;
     uint8_t *taken = copy_of(input->data, size, size);
     input->data += size;
     input->size -= size;
+    *ret_size = size;
     return taken;
 }
 

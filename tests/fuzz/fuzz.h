@@ -28,8 +28,8 @@ struct fuzz_input {
 
 uint8_t *fuzz_take_part(struct fuzz_input *input, uint8_t separator, size_t *ret_size) MUST_CHECK;
 
-/* The next `size` bytes, at most what is left; free it. */
-uint8_t *fuzz_take_bytes(struct fuzz_input *input, size_t size) MUST_CHECK;
+/* A part with its size in two bytes before it, lowest first; cut to what is left. Free it. */
+uint8_t *fuzz_take_sized(struct fuzz_input *input, size_t *ret_size) MUST_CHECK;
 
 /* All that is left, as a text that ends at its first zero; free it. */
 char *fuzz_take_text(struct fuzz_input *input) MUST_CHECK;

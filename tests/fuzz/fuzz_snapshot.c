@@ -38,11 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct heap_values heap = HEAP_VALUES_INIT;
     struct heap_values before = HEAP_VALUES_INIT;
     while (input.size > 0) {
-        size_t body_size = fuzz_take_byte(&input);
-        body_size |= (size_t)fuzz_take_byte(&input) << 8;
-        if (body_size > input.size)
-            body_size = input.size;
-        uint8_t *body = fuzz_take_bytes(&input, body_size);
+        size_t body_size = 0;
+        uint8_t *body = fuzz_take_sized(&input, &body_size);
         struct why why = {""};
         heap_values_copy(&before, &heap);
         if (snapshot_decode(body, body_size, &heap, &why) == STATUS_OK)

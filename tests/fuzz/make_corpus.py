@@ -109,6 +109,36 @@ def wires():
         yield bytes([number]) + item
 
 
+def sessions():
+    """What the database knows, and packed messages with the size of each before it."""
+    stream = (HELLO, STARTED, TYPES, SNAPSHOT, CHANGE, ENDED)
+    ms, sequence = 1795341600000, 1795341600000 * 1024
+    for known in (0, 1, 3, 4):
+        yield bytes([known]) + bodies(*stream)
+    more = message(_4=message(_1=1, _2=2, _3=["dict", "list"]))
+    grown = message(_1=sequence + 3, _5=message(
+        _1=1, _2=ms, _3=sequence + 2, _4=delta(4, (0, 1, 0), (1, 5, 320)), _11=9900))
+    based = message(_1=sequence + 1, _5=message(_1=1, _2=ms, _3=5, _4=delta(2, (1, 7, 0))))
+    yield b"\0" + bodies(HELLO, STARTED, TYPES, SNAPSHOT, CHANGE, more, grown, TYPES, more)
+    yield b"\1" + bodies(HELLO, STARTED, message(_4=message(_1=1, _3=["str", "int"])), based, more)
+    yield b"\1" + bodies(HELLO, STARTED, message(_4=message(_1=1, _3=["shop.Cart", "str"])), based)
+    yield b"\0" + bodies(HELLO, STARTED, SNAPSHOT, CHANGE, TYPES)
+    yield b"\0" + bodies(*stream, STARTED, TYPES, message(_1=sequence + 9, _5=message(
+        _1=1, _2=ms, _4=BODY)), message(_1=sequence + 10, _99="new"))
+    two = STARTED.replace(b"\x08\x01\x12\x10\x0f", b"\x08\x02\x12\x10\x0e")
+    yield b"\0" + bodies(HELLO, STARTED, two, TYPES, SNAPSHOT, SNAPSHOT)
+    small = message(_3=message(_1=1, _2=AGENT_ID, _3="shop"))
+    yield b"\10" + bodies(HELLO, STARTED, small)
+    yield b"\10" + bodies(HELLO, small, TYPES, SNAPSHOT, CHANGE, grown, ENDED, STARTED)
+    yield b"\0" + bodies(HELLO, STARTED, message(_4=message(_1=1, _3=["a", "a"])))
+    yield b"\0" + bodies(HELLO, STARTED, message(_4=message(_1=1, _3=["x" * 513])))
+    yield b"\0" + bodies(HELLO, HELLO)
+    yield b"\0" + bodies(STARTED)
+    yield b"\0" + bodies(message(_2=message(_1=2, _2=AGENT_ID)))
+    huge = message(_1=sequence + 1, _5=message(_1=1, _2=ms, _4=keyframe(*[(1 << 48, 1 << 56)] * 2)))
+    yield b"\0" + bodies(HELLO, STARTED, TYPES, huge, SNAPSHOT)
+
+
 # ---- text ------------------------------------------------------------------------------------------
 
 def parses():
@@ -239,7 +269,7 @@ def versions():
 
 
 MAKERS = {
-    "snapshot": snapshots, "wire": wires, "parse": parses, "options": options, "text": texts,
+    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "text": texts,
     "proc": procs, "container": containers, "resource_list": resources, "identity": identities,
     "elf": elfs, "version": versions,
 }
