@@ -27,7 +27,7 @@ static uint32_t below(uint32_t limit)
     return (uint32_t)(seed % limit);
 }
 
-static char names[TYPES][8];
+static char names[TYPES][16];
 
 /* What the database would hold: decoded row by row from the batch. */
 struct stored {
@@ -235,11 +235,33 @@ static void sums_that_do_not_fit_are_refused(void **state)
     tracked_process_free(process);
 }
 
+static void what_is_refused_holds_no_memory(void **state)
+{
+    (void)state;
+    struct tracked_process *process = tracked_process_new(1, (const uint8_t[ID_BYTES]){1});
+    struct instance_state place = {.chain_broken = 1};
+    tracked_process_place(process, &place);
+    struct write_batch *batch = write_batch_new();
+    const uint8_t nothing[] = {0x10, 0x00};
+    const uint8_t large[] = {0x11, 0x80, 0x80, 0x01}; /* 16,384 types, of which none is named */
+    struct snapshot_row row = {.sequence = 5, .body = nothing, .body_size = sizeof(nothing)};
+    assert_int_equal(tracked_process_snapshot(process, &row, batch, NULL), STATUS_OK);
+    row = (struct snapshot_row){
+        .sequence = 6, .base_sequence = 5, .body = large, .body_size = sizeof(large)};
+    assert_int_equal(tracked_process_snapshot(process, &row, batch, NULL), STATUS_INVALID);
+    assert_int_equal(process->heap.capacity, 0);
+    row = (struct snapshot_row){.sequence = 7, .body = nothing, .body_size = sizeof(nothing)};
+    assert_int_equal(tracked_process_snapshot(process, &row, batch, NULL), STATUS_OK);
+    write_batch_free(batch);
+    tracked_process_free(process);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_stored_is_what_the_agents_saw),
         cmocka_unit_test(sums_that_do_not_fit_are_refused),
+        cmocka_unit_test(what_is_refused_holds_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
