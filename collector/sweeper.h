@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
+#include "fleet_sweep.h"
 #include "loop.h"
-#include "sweep.h"
 
 struct sweeper;
 

@@ -6,12 +6,13 @@
 
 #include <cmocka.h>
 
+#include "fleet_sweep.h"
 #include "private_store.h"
-#include "sweep.h"
 
 /* Bins of 100 ms, a snapshot in each. */
 enum { BIN_MS = 100, TYPES = 4 };
-static const struct detect_config config = {.horizon_ms = BIN_MS * DETECT_BINS_PER_HORIZON};
+static const struct detect_config config = {.horizon_ms =
+                                                (int64_t)BIN_MS * DETECT_BINS_PER_HORIZON};
 static const int64_t day_ms = 1700000000000;
 static const char *const names[TYPES] = {"shop.Cart", "dict", "function", "str"};
 
@@ -73,7 +74,7 @@ static void values_at(uint32_t bin, double leak, struct heap_values *ret)
     heap_values_resize(ret, TYPES);
     ret->values[0] = (struct type_value){40 + leaked, (40 + leaked) * 48};
     ret->values[1] = (struct type_value){3000 + leaked, (3000 + leaked) * 200};
-    ret->values[2] = (struct type_value){900, 900 * 136};
+    ret->values[2] = (struct type_value){900, 122400};
     ret->values[3] = (struct type_value){5000 + bin % 5, 250000};
 }
 

@@ -20,13 +20,10 @@ struct type_lows {
 };
 
 struct reading {
-    const struct instance_row *instance;
-    const struct life_span *span;
-    double bin_ms;
-    const uint32_t *rows;
+    const struct life_request *request;
     struct detect_floor *floors;
     struct type_lows *lows; /* of the bin, by index of the process's types */
-    uint32_t bin;           /* relative to the span; span->bins: none yet */
+    uint32_t bin;           /* relative to the span; span.bins: none yet */
     uint32_t snapshots;     /* in it */
     struct life_memory memory;
 };
@@ -55,11 +52,12 @@ static double floor_of(const struct lowest_pair *pair, uint32_t snapshots)
 /* The bin is complete: its floors take their place. */
 static void finish_bin(struct reading *reading)
 {
+    const struct life_request *request = reading->request;
     if (reading->snapshots == 0)
         return;
-    for (uint32_t i = 0; i < reading->instance->type_count; i++) {
+    for (uint32_t i = 0; i < request->instance->type_count; i++) {
         const struct type_lows *lows = &reading->lows[i];
-        size_t cell = (size_t)reading->rows[i] * reading->span->bins + reading->bin;
+        size_t cell = (size_t)request->rows[i] * request->span.bins + reading->bin;
         reading->floors[cell] = (struct detect_floor){
             .count = floor_of(&lows->count, reading->snapshots),
             .bytes = floor_of(&lows->bytes, reading->snapshots),
@@ -68,19 +66,20 @@ static void finish_bin(struct reading *reading)
     reading->snapshots = 0;
 }
 
-static void begin_bin(struct reading *reading, uint32_t bin, uint32_t type_count)
+static void begin_bin(struct reading *reading, uint32_t bin)
 {
+    const struct life_request *request = reading->request;
     const struct lowest_pair none = {DBL_MAX, DBL_MAX};
     reading->bin = bin;
-    for (uint32_t i = 0; i < reading->instance->type_count; i++)
+    for (uint32_t i = 0; i < request->instance->type_count; i++)
         reading->lows[i] = (struct type_lows){none, none};
-    for (uint32_t row = 0; row < type_count; row++)
-        reading->floors[(size_t)row * reading->span->bins + bin] = (struct detect_floor){0, 0};
+    for (uint32_t row = 0; row < request->type_count; row++)
+        reading->floors[(size_t)row * request->span.bins + bin] = (struct detect_floor){0, 0};
 }
 
 static void add_values(struct reading *reading, const struct heap_values *values)
 {
-    for (uint32_t i = 0; i < reading->instance->type_count; i++) {
+    for (uint32_t i = 0; i < reading->request->instance->type_count; i++) {
         const struct type_value none = {0, 0};
         const struct type_value *value = i < values->types ? &values->values[i] : &none;
         lowest_add(&reading->lows[i].count, (double)value->count);
@@ -89,54 +88,44 @@ static void add_values(struct reading *reading, const struct heap_values *values
     reading->snapshots++;
 }
 
-struct reading_of_types {
-    struct reading reading;
-    uint32_t type_count;
-};
-
 static enum status visit(void *user, const struct history_snapshot *snapshot)
 {
-    struct reading_of_types *of = user;
-    struct reading *reading = &of->reading;
+    struct reading *reading = user;
+    const struct life_request *request = reading->request;
     reading->memory =
         (struct life_memory){snapshot->container_usage_bytes, snapshot->container_limit_bytes};
-    double uptime_ms = (double)snapshot->time_ms - (double)reading->instance->started_ms;
-    double place = floor(uptime_ms / reading->bin_ms) - reading->span->first_bin;
-    int is_first = reading->bin == reading->span->bins;
-    if (!(place >= 0) || place >= reading->span->bins || (!is_first && place < reading->bin))
+    double uptime_ms = (double)snapshot->time_ms - (double)request->instance->started_ms;
+    double place = floor(uptime_ms / request->bin_ms) - request->span.first_bin;
+    int is_first = reading->bin == request->span.bins;
+    if (!(place >= 0) || place >= request->span.bins || (!is_first && place < reading->bin))
         return STATUS_OK;
     if (is_first || place > reading->bin) {
         finish_bin(reading);
-        begin_bin(reading, (uint32_t)place, of->type_count);
+        begin_bin(reading, (uint32_t)place);
     }
     add_values(reading, snapshot->values);
     return STATUS_OK;
 }
 
-enum status life_read_floors(struct db *db, int64_t service_id, const struct instance_row *instance,
-                             const struct life_span *span, double bin_ms, const uint32_t *rows,
-                             uint32_t type_count, struct detect_floor *floors,
-                             struct life_memory *ret, struct why *why)
+enum status life_read_floors(struct db *db, const struct life_request *request,
+                             struct detect_floor *floors, struct life_memory *ret, struct why *why)
 {
-    struct reading_of_types of = {
-        .type_count = type_count,
-        .reading = {.instance = instance,
-                    .span = span,
-                    .bin_ms = bin_ms,
-                    .rows = rows,
-                    .floors = floors,
-                    .bin = span->bins,
-                    .lows = calloc((size_t)instance->type_count + 1, sizeof(struct type_lows))},
+    const struct instance_row *instance = request->instance;
+    struct reading reading = {
+        .request = request,
+        .floors = floors,
+        .bin = request->span.bins,
+        .lows = calloc((size_t)instance->type_count + 1, sizeof(struct type_lows)),
     };
-    ASSERT(of.reading.lows != NULL);
-    for (size_t i = 0; i < (size_t)type_count * span->bins; i++)
+    ASSERT(reading.lows != NULL);
+    for (size_t i = 0; i < (size_t)request->type_count * request->span.bins; i++)
         floors[i] = (struct detect_floor){NAN, NAN};
-    int64_t from_ms = instance->started_ms + (int64_t)(span->first_bin * bin_ms);
-    enum status status = history_walk(db, service_id, instance->id, from_ms, instance->last_seen_ms,
-                                      visit, &of, why);
-    finish_bin(&of.reading);
-    free(of.reading.lows);
+    int64_t from_ms = instance->started_ms + (int64_t)(request->span.first_bin * request->bin_ms);
+    enum status status = history_walk(db, request->service_id, instance->id, from_ms,
+                                      instance->last_seen_ms, visit, &reading, why);
+    finish_bin(&reading);
+    free(reading.lows);
     if (status == STATUS_OK)
-        *ret = of.reading.memory;
+        *ret = reading.memory;
     return status;
 }

@@ -30,13 +30,22 @@ struct life_memory {
     uint64_t limit_bytes;
 };
 
+/* What is wanted of a life. */
+struct life_request {
+    int64_t service_id;
+    const struct instance_row *instance;
+    struct life_span span;
+    double bin_ms;
+    const uint32_t *rows; /* [instance->type_count]: where a type of the process goes */
+    uint32_t type_count;  /* rows there are */
+};
+
 /*
- * Fill `floors`, [type_count * span->bins]: the process's type with index i goes to row rows[i].
- * A bin without a snapshot is NaN; a type that the process does not have is 0.
+ * Fill `floors`, [type_count * span.bins]. A bin without a snapshot is NaN; a type that the process
+ * does not have is 0.
  */
-enum status life_read_floors(struct db *db, int64_t service_id, const struct instance_row *instance,
-                             const struct life_span *span, double bin_ms, const uint32_t *rows,
-                             uint32_t type_count, struct detect_floor *floors,
-                             struct life_memory *ret, struct why *why) MUST_CHECK;
+enum status life_read_floors(struct db *db, const struct life_request *request,
+                             struct detect_floor *floors, struct life_memory *ret,
+                             struct why *why) MUST_CHECK;
 
 #endif

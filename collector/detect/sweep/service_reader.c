@@ -257,8 +257,15 @@ static enum status read_life(const struct reader *reader, const struct life_choi
     life->ended = instance->ended_ms != 0;
     life->oom_killed = instance->oom_killed;
     life->floors = floors;
-    return life_read_floors(reader->db, reader->service_id, instance, &choice->span, reader->bin_ms,
-                            rows, reader->type_count, floors, memory, why);
+    const struct life_request request = {
+        .service_id = reader->service_id,
+        .instance = instance,
+        .span = choice->span,
+        .bin_ms = reader->bin_ms,
+        .rows = rows,
+        .type_count = reader->type_count,
+    };
+    return life_read_floors(reader->db, &request, floors, memory, why);
 }
 
 static enum status read_floors(struct reader *reader, struct service_view *ret, struct why *why)

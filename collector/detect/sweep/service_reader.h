@@ -1,12 +1,12 @@
 /*
- * One service as the detector wants it, read from the database within the bounds of sweep.h.
+ * One service as the detector wants it, read from the database within the bounds of fleet_sweep.h.
  */
 #ifndef COLLECTOR_DETECT_SWEEP_SERVICE_READER_H
 #define COLLECTOR_DETECT_SWEEP_SERVICE_READER_H
 
 #include "arena.h"
+#include "fleet_sweep.h"
 #include "life_reader.h"
-#include "sweep.h"
 
 struct service_view {
     struct detect_service service;    /* life_count 0: nothing recent, nothing to judge */

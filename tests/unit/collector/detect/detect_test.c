@@ -47,7 +47,7 @@ static int teardown(void **state)
 static void add_life(struct scene *scene, uint32_t version, int64_t start_bin, uint32_t bins,
                      model_fn *model)
 {
-    struct detect_floor *floors = arena_must(&scene->arena, TYPES * bins * sizeof(*floors) + 1);
+    struct detect_floor *floors = arena_must(&scene->arena, sizeof(*floors) * TYPES * bins + 1);
     for (uint32_t type = 0; type < TYPES; type++)
         for (uint32_t bin = 0; bin < bins; bin++) {
             double count = model(type, version, bin);
@@ -308,7 +308,7 @@ static void test_odd_series_are_not_leaks(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
         scene->life_count = 0;
         for (uint32_t life = 0; life < 4; life++)
-            add_life(scene, life % 2, life * 10, BINS, harmless[i]);
+            add_life(scene, life % 2, (int64_t)life * 10, BINS, harmless[i]);
         run(scene);
         if (scene->findings.count != 0)
             fail_msg("series %zu is taken for a leak", i);

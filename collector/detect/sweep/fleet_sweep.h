@@ -8,8 +8,8 @@
  * SWEEP_LIVES_MAX processes that have been up longest, of each the newest SWEEP_HORIZONS
  * horizons; fewer of them when their floors would take more than SWEEP_FLOOR_BYTES_MAX.
  */
-#ifndef COLLECTOR_DETECT_SWEEP_SWEEP_H
-#define COLLECTOR_DETECT_SWEEP_SWEEP_H
+#ifndef COLLECTOR_DETECT_SWEEP_FLEET_SWEEP_H
+#define COLLECTOR_DETECT_SWEEP_FLEET_SWEEP_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "sweep.h"
+#include "fleet_sweep.h"
 
 #include <math.h>
 
