@@ -74,7 +74,7 @@ static enum status set_value(const struct option *option, const char *value)
     case OPTION_LIST:
         return set_item(option->target, value);
     }
-    ASSERT(!"a kind of option");
+    ASSERT(0 && "a kind of option");
     return STATUS_INVALID;
 }
 
