@@ -16,6 +16,7 @@ void call_queue_init(struct call_queue *queue)
 
 void call_queue_done(struct call_queue *queue)
 {
+    call_queue_quiesce(queue);
     for (struct queued_call *call = queue->first, *next; call != NULL; call = next) {
         next = call->next;
         free(call);
@@ -24,7 +25,8 @@ void call_queue_done(struct call_queue *queue)
     pthread_mutex_destroy(&queue->lock);
 }
 
-int call_queue_push(struct call_queue *queue, call_fn *fn, void *arg)
+void call_queue_push(struct call_queue *queue, call_fn *fn, void *arg, call_fn *wake,
+                     void *wake_arg)
 {
     struct queued_call *call = malloc(sizeof(*call));
     ASSERT(call != NULL);
@@ -34,10 +36,18 @@ int call_queue_push(struct call_queue *queue, call_fn *fn, void *arg)
     int was_empty = queue->first == NULL;
     *queue->last = call;
     queue->last = &call->next;
-    if (was_empty)
+    if (was_empty) {
         pthread_cond_signal(&queue->filled);
+        if (wake != NULL)
+            wake(wake_arg);
+    }
     pthread_mutex_unlock(&queue->lock);
-    return was_empty;
+}
+
+void call_queue_quiesce(struct call_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    pthread_mutex_unlock(&queue->lock);
 }
 
 static struct queued_call *take_locked(struct call_queue *queue)

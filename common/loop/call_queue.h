@@ -21,8 +21,13 @@ struct call_queue {
 void call_queue_init(struct call_queue *queue);
 void call_queue_done(struct call_queue *queue); /* drops what is queued without running it */
 
-/* Any thread. 1 if the queue was empty: the owner has to be woken; 0 if somebody has done so. */
-int call_queue_push(struct call_queue *queue, call_fn *fn, void *arg);
+/* Any thread. `wake(wake_arg)` is called when the queue was empty, before the owner can see that it
+ * is not: so the owner, even if this call is its last, cannot be freed under it. NULL: none. */
+void call_queue_push(struct call_queue *queue, call_fn *fn, void *arg, call_fn *wake,
+                     void *wake_arg);
+
+/* Wait until a push that is under way has returned. What a wake needs may be freed after this. */
+void call_queue_quiesce(struct call_queue *queue);
 
 /* Everything queued, or NULL; yours until call_queue_run. */
 struct queued_call *call_queue_take(struct call_queue *queue) MUST_CHECK;

@@ -82,6 +82,7 @@ void loop_free(struct loop *loop)
 {
     if (loop == NULL)
         return;
+    call_queue_quiesce(&loop->posted);
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_walk(&loop->uv, assert_freed, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT); /* only the closings are left */
@@ -101,10 +102,15 @@ void loop_stop(struct loop *loop)
     must(uv_async_send(&loop->wake));
 }
 
+static void wake_loop(void *arg)
+{
+    struct loop *loop = arg;
+    must(uv_async_send(&loop->wake));
+}
+
 void loop_post(struct loop *loop, call_fn *fn, void *arg)
 {
-    if (call_queue_push(&loop->posted, fn, arg))
-        must(uv_async_send(&loop->wake));
+    call_queue_push(&loop->posted, fn, arg, wake_loop, loop);
 }
 
 /* ----- handles ----- */

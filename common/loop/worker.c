@@ -50,7 +50,7 @@ struct worker *worker_new(const char *name)
 
 void worker_post(struct worker *worker, call_fn *fn, void *arg)
 {
-    call_queue_push(&worker->queue, fn, arg);
+    call_queue_push(&worker->queue, fn, arg, NULL, NULL);
 }
 
 void worker_free(struct worker *worker)

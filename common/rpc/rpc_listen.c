@@ -74,7 +74,9 @@ static enum status explain_refusal(const struct rpc_server_options *options, str
 static struct sockaddr_un unix_address(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    size_t size = strlen(path) + 1;
+    ASSERT(size <= sizeof(address.sun_path)); /* rpc_address.c */
+    memcpy(address.sun_path, path, size);
     return address;
 }
 

@@ -78,6 +78,7 @@ void rpc_queue_free(struct rpc_queue *queue)
         return;
     sigset_t before;
     rpc_signals_block(&before);
+    call_queue_quiesce(&queue->posted); /* a poke after the shutdown would be fatal */
     grpc_completion_queue_shutdown(queue->cq);
     ASSERT(pthread_join(queue->thread, NULL) == 0);
     grpc_call_unref(queue->poker);
@@ -94,14 +95,18 @@ grpc_completion_queue *rpc_queue_cq(struct rpc_queue *queue)
     return queue->cq;
 }
 
-void rpc_queue_post(struct rpc_queue *queue, call_fn *fn, void *arg)
+static void poke(void *arg)
 {
-    if (!call_queue_push(&queue->posted, fn, arg))
-        return;
+    struct rpc_queue *queue = arg;
     sigset_t before;
     rpc_signals_block(&before);
     ASSERT(grpc_call_start_batch(queue->poker, NULL, 0, &queue->poke, NULL) == GRPC_CALL_OK);
     rpc_signals_restore(&before);
+}
+
+void rpc_queue_post(struct rpc_queue *queue, call_fn *fn, void *arg)
+{
+    call_queue_push(&queue->posted, fn, arg, poke, queue);
 }
 
 int rpc_queue_is_own_thread(const struct rpc_queue *queue)

@@ -221,7 +221,8 @@ static struct rpc_server *server_new(const struct rpc_method *methods, size_t co
     ASSERT(server != NULL);
     server->methods = calloc(count + 1, sizeof(*methods));
     ASSERT(server->methods != NULL);
-    memcpy(server->methods, methods, count * sizeof(*methods));
+    for (size_t i = 0; i < count; i++)
+        server->methods[i] = methods[i];
     server->method_count = count;
     server->calls.emptied = on_calls_emptied;
     for (int i = 0; i < SLOTS; i++)

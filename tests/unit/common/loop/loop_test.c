@@ -104,6 +104,32 @@ static void posting_before_run_is_kept_and_stop_comes_after_it(void **state)
     loop_free(scene.loop);
 }
 
+static void stop_the_loop(void *arg)
+{
+    loop_stop(arg);
+}
+
+static void *post_stop(void *arg)
+{
+    loop_post(arg, stop_the_loop, arg);
+    return NULL;
+}
+
+/* The poster may still be inside loop_post when its call ends the loop. */
+static void the_last_post_may_end_the_loop(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 500; i++) {
+        struct scene scene = {.loop = loop_new(), .stop_at = -1};
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, post_stop, scene.loop), 0);
+        loop_post(scene.loop, count_and_stop, &scene);
+        loop_run(scene.loop);
+        loop_free(scene.loop);
+        pthread_join(thread, NULL);
+    }
+}
+
 static void post_again(void *arg)
 {
     struct scene *scene = arg;
@@ -278,6 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posts_of_each_thread_keep_their_order),
         cmocka_unit_test(posting_before_run_is_kept_and_stop_comes_after_it),
+        cmocka_unit_test(the_last_post_may_end_the_loop),
         cmocka_unit_test(a_call_may_post_the_next),
         cmocka_unit_test(free_drops_what_is_still_posted),
         cmocka_unit_test(a_timer_repeats_until_it_is_stopped),
