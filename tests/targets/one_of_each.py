@@ -209,51 +209,45 @@ def name_of(t):
     return t.__qualname__ if t.__module__ == "builtins" else "%s.%s" % (t.__module__, t.__qualname__)
 
 
-def closure(roots, seen):
-    """{name: [count, bytes]} of everything reachable that is not in `seen`, which grows"""
+def closure(roots, old, found_all=None):
+    """{name: [count, bytes]} of everything reachable whose id is not in `old`"""
     out = {}
-    batch = [o for o in roots if id(o) not in seen]
-    seen.update(map(id, batch))
+    new = set()
+    batch = roots
     while batch:
         found = []
         for o in batch:
+            if id(o) in old or id(o) in new:
+                continue
+            new.add(id(o))
+            if found_all is not None:
+                found_all.append(o)
             value = out.setdefault(name_of(type(o)), [0, 0])
             value[0] += 1
             value[1] += sys.getsizeof(o)
-            more = gc.get_referents(o)
+            found.extend(gc.get_referents(o))
             if type(o) is types.CodeType:
-                more += [o.co_consts, o.co_names, o.co_filename, o.co_name]
-            for r in more:
-                if id(r) not in seen:
-                    seen.add(id(r))
-                    found.append(r)
+                found.extend([o.co_consts, o.co_names, o.co_filename, o.co_name])
         batch = found
     return out
 
 
 def main():
-    re.purge()
-    seen = set()
-    before = gc.get_objects()
-    closure(before, seen)
-    seen.add(id(before))
-    del before
+    before = []                  # kept, so that no new object gets an old one's id
+    closure(gc.get_objects(), (), before)
     gc.collect()
     print("ready", flush=True)
     sys.stdin.readline()
     gc.disable()
     built = [[make(i) for i in range(N)] for make in KINDS]
-    extra = [keep]
-    if "quiet" not in sys.argv:
-        gc.collect()
-    print(json.dumps(closure([built] + extra, seen)), flush=True)
+    gc.collect()
+    print(json.dumps(closure([built, keep], set(map(id, before)))), flush=True)
     gc.collect()
     sys.stdin.readline()
-    for c in built:
-        for o in c:
+    for kind in built:
+        for o in kind:
             if type(o) is types.CoroutineType:
                 o.close()
-    return built
 
 
 if __name__ == "__main__":

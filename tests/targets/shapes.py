@@ -574,7 +574,7 @@ def exceptions(n):
 def weakrefs(n):
     things = [SlotsRef() for _ in range(n)]
     return [things, [weakref.ref(thing) for thing in things],
-            [weakref.ref(thing, print) for thing in things],
+            [weakref.ref(thing, id) for thing in things],
             [weakref.proxy(thing) for thing in things], weakref.WeakValueDictionary(enumerate(things)),
             weakref.WeakSet(things), weakref.WeakKeyDictionary.fromkeys(things)
             if hasattr(weakref.WeakKeyDictionary, "fromkeys") else None]
