@@ -226,6 +226,8 @@ def closure(roots, old, found_all=None):
             value[0] += 1
             value[1] += sys.getsizeof(o)
             found.extend(gc.get_referents(o))
+            if isinstance(o, dict):
+                found.extend(dict.keys(o))       # str keys are not traversed
             if type(o) is types.CodeType:
                 found.extend([o.co_consts, o.co_names, o.co_filename, o.co_name])
         batch = found
