@@ -59,6 +59,14 @@ class Collector:
     def log(self):
         return "".join(self.lines)
 
+    def wait_log(self, words, times=1, seconds=60):
+        """Until so many lines hold the words."""
+        deadline = time.monotonic() + seconds
+        while sum(words in line for line in self.lines) < times:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {words!r} in the log:\n" + self.log())
+            time.sleep(0.02)
+
     def kill(self):
         """As an out-of-memory kill would: no goodbye."""
         self.child.send_signal(signal.SIGKILL)

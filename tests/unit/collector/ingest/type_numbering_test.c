@@ -119,7 +119,7 @@ static void a_name_twice_is_refused_in_another_order_too(void **state)
 static void the_table_is_bounded(void **state)
 {
     (void)state;
-    static char texts[SNAPSHOT_TYPES_MAX + 1][8];
+    static char texts[SNAPSHOT_TYPES_MAX + 1][16];
     static const char *names[SNAPSHOT_TYPES_MAX + 1];
     for (int i = 0; i <= SNAPSHOT_TYPES_MAX; i++) {
         (void)snprintf(texts[i], sizeof(texts[i]), "%d", i);
