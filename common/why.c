@@ -7,6 +7,7 @@
 #include "utf8.h"
 
 /* By way of a copy, so that the arguments may include the present text. */
+PRINTF(2, 0)
 static void format_into(struct why *why, const char *format, va_list args)
 {
     char text[WHY_CAPACITY];
