@@ -23,6 +23,7 @@ enum {
     OPTIONS_MAX = 32,
     WORDS_MAX = 256,
     PATH_BYTES = 64,
+    SINCE_DEFAULT_MS = 6 * 3600 * 1000,
 };
 
 /* ---- the tables ----------------------------------------------------------------------------- */
@@ -41,28 +42,28 @@ enum command_bit {
 static const struct command {
     const char *name;
     enum command_bit bit;
-    const char *operands; /* for the help */
     int operand_count;
+    const char *operands; /* for the help */
     cli_command_fn *run;
     const char *help;   /* one line */
     const char *cannot; /* the beginning of an error line */
     const char *more;   /* for its own help */
 } commands[] = {
-    {"services", SERVICES, "", 0, cli_services, "what is watched", "services cannot be listed",
+    {"services", SERVICES, 0, "", cli_services, "what is watched", "services cannot be listed",
      "Sums are over the newest snapshots of the processes that are alive.\n"},
-    {"deployments", DEPLOYMENTS, "SERVICE", 1, cli_deployments, "the versions of a service",
+    {"deployments", DEPLOYMENTS, 1, "SERVICE", cli_deployments, "the versions of a service",
      "deployments cannot be listed", "Objects, bytes and growth are means over the processes.\n"},
-    {"top", TOP, "SERVICE", 1, cli_top, "what its heaps consist of, and what grows",
+    {"top", TOP, 1, "SERVICE", cli_top, "what its heaps consist of, and what grows",
      "types cannot be listed",
      "Sums are over the processes of the version that are alive, or over all when none is.\n"
      "Growth is what is retained at the end of each process's life, compared with its start.\n"},
-    {"history", HISTORY, "SERVICE TYPE", 2, cli_history, "one type over time",
+    {"history", HISTORY, 2, "SERVICE TYPE", cli_history, "one type over time",
      "history cannot be shown",
      "As a table it is a plot, with --raw the snapshots; as JSON and CSV it is rows.\n"},
-    {"compare", COMPARE, "SERVICE VERSION_A VERSION_B", 3, cli_compare,
+    {"compare", COMPARE, 3, "SERVICE VERSION_A VERSION_B", cli_compare,
      "two versions at equal uptime", "versions cannot be compared",
      "Values are means over the processes that reached the uptime.\n"},
-    {"leaks", LEAKS, "", 0, cli_leaks, "what leaks, and since which version",
+    {"leaks", LEAKS, 0, "", cli_leaks, "what leaks, and since which version",
      "leaks cannot be listed",
      "With --exit-code the command ends with 6 when there is a leak, for use as a gate.\n"},
 };
@@ -191,7 +192,7 @@ enum status cli_ask(struct cli *cli, const char *method, const ProtobufCMessage 
 
 char *cli_string(const char *text)
 {
-    return (char *)(uintptr_t)text;
+    return (char *)text;
 }
 
 Heapfleet__V1__ServiceRef cli_service_ref(const struct cli *cli, const char *name)
@@ -334,7 +335,7 @@ int cli_run(int argc, char **argv)
         .version = "",
         .service = "",
         .instance = "",
-        .since_ms = 6 * 3600000,
+        .since_ms = SINCE_DEFAULT_MS,
     };
     struct why why = {0};
     arena_init(&cli.arena, ANSWER_BYTES_MAX);

@@ -116,7 +116,8 @@ static void requests_that_are_none(void **state)
     refuses("DropAll", "", 0, STATUS_UNSUPPORTED, "");
     static char large[9000];
     memset(large, 'x', sizeof(large));
-    memcpy(large, "\x0a\xa5\x46", 3); /* an environment of 8,997 bytes */
+    static const uint8_t head[] = {0x0a, 0xa5, 0x46}; /* an environment of 8,997 bytes */
+    memcpy(large, head, sizeof(head));
     refuses("ListServices", large, sizeof(large), STATUS_INVALID, "more than 8192 bytes");
     refuses("ListDeployments", "", 0, STATUS_INVALID, "names no service");
 }
@@ -130,7 +131,7 @@ static void every_changed_byte(void **state)
     request.service = &ref;
     request.type = "dict";
     request.step_ms = 60000;
-    request.from_ms = scene.now_ms - SCENE_HOUR_MS;
+    request.from_ms = scene.now_ms - scene_hour_ms;
     struct buf question = BUF_INIT;
     wire_pack(&request.base, &question);
     struct rpc_channel_options options = {.target = scene.target};

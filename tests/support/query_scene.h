@@ -19,7 +19,9 @@
 #include "query_service.h"
 #include "rpc_server.h"
 
-enum { SCENE_MINUTE_MS = 60000, SCENE_HOUR_MS = 3600000, SCENE_TYPES = 4 };
+enum { SCENE_TYPES = 4 };
+static const int64_t scene_minute_ms = 60000;
+static const int64_t scene_hour_ms = 3600000;
 
 struct query_scene {
     struct private_store store;
@@ -92,10 +94,10 @@ static inline void query_scene_process(struct query_scene *scene, const char *se
                                                  {150000, 11000000},
                                                  {8000 + (uint64_t)(i % 7) * 40, 700000},
                                                  {lines, 48 * lines}};
-        query_scene_snapshot(scene, batch, &state, started_ms + i * SCENE_MINUTE_MS, values);
+        query_scene_snapshot(scene, batch, &state, started_ms + i * scene_minute_ms, values);
     }
     if (ends)
-        write_batch_end(batch, state.service_id, state.instance_id, started_ms + SCENE_HOUR_MS,
+        write_batch_end(batch, state.service_id, state.instance_id, started_ms + scene_hour_ms,
                         "exited");
     private_store_must(write_batch_commit(scene->store.db, batch, &why), &why);
     write_batch_free(batch);
@@ -120,7 +122,7 @@ static inline void query_scene_finding(struct query_scene *scene)
             .count_per_hour = 900,
             .bytes_per_hour = 43200,
             .confidence = 0.97,
-            .until_limit_ms = 30 * (int64_t)SCENE_HOUR_MS,
+            .until_limit_ms = 30 * scene_hour_ms,
             .instances = 2,
             .companions_json = "[\"dict\"]",
         };
@@ -135,9 +137,9 @@ static inline void query_scene_start(struct query_scene *scene)
     struct why why = {0};
     *scene = (struct query_scene){.now_ms = clock_wall_ms()};
     private_store_start(&scene->store);
-    int64_t start_ms = scene->now_ms - SCENE_HOUR_MS;
-    query_scene_process(scene, "shop", "prod", "v1", start_ms - SCENE_HOUR_MS, 0, 1);
-    query_scene_process(scene, "shop", "prod", "v1", start_ms - SCENE_HOUR_MS + 700, 0, 1);
+    int64_t start_ms = scene->now_ms - scene_hour_ms;
+    query_scene_process(scene, "shop", "prod", "v1", start_ms - scene_hour_ms, 0, 1);
+    query_scene_process(scene, "shop", "prod", "v1", start_ms - scene_hour_ms + 700, 0, 1);
     query_scene_process(scene, "shop", "prod", "v2", start_ms, 10, 0);
     query_scene_process(scene, "shop", "prod", "v2", start_ms + 700, 20, 0);
     query_scene_process(scene, "search", "prod", "v7", start_ms, 0, 0);

@@ -9,11 +9,13 @@
 
 #include <cmocka.h>
 
+enum { LARGE_BYTES = 5000000 };
+
 static void pieces_are_aligned_and_apart(void **state)
 {
     (void)state;
     struct arena arena;
-    arena_init(&arena, 1024 * 1024);
+    arena_init(&arena, LARGE_BYTES);
     for (int round = 0; round < 3; round++) {
         unsigned char *pieces[300];
         for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
@@ -64,11 +66,11 @@ static void large_pieces(void **state)
 {
     (void)state;
     struct arena arena;
-    arena_init(&arena, 10 * 1024 * 1024);
+    arena_init(&arena, (size_t)2 * LARGE_BYTES);
     char *small = arena_must(&arena, 10);
     memset(small, 'a', 10);
-    char *large = arena_must(&arena, 5 * 1024 * 1024);
-    memset(large, 'b', 5 * 1024 * 1024);
+    char *large = arena_must(&arena, LARGE_BYTES);
+    memset(large, 'b', LARGE_BYTES);
     assert_memory_equal(small, "aaaaaaaaaa", 10);
     arena_reset(&arena);
     assert_non_null(arena_alloc(&arena, 10));

@@ -11,18 +11,18 @@ static void exit_codes(void **state)
 {
     (void)state;
     static const struct {
-        enum status status;
         const char *name;
+        enum status status;
         int exit_code;
     } rows[] = {
-        {STATUS_OK, "OK", 0},
-        {STATUS_USAGE, "USAGE", 2},
-        {STATUS_NOT_FOUND, "NOT_FOUND", 3},
-        {STATUS_DENIED, "DENIED", 4},
-        {STATUS_UNSUPPORTED, "UNSUPPORTED", 5},
-        {STATUS_PARTIAL, "PARTIAL", 7},
-        {STATUS_UNAVAILABLE, "UNAVAILABLE", 1},
-        {STATUS_FAILED, "FAILED", 1},
+        {"OK", STATUS_OK, 0},
+        {"USAGE", STATUS_USAGE, 2},
+        {"NOT_FOUND", STATUS_NOT_FOUND, 3},
+        {"DENIED", STATUS_DENIED, 4},
+        {"UNSUPPORTED", STATUS_UNSUPPORTED, 5},
+        {"PARTIAL", STATUS_PARTIAL, 7},
+        {"UNAVAILABLE", STATUS_UNAVAILABLE, 1},
+        {"FAILED", STATUS_FAILED, 1},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         assert_string_equal(status_name(rows[i].status), rows[i].name);

@@ -10,7 +10,8 @@
 
 #include "fake_store.h"
 
-enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
+static const int64_t minute_ms = 60000;
+static const int64_t hour_ms = 3600000;
 static const int64_t day_ms = 1795338000000;
 
 static struct arena arena;
@@ -25,7 +26,7 @@ static int hour_of(int deployment, int64_t started_ms, int minutes, uint64_t ord
     for (int i = 0; i <= minutes; i++) {
         uint64_t orders = 100 + orders_a_minute * (uint64_t)i;
         struct type_value values[] = {{50, 5000}, {orders, 48 * orders}};
-        fake_snapshot(instance, started_ms + i * MINUTE_MS, 2, values);
+        fake_snapshot(instance, started_ms + i * minute_ms, 2, values);
     }
     return instance;
 }
@@ -46,12 +47,12 @@ static int fleet(void **state)
     v1 = fake_deployment(shop, "v1");
     v2 = fake_deployment(shop, "v2");
     int old = hour_of(v1, day_ms, 60, 0);
-    fake.instances[old].ended_ms = day_ms + HOUR_MS;
+    fake.instances[old].ended_ms = day_ms + hour_ms;
     old = hour_of(v1, day_ms + 500, 60, 0);
-    fake.instances[old].ended_ms = day_ms + HOUR_MS;
-    (void)hour_of(v2, day_ms + HOUR_MS, 60, 10);
-    (void)hour_of(v2, day_ms + HOUR_MS + 500, 60, 30);
-    query = (struct query){NULL, &arena, day_ms + 2 * HOUR_MS + 10000};
+    fake.instances[old].ended_ms = day_ms + hour_ms;
+    (void)hour_of(v2, day_ms + hour_ms, 60, 10);
+    (void)hour_of(v2, day_ms + hour_ms + 500, 60, 30);
+    query = (struct query){NULL, &arena, day_ms + 2 * hour_ms + 10000};
     return 0;
 }
 
@@ -112,7 +113,7 @@ static void services(void **state)
     assert_int_equal(first->instances, 4);
     assert_int_equal(first->objects, 50 + 700 + 50 + 1900);
     assert_int_equal(first->bytes, 5000 + 700 * 48 + 5000 + 1900 * 48);
-    assert_int_equal(first->last_seen_ms, day_ms + 2 * HOUR_MS + 500);
+    assert_int_equal(first->last_seen_ms, day_ms + 2 * hour_ms + 500);
     assert_int_equal(first->leaks, 1);
     assert_string_equal(all->services[1]->latest_version, "");
     assert_int_equal(all->services[1]->instances, 0);
@@ -127,10 +128,10 @@ static void live_is_three_intervals(void **state)
     (void)state;
     struct instance_row row = {.last_seen_ms = day_ms, .interval_ms = 1000};
     assert_true(query_is_live(&row, day_ms - 100000)); /* its clock is ahead */
-    assert_true(query_is_live(&row, day_ms + 3 * 1000 + QUERY_GRACE_MS));
-    assert_false(query_is_live(&row, day_ms + 4 * 1000 + QUERY_GRACE_MS));
+    assert_true(query_is_live(&row, day_ms + 3000 + QUERY_GRACE_MS));
+    assert_false(query_is_live(&row, day_ms + 4000 + QUERY_GRACE_MS));
     row.interval_ms = 0;
-    assert_true(query_is_live(&row, day_ms + 3 * QUERY_INTERVAL_DEFAULT_MS));
+    assert_true(query_is_live(&row, day_ms + (int64_t)3 * QUERY_INTERVAL_DEFAULT_MS));
     row.ended_ms = day_ms;
     assert_false(query_is_live(&row, day_ms));
     assert_false(query_is_live(&(struct instance_row){0}, 0));
@@ -264,14 +265,14 @@ static void history_in_steps(void **state)
     request.service = ref("shop", "");
     request.type = "app.models.Order";
     request.from_ms = day_ms;
-    request.to_ms = day_ms + 2 * HOUR_MS;
-    request.step_ms = 10 * MINUTE_MS;
+    request.to_ms = day_ms + 2 * hour_ms;
+    request.step_ms = 10 * minute_ms;
     const Heapfleet__V1__GetHistoryResponse *all = answer(query_get_history, &request);
-    assert_int_equal(all->step_ms, 10 * MINUTE_MS);
+    assert_int_equal(all->step_ms, 10 * minute_ms);
     assert_int_equal(all->n_points, 12);
     for (size_t i = 0; i < 12; i++) {
         const Heapfleet__V1__HistoryPoint *point = all->points[i];
-        assert_int_equal(point->time_ms, day_ms + 10 * MINUTE_MS * (int64_t)(i + 1));
+        assert_int_equal(point->time_ms, day_ms + 10 * minute_ms * (int64_t)(i + 1));
         /* v2's first process appears at the end of step 5, when v1's first has just ended and its
          * second lives for another half second, which is in step 6 */
         assert_int_equal(point->instances, 2);
@@ -294,7 +295,7 @@ static void history_chooses_its_steps(void **state)
     request.service = ref("shop", "");
     request.type = "dict";
     const Heapfleet__V1__GetHistoryResponse *all = answer(query_get_history, &request);
-    assert_int_equal(all->step_ms, 2 * MINUTE_MS); /* two intervals: everybody is in every step */
+    assert_int_equal(all->step_ms, 2 * minute_ms); /* two intervals: everybody is in every step */
     assert_in_range(all->n_points, 60, 62);
     const Heapfleet__V1__HistoryPoint *last = all->points[all->n_points - 1];
     assert_int_equal(last->time_ms, query.now_ms);
@@ -302,10 +303,10 @@ static void history_chooses_its_steps(void **state)
     assert_int_equal(last->count, 100);
     request.instance = "03030303030303030303030303030303";
     const Heapfleet__V1__GetHistoryResponse *one = answer(query_get_history, &request);
-    assert_int_equal(one->step_ms, MINUTE_MS);
+    assert_int_equal(one->step_ms, minute_ms);
     request.instance = "";
     request.from_ms = query.now_ms + 1; /* nobody is there any more */
-    request.to_ms = query.now_ms + HOUR_MS;
+    request.to_ms = query.now_ms + hour_ms;
     const Heapfleet__V1__GetHistoryResponse *none = answer(query_get_history, &request);
     assert_int_equal(none->n_points, 0);
 }
@@ -383,7 +384,7 @@ static void compare(void **state)
     request.version_b = "v2";
     const Heapfleet__V1__CompareDeploymentsResponse *whole =
         answer(query_compare_deployments, &request);
-    assert_int_equal(whole->at_uptime_ms, HOUR_MS);
+    assert_int_equal(whole->at_uptime_ms, hour_ms);
     assert_int_equal(whole->instances_a, 2);
     assert_int_equal(whole->instances_b, 2);
     const Heapfleet__V1__TypeComparison *order = whole->types[0];
@@ -392,7 +393,7 @@ static void compare(void **state)
     assert_true(order->bytes_a == 4800 && order->bytes_b == 48 * 1300);
     assert_true(order->count_per_hour_a == 0 && about(order->count_per_hour_b, 1200));
     assert_true(about(order->bytes_per_hour_b, 1200 * 48));
-    request.at_uptime_ms = 30 * MINUTE_MS + 10000;
+    request.at_uptime_ms = 30 * minute_ms + 10000;
     const Heapfleet__V1__CompareDeploymentsResponse *half =
         answer(query_compare_deployments, &request);
     assert_true(half->types[0]->count_b == 100 + 20 * 30);
@@ -402,7 +403,7 @@ static void compare(void **state)
 static void compare_at_an_age_that_half_has_reached(void **state)
 {
     (void)state;
-    (void)hour_of(v2, day_ms + 110 * MINUTE_MS, 10, 10); /* one has just been restarted */
+    (void)hour_of(v2, day_ms + 110 * minute_ms, 10, 10); /* one has just been restarted */
     Heapfleet__V1__CompareDeploymentsRequest request =
         HEAPFLEET__V1__COMPARE_DEPLOYMENTS_REQUEST__INIT;
     request.service = ref("shop", "");
@@ -410,9 +411,9 @@ static void compare_at_an_age_that_half_has_reached(void **state)
     request.version_b = "v2";
     const Heapfleet__V1__CompareDeploymentsResponse *all =
         answer(query_compare_deployments, &request);
-    assert_int_equal(all->at_uptime_ms, HOUR_MS);
+    assert_int_equal(all->at_uptime_ms, hour_ms);
     assert_int_equal(all->instances_b, 2);
-    request.at_uptime_ms = 2 * HOUR_MS;
+    request.at_uptime_ms = 2 * hour_ms;
     refuses(query_compare_deployments, &request, STATUS_INVALID,
             "version 'v1' has not reached an uptime of 2h: its oldest process has 1h");
     request.at_uptime_ms = -1;
@@ -445,7 +446,7 @@ static void leaks(void **state)
         .confidence = 0.97,
         .first_seen_ms = day_ms,
         .last_seen_ms = day_ms + 1,
-        .until_limit_ms = HOUR_MS,
+        .until_limit_ms = hour_ms,
         .instances = 2,
         .companions_json = "[\"dict\", \"str\"]",
     };
@@ -456,7 +457,7 @@ static void leaks(void **state)
     const Heapfleet__V1__Leak *leak = all->leaks[0];
     assert_string_equal(leak->type, "app.models.Order");
     assert_string_equal(leak->introduced_in, "v2");
-    assert_int_equal(leak->until_limit_ms, HOUR_MS);
+    assert_int_equal(leak->until_limit_ms, hour_ms);
     assert_int_equal(leak->n_companions, 2);
     assert_string_equal(leak->companions[1], "str");
     request.service = ref("idle", "");
@@ -525,11 +526,11 @@ static void every_read_and_every_allocation_may_fail(void **state)
     Heapfleet__V1__GetHistoryRequest history = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
     history.service = &service;
     history.type = "dict";
-    history.step_ms = 10 * MINUTE_MS;
+    history.step_ms = 10 * minute_ms;
     history.from_ms = day_ms;
     sweep(query_get_history, &history);
     history.raw = 1;
-    history.to_ms = day_ms + 5 * MINUTE_MS;
+    history.to_ms = day_ms + 5 * minute_ms;
     sweep(query_get_history, &history);
     Heapfleet__V1__CompareDeploymentsRequest versions =
         HEAPFLEET__V1__COMPARE_DEPLOYMENTS_REQUEST__INIT;

@@ -9,7 +9,7 @@
 
 #include "fake_store.h"
 
-enum { MINUTE_MS = 60000, HOUR_MS = 3600000 };
+static const int64_t minute_ms = 60000;
 static const int64_t start_ms = 1795338000000;
 
 static struct arena arena;
@@ -35,7 +35,7 @@ static void minutes(int from, int to, uint64_t (*count_at)(int minute))
     for (int i = from; i < to; i++) {
         uint64_t count = count_at(i);
         struct type_value values[] = {{50, 5000}, {count, 100 * count}};
-        fake_snapshot(0, start_ms + i * MINUTE_MS, 2, values);
+        fake_snapshot(0, start_ms + i * minute_ms, 2, values);
     }
 }
 
@@ -133,7 +133,7 @@ static void new_types(void **state)
     (void)state;
     for (int i = 0; i < 100; i++) {
         struct type_value values[] = {{50, 5000}, {100, 10000}};
-        fake_snapshot(0, start_ms + i * MINUTE_MS, i < 50 ? 1 : 2, values);
+        fake_snapshot(0, start_ms + i * minute_ms, i < 50 ? 1 : 2, values);
     }
     struct life life = read_life(INT64_MAX);
     double hours = 99 * 0.8 / 60;
@@ -147,8 +147,8 @@ static void until_a_moment(void **state)
     (void)state;
     minutes(0, 60, ten_a_minute);
     minutes(60, 120, steady);
-    struct life life = read_life(start_ms + 59 * MINUTE_MS + 30000);
-    assert_int_equal(life.newest_ms, start_ms + 59 * MINUTE_MS);
+    struct life life = read_life(start_ms + 59 * minute_ms + 30000);
+    assert_int_equal(life.newest_ms, start_ms + 59 * minute_ms);
     assert_int_equal(life.newest.values[1].count, ten_a_minute(59));
     assert_true(life_count_per_hour(&life, 1) > 590 && life_count_per_hour(&life, 1) < 610);
     life_done(&life);
@@ -166,8 +166,8 @@ static void gaps(void **state)
     minutes(110, 120, ten_a_minute);
     double per_hour = growth(); /* a floor lies low in its window, so windows of two sizes differ */
     assert_true(per_hour > 540 && per_hour < 610);
-    struct life life = read_life(start_ms + 100 * MINUTE_MS); /* in the second gap */
-    assert_int_equal(life.newest_ms, start_ms + 51 * MINUTE_MS);
+    struct life life = read_life(start_ms + 100 * minute_ms); /* in the second gap */
+    assert_int_equal(life.newest_ms, start_ms + 51 * minute_ms);
     assert_true(life_count_per_hour(&life, 1) > 590 && life_count_per_hour(&life, 1) < 610);
     life_done(&life);
 }

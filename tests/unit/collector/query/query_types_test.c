@@ -32,7 +32,7 @@ static void sums_by_global_id(void **state)
         for (uint32_t i = 0; i < TYPES; i++) {
             uint32_t type = round == 0 ? i : TYPES - 1 - i;
             ids[i] = (int32_t)type * 7 + 1;
-            life.newest.values[i] = (struct type_value){type, 10 * type};
+            life.newest.values[i] = (struct type_value){type, (uint64_t)type * 10};
         }
         /* the last type's name has not arrived yet the first time */
         struct instance_row instance = {.type_ids = ids, .type_count = TYPES - (round == 0)};

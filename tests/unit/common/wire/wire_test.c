@@ -9,6 +9,8 @@
 
 #include "ingest.pb-c.h"
 
+enum { CAP_BYTES = 65536, CAP_BYTES_MAX = 1048576 };
+
 static enum status unpack(const struct buf *bytes, struct arena *arena,
                           Heapfleet__V1__AgentMessage **ret, struct why *why)
 {
@@ -47,9 +49,11 @@ static void round_trip(void **state)
     pack_process(&bytes, "caf\xc3\xa9", "v");
     struct buf packed = {.data = bytes.data + 1, .size = bytes.size - 1};
     struct arena arena;
-    arena_init(&arena, 64 * 1024);
+    arena_init(&arena, CAP_BYTES);
     Heapfleet__V1__AgentMessage *message = NULL;
     assert_int_equal(unpack(&packed, &arena, &message, NULL), STATUS_OK);
+    if (message == NULL) /* for the analyser, which does not know that an assertion ends the test */
+        return;
     buf_done(&bytes); /* what was unpacked does not depend on it */
     assert_int_equal(message->sequence, 5);
     assert_string_equal(message->process_started->service, "caf\xc3\xa9");
@@ -62,10 +66,12 @@ static void nothing_is_the_empty_message(void **state)
 {
     (void)state;
     struct arena arena;
-    arena_init(&arena, 64 * 1024);
+    arena_init(&arena, CAP_BYTES);
     struct buf bytes = BUF_INIT;
     Heapfleet__V1__AgentMessage *message = NULL;
     assert_int_equal(unpack(&bytes, &arena, &message, NULL), STATUS_OK);
+    if (message == NULL)
+        return;
     assert_int_equal(message->body_case, 0);
     wire_pack(&message->base, &bytes);
     assert_int_equal(bytes.size, 0);
@@ -80,7 +86,7 @@ static void strings_must_be_utf8(void **state)
         struct buf bytes = BUF_INIT;
         pack_process(&bytes, rows[i][0], rows[i][1]);
         struct arena arena;
-        arena_init(&arena, 64 * 1024);
+        arena_init(&arena, CAP_BYTES);
         Heapfleet__V1__AgentMessage *message = NULL;
         struct why why = {0};
         assert_int_equal(unpack(&bytes, &arena, &message, &why), STATUS_INVALID);
@@ -121,11 +127,11 @@ static void a_bomb_of_empty_submessages(void **state)
     buf_append(&bytes, "\x1a\xc0\x9a\x0c", 4); /* process_started of 200,000 bytes */
     buf_append(&bytes, inner.data, inner.size);
     struct arena arena;
-    arena_init(&arena, 1024 * 1024);
+    arena_init(&arena, CAP_BYTES_MAX);
     Heapfleet__V1__AgentMessage *message = NULL;
     struct why why = {0};
     assert_int_equal(unpack(&bytes, &arena, &message, &why), STATUS_LIMIT);
-    assert_in_range(arena.used_bytes, 0, 1024 * 1024);
+    assert_in_range(arena.used_bytes, 0, CAP_BYTES_MAX);
     arena_done(&arena);
     buf_done(&inner);
     buf_done(&bytes);
@@ -137,7 +143,7 @@ static void every_cut_and_every_changed_byte(void **state)
     struct buf bytes = BUF_INIT;
     pack_process(&bytes, "shop", "v");
     struct arena arena;
-    arena_init(&arena, 64 * 1024);
+    arena_init(&arena, CAP_BYTES);
     for (size_t at = 0; at < bytes.size; at++) {
         uint8_t was = bytes.data[at];
         struct buf cut = {.data = bytes.data, .size = at};
