@@ -53,18 +53,29 @@ void buf_append_byte(struct buf *buf, uint8_t byte)
     buf_append(buf, &byte, 1);
 }
 
+/* Into the room that there is; a second time when it was too small. */
+static void append_formatted(struct buf *buf, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    buf_reserve(buf, FIRST_BYTES);
+    size_t room = buf->capacity - buf->size;
+    int size = vsnprintf((char *)buf->data + buf->size, room, format, args);
+    ASSERT(size >= 0);
+    if ((size_t)size >= room) {
+        buf_reserve(buf, (size_t)size + 1);
+        (void)vsnprintf((char *)buf->data + buf->size, (size_t)size + 1, format, again);
+    }
+    va_end(again);
+    buf->size += (size_t)size;
+}
+
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    int size = vsnprintf(NULL, 0, format, args);
+    append_formatted(buf, format, args);
     va_end(args);
-    ASSERT(size >= 0);
-    buf_reserve(buf, (size_t)size + 1);
-    va_start(args, format);
-    (void)vsnprintf((char *)buf->data + buf->size, (size_t)size + 1, format, args);
-    va_end(args);
-    buf->size += (size_t)size;
 }
 
 const char *buf_text(struct buf *buf)
