@@ -15,7 +15,9 @@
 enum {
     PEM_BYTES_MAX = 256 * 1024,
     INTERVAL_MS_MIN = 100,
-    SPOOL_BYTES_MIN = 1024 * 1024,
+    INTERVAL_MS_DEFAULT = 60000,
+    SPOOL_BYTES_MIN = 1 << 20,
+    SPOOL_BYTES_DEFAULT = 16 << 20,
 };
 #define INTERVAL_MS_MAX ((int64_t)24 * 3600 * 1000)
 #define SPOOL_BYTES_MAX ((uint64_t)1 << 34)
@@ -23,10 +25,10 @@ enum {
 void watch_options_init(struct watch_options *options, int64_t flush_ms)
 {
     *options = (struct watch_options){
-        .interval_ms = 60 * 1000,
+        .interval_ms = INTERVAL_MS_DEFAULT,
         .flush_ms = flush_ms,
         .cpu_budget = "0.5%",
-        .spool_bytes = 16 * 1024 * 1024,
+        .spool_bytes = SPOOL_BYTES_DEFAULT,
         .log_level = "info",
         .log_format = "text",
     };

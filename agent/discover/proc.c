@@ -225,15 +225,14 @@ static size_t take_numbers(const char *at, const char *end, uint64_t *ret, size_
 
 static uint64_t take_hex(const char *at, const char *end)
 {
-    static const char digits[] = "0123456789abcdef";
     uint64_t value = 0;
     while (at < end && (*at == ' ' || *at == '\t'))
         at++;
-    for (; at < end && *at != '\0'; at++) {
-        const char *digit = memchr(digits, *at, 16);
-        if (digit == NULL)
+    for (; at < end; at++) {
+        int digit = *at >= '0' && *at <= '9' ? *at - '0' : *at - 'a' + 10;
+        if (digit < 0 || digit > 15)
             break;
-        value = value << 4 | (uint64_t)(digit - digits);
+        value = value << 4 | (uint64_t)digit;
     }
     return value;
 }

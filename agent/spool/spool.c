@@ -73,6 +73,7 @@ void spool_free(struct spool *spool)
 static void grow(struct spool *spool)
 {
     size_t capacity = spool->capacity * 2;
+    ASSERT(capacity >= SLOTS_MIN);
     struct slot *slots = calloc(capacity, sizeof(*slots));
     ASSERT(slots != NULL);
     for (size_t i = 0; i < spool->count; i++)

@@ -9,7 +9,11 @@
 /* protobuf-c wants char * for what it only reads */
 static char *text_of(const char *text)
 {
-    return (char *)(uintptr_t)text;
+    union {
+        const char *in;
+        char *out;
+    } pointer = {.in = text};
+    return pointer.out;
 }
 
 static void pack(Heapfleet__V1__AgentMessage *message, struct buf *ret)

@@ -8,7 +8,8 @@
 
 #include "attributes.h"
 
-enum { SECOND = 1000, HOUR = 3600 * SECOND };
+#define SECOND ((int64_t)1000)
+#define HOUR (3600 * SECOND)
 
 /* Censuses of `cost_ms` as often as the budget lets them, at most every `interval_ms`. */
 static double used_in_a_day(double share, double cost_ms, int64_t interval_ms)
@@ -26,22 +27,22 @@ static double used_in_a_day(double share, double cost_ms, int64_t interval_ms)
         }
         now += wait;
     }
-    return used / (24.0 * HOUR);
+    return used / (24.0 * (double)HOUR);
 }
 
 static void the_share_is_kept_over_a_day(void **state)
 {
     (void)state;
-    for (double cost = 1; cost < 20000; cost *= 3) {
-        double used = used_in_a_day(0.005, cost, SECOND);
-        assert_true(used <= 0.005 * 1.05 + cost / (24.0 * HOUR));
+    for (int cost_ms = 1; cost_ms < 20000; cost_ms *= 3) {
+        double used = used_in_a_day(0.005, cost_ms, SECOND);
+        assert_true(used <= 0.005 * 1.05 + cost_ms / (24.0 * (double)HOUR));
     }
 }
 
 static void a_cheap_census_is_never_held_up(void **state)
 {
     (void)state;
-    double wanted = 4.0 / SECOND;
+    double wanted = 4.0 / (double)SECOND;
     assert_true(used_in_a_day(0.005, 4, SECOND) > wanted * 0.999);
 }
 

@@ -182,7 +182,7 @@ static void the_longest_list_fits(void **state)
     char *text = malloc(RESOURCE_PAIRS_MAX * PAIR_BYTES + 64);
     memset(text, 'x', RESOURCE_PAIRS_MAX * PAIR_BYTES + 64);
     memcpy(text, "OTEL_RESOURCE_ATTRIBUTES=", 25);
-    for (int i = 0; i < RESOURCE_PAIRS_MAX; i++) {
+    for (size_t i = 0; i < RESOURCE_PAIRS_MAX; i++) {
         char *pair = text + 25 + i * PAIR_BYTES;
         pair[0] = (char)('a' + i % 26);
         pair[1] = (char)('a' + i / 26);

@@ -11,7 +11,8 @@
 
 /* A /proc of our own, and a `look` whose answers are set per pid. */
 
-enum { PIDS = 64, SECOND = 1000 };
+enum { PIDS = 64 };
+#define SECOND ((int64_t)1000)
 
 struct world {
     char root[64];

@@ -40,7 +40,7 @@ static void heap_of(uint32_t process, int k, struct heap_values *ret)
 {
     heap_values_resize(ret, types_of(k));
     for (uint32_t i = 0; i < ret->types; i++) {
-        ret->values[i].count = process * 1000 + (uint64_t)k * (i % 3) * 17 + 5;
+        ret->values[i].count = (uint64_t)process * 1000 + (uint64_t)k * (i % 3) * 17 + 5;
         ret->values[i].bytes = ret->values[i].count * 56 + (i == 1 ? (uint64_t)(k * k) * 999 : 0);
     }
 }
