@@ -54,6 +54,7 @@ void buf_append_byte(struct buf *buf, uint8_t byte)
 }
 
 /* Into the room that there is; a second time when it was too small. */
+PRINTF(2, 0)
 static void append_formatted(struct buf *buf, const char *format, va_list args)
 {
     va_list again;
