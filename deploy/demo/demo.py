@@ -117,12 +117,33 @@ def stop(processes, seconds):
             process.wait()
 
 
+def make_run_folder(parent):
+    """One a run, so that several can run at once."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+    folder.chmod(0o711)
+    return folder
+
+
+def make_database_folder(folder):
+    """
+    As root PostgreSQL runs as another user, who cannot enter, say, /root: then the database is
+    beside the other temporary files of the machine until the end.
+    """
+    closed = [place for place in (folder, *folder.parents) if not place.stat().st_mode & 0o001]
+    if os.geteuid() == 0 and closed:
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="heapfleet-demo-"))
+        folder.chmod(0o711)
+    return folder
+
+
 class Fleet:
     """The collector and the containers; a container is an agent that runs a service."""
 
     def __init__(self, programs, folder):
         self.programs = programs
         self.folder = folder
+        self.database = make_database_folder(folder)
         self.collector = None
         self.address = None
         self.containers = {}  # name -> process
@@ -132,7 +153,7 @@ class Fleet:
         log = self.folder / "collector.log"
         self.collector = start(
             [self.programs / "heapfleet-collector", "serve", "--listen", "127.0.0.1:0", "--data-dir",
-             self.folder / "data", "--horizon", f"{HORIZON}s", "--sweep-every", SWEEP_EVERY],
+             self.database / "data", "--horizon", f"{HORIZON}s", "--sweep-every", SWEEP_EVERY],
             log, clean_environment())
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.collector.poll() is None:
@@ -183,6 +204,8 @@ class Fleet:
         stop(list(self.containers.values()), 10)
         if self.collector is not None:
             stop([self.collector], 30)
+        shutil.rmtree(self.database, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def logs(self):
         """The end of each log that has anything to tell."""
@@ -239,7 +262,7 @@ def show_findings(screen, fleet):
 
 
 def play(screen, fleet):
-    screen.say("a collector starts, with a PostgreSQL of its own below " + shorten(fleet.folder))
+    screen.say("a collector starts, with a PostgreSQL of its own below " + shorten(fleet.database))
     fleet.start_collector()
     screen.say(f"it listens on {fleet.address}")
     for _ in range(SEARCHES):
@@ -291,14 +314,6 @@ def report_failure(screen, fleet, reason):
 
 # ---- start and end -------------------------------------------------------------------------------
 
-def make_folder(parent):
-    """One a run, so that several can run at once; the database's user must be able to enter it."""
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = tempfile.mkdtemp(prefix="run-", dir=parent)
-    os.chmod(folder, 0o711)
-    return pathlib.Path(folder)
-
-
 def on_signal(number, _frame):
     raise Stopped(number)
 
@@ -311,8 +326,7 @@ def set_signals(handler):
 def run(options, when_played=None):
     """The exit code. `when_played`, for --keep, is called with it while the fleet still runs."""
     screen = Screen()
-    folder = make_folder(options.dir)
-    fleet = Fleet(options.bin, folder)
+    fleet = Fleet(options.bin.resolve(), make_run_folder(options.dir.resolve()))
     set_signals(on_signal)
     code = 1
     try:
@@ -331,7 +345,6 @@ def run(options, when_played=None):
     finally:
         set_signals(signal.SIG_IGN)
         fleet.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     return code
 
 
