@@ -50,16 +50,14 @@ static int64_t mono_ms(void)
 static enum status start_server(struct embedded *embedded, struct why *why)
 {
     const struct embedded_files *files = &embedded->files;
-    char postgres[PATH_MAX + 16], socket_setting[PATH_MAX + 64];
+    char postgres[PATH_MAX + 16];
     (void)snprintf(postgres, sizeof(postgres), "%s/postgres", files->bin_dir);
-    (void)snprintf(socket_setting, sizeof(socket_setting), "unix_socket_directories=%s",
-                   files->socket_dir);
     const char *const argv[] = {
         postgres,
         "-D",
-        files->cluster,
+        PROGRAM_FOLDER_0,
         "-c",
-        socket_setting,
+        "unix_socket_directories=" PROGRAM_FOLDER_1,
         "-c",
         "listen_addresses=",
         "-c",
@@ -88,7 +86,16 @@ static enum status start_server(struct embedded *embedded, struct why *why)
         "max_parallel_workers_per_gather=0",
         NULL,
     };
-    return program_start(&files->user, argv, files->log_fd, 1, &embedded->pid, why);
+    int cluster_fd = embedded_open_folder(files->cluster);
+    if (cluster_fd < 0)
+        return why_fail(why, STATUS_FAILED, "cannot open %s: %s", files->cluster, strerror(errno));
+    struct program program = {.argv = argv,
+                              .log_fd = files->log_fd,
+                              .folder_fds = {cluster_fd, files->socket_fd},
+                              .tied = 1};
+    enum status status = program_start(&files->user, &program, &embedded->pid, why);
+    close(cluster_fd);
+    return status;
 }
 
 int embedded_is_running(struct embedded *embedded)
@@ -174,7 +181,11 @@ static void make_dsn(struct embedded *embedded)
 {
     (void)snprintf(embedded->dsn, sizeof(embedded->dsn),
                    "port=5432 user=heapfleet dbname=postgres host='");
-    append_quoted(embedded->dsn, sizeof(embedded->dsn) - 1, embedded->files.socket_dir);
+    char near[64];
+    (void)snprintf(near, sizeof(near), "/proc/self/fd/%d", embedded->files.socket_fd);
+    const char *socket_dir = embedded->files.socket_dir;
+    append_quoted(embedded->dsn, sizeof(embedded->dsn) - 1,
+                  strlen(socket_dir) <= EMBEDDED_SOCKET_DIR_MAX ? socket_dir : near);
     size_t used = strlen(embedded->dsn);
     (void)snprintf(embedded->dsn + used, sizeof(embedded->dsn) - used, "'");
 }

@@ -4,9 +4,11 @@
  *
  *     DIR/lock          flock: one collector a directory
  *     DIR/postgres/     the cluster (initdb into postgres.tmp, then renamed)
- *     DIR/socket/       mode 0700 (or a short private directory elsewhere when the path is too long
- *                       for a socket name)
+ *     DIR/socket/       mode 0700
  *     DIR/postgres.log
+ *
+ * The server works in open descriptors of its folders, so that DIR may lie below directories that
+ * the service user cannot enter, and as deep as the file system allows.
  */
 #ifndef COLLECTOR_STORE_EMBEDDED_H
 #define COLLECTOR_STORE_EMBEDDED_H

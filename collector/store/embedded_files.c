@@ -21,8 +21,7 @@
 
 #define BINARIES_ROOT "/usr/lib/postgresql"
 
-/* Longest path of a socket directory: "/.s.PGSQL.5432" and a zero follow. */
-enum { SOCKET_NAME_BYTES = 15, LOG_BYTES_MAX = 16 * 1024 * 1024 };
+enum { LOG_BYTES_MAX = 16 * 1024 * 1024 };
 
 static enum status cannot(struct why *why, const char *verb, const char *path)
 {
@@ -81,19 +80,20 @@ static enum status make_private(const struct service_user *user, const char *pat
     return STATUS_OK;
 }
 
+int embedded_open_folder(const char *path)
+{
+    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 static enum status make_socket_dir(struct embedded_files *files, struct why *why)
 {
     enum status status = join(files->socket_dir, files->data_dir, "socket", why);
+    if (status == STATUS_OK)
+        status = make_private(&files->user, files->socket_dir, why);
     if (status != STATUS_OK)
         return status;
-    if (strlen(files->socket_dir) + SOCKET_NAME_BYTES <=
-        sizeof(((struct sockaddr_un *)0)->sun_path))
-        return make_private(&files->user, files->socket_dir, why);
-    (void)snprintf(files->socket_dir, sizeof(files->socket_dir), "/tmp/heapfleet-XXXXXX");
-    if (mkdtemp(files->socket_dir) == NULL)
-        return cannot(why, "make", files->socket_dir);
-    files->socket_dir_is_temporary = 1;
-    return make_private(&files->user, files->socket_dir, why);
+    files->socket_fd = embedded_open_folder(files->socket_dir);
+    return files->socket_fd >= 0 ? STATUS_OK : cannot(why, "open", files->socket_dir);
 }
 
 /* ---- lock and log --------------------------------------------------------------------------- */
@@ -157,12 +157,10 @@ static enum status open_log(struct embedded_files *files, struct why *why)
 
 enum status embedded_files_open(const char *data_dir, struct embedded_files *ret, struct why *why)
 {
-    struct embedded_files files = {.lock_fd = -1, .log_fd = -1};
+    struct embedded_files files = {.lock_fd = -1, .log_fd = -1, .socket_fd = -1};
     enum status status = make_data_dir(data_dir, &files, why);
     if (status == STATUS_OK)
         status = service_user_find(files.cluster, &files.user, why);
-    if (status == STATUS_OK)
-        status = service_user_check_path(&files.user, files.data_dir, why);
     if (status == STATUS_OK)
         status = take_lock(&files, why);
     if (status == STATUS_OK)
@@ -179,15 +177,12 @@ enum status embedded_files_open(const char *data_dir, struct embedded_files *ret
 
 void embedded_files_close(struct embedded_files *files)
 {
-    if (files->socket_dir_is_temporary)
-        (void)rmdir(files->socket_dir);
-    if (files->log_fd >= 0)
-        close(files->log_fd);
-    if (files->lock_fd >= 0)
-        close(files->lock_fd);
-    files->log_fd = -1;
-    files->lock_fd = -1;
-    files->socket_dir_is_temporary = 0;
+    int *const fds[] = {&files->socket_fd, &files->log_fd, &files->lock_fd};
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
 }
 
 off_t embedded_log_size(const struct embedded_files *files)
@@ -303,11 +298,17 @@ static enum status run_initdb(const struct embedded_files *files, const char *fo
 {
     char initdb[PATH_MAX + 16];
     (void)snprintf(initdb, sizeof(initdb), "%s/initdb", files->bin_dir);
-    const char *const argv[] = {initdb, "-D",         folder, "-U",   "heapfleet", "-E",
-                                "UTF8", "--locale=C", "-A",   "peer", NULL};
+    const char *const argv[] = {initdb, "-D",   PROGRAM_FOLDER_0, "-U", "heapfleet",
+                                "-E",   "UTF8", "--locale=C",     "-A", "peer",
+                                NULL};
+    int folder_fd = embedded_open_folder(folder);
+    if (folder_fd < 0)
+        return cannot(why, "open", folder);
+    struct program program = {.argv = argv, .log_fd = files->log_fd, .folder_fds = {folder_fd, -1}};
     off_t log_from = embedded_log_size(files);
-    pid_t pid;
-    enum status status = program_start(&files->user, argv, files->log_fd, 0, &pid, why);
+    pid_t pid = 0;
+    enum status status = program_start(&files->user, &program, &pid, why);
+    close(folder_fd);
     if (status != STATUS_OK)
         return status;
     if (program_wait(pid) == 0)

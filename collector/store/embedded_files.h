@@ -11,10 +11,9 @@
 struct embedded_files {
     char data_dir[PATH_MAX];   /* absolute */
     char cluster[PATH_MAX];    /* DIR/postgres */
-    char socket_dir[PATH_MAX]; /* DIR/socket, or a temporary directory */
+    char socket_dir[PATH_MAX]; /* DIR/socket */
     char bin_dir[PATH_MAX];
-    int socket_dir_is_temporary;
-    int lock_fd, log_fd; /* -1: not open */
+    int lock_fd, log_fd, socket_fd; /* -1: not open; the last is of socket_dir, O_PATH */
     struct service_user user;
 };
 
@@ -29,6 +28,14 @@ void embedded_files_close(struct embedded_files *files);
 /* Fill bin_dir: `wanted` if not NULL, else what made the cluster, else the newest. */
 enum status embedded_find_binaries(struct embedded_files *files, const char *wanted,
                                    struct why *why) MUST_CHECK;
+
+/* A descriptor (O_PATH) of one of our folders, to be closed by the caller; -1 with errno. */
+int embedded_open_folder(const char *path);
+
+/*
+ * The longest path of a folder in which a socket can be named: ".s.PGSQL.5432" and a zero follow.
+ */
+enum { EMBEDDED_SOCKET_DIR_MAX = 107 - 14 };
 
 /* Make the cluster with initdb if there is none. */
 enum status embedded_make_cluster(struct embedded_files *files, struct why *why) MUST_CHECK;

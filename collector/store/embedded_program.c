@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -64,38 +63,6 @@ static int become(const struct service_user *user)
     return 0;
 }
 
-/* ---- reaching a path ------------------------------------------------------------------------ */
-
-/* 1 if the user can enter `path`, asked in a child that has become that user. */
-static int can_enter(const struct service_user *user, const char *path)
-{
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(become(user) == 0 && access(path, X_OK) == 0 ? 0 : 1);
-    return pid > 0 && program_wait(pid) == 0;
-}
-
-enum status service_user_check_path(const struct service_user *user, const char *path,
-                                    struct why *why)
-{
-    if (!user->drop || can_enter(user, path))
-        return STATUS_OK;
-    char prefix[PATH_MAX];
-    (void)snprintf(prefix, sizeof(prefix), "%s", path);
-    for (char *slash = strchr(prefix + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (!can_enter(user, prefix))
-            break;
-        *slash = '/';
-    }
-    return why_fail(
-        why, STATUS_FAILED,
-        "PostgreSQL refuses to run as root, and user %s cannot enter %s: choose a "
-        "--data-dir that others can reach, such as /var/lib/heapfleet, or allow it with "
-        "chmod o+x %s",
-        user->name, prefix, prefix);
-}
-
 /* ---- children ------------------------------------------------------------------------------- */
 
 static const char *const clean_environment[] = {
@@ -106,9 +73,25 @@ static const char *const clean_environment[] = {
     NULL,
 };
 
+/* Descriptors 3 and 4, whatever numbers the folders have now; they stay open across exec. */
+static int place_folders(const int folder_fds[PROGRAM_FOLDERS])
+{
+    int moved[PROGRAM_FOLDERS];
+    for (int i = 0; i < PROGRAM_FOLDERS; i++) {
+        moved[i] = folder_fds[i] < 0 ? -1 : fcntl(folder_fds[i], F_DUPFD_CLOEXEC, 10);
+        if (folder_fds[i] >= 0 && moved[i] < 0)
+            return -1;
+    }
+    for (int i = 0; i < PROGRAM_FOLDERS; i++) {
+        if (moved[i] >= 0 && dup2(moved[i], STDERR_FILENO + 1 + i) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* In the child, between fork and exec. */
-static NORETURN void run_child(const struct service_user *user, const char *const argv[],
-                               int log_fd, pid_t parent)
+static NORETURN void run_child(const struct service_user *user, const struct program *program,
+                               pid_t parent)
 {
     sigset_t none;
     sigemptyset(&none);
@@ -117,25 +100,27 @@ static NORETURN void run_child(const struct service_user *user, const char *cons
     (void)setsid();
     (void)umask(077);
     int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (dup2(null_fd, STDIN_FILENO) < 0 || dup2(log_fd, STDOUT_FILENO) < 0 ||
-        dup2(log_fd, STDERR_FILENO) < 0 || chdir("/") != 0 || become(user) != 0)
+    if (dup2(null_fd, STDIN_FILENO) < 0 || dup2(program->log_fd, STDOUT_FILENO) < 0 ||
+        dup2(program->log_fd, STDERR_FILENO) < 0 || place_folders(program->folder_fds) != 0 ||
+        chdir("/") != 0 || become(user) != 0)
         _exit(126);
     /* after the change of user, which clears it */
-    if (parent != 0 && (prctl(PR_SET_PDEATHSIG, SIGINT) != 0 || getppid() != parent))
+    if (program->tied && (prctl(PR_SET_PDEATHSIG, SIGINT) != 0 || getppid() != parent))
         _exit(126);
-    (void)execve(argv[0], (char *const *)argv, (char *const *)clean_environment);
+    (void)execve(program->argv[0], (char *const *)program->argv, (char *const *)clean_environment);
     _exit(127);
 }
 
-enum status program_start(const struct service_user *user, const char *const argv[], int log_fd,
-                          int tied, pid_t *ret, struct why *why)
+enum status program_start(const struct service_user *user, const struct program *program,
+                          pid_t *ret, struct why *why)
 {
     pid_t self = getpid();
     pid_t pid = fork();
     if (pid < 0)
-        return why_fail(why, STATUS_UNAVAILABLE, "cannot start %s: %s", argv[0], strerror(errno));
+        return why_fail(why, STATUS_UNAVAILABLE, "cannot start %s: %s", program->argv[0],
+                        strerror(errno));
     if (pid == 0)
-        run_child(user, argv, log_fd, tied ? self : 0);
+        run_child(user, program, self);
     *ret = pid;
     return STATUS_OK;
 }
