@@ -25,14 +25,11 @@ struct census {
     struct type_table *types;
 };
 
-enum status census_new(const struct python_process *process, struct census **ret, struct why *why)
+enum status census_new_over(struct remote *remote, const struct python_process *process,
+                            struct census **ret, struct why *why)
 {
     const struct cpython_layout *layout;
-    struct remote *remote;
-    enum status status = remote_open(process->pid, &remote, why);
-    if (status != STATUS_OK)
-        return status == STATUS_NOT_FOUND ? STATUS_GONE : status;
-    status = layout_check(remote, process, &layout, why);
+    enum status status = layout_check(remote, process, &layout, why);
     if (status != STATUS_OK) {
         remote_close(remote);
         return status;
@@ -45,6 +42,15 @@ enum status census_new(const struct python_process *process, struct census **ret
     census->types = type_table_new(remote, layout, process, &census->present);
     *ret = census;
     return STATUS_OK;
+}
+
+enum status census_new(const struct python_process *process, struct census **ret, struct why *why)
+{
+    struct remote *remote;
+    enum status status = remote_open(process->pid, &remote, why);
+    if (status != STATUS_OK)
+        return status == STATUS_NOT_FOUND ? STATUS_GONE : status;
+    return census_new_over(remote, process, ret, why);
 }
 
 void census_free(struct census *census)

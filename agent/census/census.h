@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "python_process.h"
+#include "remote.h"
 #include "snapshot_codec.h"
 #include "status.h"
 #include "why.h"
@@ -39,6 +40,11 @@ struct census_result {
  */
 enum status census_new(const struct python_process *process, struct census **ret,
                        struct why *why) MUST_CHECK;
+
+/* The same of memory that was opened otherwise, an image say; `remote` is the census's from now on,
+ * also on failure. `process` must still say who lives at its pid. */
+enum status census_new_over(struct remote *remote, const struct python_process *process,
+                            struct census **ret, struct why *why) MUST_CHECK;
 void census_free(struct census *census);
 
 /*

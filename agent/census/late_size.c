@@ -110,7 +110,7 @@ static uint64_t code_slot_bytes(const struct late_sizes *late, const struct cpyt
         slots += remote_size(late, word_at(code, layout->code_cells));
         slots += remote_size(late, word_at(code, layout->code_free));
     }
-    return slots < 1 << 24 ? 8 * slots : 0;
+    return slots < 1 << 24 ? 8 * (slots - (layout->code_cells && slots)) : 0;
 }
 
 static uint64_t frame_bytes(const struct late_sizes *late, const struct cpython_layout *layout,
@@ -136,6 +136,15 @@ static uint64_t format_bytes(const struct late_sizes *late, addr_t codes)
     return count * FORMAT_CODE_BYTES;
 }
 
+/* The description of an array's items lies in the constant data of its module: not in the map. */
+static uint64_t array_item_bytes(const struct late_sizes *late, addr_t at)
+{
+    uint32_t item_bytes;
+    if (remote_read(late->present->remote, at + 4, &item_bytes, sizeof(item_bytes)) != STATUS_OK)
+        return 0;
+    return item_bytes <= 16 ? item_bytes : 0;
+}
+
 static uint64_t measure(const struct late_sizes *late, const struct late_item *item,
                         const uint8_t *head)
 {
@@ -147,8 +156,6 @@ static uint64_t measure(const struct late_sizes *late, const struct late_item *i
         return class_keys_bytes(layout, head);
     case LATE_BYTES_BUF: /* a buffer that is shared is not counted */
         return half_at(head, 0) == 1 ? 33 + word_at(head, OBJECT_SIZE) : 0;
-    case LATE_ARRAY: /* struct arraydescr {char typecode; int itemsize; ..} */
-        return half_at(head, 4) <= 16 ? half_at(head, 4) * item->extra : 0;
     case LATE_CODE_SLOTS:
         return code_slot_bytes(late, layout, head);
     case LATE_FRAME_CODE:
@@ -170,6 +177,14 @@ void late_sizes_apply(struct late_sizes *late, const struct late_item *item, con
         late->types->entries[item->entry].bytes += bytes;
 }
 
+uint64_t late_array_bytes(struct late_sizes *late, addr_t description, uint64_t items)
+{
+    struct late_array *known = &late->arrays[description / 8 % LATE_ARRAYS];
+    if (known->at != description)
+        *known = (struct late_array){description, array_item_bytes(late, description)};
+    return known->item_bytes * items;
+}
+
 void late_sizes_add(struct late_sizes *late, struct late_item item)
 {
     late->items[late->count++] = item;
@@ -180,7 +195,7 @@ void late_sizes_add(struct late_sizes *late, struct late_item item)
 /* Bytes that `measure` looks at. */
 static const uint8_t head_bytes[] = {
     [LATE_DICT] = 40,       [LATE_CLASS_KEYS] = 40, [LATE_BYTES_BUF] = 24,
-    [LATE_ARRAY] = 8,       [LATE_CODE_SLOTS] = LATE_HEAD_BYTES,
+    [LATE_CODE_SLOTS] = LATE_HEAD_BYTES,
     [LATE_FRAME_CODE] = 8,  [LATE_CODE_EXTRA] = 8,  [LATE_CODE_CACHE] = 24,
     [LATE_FORMAT] = 8,
 };

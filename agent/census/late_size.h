@@ -11,6 +11,7 @@
 
 enum {
     LATE_ITEMS = 8192,
+    LATE_ARRAYS = 64,
     LATE_HEAD_BYTES = 96, /* of a place are read, at most */
 };
 
@@ -18,7 +19,6 @@ enum late_rule {
     LATE_DICT,       /* keys of a dict; extra: 1 if it has split values */
     LATE_CLASS_KEYS, /* shared keys of a class */
     LATE_BYTES_BUF,  /* the bytes object of a BytesIO */
-    LATE_ARRAY,      /* description of an array.array; extra: items allocated */
     LATE_CODE_SLOTS, /* code object: the slots of a frame of it */
     LATE_FRAME_CODE, /* a frame's pointer to its code */
     LATE_CODE_EXTRA, /* extra data of a code object */
@@ -33,6 +33,12 @@ struct late_item {
     uint32_t rule;  /* enum late_rule */
 };
 
+/* The bytes of an item, by the address of its description {char typecode; int itemsize; ..}. */
+struct late_array {
+    addr_t at;
+    uint64_t item_bytes;
+};
+
 struct late_sizes {
     struct type_table *types;          /* the caller's */
     const struct present_map *present; /* the caller's */
@@ -40,6 +46,7 @@ struct late_sizes {
     size_t count;
     struct late_item items[LATE_ITEMS];
     struct far_place places[LATE_ITEMS];
+    struct late_array arrays[LATE_ARRAYS];
     struct far_reader reader;
 };
 
@@ -51,6 +58,9 @@ void late_sizes_add(struct late_sizes *late, struct late_item item);
 
 /* Read and add up all that was collected. */
 void late_sizes_flush(struct late_sizes *late);
+
+/* The items of an array.array, whose description lies in a module's constant data. */
+uint64_t late_array_bytes(struct late_sizes *late, addr_t description, uint64_t items) MUST_CHECK;
 
 /* Add up one item whose place is at hand: LATE_HEAD_BYTES of it are at `head`. */
 void late_sizes_apply(struct late_sizes *late, const struct late_item *item, const uint8_t *head);

@@ -14,7 +14,11 @@
 
 #define COUNT_MAX UINT32_MAX /* of references */
 enum {
+    FRONT_MAX = GC_HEAD_BYTES + PRE_HEADER_BYTES,
+    GC_FINALIZED = 1,  /* in `prev` of a GC head; 2 is GC_COLLECTING */
     STRIDE_HEAP = 16,  /* malloc and pymalloc align to this */
+    LARGE_BYTES = 1 << 14, /* objects from here on must look like blocks to be jumped over .. */
+    HUGE_BYTES = 1 << 20,  /* .. and from here on to be counted */
     STRIDE_STATIC = 8, /* static objects lie inside larger structs */
     BRK_COUNT_MIN = 1 << 24,
     ASK_MAX = 1024,      /* addresses that are asked about at once .. */
@@ -174,7 +178,7 @@ static void measure_generator(struct sweep *sweep, struct object *object)
 }
 
 /* The rarer kinds; their offsets are the same in all supported versions. */
-static int measure_rare(struct sweep *sweep, struct object *object)
+static void measure_rare(struct sweep *sweep, struct object *object)
 {
     const uint8_t *bytes = object->bytes;
     uint64_t size = word_at(bytes, OBJECT_SIZE);
@@ -188,11 +192,11 @@ static int measure_rare(struct sweep *sweep, struct object *object)
                         DEQUE_BLOCK_BYTES;
         break;
     case KIND_ORDERED_DICT: /* od_fast_nodes_size, and a node of four words for each item */
-        object->size += 8 * word_at(bytes, 56) + 32 * size;
+        object->size += 8 * word_at(bytes, 72) + 32 * size;
         add_late(sweep, object, word_at(bytes, DICT_KEYS), LATE_DICT, word_at(bytes, DICT_VALUES) != 0);
         break;
     case KIND_ARRAY: /* allocated, ob_descr */
-        add_late(sweep, object, word_at(bytes, 40), LATE_ARRAY, word_at(bytes, 32));
+        object->size += late_array_bytes(sweep->late, word_at(bytes, 40), word_at(bytes, 32));
         break;
     case KIND_BYTES_IO: /* buf */
         add_late(sweep, object, word_at(bytes, 16), LATE_BYTES_BUF, 0);
@@ -200,13 +204,18 @@ static int measure_rare(struct sweep *sweep, struct object *object)
     case KIND_DECIMAL: /* flags, alloc; 32 says that the digits lie inside */
         object->size += bytes[24] & 32 ? 0 : 8 * word_at(bytes, 56);
         break;
+    case KIND_BUFFERED_IO: /* buffer, buffer_size */
+        object->size += word_at(bytes, 56) ? word_at(bytes, 120) : 0;
+        break;
+    case KIND_NAIVE_TIME:
+        object->extent -= 8;
+        break;
     case KIND_STRUCT: /* s_codes */
         add_late(sweep, object, word_at(bytes, 32), LATE_FORMAT, 0);
         break;
     default:
         break;
     }
-    return object->size <= sweep->limit_bytes;
 }
 
 /* Sets size and extent. 0: this is no object after all. */
@@ -251,7 +260,8 @@ static int measure(struct sweep *sweep, struct object *object)
         measure_generator(sweep, object);
         return 1;
     default:
-        return measure_rare(sweep, object);
+        measure_rare(sweep, object);
+        return 1;
     }
 }
 
@@ -288,14 +298,44 @@ static int is_link(const struct sweep *sweep, uint64_t count)
     return count >= BRK_COUNT_MIN && count >= sweep->brk_start && count < sweep->brk_end;
 }
 
+/* While a collection runs, `prev` is a count and the flag GC_COLLECTING. */
 static int is_ghost(const uint8_t *bytes)
 {
-    return word_at(bytes, -16) != 0 && (word_at(bytes, -8) & ~UINT64_C(3)) == 0;
+    return word_at(bytes, -16) != 0 && (word_at(bytes, -8) & ~(uint64_t)GC_FINALIZED) == 0;
 }
 
-/* Returns the bytes to jump over; 0: no object. */
+static int is_header(const struct sweep *sweep, const uint8_t *bytes)
+{
+    return word_at(bytes, OBJECT_REFCOUNT) - 1 < COUNT_MAX &&
+           type_table_find(sweep->types, word_at(bytes, OBJECT_TYPE));
+}
+
+/*
+ * An entry of a C table of {number, &SomeType}: its neighbour looks like an object, too. Where static
+ * objects are immortal, an object with a small count is suspect.
+ */
+static int is_table(const struct sweep *sweep, uint64_t count, const uint8_t *bytes)
+{
+    return sweep->is_file && sweep->layout->immortal_from &&
+           count < sweep->layout->immortal_from &&
+           (is_header(sweep, bytes - OBJECT_BYTES) || is_header(sweep, bytes + OBJECT_BYTES));
+}
+
+/*
+ * A large object lies in a block of its own: its end fits what malloc says of the block (the word in
+ * front of it, for glibc), or it begins where pages do. False ones do not.
+ */
+static int is_large_block(addr_t at, const uint8_t *bytes, unsigned front, uint64_t extent)
+{
+    uint64_t chunk = word_at(bytes, -(int)front - 8) & ~UINT64_C(7), wanted = extent + front;
+    if (chunk >= wanted + 8 && chunk <= wanted + 2 * REMOTE_PAGE_BYTES)
+        return 1;
+    return (at - front) % REMOTE_PAGE_BYTES <= 64;
+}
+
+/* Returns the bytes to jump over, at most `room`; 0: no object. */
 static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr_t at,
-                             const uint8_t *bytes)
+                             const uint8_t *bytes, uint64_t room)
 {
     struct object object = {.at = at, .bytes = bytes, .entry = entry};
     unsigned front = entry->front_size;
@@ -305,19 +345,28 @@ static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr
         sweep->ghosts++;
         return 0;
     }
-    if (is_link(sweep, word_at(bytes, OBJECT_REFCOUNT)))
+    uint64_t count = word_at(bytes, OBJECT_REFCOUNT) & sweep->layout->refcount_mask;
+    if (entry->least_bytes > room)
+        return 0;
+    if (is_link(sweep, count) || is_table(sweep, count, bytes))
         return 0;
     if (!measure(sweep, &object))
         return 0;
-    if (object.size > sweep->limit_bytes || object.extent > sweep->limit_bytes)
+    if (object.extent > room || object.extent > sweep->limit_bytes)
         return 0;
+    int is_doubtful =
+        object.extent >= LARGE_BYTES && !is_large_block(at, bytes, front, object.extent);
+    if (is_doubtful && object.extent >= HUGE_BYTES)
+        return 0;
+    if (object.size > sweep->limit_bytes) /* what lies elsewhere cannot be that large */
+        object.size = entry->basic_size;
     if (entry->kind == KIND_TYPE)
         front = 0; /* counted by measure_type */
     if (entry->has_values)
         count_values(sweep, &object);
     entry->count++;
     entry->bytes += object.size + front;
-    return object.extent;
+    return is_doubtful ? OBJECT_BYTES : object.extent;
 }
 
 static struct known_pool *find_pool(struct sweep *sweep, addr_t at)
@@ -345,9 +394,10 @@ static int may_be_type(struct sweep *sweep, addr_t at)
 static void note_pool(void *user, const struct far_place *place, const uint8_t *bytes)
 {
     struct sweep *sweep = user;
-    uint32_t free_bytes;
-    find_pool(sweep, place->at)->is_pool =
-        pymalloc_is_pool(sweep->layout, place->at, bytes, &free_bytes);
+    struct pymalloc_pool found;
+    struct known_pool *pool = find_pool(sweep, place->at);
+    if (pool->at == place->at) /* another may have taken its slot */
+        pool->is_pool = pymalloc_is_pool(sweep->layout, place->at, bytes, &found);
 }
 
 static void note_front(void *user, const struct far_place *place, const uint8_t *bytes)
@@ -414,76 +464,160 @@ static size_t ask_ahead(struct sweep *sweep, size_t from, size_t to, size_t stri
     return next;
 }
 
-static size_t scan(struct sweep *sweep, size_t from, size_t to, size_t stride)
+/* The type of what may be an object, NULL if it is none. `asked`: how far the process was asked. */
+static struct type_entry *find_type(struct sweep *sweep, size_t at, size_t to, size_t stride,
+                                    size_t *asked)
+{
+    addr_t type = word_at(sweep->chunk + at, OBJECT_TYPE);
+    struct type_entry *entry = type_table_find(sweep->types, type);
+    if (entry || !may_be_type(sweep, type))
+        return entry;
+    if (at >= *asked)
+        *asked = ask_ahead(sweep, at, to, stride);
+    return may_be_type(sweep, type) ? type_table_probe(sweep->types, type) : NULL;
+}
+
+/* Whatever lies at chunk[from..to). Returns where to go on, which may be behind `to`. */
+static size_t scan_plain(struct sweep *sweep, size_t from, size_t to, size_t stride)
 {
     const uint8_t *chunk = sweep->chunk;
-    const struct type_table *types = sweep->types;
     uint64_t mask = sweep->layout->refcount_mask;
     size_t at = from, asked = from;
     while (at < to) {
-        uint64_t count = word_at(chunk + at, OBJECT_REFCOUNT) & mask;
-        if (count - 1 >= COUNT_MAX) {
+        if ((word_at(chunk + at, OBJECT_REFCOUNT) & mask) - 1 >= COUNT_MAX) {
             at += stride;
             continue;
         }
-        addr_t type = word_at(chunk + at, OBJECT_TYPE);
-        struct type_entry *entry = type_table_find(types, type);
-        if (!entry && may_be_type(sweep, type)) {
-            if (at >= asked)
-                asked = ask_ahead(sweep, at, to, stride);
-            if (may_be_type(sweep, type))
-                entry = type_table_probe(sweep->types, type);
-        }
+        struct type_entry *entry = find_type(sweep, at, to, stride, &asked);
         uint64_t extent =
-            entry ? count_object(sweep, entry, sweep->chunk_at + at, chunk + at) : 0;
+            entry ? count_object(sweep, entry, sweep->chunk_at + at, chunk + at, UINT64_MAX) : 0;
         at += extent ? round_up(extent, stride) : stride;
     }
     return at;
 }
 
-/*
- * One stretch of present memory. Headers near the end of a chunk wait for the next one, which
- * begins with them; at the end of the stretch zeros stand for what is not there.
- */
+/* A block holds at most one object, behind its GC head and pre-header if it has them. */
+static void scan_block(struct sweep *sweep, size_t block, size_t size, size_t to, size_t *asked)
+{
+    uint64_t mask = sweep->layout->refcount_mask;
+    for (size_t front = 0; front <= FRONT_MAX && front + OBJECT_BYTES <= size;
+         front += GC_HEAD_BYTES) {
+        size_t at = block + front;
+        if ((word_at(sweep->chunk + at, OBJECT_REFCOUNT) & mask) - 1 >= COUNT_MAX)
+            continue;
+        struct type_entry *entry = find_type(sweep, at, to, STRIDE_HEAP, asked);
+        if (entry && entry->front_size == front &&
+            count_object(sweep, entry, sweep->chunk_at + at, sweep->chunk + at, size - front))
+            return;
+    }
+}
+
+static void scan_pool(struct sweep *sweep, size_t from, const struct pymalloc_pool *pool)
+{
+    size_t end = from + pool->end, asked = from, size = pool->block_bytes;
+    if (end > sweep->chunk_size)
+        end = sweep->chunk_size;
+    for (size_t block = from + POOL_HEAD_BYTES; block + size <= end; block += size)
+        scan_block(sweep, block, size, end, &asked);
+    sweep->pool_bytes += sweep->layout->pool_bytes;
+    sweep->pool_free_bytes +=
+        sweep->layout->pool_bytes - POOL_HEAD_BYTES - (uint64_t)pool->used * size;
+}
+
+/* Look at chunk[from..to), where an object header may start: pool by pool where there are such,
+ * plainly elsewhere. Returns where to go on. */
+static size_t scan(struct sweep *sweep, size_t from, size_t to)
+{
+    size_t pool_bytes = sweep->layout->pool_bytes, at = from;
+    if (sweep->is_static)
+        return scan_plain(sweep, from, to, STRIDE_STATIC);
+    while (at < to) {
+        struct pymalloc_pool pool;
+        addr_t address = sweep->chunk_at + at;
+        size_t next = at + pool_bytes - (size_t)(address % pool_bytes);
+        if (address % pool_bytes == 0 && at + POOL_HEAD_BYTES <= sweep->chunk_size &&
+            pymalloc_is_pool(sweep->layout, address, sweep->chunk + at, &pool)) {
+            scan_pool(sweep, at, &pool);
+            at = next;
+        } else {
+            at = scan_plain(sweep, at, next < to ? next : to, STRIDE_HEAP);
+        }
+    }
+    return at;
+}
+
+/* A page could not be read: is it still there, or did it vanish meanwhile? */
+static void note_lost(struct sweep *sweep, addr_t start, addr_t end)
+{
+    struct remote_range found[16];
+    addr_t next = start;
+    while (next < end && remote_state(sweep->present->remote) == STATUS_OK) {
+        size_t count =
+            remote_present(sweep->present->remote, next, end, found, ARRAY_SIZE(found), &next);
+        for (size_t i = 0; i < count; i++)
+            sweep->lost_bytes += found[i].end - found[i].start;
+    }
+}
+
+/* Scan the chunk; headers near its end wait for the next one unless it is the last. Returns how many
+ * bytes at its end are not yet done with. */
+static size_t scan_chunk(struct sweep *sweep, int is_last)
+{
+    size_t to = sweep->chunk_size - SWEEP_AHEAD_BYTES, kept = SWEEP_AHEAD_BYTES;
+    if (is_last) {
+        memset(sweep->chunk + sweep->chunk_size, 0, SWEEP_AHEAD_BYTES);
+        to = sweep->chunk_size - OBJECT_BYTES + 1;
+        kept = 0;
+    }
+    size_t from = sweep->behind > sweep->chunk_at ? (size_t)(sweep->behind - sweep->chunk_at) : 0;
+    sweep->behind = sweep->chunk_at + scan(sweep, from, to);
+    return kept;
+}
+
+/* Bytes at..end into the chunk behind `kept` bytes that are there already; what vanished in the
+ * middle cuts it short. */
+static size_t read_chunk(struct sweep *sweep, addr_t at, addr_t end, size_t kept)
+{
+    struct remote_range piece = {at, end};
+    size_t got = remote_gather(sweep->present->remote, &piece, 1, sweep->chunk + kept);
+    got &= ~(size_t)(REMOTE_PAGE_BYTES - 1);
+    sweep->read_bytes += got;
+    sweep->chunk_at = at - kept;
+    sweep->chunk_size = kept + got;
+    return got;
+}
+
+/* One stretch of present memory. */
 static void sweep_range(struct sweep *sweep, const struct present_range *range)
 {
-    struct remote *remote = sweep->present->remote;
     const struct remote_region *region = &sweep->present->regions->items[range->region];
-    size_t stride = region->flags & REMOTE_FILE ? STRIDE_STATIC : STRIDE_HEAP;
     addr_t at = range->start;
-    size_t kept = 0; /* bytes of the chunk that are known already */
+    size_t kept = 0; /* bytes at the begin of the chunk that are known already */
+    sweep->is_static = (region->flags & (REMOTE_FILE | REMOTE_BSS)) != 0;
+    sweep->is_file = (region->flags & REMOTE_FILE) != 0;
     memset(sweep->lead, 0, SWEEP_LEAD_BYTES);
     while (at < range->end) {
-        if (sweep->behind > at + SWEEP_CHUNK_BYTES) { /* inside of a large object */
-            at = sweep->behind < range->end ? sweep->behind & ~(addr_t)(REMOTE_PAGE_BYTES - 1)
-                                            : range->end;
+        if (sweep->behind >= at + SWEEP_CHUNK_BYTES) { /* inside of a large object */
+            at = sweep->behind & ~(addr_t)(REMOTE_PAGE_BYTES - 1);
             kept = 0;
             continue;
         }
         addr_t end = (at & ~(addr_t)(SWEEP_CHUNK_BYTES - 1)) + SWEEP_CHUNK_BYTES;
         end = end < range->end ? end : range->end;
-        size_t wanted = (size_t)(end - at), got;
-        struct remote_range piece = {at, end};
-        got = remote_gather(remote, &piece, 1, sweep->chunk + kept);
-        sweep->read_bytes += got;
-        sweep->chunk_at = at - kept;
-        sweep->chunk_size = kept + got;
-        int last = got < wanted || end == range->end;
-        size_t to = sweep->chunk_size;
-        if (last)
-            memset(sweep->chunk + sweep->chunk_size, 0, SWEEP_AHEAD_BYTES);
-        else
-            to = to > SWEEP_AHEAD_BYTES ? to - SWEEP_AHEAD_BYTES : 0;
-        size_t from = sweep->behind > sweep->chunk_at ? (size_t)(sweep->behind - sweep->chunk_at) : 0;
-        size_t next = scan(sweep, from, last && to >= OBJECT_BYTES ? to - OBJECT_BYTES + 1 : to, stride);
-        sweep->behind = sweep->chunk_at + next;
-        if (got < wanted) {
-            sweep->lost_bytes += wanted - got;
-            return;
+        size_t got = read_chunk(sweep, at, end, kept);
+        int is_last = at + got < end || end == range->end;
+        if (sweep->chunk_size)
+            kept = scan_chunk(sweep, is_last);
+        if (at + got < end) {
+            note_lost(sweep, at + got, at + got + REMOTE_PAGE_BYTES);
+            if (remote_state(sweep->present->remote) != STATUS_OK)
+                return;
+            at += got + REMOTE_PAGE_BYTES; /* behind the page that cannot be read */
+            continue;
         }
         at = end;
-        kept = sweep->chunk_size - to;
-        memmove(sweep->lead, sweep->chunk + to - SWEEP_LEAD_BYTES, SWEEP_LEAD_BYTES + kept);
+        memmove(sweep->lead, sweep->chunk + sweep->chunk_size - kept - SWEEP_LEAD_BYTES,
+                SWEEP_LEAD_BYTES + kept);
     }
 }
 

@@ -156,6 +156,14 @@ static int is_metatype(struct type_table *table, addr_t at, addr_t metatype, int
     return entry && entry->kind == KIND_TYPE;
 }
 
+static uint32_t least_bytes(const struct cpython_layout *layout, enum object_kind kind,
+                            uint32_t basic_size)
+{
+    if (kind == KIND_STR)
+        return layout->str_ascii_bytes;
+    return kind == KIND_NAIVE_TIME ? basic_size - 8 : basic_size;
+}
+
 static struct type_entry *recognise(struct type_table *table, addr_t at, int depth)
 {
     const struct cpython_layout *layout = table->layout;
@@ -188,6 +196,7 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
         .front_size = (uint8_t)(has_gc * GC_HEAD_BYTES + has_pre_header * PRE_HEADER_BYTES),
         .cached_keys = facts.cached_keys,
     };
+    entry.least_bytes = least_bytes(layout, entry.kind, entry.basic_size);
     if (layout->values == VALUES_INLINE)
         entry.has_values = (facts.flags & TYPE_INLINE_VALUES) != 0;
     else if (layout->values != VALUES_NONE)

@@ -35,7 +35,7 @@ struct type_entry {
     uint8_t has_gc;     /* a GC head lies in front of its objects */
     uint8_t front_size; /* GC head and pre-header, as sys.getsizeof counts them */
     uint8_t has_values; /* its objects may hold attribute values outside a dict */
-    uint32_t unused;
+    uint32_t least_bytes; /* that one of its objects occupies */
     addr_t cached_keys;
 };
 

@@ -32,6 +32,9 @@ static const struct {
     {"_io.BufferedRandom", KIND_BUFFERED_IO},
     {"decimal.Decimal", KIND_DECIMAL},
     {"_struct.Struct", KIND_STRUCT},
+    {"Struct", KIND_STRUCT}, /* in 3.8 */
+    {"datetime.time", KIND_NAIVE_TIME},
+    {"datetime.datetime", KIND_NAIVE_TIME},
     {"numpy.ndarray", KIND_NDARRAY},
 };
 

@@ -30,6 +30,7 @@ enum object_kind {
     KIND_BUFFERED_IO,
     KIND_DECIMAL,
     KIND_STRUCT,
+    KIND_NAIVE_TIME, /* allocated without its last word, which would be a time zone */
     KIND_NDARRAY,
 };
 

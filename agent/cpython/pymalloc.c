@@ -24,7 +24,7 @@ static uint32_t half_at(const uint8_t *bytes, size_t offset)
 }
 
 int pymalloc_is_pool(const struct cpython_layout *layout, addr_t at, const uint8_t *head,
-                     uint32_t *ret_free)
+                     struct pymalloc_pool *ret)
 {
     uint32_t size_class = half_at(head, POOL_SIZE_CLASS), used = half_at(head, POOL_USED);
     uint32_t next = half_at(head, POOL_NEXT_OFFSET), pool = layout->pool_bytes;
@@ -38,6 +38,6 @@ int pymalloc_is_pool(const struct cpython_layout *layout, addr_t at, const uint8
         used > (next - POOL_HEAD_BYTES) / size ||
         (free_block && (free_block < at + POOL_HEAD_BYTES || free_block >= at + pool)))
         return 0;
-    *ret_free = pool - POOL_HEAD_BYTES - used * size;
+    *ret = (struct pymalloc_pool){.block_bytes = size, .used = used, .end = next};
     return 1;
 }

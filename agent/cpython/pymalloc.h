@@ -10,11 +10,14 @@
 
 enum { POOL_HEAD_BYTES = 48 };
 
-/*
- * Is what starts with `head` (POOL_HEAD_BYTES) at the pool-aligned address `at` a pool? *ret_free:
- * bytes of it that hold no block in use.
- */
+struct pymalloc_pool {
+    uint32_t block_bytes;
+    uint32_t used; /* blocks */
+    uint32_t end;  /* offset in the pool behind the blocks that were ever in use */
+};
+
+/* Is what starts with `head` (POOL_HEAD_BYTES) at the pool-aligned address `at` a pool? */
 int pymalloc_is_pool(const struct cpython_layout *layout, addr_t at, const uint8_t *head,
-                     uint32_t *ret_free) MUST_CHECK;
+                     struct pymalloc_pool *ret) MUST_CHECK;
 
 #endif

@@ -78,16 +78,14 @@ static enum status live_regions(struct remote *remote, struct remote_regions *re
     enum status status = maps_open(live->pid, &maps, why);
     if (status != STATUS_OK)
         return status;
-    int below_is_file = 0;
     while (maps_next(&maps, &entry)) {
-        int is_file =
-            entry.inode != 0 || (below_is_file && entry.start == below.end && !entry.name[0]);
-        uint32_t flags = (is_file ? REMOTE_FILE : 0u) |
+        int is_file = entry.inode != 0;
+        int is_bss = !is_file && !entry.name[0] && below.inode && entry.start == below.end;
+        uint32_t flags = (is_file ? REMOTE_FILE : 0u) | (is_bss ? REMOTE_BSS : 0u) |
                          (strcmp(entry.name, "[heap]") == 0 ? REMOTE_BRK : 0u) |
                          (looks_like_stack(&entry, &below) ? REMOTE_STACK : 0u);
         if (is_heap_like(&entry))
             remote_regions_add(ret, (struct remote_region){entry.start, entry.end, flags});
-        below_is_file = entry.inode != 0;
         below = entry;
     }
     maps_close(&maps);
