@@ -193,12 +193,20 @@ class Fleet:
         return subprocess.run([str(self.programs / "heapfleet"), *words], stdin=subprocess.DEVNULL,
                               env=clean_environment(HEAPFLEET_COLLECTOR=self.address), timeout=30, **options)
 
-    def leaks(self):
-        answer = self.ask("leaks", "-o", "json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def rows(self, *words):
+        answer = self.ask(*words, "-o", "json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if answer.returncode != 0:
-            raise Failed("heapfleet leaks: " + answer.stderr.decode(errors="replace").strip())
-        rows = json.loads(answer.stdout)
-        return [(row["service"], row["type"], row["introduced_in"]) for row in rows]
+            raise Failed(answer.stderr.decode(errors="replace").strip())
+        return json.loads(answer.stdout)
+
+    def leaks(self):
+        return [(row["service"], row["type"], row["introduced_in"]) for row in self.rows("leaks")]
+
+    def check_arrivals(self):
+        """Both services have reached the collector."""
+        known = [row["service"] for row in self.rows("services")]
+        if sorted(known) != ["search", "shop"]:
+            raise Failed(f"the collector knows {known or 'no service'} and should know search and shop")
 
     def stop(self):
         stop(list(self.containers.values()), 10)
@@ -272,6 +280,7 @@ def play(screen, fleet):
     screen.say(f"{SEARCHES} containers of search and {SHOPS} of shop v1 serve requests; in each, "
                "heapfleet-agent run -- python3 ...")
     wait(screen, fleet, OLD_RELEASE_SECONDS, "shop v1 and search are watched, a snapshot a second")
+    fleet.check_arrivals()
     screen.say("shop v2 is rolled out")
     roll_out(screen, fleet)
     screen.say("shop v2 serves all requests")
@@ -333,6 +342,8 @@ def run(options, when_played=None):
         try:
             play(screen, fleet)
             code = 0
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nobody reads on: end without a word
         except (Failed, subprocess.SubprocessError, OSError, ValueError) as reason:
             report_failure(screen, fleet, reason)
         if when_played and fleet.address:
