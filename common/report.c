@@ -56,7 +56,7 @@ static void append_grouped(struct buf *ret, uint64_t value)
     }
 }
 
-/* Whole numbers whole, others with one digit behind the point. size >= 0 */
+/* Whole numbers whole, small others with one digit behind the point. size >= 0 */
 static void append_plain(struct buf *ret, double size)
 {
     if (size >= 1e18) {
@@ -64,7 +64,7 @@ static void append_plain(struct buf *ret, double size)
         return;
     }
     double tenths = floor(size * 10 + 0.5);
-    if (size == floor(size) || fmod(tenths, 10) == 0) {
+    if (size >= 100 || size == floor(size) || fmod(tenths, 10) == 0) {
         append_grouped(ret, (uint64_t)(size + 0.5));
         return;
     }

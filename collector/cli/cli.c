@@ -90,7 +90,7 @@ static void make_options(struct cli *cli, unsigned bits, struct option ret[OPTIO
         {HISTORY, {"raw", 0, OPTION_FLAG, &cli->raw, NULL, "every snapshot, no sums", NULL}},
         {COMPARE,
          {"at", 0, OPTION_DURATION, &cli->at_ms, "UPTIME", "age of the processes",
-          "what half of both have reached"}},
+          "what most of both have reached"}},
         {TOP | COMPARE, {"limit", 'n', OPTION_U64, &cli->limit, "N", "rows, at most 1000", "20"}},
         {LEAKS, {"service", 0, OPTION_TEXT, &cli->service, "S", "of this service only", NULL}},
         {LEAKS,

@@ -22,7 +22,7 @@ static int longest_first(const void *left, const void *right)
     return (a < b) - (a > b);
 }
 
-/* The uptime that at least half of a version's processes have reached, and the longest of all. */
+/* The uptime that more than half of a version's processes have reached, and the longest of all. */
 static enum status measure_uptimes(struct query *query, const struct fleet *fleet,
                                    const struct deployment_row *deployment, int64_t *ret_half,
                                    int64_t *ret_longest, struct why *why)
@@ -43,7 +43,7 @@ static enum status measure_uptimes(struct query *query, const struct fleet *flee
         return why_fail(why, STATUS_NOT_FOUND, "version '%s' has sent no snapshot yet",
                         deployment->version);
     qsort(uptimes, count, sizeof(*uptimes), longest_first);
-    *ret_half = uptimes[(count - 1) / 2];
+    *ret_half = uptimes[count / 2];
     *ret_longest = uptimes[0];
     return STATUS_OK;
 }
@@ -90,7 +90,6 @@ static enum status add_side(struct query *query, const struct fleet *fleet,
                             const struct deployment_row *deployment, int64_t uptime_ms, int side,
                             struct type_table *table, uint32_t *ret_instances, struct why *why)
 {
-    uint32_t instances = 0;
     for (size_t i = 0; i < fleet->instance_count; i++) {
         const struct instance_row *instance = &fleet->instances[i];
         if (instance->deployment_id != deployment->id || instance->last_seen_ms == 0 ||
@@ -99,20 +98,18 @@ static enum status add_side(struct query *query, const struct fleet *fleet,
         struct life life;
         enum status status = life_read(query, fleet->service.id, instance,
                                        instance->started_ms + uptime_ms, &life, why);
-        if (status == STATUS_OK && life.newest_ms != 0) {
+        if (status == STATUS_OK && life.newest_ms != 0)
             status = type_table_add(table, instance, &life, side, why);
-            instances++;
-        }
         life_done(&life);
         if (status != STATUS_OK)
             return status;
     }
-    if (instances == 0)
+    if (table->processes[side] == 0)
         return why_fail(why, STATUS_NOT_FOUND,
                         "no process of version '%s' was watched at that uptime",
                         deployment->version);
-    type_table_mean(table, side, instances);
-    *ret_instances = instances;
+    type_table_finish(table, side, 1);
+    *ret_instances = table->processes[side];
     return STATUS_OK;
 }
 

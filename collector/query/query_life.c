@@ -1,8 +1,10 @@
 #include "query_life.h"
 
+#include <math.h>
+
 enum {
     WINDOWS_A_LIFE = 10,
-    WARM_UP_SNAPSHOTS = 20,    /* a life of fewer has no warm-up */
+    SNAPSHOTS_MIN = 10,        /* for an opinion on growth */
     WINDOW_SNAPSHOTS_MAX = 64, /* more would add cost, not certainty */
     FLOOR_SNAPSHOTS = 4,       /* from here on the second-lowest counts */
     REACH_INTERVALS = 3,       /* how far back the newest snapshot is looked for at first */
@@ -174,13 +176,11 @@ enum status life_read(struct query *query, int64_t service_id, const struct inst
     int64_t width_ms = length_ms / WINDOWS_A_LIFE;
     if (width_ms / WINDOW_SNAPSHOTS_MAX > interval_ms)
         width_ms = WINDOW_SNAPSHOTS_MAX * interval_ms;
-    int64_t start_ms = first_ms;
-    if (length_ms / WARM_UP_SNAPSHOTS >= interval_ms)
-        start_ms += length_ms / WINDOWS_A_LIFE;
-
     status = read_end(query, service_id, instance, until_ms, width_ms, ret, why);
-    if (status == STATUS_OK)
-        status = read_start(query, service_id, instance, start_ms, width_ms, ret, why);
+    if (status != STATUS_OK || length_ms / (SNAPSHOTS_MIN - 1) < interval_ms)
+        return status;
+    status = read_start(query, service_id, instance, first_ms + length_ms / WINDOWS_A_LIFE,
+                        width_ms, ret, why);
     if (status != STATUS_OK || ret->start.snapshots == 0 || ret->end.snapshots == 0)
         return status;
     double hours = (window_middle_ms(&ret->end) - window_middle_ms(&ret->start)) / 3.6e6;
@@ -201,7 +201,7 @@ static double rise(const struct life *life, const struct lowest *start, const st
                    uint32_t type)
 {
     if (life->hours <= 0)
-        return 0;
+        return (double)NAN;
     double before = type < life->start.types ? floor_of(&life->start, start[type]) : 0;
     double after = type < life->end.types ? floor_of(&life->end, end[type]) : 0;
     return (after - before) / life->hours;
@@ -220,7 +220,7 @@ double life_bytes_per_hour(const struct life *life, uint32_t type)
 double life_total_bytes_per_hour(const struct life *life)
 {
     if (life->hours <= 0)
-        return 0;
+        return (double)NAN;
     return (floor_of(&life->end, life->end.total_bytes) -
             floor_of(&life->start, life->start.total_bytes)) /
            life->hours;

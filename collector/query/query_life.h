@@ -8,7 +8,8 @@
  * Growth is the line between two floors: what is retained at the start of the life, after the
  * warm-up, and at its end. The floor of a window is the second-lowest of its snapshots, which
  * survives a torn one, or the lowest of fewer than four; it leaves out what comes and goes. A
- * life of fewer than 20 snapshots has no warm-up. Only the windows are read, not what is between.
+ * life of fewer than ten snapshots says nothing about an hour: its growth is not known. Only the
+ * windows are read, not what is between.
  */
 #ifndef COLLECTOR_QUERY_QUERY_LIFE_H
 #define COLLECTOR_QUERY_QUERY_LIFE_H
@@ -34,7 +35,7 @@ struct life {
     int64_t newest_ms; /* its last snapshot until then */
     struct heap_values newest; /* what it held in that */
     struct floor_window start, end;
-    double hours; /* from the middle of `start` to that of `end`; 0: too short to speak of growth */
+    double hours; /* from the middle of `start` to that of `end`; 0: growth is not known */
 };
 
 /* Reads the life of the process until `until_ms` (at most its last snapshot). life_done(ret) in any
@@ -47,7 +48,7 @@ void life_done(struct life *life);
 enum status life_find_first(struct query *query, int64_t service_id, int64_t instance_id,
                             int64_t from_ms, int64_t *ret, struct why *why) MUST_CHECK;
 
-/* Growth an hour of one type, or of the bytes of all; 0 when life->hours is. */
+/* Growth an hour of one type, or of the bytes of all; NaN when it is not known. */
 double life_count_per_hour(const struct life *life, uint32_t type);
 double life_bytes_per_hour(const struct life *life, uint32_t type);
 double life_total_bytes_per_hour(const struct life *life);

@@ -1,4 +1,6 @@
 /* ListServices and ListDeployments: who is there. */
+#include <math.h>
+
 #include "query_find.h"
 #include "query_life.h"
 
@@ -135,8 +137,7 @@ static enum status describe_deployment(struct query *query, const struct fleet *
         ret->objects = (uint64_t)(means.objects / means.seen + 0.5);
         ret->bytes = (uint64_t)(means.bytes / means.seen + 0.5);
     }
-    if (means.grown > 0)
-        ret->bytes_per_hour = means.bytes_per_hour / means.grown;
+    ret->bytes_per_hour = means.grown > 0 ? means.bytes_per_hour / means.grown : (double)NAN;
     return STATUS_OK;
 }
 

@@ -1,4 +1,6 @@
 /* GetTop: what a version of a service consists of, and what of it grows. */
+#include <math.h>
+
 #include "query_find.h"
 #include "query_types.h"
 
@@ -39,7 +41,6 @@ static enum status add_version(struct query *query, const struct fleet *fleet,
                                uint32_t *ret_instances, struct why *why)
 {
     int only_live = any_live(fleet, deployment->id, query->now_ms);
-    uint32_t instances = 0;
     for (size_t i = 0; i < fleet->instance_count; i++) {
         const struct instance_row *instance = &fleet->instances[i];
         if (instance->deployment_id != deployment->id || instance->last_seen_ms == 0 ||
@@ -53,9 +54,9 @@ static enum status add_version(struct query *query, const struct fleet *fleet,
         life_done(&life);
         if (status != STATUS_OK)
             return status;
-        instances++;
     }
-    *ret_instances = instances;
+    type_table_finish(table, 0, 0);
+    *ret_instances = table->processes[0];
     return STATUS_OK;
 }
 
@@ -68,7 +69,7 @@ static enum status write_types(struct query *query, const struct type_table *tab
     for (uint32_t i = 0; i < table->count && status == STATUS_OK; i++) {
         const struct type_row *row = &table->rows[i];
         const struct type_side *sum = &row->side[0];
-        if (sum->count <= 0 && sum->bytes <= 0 && sum->bytes_per_hour == 0)
+        if (sum->count <= 0 && sum->bytes <= 0 && !(fabs(sum->bytes_per_hour) > 0))
             continue; /* a type that has gone */
         status = query_alloc(query, sizeof(Heapfleet__V1__TypeTotal), &memory, why);
         if (status != STATUS_OK)

@@ -1,5 +1,7 @@
 #include "query_types.h"
 
+#include <math.h>
+
 enum { CAPACITY_FIRST = 512 };
 
 void type_table_done(struct type_table *table)
@@ -64,20 +66,28 @@ enum status type_table_add(struct type_table *table, const struct instance_row *
         struct type_side *sum = &row->side[side];
         sum->count += (double)life->newest.values[i].count;
         sum->bytes += (double)life->newest.values[i].bytes;
+        if (life->hours <= 0)
+            continue;
         sum->count_per_hour += life_count_per_hour(life, i);
         sum->bytes_per_hour += life_bytes_per_hour(life, i);
     }
+    table->processes[side]++;
+    table->grown[side] += life->hours > 0;
     return STATUS_OK;
 }
 
-void type_table_mean(struct type_table *table, int side, uint32_t processes)
+void type_table_finish(struct type_table *table, int side, int as_means)
 {
+    double processes = as_means ? table->processes[side] : 1;
+    double grown = as_means ? table->grown[side] : 1;
+    if (table->grown[side] == 0)
+        grown = (double)NAN;
     for (uint32_t i = 0; i < table->count; i++) {
         struct type_side *sum = &table->rows[i].side[side];
         sum->count /= processes;
         sum->bytes /= processes;
-        sum->count_per_hour /= processes;
-        sum->bytes_per_hour /= processes;
+        sum->count_per_hour /= grown;
+        sum->bytes_per_hour /= grown;
     }
 }
 
@@ -101,8 +111,11 @@ static void sort_rows(struct type_table *table, double (*weight)(const struct ty
 {
     struct ranked *ranked = malloc((table->count + 1) * sizeof(*ranked));
     ASSERT(ranked != NULL);
-    for (uint32_t i = 0; i < table->count; i++)
+    for (uint32_t i = 0; i < table->count; i++) {
         ranked[i] = (struct ranked){weight(&table->rows[i]), table->rows[i]};
+        if (isnan(ranked[i].weight))
+            ranked[i].weight = -(double)INFINITY;
+    }
     qsort(ranked, table->count, sizeof(*ranked), heavier_first);
     for (uint32_t i = 0; i < table->count; i++)
         table->rows[i] = ranked[i].row;

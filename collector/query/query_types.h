@@ -7,7 +7,8 @@
 enum { TYPE_SIDES = 2, TYPE_ROWS_MAX = 1000000 };
 
 struct type_side {
-    double count, bytes, count_per_hour, bytes_per_hour;
+    double count, bytes;
+    double count_per_hour, bytes_per_hour; /* over the processes whose growth is known */
 };
 
 struct type_row {
@@ -21,6 +22,7 @@ struct type_table {
     struct type_row *rows;
     uint32_t count, capacity;
     uint32_t *slots; /* hash of the id -> row + 1, or 0; twice the capacity, a power of two */
+    uint32_t processes[TYPE_SIDES], grown[TYPE_SIDES]; /* added; of these, with a known growth */
 };
 
 void type_table_done(struct type_table *table);
@@ -29,11 +31,12 @@ void type_table_done(struct type_table *table);
 enum status type_table_add(struct type_table *table, const struct instance_row *instance,
                            const struct life *life, int side, struct why *why) MUST_CHECK;
 
-/* Divide a side by a number of processes. */
-void type_table_mean(struct type_table *table, int side, uint32_t processes);
+/* When all has been added: growth that no process knows becomes NaN, and the sums of the side
+ * become means if they are to. */
+void type_table_finish(struct type_table *table, int side, int as_means);
 
-/* Order the rows by `weight`, largest first, equal ones by id; keep `limit` of them and name those.
- * Nothing can be added any more. */
+/* Order the rows by `weight`, largest first (NaN last), equal ones by id; keep `limit` of them and
+ * name those. Nothing can be added any more. */
 enum status type_table_rank(struct type_table *table, double (*weight)(const struct type_row *row),
                             uint32_t limit, struct query *query, struct why *why) MUST_CHECK;
 
