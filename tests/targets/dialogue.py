@@ -19,7 +19,7 @@ def commands():
     rest = b""
     while True:
         gc.collect()
-        piece = os.read(0, 65536)
+        piece = os.read(0, 4096)
         if not piece:
             return
         rest += piece
