@@ -125,25 +125,12 @@ def make_run_folder(parent):
     return folder
 
 
-def make_database_folder(folder):
-    """
-    As root PostgreSQL runs as another user, who cannot enter, say, /root: then the database is
-    beside the other temporary files of the machine until the end.
-    """
-    closed = [place for place in (folder, *folder.parents) if not place.stat().st_mode & 0o001]
-    if os.geteuid() == 0 and closed:
-        folder = pathlib.Path(tempfile.mkdtemp(prefix="heapfleet-demo-"))
-        folder.chmod(0o711)
-    return folder
-
-
 class Fleet:
     """The collector and the containers; a container is an agent that runs a service."""
 
     def __init__(self, programs, folder):
         self.programs = programs
         self.folder = folder
-        self.database = make_database_folder(folder)
         self.collector = None
         self.address = None
         self.containers = {}  # name -> process
@@ -153,7 +140,7 @@ class Fleet:
         log = self.folder / "collector.log"
         self.collector = start(
             [self.programs / "heapfleet-collector", "serve", "--listen", "127.0.0.1:0", "--data-dir",
-             self.database / "data", "--horizon", f"{HORIZON}s", "--sweep-every", SWEEP_EVERY],
+             self.folder / "data", "--horizon", f"{HORIZON}s", "--sweep-every", SWEEP_EVERY],
             log, clean_environment())
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.collector.poll() is None:
@@ -212,7 +199,6 @@ class Fleet:
         stop(list(self.containers.values()), 10)
         if self.collector is not None:
             stop([self.collector], 30)
-        shutil.rmtree(self.database, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def logs(self):
@@ -270,7 +256,7 @@ def show_findings(screen, fleet):
 
 
 def play(screen, fleet):
-    screen.say("a collector starts, with a PostgreSQL of its own below " + shorten(fleet.database))
+    screen.say("a collector starts, with a PostgreSQL of its own below " + shorten(fleet.folder))
     fleet.start_collector()
     screen.say(f"it listens on {fleet.address}")
     for _ in range(SEARCHES):
