@@ -2,7 +2,8 @@
  * What a fuzz driver is: one function that feeds any bytes to one door of the program and asserts
  * what must hold whatever they are. It finds its corpus by its name: fuzz_wire.c has corpus/wire/.
  *
- * A driver's first line names the modules that it needs: USES and their names.
+ * A driver's first line is for the build: USES and the modules that it needs, and RUNS, how often a
+ * file may be replayed with changes, where one run takes long.
  */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H

@@ -6,6 +6,7 @@ are not of this script are findings: keep them.
 """
 import hashlib
 import pathlib
+import random
 import struct
 
 CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
@@ -113,7 +114,7 @@ def sessions():
     """What the database knows, and packed messages with the size of each before it."""
     stream = (HELLO, STARTED, TYPES, SNAPSHOT, CHANGE, ENDED)
     ms, sequence = 1795341600000, 1795341600000 * 1024
-    for known in (0, 1, 3, 4):
+    for known in (0, 1, 3, 4, 16, 17):
         yield bytes([known]) + bodies(*stream)
     more = message(_4=message(_1=1, _2=2, _3=["dict", "list"]))
     grown = message(_1=sequence + 3, _5=message(
@@ -268,10 +269,22 @@ def versions():
             b"3.99.999 (a) [", b"\0003.1.1" + b"9" * 40 + b" () [", b"....\0003")
 
 
+def censuses():
+    """Which image (or 0x80 for tampering before the first look), then changes of eight bytes."""
+    draw = random.Random(1)
+    for image in (0, 1):
+        yield bytes([image])
+        for kind in range(10):
+            changes = b"".join(struct.pack("<B", kind) + draw.randbytes(2) + b"\0" + draw.choice(
+                [draw.randbytes(1) + bytes(3), draw.randbytes(4), draw.randbytes(2) + bytes(2)])
+                for _ in range(8))
+            yield bytes([image | draw.choice([0, 0x80])]) + changes
+
+
 MAKERS = {
     "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "text": texts,
     "proc": procs, "container": containers, "resource_list": resources, "identity": identities,
-    "elf": elfs, "version": versions,
+    "elf": elfs, "version": versions, "census": censuses,
 }
 
 

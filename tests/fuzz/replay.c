@@ -24,8 +24,8 @@
 enum {
     FILE_BYTES_MAX = 1 << 20,
     PLACES_MAX = 256,   /* at which a file is changed */
-    BUDGET_MAX = 4096,  /* runs of one file */
     WORK_MAX = 1 << 24, /* bytes of all the runs of one file: large ones have fewer */
+    RUNS_A_PLACE = 16,  /* about: 1 + 8 + 3 + 2 */
     FILE_SECONDS = 120,
     MEMORY_BYTES_MAX = 512 << 20,
 };
@@ -107,7 +107,7 @@ static void run_flipped(uint8_t *data, size_t size, size_t step)
             data[at] = bytes[i];
             run(data, size);
         }
-        for (unsigned bit = 1; bit < 256; bit *= 8) {
+        for (unsigned bit = 1; bit < 256; bit *= 8) { /* three of the eight */
             data[at] = (uint8_t)(byte ^ bit);
             run(data, size);
         }
@@ -147,7 +147,7 @@ static uint8_t *read_file(const char *path, size_t *ret_size)
     return data;
 }
 
-static void replay_file(const char *folder, const char *name)
+static void replay_file(const char *folder, const char *name, size_t runs_max)
 {
     char path[PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -157,8 +157,8 @@ static void replay_file(const char *folder, const char *name)
     size_t size = 0;
     uint8_t *data = read_file(path, &size);
     run(data, size);
-    size_t runs = WORK_MAX / (size + 1) < BUDGET_MAX ? WORK_MAX / (size + 1) : BUDGET_MAX;
-    size_t places = runs / 16 < PLACES_MAX ? runs / 16 : PLACES_MAX;
+    size_t runs = WORK_MAX / (size + 1) < runs_max ? WORK_MAX / (size + 1) : runs_max;
+    size_t places = runs / RUNS_A_PLACE < PLACES_MAX ? runs / RUNS_A_PLACE : PLACES_MAX;
     if (places > 0 && size > 0) {
         size_t step = (size + places - 1) / places;
         uint8_t *changed = malloc(size * 2);
@@ -186,7 +186,8 @@ static size_t memory_used(void)
 
 int main(int argc, char **argv)
 {
-    ASSERT(argc == 2);
+    ASSERT(argc == 3); /* FOLDER RUNS */
+    size_t runs_max = strtoul(argv[2], NULL, 10);
     const char *slash = strrchr(argv[0], '/');
     now.driver = slash == NULL ? argv[0] : slash + 1;
     watch_for_the_end();
@@ -198,7 +199,7 @@ int main(int argc, char **argv)
     }
     run((const uint8_t *)"", 0);
     for (int i = 0; i < count; i++) {
-        replay_file(argv[1], files[i]->d_name);
+        replay_file(argv[1], files[i]->d_name, runs_max);
         free(files[i]);
     }
     free(files);
