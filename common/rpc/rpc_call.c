@@ -128,6 +128,7 @@ static void start_send(struct rpc_call *call)
     grpc_byte_buffer *first = rpc_outbox_first(&call->outbox);
     if (first != NULL) {
         ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count].flags = rpc_outbox_holds_one(&call->outbox) ? 0 : GRPC_WRITE_BUFFER_HINT;
         ops[count++].data.send_message.send_message = first;
     }
     if (call->wants_finish && (first == NULL || rpc_outbox_holds_one(&call->outbox))) {

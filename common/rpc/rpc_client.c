@@ -38,28 +38,23 @@ struct rpc_channel {
 
 /* ----- the channel ----- */
 
-static grpc_arg number(const char *key, int value)
-{
-    return (grpc_arg){
-        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
-}
-
 static grpc_channel *create_grpc_channel(const struct rpc_channel *channel)
 {
     grpc_arg args[] = {
-        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)channel->message_bytes_max),
-        number(GRPC_ARG_ENABLE_RETRIES, 0),
-        number(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
-        number(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
-        number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
-        number(GRPC_ARG_HTTP2_BDP_PROBE, 0),
+        rpc_arg_number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)channel->message_bytes_max),
+        rpc_arg_number(GRPC_ARG_ENABLE_RETRIES, 0),
+        rpc_arg_number(GRPC_ARG_ENABLE_HTTP_PROXY, 0),
+        rpc_arg_number(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1),
+        rpc_arg_number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
+        rpc_arg_number(GRPC_ARG_HTTP2_BDP_PROBE, 0),
         /* A new channel must not inherit the failed connection of the one that it replaces. */
-        number(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
-        number(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_MS), /* also the limit of one attempt */
-        number(GRPC_ARG_DNS_ARES_QUERY_TIMEOUT_MS, DNS_MS),
-        number(GRPC_ARG_KEEPALIVE_TIME_MS, 20000),
-        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000),
-        number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
+        rpc_arg_number(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
+        rpc_arg_number(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
+                       CONNECT_MS), /* also the limit of one attempt */
+        rpc_arg_number(GRPC_ARG_DNS_ARES_QUERY_TIMEOUT_MS, DNS_MS),
+        rpc_arg_number(GRPC_ARG_KEEPALIVE_TIME_MS, 20000),
+        rpc_arg_number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000),
+        rpc_arg_number(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0),
     };
     grpc_channel_args list = {ARRAY_SIZE(args), args};
     return grpc_channel_create(channel->target, channel->credentials, &list);

@@ -1,6 +1,5 @@
 #include "rpc_runtime.h"
 
-#include <grpc/grpc.h>
 #include <grpc/support/cpu.h>
 #include <grpc/support/log.h>
 #include <pthread.h>
@@ -66,4 +65,9 @@ void rpc_runtime_leave(void)
     rpc_signals_block(&before);
     grpc_shutdown();
     rpc_signals_restore(&before);
+}
+
+grpc_arg rpc_arg_number(const char *key, int value)
+{
+    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value};
 }

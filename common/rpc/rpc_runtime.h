@@ -8,6 +8,7 @@
 #ifndef COMMON_RPC_RPC_RUNTIME_H
 #define COMMON_RPC_RPC_RUNTIME_H
 
+#include <grpc/grpc.h>
 #include <signal.h>
 
 /* Counted; each enter is paired with one leave, made when its gRPC objects are gone. Any thread. */
@@ -16,5 +17,8 @@ void rpc_runtime_leave(void);
 
 void rpc_signals_block(sigset_t *ret_before); /* all of them, in the calling thread */
 void rpc_signals_restore(const sigset_t *before);
+
+/* A channel argument: a number under one of gRPC's keys. */
+grpc_arg rpc_arg_number(const char *key, int value);
 
 #endif

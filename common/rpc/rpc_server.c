@@ -1,9 +1,9 @@
 /*
  * The life of the server: bind, keep request slots posted, dispatch, drain.
  *
- * A stop goes: begin_stop on the server's thread (no more slots; gRPC closes the listeners and
- * tells the peers to go) -> the open calls end, by themselves or cancelled after the grace -> gRPC
- * reports that its connections are gone, and the last call is freed -> `drained` -> join.
+ * A stop goes: begin_stop on the server's thread (gRPC closes the listeners and tells the peers to
+ * go) -> `calls_ended`: the open calls end, by themselves or cancelled after the grace ->
+ * `drained`: gRPC's connections are gone, by themselves or cut a moment later -> join.
  */
 #include "rpc_server.h"
 
@@ -24,6 +24,7 @@ enum {
     MESSAGE_BYTES_MAX = 256 << 10,
     STREAMS_MAX = 1024,
     METADATA_BYTES_MAX = 16 << 10,
+    POLITE_MS = 200,
     MEMORY_BYTES_MAX = 256 << 20, /* of all connections together; a net below the other limits */
 };
 
@@ -48,9 +49,9 @@ struct rpc_server {
     int stopping, connections_gone; /* on the server's thread */
     struct rpc_tag shutdown_tag;
 
-    pthread_mutex_t lock; /* of `drained` */
+    pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
-    int drained;
+    int calls_ended, drained;
 };
 
 /* ----- calls ----- */
@@ -107,19 +108,21 @@ static void on_request(struct rpc_tag *tag, int ok)
 
 /* ----- stopping ----- */
 
-static void check_drained(struct rpc_server *server)
+/* Tell the stopping thread how far it is. */
+static void report_progress(struct rpc_server *server)
 {
-    if (!server->connections_gone || server->calls.count > 0)
+    if (!server->stopping || server->calls.count > 0)
         return;
     pthread_mutex_lock(&server->lock);
-    server->drained = 1;
+    server->calls_ended = 1;
+    server->drained = server->connections_gone;
     pthread_cond_signal(&server->changed);
     pthread_mutex_unlock(&server->lock);
 }
 
 static void on_calls_emptied(struct rpc_call_group *calls)
 {
-    check_drained(RPC_TAG_OWNER(calls, struct rpc_server, calls));
+    report_progress(RPC_TAG_OWNER(calls, struct rpc_server, calls));
 }
 
 static void on_connections_gone(struct rpc_tag *tag, int ok)
@@ -127,33 +130,43 @@ static void on_connections_gone(struct rpc_tag *tag, int ok)
     (void)ok;
     struct rpc_server *server = RPC_TAG_OWNER(tag, struct rpc_server, shutdown_tag);
     server->connections_gone = 1;
-    check_drained(server);
+    report_progress(server);
 }
 
 static void begin_stop(void *arg)
 {
     struct rpc_server *server = arg;
+    server->stopping = 1;
     rpc_tag_arm(&server->shutdown_tag, on_connections_gone);
     grpc_server_shutdown_and_notify(server->grpc, rpc_queue_cq(server->queue),
                                     &server->shutdown_tag);
+    report_progress(server);
 }
 
-static void wait_until_drained(struct rpc_server *server, int grace_ms)
+/* Until `*flag` is set, at most `ms`; whether it is. */
+static int wait_for_flag(struct rpc_server *server, const int *flag, int ms)
 {
-    int64_t until = clock_mono_ns() + (int64_t)grace_ms * 1000000;
+    int64_t until = clock_mono_ns() + (int64_t)ms * 1000000;
     struct timespec deadline = {until / 1000000000, until % 1000000000};
     pthread_mutex_lock(&server->lock);
     int result = 0;
-    while (!server->drained && result == 0)
+    while (!*flag && result == 0)
         result = pthread_cond_timedwait(&server->changed, &server->lock, &deadline);
-    if (!server->drained) {
-        pthread_mutex_unlock(&server->lock);
-        grpc_server_cancel_all_calls(server->grpc);
-        pthread_mutex_lock(&server->lock);
-    }
-    while (!server->drained)
-        pthread_cond_wait(&server->changed, &server->lock);
+    int is_set = *flag;
     pthread_mutex_unlock(&server->lock);
+    return is_set;
+}
+
+/* A peer without calls is told to go, but need not listen: it is not worth the grace. */
+static void drain(struct rpc_server *server, int grace_ms)
+{
+    int polite_ms = grace_ms < POLITE_MS ? grace_ms : POLITE_MS;
+    if (wait_for_flag(server, &server->calls_ended, grace_ms) &&
+        wait_for_flag(server, &server->drained, polite_ms))
+        return;
+    grpc_server_cancel_all_calls(server->grpc);
+    while (!wait_for_flag(server, &server->drained, 1000))
+        ; /* held calls */
 }
 
 void rpc_server_stop(struct rpc_server *server, int grace_ms)
@@ -164,7 +177,7 @@ void rpc_server_stop(struct rpc_server *server, int grace_ms)
     sigset_t before;
     rpc_signals_block(&before);
     rpc_queue_post(server->queue, begin_stop, server);
-    wait_until_drained(server, grace_ms);
+    drain(server, grace_ms);
     grpc_server_destroy(server->grpc);
     rpc_signals_restore(&before);
     rpc_queue_free(server->queue);
@@ -176,12 +189,6 @@ void rpc_server_stop(struct rpc_server *server, int grace_ms)
 
 /* ----- starting ----- */
 
-static grpc_arg number(const char *key, int value)
-{
-    return (grpc_arg){
-        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
-}
-
 static grpc_server *create_grpc_server(const struct rpc_server_options *options)
 {
     grpc_resource_quota *quota = grpc_resource_quota_create("server");
@@ -190,23 +197,23 @@ static grpc_server *create_grpc_server(const struct rpc_server_options *options)
         options->message_bytes_max != 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX;
     uint32_t streams_max = options->streams_max != 0 ? options->streams_max : STREAMS_MAX;
     grpc_arg args[] = {
-        number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_max),
-        number(GRPC_ARG_MAX_CONCURRENT_STREAMS, (int)streams_max),
-        number(GRPC_ARG_MAX_METADATA_SIZE, METADATA_BYTES_MAX),
+        rpc_arg_number(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int)message_max),
+        rpc_arg_number(GRPC_ARG_MAX_CONCURRENT_STREAMS, (int)streams_max),
+        rpc_arg_number(GRPC_ARG_MAX_METADATA_SIZE, METADATA_BYTES_MAX),
         /* Windows stay at 64 KiB: probing would open them to megabytes for peers nobody reads. */
-        number(GRPC_ARG_HTTP2_BDP_PROBE, 0),
-        number(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 16384),
+        rpc_arg_number(GRPC_ARG_HTTP2_BDP_PROBE, 0),
+        rpc_arg_number(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 16384),
         /* Only "identity": no limit holds against a compressed bomb. */
-        number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
-        number(GRPC_ARG_ALLOW_REUSEPORT, 0),
-        number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10000),
+        rpc_arg_number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
+        rpc_arg_number(GRPC_ARG_ALLOW_REUSEPORT, 0),
+        rpc_arg_number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10000),
         /* Agents ping every 20 s (rpc_client.c); dead ones are noticed by our own pings. */
-        number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000),
-        number(GRPC_ARG_KEEPALIVE_TIME_MS, 60000),
-        number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000),
-        number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        rpc_arg_number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000),
+        rpc_arg_number(GRPC_ARG_KEEPALIVE_TIME_MS, 60000),
+        rpc_arg_number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000),
+        rpc_arg_number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         {.type = GRPC_ARG_POINTER,
-         .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA,
+         .key = (char *)GRPC_ARG_RESOURCE_QUOTA,
          .value.pointer = {quota, grpc_resource_quota_arg_vtable()}},
     };
     grpc_channel_args list = {ARRAY_SIZE(args), args};

@@ -87,7 +87,10 @@ static inline void query_scene_process(struct query_scene *scene, const char *se
     struct instance_state state;
     private_store_must(instance_open(scene->store.db, &identity, &state, &why), &why);
     struct write_batch *batch = write_batch_new();
-    write_batch_types(batch, state.service_id, state.instance_id, 0, types, SCENE_TYPES);
+    uint32_t places[SCENE_TYPES];
+    private_store_must(instance_types_add(scene->store.db, state.service_id, state.instance_id,
+                                          types, SCENE_TYPES, places, &why),
+                       &why);
     for (int i = 0; i <= 60; i++) {
         uint64_t lines = 1000 + lines_a_minute * (uint64_t)i;
         struct type_value values[SCENE_TYPES] = {{20000 + lines, 64 * (20000 + lines)},

@@ -151,6 +151,26 @@ static inline struct rpc_channel *scene_connect_port(int port)
     return scene_connect(&(struct rpc_channel_options){.target = target});
 }
 
+/* A server with the scene's methods and a channel to it. */
+struct pair {
+    struct served served;
+    struct rpc_server *server;
+    struct rpc_channel *channel;
+};
+
+static inline void pair_start(struct pair *pair)
+{
+    memset(pair, 0, sizeof(*pair));
+    pair->server = scene_start_plain(&pair->served);
+    pair->channel = scene_connect_port(rpc_server_port(pair->server));
+}
+
+static inline void pair_stop(struct pair *pair)
+{
+    rpc_channel_free(pair->channel);
+    rpc_server_stop(pair->server, 30000);
+}
+
 /* A unary call of texts. The answer, or the reason of the failure, is in `ret` (WHY_CAPACITY). */
 static inline enum status scene_call(struct rpc_channel *channel, const char *path,
                                      const char *request, char *ret)

@@ -9,8 +9,6 @@
 
 #include "rpc_scene.h"
 
-extern char **environ;
-
 /* PEM texts by name, made anew for each run by tests/support/make_certificates.sh. */
 enum pem {
     CA,
@@ -36,7 +34,7 @@ static char folder[64];
 
 static void run(const char *program, const char *argument)
 {
-    char *argv[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)argument, NULL};
+    char *argv[] = {(char *)program, (char *)argument, NULL};
     pid_t pid;
     int status = -1;
     assert_int_equal(posix_spawn(&pid, program, NULL, NULL, argv, environ), 0);
