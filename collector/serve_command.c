@@ -17,6 +17,7 @@
 
 struct serve_options {
     const char *listen, *dsn, *data_dir, *bin_dir, *log_level, *log_format;
+    char usual_data_dir[PATH_MAX];
     int64_t horizon_ms, sweep_every_ms, batch_every_ms;
     uint64_t pending_bytes;
     int insecure, help;
@@ -64,8 +65,7 @@ static enum status default_data_dir(char *ret, size_t size, struct why *why)
 }
 
 /* --dsn, then --data-dir, then the environment's database, then the usual place for our own. */
-static enum status choose_database(struct serve_options *options, char *data_dir, size_t size,
-                                   struct why *why)
+static enum status choose_database(struct serve_options *options, struct why *why)
 {
     if (options->dsn != NULL && options->data_dir != NULL)
         return why_fail(why, STATUS_USAGE,
@@ -75,9 +75,8 @@ static enum status choose_database(struct serve_options *options, char *data_dir
         options->dsn = dsn_of_environment();
     if (options->dsn != NULL || options->data_dir != NULL)
         return STATUS_OK;
-    enum status status = default_data_dir(data_dir, size, why);
-    options->data_dir = data_dir;
-    return status;
+    options->data_dir = options->usual_data_dir;
+    return default_data_dir(options->usual_data_dir, sizeof(options->usual_data_dir), why);
 }
 
 /* ---- which address -------------------------------------------------------------------------- */
@@ -147,14 +146,13 @@ static void raise_descriptor_limit(void)
 static int run(struct serve_options *options)
 {
     struct why why = {""};
-    char data_dir[PATH_MAX];
     enum status status = set_up_log(options, &why);
     if (status == STATUS_OK)
         status = check_listen(options, &why);
     if (status == STATUS_OK)
         status = check_times(options, &why);
     if (status == STATUS_OK)
-        status = choose_database(options, data_dir, sizeof(data_dir), &why);
+        status = choose_database(options, &why);
     if (status != STATUS_OK)
         return fail(status, &why);
     raise_descriptor_limit();

@@ -23,8 +23,8 @@ enum {
 struct ingest {
     struct ingest_calls calls;
     struct rpc_server *server; /* set on its own thread; NULL before */
-    struct db *write_db, *open_db;
-    struct worker *write_worker, *open_worker;
+    struct db *write_db, *open_db[OPENER_LANES];
+    struct worker *write_worker, *open_worker[OPENER_LANES];
     struct loop *drain_loop; /* these three are read once calls.is_draining */
     call_fn *drain_done;
     void *drain_arg;
@@ -80,7 +80,6 @@ static void committed(void *user)
 static void make_parts(struct ingest *ingest, const struct ingest_options *options)
 {
     ingest->write_worker = worker_new("store-write");
-    ingest->open_worker = worker_new("store-open");
     size_t pending = options->pending_bytes_max;
     const struct ingest_writer_options writer = {
         .db = ingest->write_db,
@@ -91,17 +90,23 @@ static void make_parts(struct ingest *ingest, const struct ingest_options *optio
         .committed = committed,
         .user = ingest,
     };
-    const struct ingest_opener_options opener = {
-        .db = ingest->open_db,
-        .worker = ingest->open_worker,
-        .post = post,
-        .answered = answered,
-        .user = ingest,
-    };
+    struct ingest_opener_options opener = {.post = post, .answered = answered, .user = ingest};
+    for (int i = 0; i < OPENER_LANES; i++) {
+        ingest->open_worker[i] = worker_new("store-open");
+        opener.worker[i] = ingest->open_worker[i];
+        opener.db[i] = ingest->open_db[i];
+    }
     ingest->calls.limits = options->limits;
     ingest->calls.writer = ingest_writer_new(&writer);
     ingest->calls.opener = ingest_opener_new(&opener);
     arena_init(&ingest->calls.scratch, UNPACKED_BYTES_MAX);
+}
+
+static void close_databases(struct ingest *ingest)
+{
+    db_close(ingest->write_db);
+    for (int i = 0; i < OPENER_LANES; i++)
+        db_close(ingest->open_db[i]);
 }
 
 enum status ingest_new(const struct ingest_options *options, struct ingest **ret, struct why *why)
@@ -109,10 +114,10 @@ enum status ingest_new(const struct ingest_options *options, struct ingest **ret
     struct ingest *ingest = calloc(1, sizeof(*ingest));
     ASSERT(ingest != NULL);
     enum status status = db_open(options->dsn, &ingest->write_db, why);
-    if (status == STATUS_OK)
-        status = db_open(options->dsn, &ingest->open_db, why);
+    for (int i = 0; i < OPENER_LANES && status == STATUS_OK; i++)
+        status = db_open(options->dsn, &ingest->open_db[i], why);
     if (status != STATUS_OK) {
-        db_close(ingest->write_db);
+        close_databases(ingest);
         free(ingest);
         return status;
     }
@@ -126,13 +131,13 @@ void ingest_free(struct ingest *ingest)
     if (ingest == NULL)
         return;
     worker_free(ingest->write_worker);
-    worker_free(ingest->open_worker);
+    for (int i = 0; i < OPENER_LANES; i++)
+        worker_free(ingest->open_worker[i]);
     ASSERT(ingest->calls.first == NULL);
     ingest_writer_free(ingest->calls.writer);
     ingest_opener_free(ingest->calls.opener);
     arena_done(&ingest->calls.scratch);
-    db_close(ingest->write_db);
-    db_close(ingest->open_db);
+    close_databases(ingest);
     free(ingest);
 }
 

@@ -1,8 +1,8 @@
 /*
  * The Ingest service: agents' streams into the database.
  *
- * Threads: the rpc server's thread runs all of it; two workers block for it, one that commits and
- * one that looks up what new streams need. The functions say where they may be called.
+ * Threads: the rpc server's thread runs all of it; workers block for it, one that commits and some
+ * that look up what streams need. The functions say where they may be called.
  */
 #ifndef COLLECTOR_INGEST_INGEST_H
 #define COLLECTOR_INGEST_INGEST_H

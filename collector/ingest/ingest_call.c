@@ -32,10 +32,25 @@ static void open_instance(void *user, const struct process_identity *identity)
 {
     struct ingest_call *call = user;
     call->is_waiting = 1;
-    ingest_opener_ask_process(call->calls->opener, &call->lookup, identity);
+    ingest_opener_ask_process(call->calls->opener, &call->lookup, session_agent_id(call->session),
+                              identity);
 }
 
-static const struct session_events events = {find_agent, open_instance, send_message};
+static void add_types(void *user, int64_t service_id, int64_t instance_id, const char *const *names,
+                      uint32_t count)
+{
+    struct ingest_call *call = user;
+    call->is_waiting = 1;
+    ingest_opener_ask_types(call->calls->opener, &call->lookup, service_id, instance_id, names,
+                            count);
+}
+
+static const struct session_events events = {
+    .find_agent = find_agent,
+    .open_instance = open_instance,
+    .add_types = add_types,
+    .send = send_message,
+};
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
@@ -205,12 +220,23 @@ static void take_agent(struct ingest_call *call)
 static void take_process(struct ingest_call *call)
 {
     struct ingest_lookup *lookup = &call->lookup;
-    if (lookup->status == STATUS_OK)
-        session_instance_opened(call->session, &lookup->state);
+    if (lookup->status != STATUS_OK)
+        session_process_failed(call->session, lookup->why.text);
+    else if (lookup->question == ASK_PROCESS)
+        session_instance_opened(call->session, &lookup->state, lookup->committed_sequence);
     else
-        session_instance_failed(call->session, lookup->why.text);
+        session_types_added(call->session, lookup->places);
     log_refusal(call);
     read_next(call);
+}
+
+/* What the session did not take. */
+static void drop_answer(struct ingest_lookup *lookup)
+{
+    if (lookup->status == STATUS_OK && lookup->question == ASK_PROCESS)
+        instance_state_done(&lookup->state);
+    free(lookup->places);
+    lookup->places = NULL;
 }
 
 void ingest_call_answered(struct ingest_lookup *lookup)
@@ -219,14 +245,15 @@ void ingest_call_answered(struct ingest_lookup *lookup)
         (struct ingest_call *)((char *)lookup - offsetof(struct ingest_call, lookup));
     call->is_waiting = 0;
     if (rpc_call_is_closed(call->rpc)) {
-        if (lookup->status == STATUS_OK && !lookup->is_agent)
-            instance_state_done(&lookup->state);
+        drop_answer(lookup);
         free_call(call);
-    } else if (lookup->status == STATUS_CANCELED) {
-        rpc_call_finish(call->rpc, RPC_UNAVAILABLE, "this collector is shutting down");
-    } else if (lookup->is_agent) {
-        take_agent(call);
-    } else {
-        take_process(call);
+        return;
     }
+    if (lookup->status == STATUS_CANCELED || lookup->status == STATUS_UNAVAILABLE)
+        rpc_call_finish(call->rpc, RPC_UNAVAILABLE, "this collector is shutting down");
+    else if (lookup->question == ASK_AGENT)
+        take_agent(call);
+    else
+        take_process(call);
+    drop_answer(lookup);
 }

@@ -7,10 +7,17 @@
 
 enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 5000 };
 
+struct lane {
+    struct ingest_opener *opener;
+    struct db *db;
+    struct worker *worker;
+    struct ingest_lookup *asked; /* on the worker; NULL: none */
+};
+
 struct ingest_opener {
     struct ingest_opener_options options;
+    struct lane lanes[OPENER_LANES];
     struct ingest_lookup *first, **end; /* waiting, oldest first */
-    struct ingest_lookup *asked;        /* on the worker; NULL: none */
     int64_t pause_ms, again_at_ms;
     int canceled;
 };
@@ -21,6 +28,8 @@ struct ingest_opener *ingest_opener_new(const struct ingest_opener_options *opti
     ASSERT(opener != NULL);
     opener->options = *options;
     opener->end = &opener->first;
+    for (int i = 0; i < OPENER_LANES; i++)
+        opener->lanes[i] = (struct lane){opener, options->db[i], options->worker[i], NULL};
     return opener;
 }
 
@@ -28,7 +37,9 @@ void ingest_opener_free(struct ingest_opener *opener)
 {
     if (opener == NULL)
         return;
-    ASSERT(opener->first == NULL && opener->asked == NULL);
+    ASSERT(opener->first == NULL);
+    for (int i = 0; i < OPENER_LANES; i++)
+        ASSERT(opener->lanes[i].asked == NULL);
     free(opener);
 }
 
@@ -57,52 +68,84 @@ static void put_back(struct ingest_opener *opener, struct ingest_lookup *lookup)
 static void answer(struct ingest_opener *opener, struct ingest_lookup *lookup)
 {
     arena_done(&lookup->texts);
+    lookup->names = NULL;
     opener->options.answered(opener->options.user, lookup);
 }
 
 static void pump(struct ingest_opener *opener);
 
+static void make_pause(struct ingest_opener *opener)
+{
+    opener->pause_ms = opener->pause_ms > 0 ? opener->pause_ms * 2 : PAUSE_FIRST_MS;
+    if (opener->pause_ms > PAUSE_LAST_MS)
+        opener->pause_ms = PAUSE_LAST_MS;
+    opener->again_at_ms = mono_ms() + opener->pause_ms;
+}
+
 /* On the rpc thread again. */
 static void lookup_done(void *arg)
 {
-    struct ingest_opener *opener = arg;
-    struct ingest_lookup *lookup = opener->asked;
-    opener->asked = NULL;
+    struct lane *lane = arg;
+    struct ingest_opener *opener = lane->opener;
+    struct ingest_lookup *lookup = lane->asked;
+    lane->asked = NULL;
     if (lookup->status == STATUS_UNAVAILABLE && !opener->canceled) {
-        opener->pause_ms = opener->pause_ms > 0 ? opener->pause_ms * 2 : PAUSE_FIRST_MS;
-        if (opener->pause_ms > PAUSE_LAST_MS)
-            opener->pause_ms = PAUSE_LAST_MS;
-        opener->again_at_ms = mono_ms() + opener->pause_ms;
+        make_pause(opener);
         put_back(opener, lookup);
         return;
     }
-    opener->pause_ms = 0;
+    if (lookup->status != STATUS_UNAVAILABLE)
+        opener->pause_ms = 0;
     answer(opener, lookup);
     pump(opener);
+}
+
+/* The agent's high water is read after the process, so that it covers what the process has of it.
+ */
+static void look_up_process(struct db *db, struct ingest_lookup *lookup)
+{
+    lookup->status = instance_open(db, &lookup->identity, &lookup->state, &lookup->why);
+    if (lookup->status != STATUS_OK)
+        return;
+    lookup->status =
+        agent_high_water(db, lookup->agent_id, &lookup->committed_sequence, &lookup->why);
+    if (lookup->status != STATUS_OK)
+        instance_state_done(&lookup->state);
 }
 
 /* On the worker. */
 static void look_up(void *arg)
 {
-    struct ingest_opener *opener = arg;
-    struct ingest_lookup *lookup = opener->asked;
-    if (lookup->is_agent)
-        lookup->status = agent_high_water(opener->options.db, lookup->agent_id,
-                                          &lookup->committed_sequence, &lookup->why);
-    else
+    struct lane *lane = arg;
+    struct ingest_lookup *lookup = lane->asked;
+    switch (lookup->question) {
+    case ASK_AGENT:
         lookup->status =
-            instance_open(opener->options.db, &lookup->identity, &lookup->state, &lookup->why);
-    opener->options.post(opener->options.user, lookup_done, opener);
+            agent_high_water(lane->db, lookup->agent_id, &lookup->committed_sequence, &lookup->why);
+        break;
+    case ASK_PROCESS:
+        look_up_process(lane->db, lookup);
+        break;
+    case ASK_TYPES:
+        lookup->status =
+            instance_types_add(lane->db, lookup->service_id, lookup->instance_id, lookup->names,
+                               lookup->count, lookup->places, &lookup->why);
+        break;
+    }
+    lane->opener->options.post(lane->opener->options.user, lookup_done, lane);
 }
 
 static void pump(struct ingest_opener *opener)
 {
-    if (opener->asked != NULL || opener->first == NULL)
-        return;
     if (opener->pause_ms > 0 && mono_ms() < opener->again_at_ms)
         return;
-    opener->asked = take_first(opener);
-    worker_post(opener->options.worker, look_up, opener);
+    for (int i = 0; i < OPENER_LANES && opener->first != NULL; i++) {
+        struct lane *lane = &opener->lanes[i];
+        if (lane->asked != NULL)
+            continue;
+        lane->asked = take_first(opener);
+        worker_post(lane->worker, look_up, lane);
+    }
 }
 
 static void ask(struct ingest_opener *opener, struct ingest_lookup *lookup)
@@ -121,8 +164,7 @@ static void ask(struct ingest_opener *opener, struct ingest_lookup *lookup)
 void ingest_opener_ask_agent(struct ingest_opener *opener, struct ingest_lookup *lookup,
                              const uint8_t agent_id[ID_BYTES])
 {
-    *lookup = (struct ingest_lookup){.is_agent = 1};
-    arena_init(&lookup->texts, 0);
+    *lookup = (struct ingest_lookup){.question = ASK_AGENT};
     memcpy(lookup->agent_id, agent_id, ID_BYTES);
     ask(opener, lookup);
 }
@@ -135,9 +177,11 @@ static const char *copy(struct ingest_lookup *lookup, const char *text)
 }
 
 void ingest_opener_ask_process(struct ingest_opener *opener, struct ingest_lookup *lookup,
+                               const uint8_t agent_id[ID_BYTES],
                                const struct process_identity *identity)
 {
-    *lookup = (struct ingest_lookup){.is_agent = 0, .identity = *identity};
+    *lookup = (struct ingest_lookup){.question = ASK_PROCESS, .identity = *identity};
+    memcpy(lookup->agent_id, agent_id, ID_BYTES);
     arena_init(&lookup->texts, SIZE_MAX);
     struct process_identity *own = &lookup->identity;
     own->service = copy(lookup, identity->service);
@@ -151,6 +195,20 @@ void ingest_opener_ask_process(struct ingest_opener *opener, struct ingest_looku
     own->runtime = copy(lookup, identity->runtime);
     own->runtime_version = copy(lookup, identity->runtime_version);
     own->attributes_json = copy(lookup, identity->attributes_json);
+    ask(opener, lookup);
+}
+
+void ingest_opener_ask_types(struct ingest_opener *opener, struct ingest_lookup *lookup,
+                             int64_t service_id, int64_t instance_id, const char *const *names,
+                             uint32_t count)
+{
+    *lookup = (struct ingest_lookup){.question = ASK_TYPES,
+                                     .service_id = service_id,
+                                     .instance_id = instance_id,
+                                     .names = names,
+                                     .count = count,
+                                     .places = calloc(count, sizeof(uint32_t))};
+    ASSERT(lookup->places != NULL);
     ask(opener, lookup);
 }
 

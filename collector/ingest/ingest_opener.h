@@ -1,7 +1,7 @@
 /*
  * Questions that streams have for the database before they can go on: how far an agent run is
- * stored, and where a process stands. Asked one after the other on a worker; while the database is
- * away they wait, in order, and are asked again with growing pauses.
+ * stored, where a process stands, where new type names stand. A few are asked at a time, each on a
+ * worker; while the database is away they wait, in order, and are asked again with growing pauses.
  *
  * Everything runs on the rpc thread, but the look-up itself.
  */
@@ -14,22 +14,31 @@
 
 struct ingest_opener;
 
+enum ingest_question { ASK_AGENT, ASK_PROCESS, ASK_TYPES };
+
 /* One question; the memory is the asker's until it is answered. */
 struct ingest_lookup {
     struct ingest_lookup *next;
-    int is_agent; /* the question: an agent's high water, else a process */
+    enum ingest_question question;
     uint8_t agent_id[ID_BYTES];
     struct process_identity identity; /* its texts are in `texts` */
     struct arena texts;
-    enum status status; /* the answer; CANCELED: we are about to end */
+    int64_t service_id, instance_id; /* ASK_TYPES: of whom, and which */
+    const char *const *names;
+    uint32_t count;
+    /* The answer. */
+    enum status status; /* CANCELED: we are about to end */
     struct why why;
     uint64_t committed_sequence;
     struct instance_state state; /* the asker's when status is OK */
+    uint32_t *places;            /* [count]; the asker frees it */
 };
 
+enum { OPENER_LANES = 2 };
+
 struct ingest_opener_options {
-    struct db *db; /* used on the worker only */
-    struct worker *worker;
+    struct db *db[OPENER_LANES]; /* each used on its worker only */
+    struct worker *worker[OPENER_LANES];
     void (*post)(void *user, call_fn *fn, void *arg); /* run fn(arg) on the rpc thread */
     void (*answered)(void *user, struct ingest_lookup *lookup);
     void *user;
@@ -42,7 +51,12 @@ void ingest_opener_ask_agent(struct ingest_opener *opener, struct ingest_lookup 
                              const uint8_t agent_id[ID_BYTES]);
 /* Copies the identity. */
 void ingest_opener_ask_process(struct ingest_opener *opener, struct ingest_lookup *lookup,
+                               const uint8_t agent_id[ID_BYTES],
                                const struct process_identity *identity);
+/* The names must stay until it is answered. */
+void ingest_opener_ask_types(struct ingest_opener *opener, struct ingest_lookup *lookup,
+                             int64_t service_id, int64_t instance_id, const char *const *names,
+                             uint32_t count);
 
 /* To be called regularly: asks again when a pause is over. */
 void ingest_opener_tick(struct ingest_opener *opener);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fact_check.h"
 #include "process_started.h"
 #include "tracked_process.h"
 #include "version.h"
@@ -13,6 +14,7 @@ typedef Heapfleet__V1__CollectorMessage collector_message;
 
 const struct session_limits session_limits_default = {
     .processes_max = 4096,
+    .types_total_max = 1024 * 1024,
     .text_bytes_max = 512,
     .attributes_max = 64,
     .chain_snapshots_max = 256,
@@ -20,7 +22,24 @@ const struct session_limits session_limits_default = {
     .clock_behind_ms = (int64_t)30 * 24 * 3600 * 1000,
 };
 
-enum session_state { SESSION_NEW, SESSION_GREETING, SESSION_OPEN, SESSION_OPENING, SESSION_ENDED };
+enum session_state {
+    SESSION_NEW,
+    SESSION_GREETING,
+    SESSION_OPEN,
+    SESSION_OPENING,
+    SESSION_NAMING,
+    SESSION_ENDED,
+};
+
+/* Names of one TypeDefinitions: its message is at most 256 KiB, its names 16,384. */
+enum { TEXTS_BYTES_MAX = 2 * 1024 * 1024 };
+
+/* TypeDefinitions whose new names the database is adding. */
+struct naming {
+    uint32_t first_index, count, unknown_count;
+    const char **names;   /* [count] */
+    const char **unknown; /* [unknown_count] of them */
+};
 
 struct session {
     struct session_limits limits;
@@ -32,7 +51,11 @@ struct session {
     uint64_t handled_sequence;
     struct tracked_process **processes; /* ascending by number */
     uint32_t process_count;
-    struct tracked_process *opening;
+    uint64_t types_total;          /* stored types of all processes, each remembered */
+    struct tracked_process *asked; /* the process that the database was asked about */
+    struct naming naming;          /* in `texts` */
+    struct arena texts;
+    uint64_t committed_sequence; /* of this agent run, at the latest look-up */
     struct session_counts counts;
     struct why refusal;
 };
@@ -54,6 +77,7 @@ struct session *session_new(const struct session_limits *limits,
     session->limits = *limits;
     session->events = events;
     session->user = user;
+    arena_init(&session->texts, TEXTS_BYTES_MAX);
     return session;
 }
 
@@ -64,6 +88,7 @@ void session_free(struct session *session)
     for (uint32_t i = 0; i < session->process_count; i++)
         tracked_process_free(session->processes[i]);
     free(session->processes);
+    arena_done(&session->texts);
     free(session);
 }
 
@@ -129,6 +154,7 @@ void session_agent_found(struct session *session, uint64_t committed_sequence)
 {
     ASSERT(session->state == SESSION_GREETING);
     session->state = SESSION_OPEN;
+    session->committed_sequence = committed_sequence;
     Heapfleet__V1__Welcome welcome = HEAPFLEET__V1__WELCOME__INIT;
     welcome.protocol = HEAPFLEET_PROTOCOL;
     welcome.collector_version = HEAPFLEET_VERSION;
@@ -201,19 +227,27 @@ static void add_process(struct session *session, struct tracked_process *process
         session->processes = processes;
     }
     memmove(session->processes + at + 1, session->processes + at,
-            (count - at) * sizeof(*session->processes));
+            (count - at) * sizeof(struct tracked_process *));
     session->processes[at] = process;
     session->process_count++;
 }
 
 static void remove_process(struct session *session, struct tracked_process *process)
 {
+    session->types_total -= process->types.stored;
     uint32_t at = position(session, process->number);
     ASSERT(at < session->process_count && session->processes[at] == process);
     session->process_count--;
     memmove(session->processes + at, session->processes + at + 1,
-            (session->process_count - at) * sizeof(*session->processes));
+            (session->process_count - at) * sizeof(struct tracked_process *));
     tracked_process_free(process);
+}
+
+static void reject(struct session *session, struct tracked_process *process, const char *reason)
+{
+    session->types_total -= process->types.stored;
+    tracked_process_reject(process, reason);
+    why_set(&session->refusal, "%s", reason);
 }
 
 static enum session_next open_process(struct session *session, struct step *step,
@@ -225,12 +259,11 @@ static enum session_next open_process(struct session *session, struct step *step
     struct why why = {""};
     enum status status = process_started_check(started, &session->limits, step->now_ms, &why);
     if (status != STATUS_OK) {
-        tracked_process_reject(process, why.text);
-        why_set(&session->refusal, "%s", why.text);
+        reject(session, process, why.text);
         return SESSION_READ;
     }
     session->state = SESSION_OPENING;
-    session->opening = process;
+    session->asked = process;
     process_started_visit(started, session->events->open_instance, session->user);
     return SESSION_WAIT;
 }
@@ -256,27 +289,46 @@ static enum session_next take_started(struct session *session, struct step *step
     return open_process(session, step, started);
 }
 
-void session_instance_opened(struct session *session, struct instance_state *state)
+static void check_total(struct session *session, struct tracked_process *process)
 {
-    ASSERT(session->state == SESSION_OPENING);
-    tracked_process_place(session->opening, state);
-    session->opening = NULL;
-    session->state = SESSION_OPEN;
+    if (session->types_total > session->limits.types_total_max)
+        reject(session, process, "the processes of this stream have too many types together");
 }
 
-void session_instance_failed(struct session *session, const char *reason)
+static struct tracked_process *take_asked(struct session *session)
+{
+    struct tracked_process *process = session->asked;
+    session->asked = NULL;
+    session->state = SESSION_OPEN;
+    return process;
+}
+
+void session_instance_opened(struct session *session, struct instance_state *state,
+                             uint64_t committed_sequence)
 {
     ASSERT(session->state == SESSION_OPENING);
-    tracked_process_reject(session->opening, reason);
-    why_set(&session->refusal, "%s", reason);
-    session->opening = NULL;
-    session->state = SESSION_OPEN;
+    struct tracked_process *process = take_asked(session);
+    tracked_process_place(process, state);
+    session->types_total += process->types.stored;
+    check_total(session, process);
+    if (committed_sequence > session->committed_sequence)
+        session->committed_sequence = committed_sequence;
+}
+
+void session_process_failed(struct session *session, const char *reason)
+{
+    ASSERT(session->state == SESSION_OPENING || session->state == SESSION_NAMING);
+    reject(session, take_asked(session), reason);
+    arena_done(&session->texts);
 }
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
 static enum status check_names(const Heapfleet__V1__TypeDefinitions *types, struct why *why)
 {
+    if (types->n_names > SNAPSHOT_TYPES_MAX)
+        return why_fail(why, STATUS_LIMIT, "the process has more than %d types",
+                        SNAPSHOT_TYPES_MAX);
     for (size_t i = 0; i < types->n_names; i++) {
         size_t size = strnlen(types->names[i], SNAPSHOT_NAME_BYTES_MAX + 1);
         if (size == 0)
@@ -285,6 +337,42 @@ static enum status check_names(const Heapfleet__V1__TypeDefinitions *types, stru
             return why_fail(why, STATUS_LIMIT, "the name of type %zu is longer than %d bytes",
                             types->first_index + i, SNAPSHOT_NAME_BYTES_MAX);
     }
+    return STATUS_OK;
+}
+
+/* Keep the message's names until the database has answered. */
+static void copy_names(struct session *session, const Heapfleet__V1__TypeDefinitions *types)
+{
+    struct naming *naming = &session->naming;
+    naming->first_index = types->first_index;
+    naming->count = (uint32_t)types->n_names;
+    naming->names = arena_must(&session->texts, naming->count * sizeof(char *));
+    naming->unknown = arena_must(&session->texts, naming->count * sizeof(char *));
+    for (uint32_t i = 0; i < naming->count; i++) {
+        naming->names[i] = arena_strndup(&session->texts, types->names[i], strlen(types->names[i]));
+        ASSERT(naming->names[i] != NULL);
+    }
+}
+
+/* The names are known now. */
+static enum status define_types(struct session *session, struct tracked_process *process,
+                                struct why *why)
+{
+    const struct naming *naming = &session->naming;
+    return tracked_process_define(process, naming->first_index, naming->names, naming->count, why);
+}
+
+static enum status add_types(struct session *session, const Heapfleet__V1__TypeDefinitions *types,
+                             struct tracked_process *process, struct why *why)
+{
+    struct naming *naming = &session->naming;
+    copy_names(session, types);
+    enum status status = type_numbering_unknown(&process->types, naming->names, naming->count,
+                                                naming->unknown, &naming->unknown_count, why);
+    if (status != STATUS_OK || naming->unknown_count == 0)
+        return status == STATUS_OK ? define_types(session, process, why) : status;
+    session->state = SESSION_NAMING;
+    session->asked = process;
     return STATUS_OK;
 }
 
@@ -301,93 +389,45 @@ static enum session_next take_types(struct session *session, struct step *step)
     struct why why = {""};
     enum status status = check_names(types, &why);
     if (status == STATUS_OK)
-        status =
-            tracked_process_define(process, types->first_index, (const char *const *)types->names,
-                                   (uint32_t)types->n_names, step->batch, &why);
-    if (status != STATUS_OK) {
-        tracked_process_reject(process, why.text);
-        why_set(&session->refusal, "%s", why.text);
+        status = add_types(session, types, process, &why);
+    if (status != STATUS_OK)
+        reject(session, process, why.text);
+    if (session->state == SESSION_NAMING) {
+        session->events->add_types(session->user, process->service_id, process->instance_id,
+                                   session->naming.unknown, session->naming.unknown_count);
+        return SESSION_WAIT;
     }
+    arena_done(&session->texts);
     return SESSION_READ;
 }
 
+void session_types_added(struct session *session, const uint32_t *places)
+{
+    ASSERT(session->state == SESSION_NAMING);
+    struct tracked_process *process = take_asked(session);
+    struct why why = {""};
+    session->types_total -= process->types.stored;
+    type_numbering_learn(&process->types, session->naming.unknown, places,
+                         session->naming.unknown_count);
+    session->types_total += process->types.stored;
+    if (define_types(session, process, &why) != STATUS_OK)
+        reject(session, process, why.text);
+    else
+        check_total(session, process);
+    arena_done(&session->texts);
+}
+
 /* ---- facts ---------------------------------------------------------------------------------- */
-
-/* Numbers begin at the agent's start time in ms times 1024; one from beyond tomorrow is a lie. */
-static enum status check_sequence(const struct session *session, uint64_t sequence, int64_t now_ms,
-                                  struct why *why)
-{
-    const int64_t day_ms = (int64_t)24 * 3600 * 1000;
-    uint64_t most = (uint64_t)(now_ms + day_ms) * 1024;
-    if (sequence <= session->handled_sequence)
-        return why_fail(why, STATUS_INVALID, "sequence %llu after %llu",
-                        (unsigned long long)sequence,
-                        (unsigned long long)session->handled_sequence);
-    if (sequence > most)
-        return why_fail(why, STATUS_INVALID,
-                        "sequence %llu is out of range: is the agent's clock "
-                        "right?",
-                        (unsigned long long)sequence);
-    return STATUS_OK;
-}
-
-static enum status check_time(const struct session *session, int64_t time_ms, int64_t now_ms,
-                              struct why *why)
-{
-    if (time_ms > now_ms + session->limits.clock_ahead_ms)
-        return why_fail(why, STATUS_INVALID, "its time is %lld s in the future: set the clock",
-                        (long long)((time_ms - now_ms) / 1000));
-    if (time_ms < now_ms - session->limits.clock_behind_ms)
-        return why_fail(why, STATUS_INVALID, "its time is %lld s in the past",
-                        (long long)((now_ms - time_ms) / 1000));
-    return STATUS_OK;
-}
-
-static enum status check_numbers(const Heapfleet__V1__Snapshot *snapshot, struct why *why)
-{
-    const uint64_t numbers[] = {
-        snapshot->base_sequence,         snapshot->rss_anon_bytes,        snapshot->swap_bytes,
-        snapshot->container_usage_bytes, snapshot->container_limit_bytes, snapshot->cpu_ms,
-        snapshot->not_objects_bytes,
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
-        if (numbers[i] > INT64_MAX)
-            return why_fail(why, STATUS_INVALID, "one of its numbers is above 2^63");
-    }
-    if (snapshot->coverage > 10000 || snapshot->dropped > INT32_MAX)
-        return why_fail(why, STATUS_INVALID, "its coverage or count of dropped is out of range");
-    return STATUS_OK;
-}
-
-static struct snapshot_row row_of(uint64_t sequence, const Heapfleet__V1__Snapshot *snapshot)
-{
-    return (struct snapshot_row){
-        .sequence = sequence,
-        .base_sequence = snapshot->base_sequence,
-        .time_ms = snapshot->time_ms,
-        .rss_anon_bytes = snapshot->rss_anon_bytes,
-        .swap_bytes = snapshot->swap_bytes,
-        .container_usage_bytes = snapshot->container_usage_bytes,
-        .container_limit_bytes = snapshot->container_limit_bytes,
-        .cpu_ms = snapshot->cpu_ms,
-        .not_objects_bytes = snapshot->not_objects_bytes,
-        .coverage = snapshot->coverage,
-        .dropped = snapshot->dropped,
-        .body = snapshot->body.data,
-        .body_size = snapshot->body.len,
-    };
-}
 
 static enum status store_snapshot(struct session *session, struct step *step,
                                   struct tracked_process *process, struct why *why)
 {
     const Heapfleet__V1__Snapshot *snapshot = step->message->snapshot;
-    enum status status = check_time(session, snapshot->time_ms, step->now_ms, why);
-    if (status == STATUS_OK)
-        status = check_numbers(snapshot, why);
+    struct snapshot_row row;
+    enum status status = fact_check_snapshot(step->message->sequence, snapshot, &session->limits,
+                                             step->now_ms, &row, why);
     if (status != STATUS_OK)
         return status;
-    struct snapshot_row row = row_of(step->message->sequence, snapshot);
     return tracked_process_snapshot(process, &row, step->batch, why);
 }
 
@@ -402,8 +442,14 @@ static void take_snapshot(struct session *session, struct step *step)
         send_refused(session, sequence, process != NULL ? process->rejected : why.text);
         return;
     }
-    if (sequence <= process->last_sequence) {
+    if (sequence <= process->last_sequence && sequence <= session->committed_sequence) {
         session->counts.repeated++;
+        return;
+    }
+    if (sequence <= process->last_sequence) {
+        send_refused(session, sequence,
+                     "another agent run has stored newer snapshots of this process: do two agents "
+                     "watch it, or was the clock set back?");
         return;
     }
     if (store_snapshot(session, step, process, &why) != STATUS_OK) {
@@ -442,7 +488,7 @@ static void take_ended(struct session *session, struct step *step)
     }
     if (process->rejected != NULL) {
         send_refused(session, step->message->sequence, process->rejected);
-    } else if (check_time(session, ended->time_ms, step->now_ms, &why) != STATUS_OK) {
+    } else if (fact_check_time(ended->time_ms, &session->limits, step->now_ms, &why) != STATUS_OK) {
         send_refused(session, step->message->sequence, why.text);
     } else {
         write_batch_end(step->batch, process->service_id, process->instance_id, ended->time_ms,
@@ -461,7 +507,8 @@ static enum session_next take_fact(struct session *session, struct step *step,
                                    void (*take)(struct session *session, struct step *step))
 {
     uint64_t sequence = step->message->sequence;
-    if (check_sequence(session, sequence, step->now_ms, step->why) != STATUS_OK)
+    if (fact_check_sequence(sequence, session->handled_sequence, step->now_ms, step->why) !=
+        STATUS_OK)
         return end(session, step, RPC_INVALID_ARGUMENT);
     take(session, step);
     session->handled_sequence = sequence;

@@ -5,6 +5,7 @@
  *
  *     NEW --Hello--> GREETING --session_agent_found--> OPEN
  *     OPEN --ProcessStarted--> OPENING --session_instance_opened--> OPEN
+ *     OPEN --TypeDefinitions with new names--> NAMING --session_types_added--> OPEN
  *     any --a message that breaks the protocol--> ENDED
  *
  * While it waits for an answer (SESSION_WAIT) it must not be given the next message.
@@ -26,6 +27,7 @@
 /* Each a limit on one peer. */
 struct session_limits {
     uint32_t processes_max;       /* at a time */
+    uint32_t types_total_max;     /* of all these processes together */
     uint32_t text_bytes_max;      /* a name, a version, an image ... */
     uint32_t attributes_max;      /* of a process */
     uint32_t chain_snapshots_max; /* changes in a row before a keyframe is asked for */
@@ -38,8 +40,12 @@ extern const struct session_limits session_limits_default;
 struct session_events {
     /* Answer with session_agent_found. */
     void (*find_agent)(void *user, const uint8_t agent_id[ID_BYTES]);
-    /* Answer with session_instance_opened or _failed. `identity` is valid during the call only. */
+    /* Answer with session_instance_opened or session_process_failed. `identity` is valid during the
+     * call only. */
     void (*open_instance)(void *user, const struct process_identity *identity);
+    /* Answer with session_types_added or session_process_failed; `names` are valid until then. */
+    void (*add_types)(void *user, int64_t service_id, int64_t instance_id, const char *const *names,
+                      uint32_t count);
     void (*send)(void *user, const Heapfleet__V1__CollectorMessage *message);
 };
 
@@ -66,10 +72,13 @@ enum session_next session_take(struct session *session, const Heapfleet__V1__Age
 
 /* The highest number that this agent run has in the database. Says Welcome. */
 void session_agent_found(struct session *session, uint64_t committed_sequence);
-/* `state` is emptied. */
-void session_instance_opened(struct session *session, struct instance_state *state);
-/* The database refused it: the process is rejected. */
-void session_instance_failed(struct session *session, const char *reason);
+/* `state` is emptied. `committed_sequence` of this agent run was read after it. */
+void session_instance_opened(struct session *session, struct instance_state *state,
+                             uint64_t committed_sequence);
+/* Where the names that it asked for stand. */
+void session_types_added(struct session *session, const uint32_t *places);
+/* The database refused what was asked: the process is rejected. */
+void session_process_failed(struct session *session, const char *reason);
 
 /* The newest fact that is in the batch or an earlier one, or was refused; 0: none. */
 uint64_t session_handled_sequence(const struct session *session);

@@ -59,20 +59,13 @@ void tracked_process_place(struct tracked_process *process, struct instance_stat
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
+/* When the numberings part in the middle of a stream, the stored heap has been the agent's so far.
+ */
 enum status tracked_process_define(struct tracked_process *process, uint32_t first_index,
-                                   const char *const *names, uint32_t count,
-                                   struct write_batch *batch, struct why *why)
+                                   const char *const *names, uint32_t count, struct why *why)
 {
-    const char **fresh = malloc((count + 1) * sizeof(*fresh));
-    ASSERT(fresh != NULL);
     int same_before = process->types.places == NULL;
-    uint32_t stored_before = process->types.stored, fresh_count = 0;
-    enum status status =
-        type_numbering_define(&process->types, first_index, names, count, fresh, &fresh_count, why);
-    if (status == STATUS_OK)
-        write_batch_types(batch, process->service_id, process->instance_id, stored_before, fresh,
-                          fresh_count);
-    free(fresh);
+    enum status status = type_numbering_define(&process->types, first_index, names, count, why);
     if (status == STATUS_OK && same_before && process->types.places != NULL &&
         process->heap_sequence != 0) {
         heap_values_copy(&process->stored, &process->heap);

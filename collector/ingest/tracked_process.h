@@ -37,9 +37,10 @@ void tracked_process_reject(struct tracked_process *process, const char *reason)
 /* Where it stands in the database. `state` is emptied. */
 void tracked_process_place(struct tracked_process *process, struct instance_state *state);
 
+/* As type_numbering_define, on `types`. */
 enum status tracked_process_define(struct tracked_process *process, uint32_t first_index,
                                    const char *const *names, uint32_t count,
-                                   struct write_batch *batch, struct why *why) MUST_CHECK;
+                                   struct why *why) MUST_CHECK;
 
 /*
  * Add a snapshot: `row` is complete but for ids, types, totals and body, which are filled in from

@@ -73,145 +73,144 @@ void type_numbering_load(struct type_numbering *table, const char *const *names,
     table->stored = count;
 }
 
+/* ---- learning ------------------------------------------------------------------------------- */
+
+static enum status check_twice(struct type_slot *slots, uint32_t count, struct why *why)
+{
+    qsort(slots, count, sizeof(*slots), compare_slots);
+    for (uint32_t i = 1; i < count; i++) {
+        if (slots[i].hash == slots[i - 1].hash)
+            return why_fail(why, STATUS_INVALID, "a type is defined twice");
+    }
+    return STATUS_OK;
+}
+
+enum status type_numbering_unknown(const struct type_numbering *numbering, const char *const *names,
+                                   uint32_t count, const char **ret, uint32_t *ret_count,
+                                   struct why *why)
+{
+    struct type_slot *slots = malloc(((size_t)count + 1) * sizeof(*slots));
+    ASSERT(slots != NULL);
+    uint32_t unknown = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t hash = hash_name(names[i]);
+        if (find_slot(numbering, hash) != NULL)
+            continue;
+        slots[unknown] = (struct type_slot){hash, i};
+        ret[unknown++] = names[i];
+    }
+    enum status status = check_twice(slots, unknown, why);
+    free(slots);
+    if (status == STATUS_OK)
+        *ret_count = unknown;
+    return status;
+}
+
+static void grow_stored(struct type_numbering *numbering, uint32_t stored)
+{
+    if (stored <= numbering->stored)
+        return;
+    if (numbering->places != NULL) {
+        numbering->taken = realloc(numbering->taken, stored);
+        ASSERT(numbering->taken != NULL);
+        memset(numbering->taken + numbering->stored, 0, stored - numbering->stored);
+    }
+    numbering->stored = stored;
+}
+
+void type_numbering_learn(struct type_numbering *numbering, const char *const *names,
+                          const uint32_t *places, uint32_t count)
+{
+    struct type_slot *fresh = malloc(((size_t)count + 1) * sizeof(*fresh));
+    ASSERT(fresh != NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        ASSERT(places[i] < SNAPSHOT_TYPES_MAX);
+        fresh[i] = (struct type_slot){hash_name(names[i]), places[i]};
+        grow_stored(numbering, places[i] + 1);
+    }
+    qsort(fresh, count, sizeof(*fresh), compare_slots);
+    merge_slots(numbering, fresh, count);
+    free(fresh);
+}
+
 /* ---- defining ------------------------------------------------------------------------------- */
 
-/* A call of type_numbering_define under way. */
-struct definition {
-    struct type_numbering *table;
-    struct type_slot *fresh;
-    uint32_t fresh_count;
-    uint32_t agent_capacity, stored_capacity; /* of places and taken, while this call runs */
-};
-
-static uint32_t place_of(const struct type_numbering *table, uint32_t agent_index)
+static uint32_t place_of(const struct type_numbering *numbering, uint32_t agent_index)
 {
-    return table->places != NULL ? table->places[agent_index] : agent_index;
+    return numbering->places != NULL ? numbering->places[agent_index] : agent_index;
 }
 
-static int is_taken(const struct type_numbering *table, uint32_t place, uint32_t agent_index)
+static int is_taken(const struct type_numbering *numbering, uint32_t place, uint32_t agent_index)
 {
-    return table->places != NULL ? table->taken[place] : place < agent_index;
+    return numbering->places != NULL ? numbering->taken[place] : place < agent_index;
 }
 
-static void resize_places(struct definition *definition)
+static void resize_places(struct type_numbering *numbering, uint32_t end)
 {
-    struct type_numbering *table = definition->table;
-    table->places = realloc(table->places, definition->agent_capacity * sizeof(*table->places));
-    table->taken = realloc(table->taken, definition->stored_capacity);
-    ASSERT(table->places != NULL && table->taken != NULL);
-    memset(table->taken + table->stored, 0, definition->stored_capacity - table->stored);
+    numbering->places = realloc(numbering->places, end * sizeof(*numbering->places));
+    ASSERT(numbering->places != NULL);
 }
 
 /* The numberings part here: until now the agent's index was the stored one. */
-static void begin_places(struct definition *definition, uint32_t agent_index)
+static void begin_places(struct type_numbering *numbering, uint32_t agent_index, uint32_t end)
 {
-    resize_places(definition);
-    struct type_numbering *table = definition->table;
-    memset(table->taken, 0, definition->stored_capacity);
+    resize_places(numbering, end);
+    numbering->taken = calloc(numbering->stored, 1);
+    ASSERT(numbering->taken != NULL);
     for (uint32_t i = 0; i < agent_index; i++) {
-        table->places[i] = i;
-        table->taken[i] = 1;
+        numbering->places[i] = i;
+        numbering->taken[i] = 1;
     }
 }
 
-static void put(struct definition *definition, uint32_t agent_index, uint32_t place)
+/* `end`: the number of types that the agent will have defined with this message. */
+static void put(struct type_numbering *numbering, uint32_t agent_index, uint32_t place,
+                uint32_t end)
 {
-    struct type_numbering *table = definition->table;
-    if (table->places == NULL && place != agent_index)
-        begin_places(definition, agent_index);
-    if (table->places != NULL) {
-        table->places[agent_index] = place;
-        table->taken[place] = 1;
+    if (numbering->places == NULL && place != agent_index)
+        begin_places(numbering, agent_index, end);
+    if (numbering->places != NULL) {
+        numbering->places[agent_index] = place;
+        numbering->taken[place] = 1;
     }
-    table->defined = agent_index + 1;
+    numbering->defined = agent_index + 1;
 }
 
-static enum status define_one(struct definition *definition, uint32_t agent_index, const char *name,
-                              int *ret_is_new, struct why *why)
+static enum status define_one(struct type_numbering *numbering, uint32_t agent_index,
+                              const char *name, uint32_t end, struct why *why)
 {
-    struct type_numbering *table = definition->table;
-    uint64_t hash = hash_name(name);
-    const struct type_slot *found = find_slot(table, hash);
-    *ret_is_new = 0;
-    if (agent_index < table->defined) {
-        if (found != NULL && found->index == place_of(table, agent_index))
+    const struct type_slot *found = find_slot(numbering, hash_name(name));
+    ASSERT(found != NULL);
+    if (agent_index < numbering->defined) {
+        if (found->index == place_of(numbering, agent_index))
             return STATUS_OK;
-        return why_fail(why, STATUS_INVALID, "type %u was not called \"%.100s\" before",
-                        agent_index, name);
+        return why_fail(why, STATUS_INVALID, "type %u was not called '%.100s' before", agent_index,
+                        name);
     }
-    if (found != NULL && is_taken(table, found->index, agent_index))
-        return why_fail(why, STATUS_INVALID, "the type \"%.100s\" is defined twice", name);
-    if (found != NULL) {
-        put(definition, agent_index, found->index);
-        return STATUS_OK;
-    }
-    uint32_t place = table->stored + definition->fresh_count;
-    if (place >= SNAPSHOT_TYPES_MAX)
-        return why_fail(why, STATUS_LIMIT, "the process has more than %d types",
-                        SNAPSHOT_TYPES_MAX);
-    definition->fresh[definition->fresh_count++] = (struct type_slot){hash, place};
-    put(definition, agent_index, place);
-    *ret_is_new = 1;
+    if (is_taken(numbering, found->index, agent_index))
+        return why_fail(why, STATUS_INVALID, "the type '%.100s' is defined twice", name);
+    put(numbering, agent_index, found->index, end);
     return STATUS_OK;
 }
 
-static enum status add_fresh(struct definition *definition, struct why *why)
+enum status type_numbering_define(struct type_numbering *numbering, uint32_t first_index,
+                                  const char *const *names, uint32_t count, struct why *why)
 {
-    struct type_numbering *table = definition->table;
-    qsort(definition->fresh, definition->fresh_count, sizeof(*definition->fresh), compare_slots);
-    for (uint32_t i = 1; i < definition->fresh_count; i++) {
-        if (definition->fresh[i].hash == definition->fresh[i - 1].hash)
-            return why_fail(why, STATUS_INVALID, "a type is defined twice");
-    }
-    merge_slots(table, definition->fresh, definition->fresh_count);
-    table->stored += definition->fresh_count;
-    return STATUS_OK;
-}
-
-static enum status define_all(struct definition *definition, uint32_t first_index,
-                              const char *const *names, uint32_t count, const char **ret_new,
-                              struct why *why)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        int is_new = 0;
-        enum status status = define_one(definition, first_index + i, names[i], &is_new, why);
-        if (status != STATUS_OK)
-            return status;
-        if (is_new)
-            ret_new[definition->fresh_count - 1] = names[i];
-    }
-    return definition->fresh_count > 0 ? add_fresh(definition, why) : STATUS_OK;
-}
-
-enum status type_numbering_define(struct type_numbering *table, uint32_t first_index,
-                                  const char *const *names, uint32_t count, const char **ret_new,
-                                  uint32_t *ret_new_count, struct why *why)
-{
-    if (first_index > table->defined)
-        return why_fail(why, STATUS_INVALID, "types %u to %u are defined before type %u",
-                        first_index, first_index + count, table->defined);
+    if (first_index > numbering->defined)
+        return why_fail(why, STATUS_INVALID, "types from %u on are defined before type %u",
+                        first_index, numbering->defined);
     if (count > SNAPSHOT_TYPES_MAX - first_index)
         return why_fail(why, STATUS_LIMIT, "the process has more than %d types",
                         SNAPSHOT_TYPES_MAX);
-    if (count == 0) {
-        *ret_new_count = 0;
-        return STATUS_OK;
-    }
     uint32_t end = first_index + count;
-    struct definition definition = {
-        .table = table,
-        .fresh = malloc(count * sizeof(*definition.fresh)),
-        .agent_capacity = end > table->defined ? end : table->defined,
-        .stored_capacity = table->stored + count,
-    };
-    ASSERT(definition.fresh != NULL);
-    if (table->places != NULL)
-        resize_places(&definition);
-    enum status status = define_all(&definition, first_index, names, count, ret_new, why);
-    if (status == STATUS_OK)
-        *ret_new_count = definition.fresh_count;
-    free(definition.fresh);
-    return status;
+    if (numbering->places != NULL && end > numbering->defined)
+        resize_places(numbering, end);
+    for (uint32_t i = 0; i < count; i++) {
+        enum status status = define_one(numbering, first_index + i, names[i], end, why);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
 }
 
 /* ---- translating ---------------------------------------------------------------------------- */

@@ -27,7 +27,7 @@ struct type_slot {
 struct type_numbering {
     struct type_slot *slots; /* ascending by hash */
     uint32_t slot_count;
-    uint32_t stored;  /* length of the stored list */
+    uint32_t stored;  /* length of the stored list, as far as known */
     uint32_t defined; /* types that the agent has defined */
     uint32_t *places; /* [defined] -> stored index; NULL: the same */
     uint8_t *taken;   /* [stored], with `places`: some agent's type has this place */
@@ -41,15 +41,26 @@ void type_numbering_done(struct type_numbering *table);
 void type_numbering_load(struct type_numbering *table, const char *const *names, uint32_t count);
 
 /*
- * The agent's types first_index, first_index + 1, ... are called `names`. Those that the stored
- * list lacks are its new end: put into `ret_new` (room for `count`), `*ret_new_count` of them.
+ * Those of `names` that the stored list lacks, as far as known here, into `ret` (room for `count`):
+ * the database must be asked to add them. INVALID: a new name twice.
+ */
+enum status type_numbering_unknown(const struct type_numbering *numbering, const char *const *names,
+                                   uint32_t count, const char **ret, uint32_t *ret_count,
+                                   struct why *why) MUST_CHECK;
+
+/* The database's answer: names[i] stands at places[i]. */
+void type_numbering_learn(struct type_numbering *numbering, const char *const *names,
+                          const uint32_t *places, uint32_t count);
+
+/*
+ * The agent's types first_index, first_index + 1, ... are called `names`, of which none is unknown.
  *
  * INVALID: a hole, a name that disagrees with an earlier definition, a name twice. LIMIT: too many
- * types. After a failure the table is of no more use.
+ * types. After a failure the numbering is of no more use.
  */
-enum status type_numbering_define(struct type_numbering *table, uint32_t first_index,
-                                  const char *const *names, uint32_t count, const char **ret_new,
-                                  uint32_t *ret_new_count, struct why *why) MUST_CHECK;
+enum status type_numbering_define(struct type_numbering *numbering, uint32_t first_index,
+                                  const char *const *names, uint32_t count,
+                                  struct why *why) MUST_CHECK;
 
 /* From the agent's numbering to the stored one, and back; `from` and `ret` differ. */
 void type_numbering_to_stored(const struct type_numbering *table, const struct heap_values *from,

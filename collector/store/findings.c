@@ -128,6 +128,21 @@ static enum status read_finding(const struct pg_rows *rows, int row, struct aren
     return STATUS_OK;
 }
 
+static enum status read_findings(const struct pg_rows *rows, struct arena *arena,
+                                 struct finding_row **ret, struct why *why)
+{
+    struct finding_row *list = arena_alloc(arena, (size_t)rows->count * sizeof(*list));
+    if (list == NULL)
+        return why_fail(why, STATUS_LIMIT, "the findings need too much memory");
+    for (int i = 0; i < rows->count; i++) {
+        enum status status = read_finding(rows, i, arena, &list[i], why);
+        if (status != STATUS_OK)
+            return status;
+    }
+    *ret = list;
+    return STATUS_OK;
+}
+
 enum status findings_list(struct db *db, int64_t service_id, struct arena *arena,
                           struct finding_row **ret, size_t *ret_count, struct why *why)
 {
@@ -137,15 +152,9 @@ enum status findings_list(struct db *db, int64_t service_id, struct arena *arena
     enum status status = pg_run(db->pg, list_sql, &params, &rows, why);
     if (status != STATUS_OK)
         return status;
-    struct finding_row *list = arena_alloc(arena, (size_t)rows.count * sizeof(*list));
-    if (list == NULL)
-        status = why_fail(why, STATUS_LIMIT, "the findings need too much memory");
-    for (int i = 0; i < rows.count && status == STATUS_OK; i++)
-        status = read_finding(&rows, i, arena, &list[i], why);
-    if (status == STATUS_OK) {
-        *ret = list;
+    status = read_findings(&rows, arena, ret, why);
+    if (status == STATUS_OK)
         *ret_count = (size_t)rows.count;
-    }
     pg_rows_done(&rows);
     return status;
 }

@@ -150,6 +150,21 @@ static enum status read_instance(const struct pg_rows *rows, int row, struct are
     return STATUS_OK;
 }
 
+static enum status read_instances(const struct pg_rows *rows, struct arena *arena,
+                                  struct instance_row **ret, struct why *why)
+{
+    struct instance_row *list = arena_alloc(arena, (size_t)rows->count * sizeof(*list));
+    if (list == NULL)
+        return too_large(why);
+    for (int i = 0; i < rows->count; i++) {
+        enum status status = read_instance(rows, i, arena, &list[i], why);
+        if (status != STATUS_OK)
+            return status;
+    }
+    *ret = list;
+    return STATUS_OK;
+}
+
 enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
                           struct instance_row **ret, size_t *ret_count, struct why *why)
 {
@@ -160,15 +175,9 @@ enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, st
     enum status status = pg_run(db->pg, instances_sql, &params, &rows, why);
     if (status != STATUS_OK)
         return status;
-    struct instance_row *list = arena_alloc(arena, (size_t)rows.count * sizeof(*list));
-    if (list == NULL)
-        status = too_large(why);
-    for (int i = 0; i < rows.count && status == STATUS_OK; i++)
-        status = read_instance(&rows, i, arena, &list[i], why);
-    if (status == STATUS_OK) {
-        *ret = list;
+    status = read_instances(&rows, arena, ret, why);
+    if (status == STATUS_OK)
         *ret_count = (size_t)rows.count;
-    }
     pg_rows_done(&rows);
     return status;
 }

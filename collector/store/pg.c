@@ -90,8 +90,11 @@ static void say(struct why *why, const char *message)
     size_t used = 0;
     for (const char *c = message; *c != '\0' && used + 2 < sizeof(line); c++) {
         int blank = *c == '\n' || *c == '\t' || *c == ' ';
+        char shown = *c;
+        if (shown == '"')
+            shown = '\'';
         if (!blank)
-            line[used++] = *c == '"' ? '\'' : *c;
+            line[used++] = shown;
         else if (used > 0 && line[used - 1] != ' ')
             line[used++] = ' ';
     }

@@ -58,6 +58,15 @@ enum status instance_open(struct db *db, const struct process_identity *identity
                           struct instance_state *ret, struct why *why) MUST_CHECK;
 void instance_state_done(struct instance_state *state);
 
+/*
+ * Append to the process's type table those of the `names` (no two the same) that it lacks, and tell
+ * where each of them stands in it. Durable when it returns; repeatable; any number of collectors
+ * may do it at once for one process. LIMIT: the table would exceed SNAPSHOT_TYPES_MAX.
+ */
+enum status instance_types_add(struct db *db, int64_t service_id, int64_t instance_id,
+                               const char *const *names, uint32_t count, uint32_t *ret_places,
+                               struct why *why) MUST_CHECK;
+
 /* The highest sequence number of an agent run that is committed; 0 if none. */
 enum status agent_high_water(struct db *db, const uint8_t agent_id[ID_BYTES], uint64_t *ret,
                              struct why *why) MUST_CHECK;

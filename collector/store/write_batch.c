@@ -17,9 +17,6 @@ void write_batch_free(struct write_batch *batch)
         return;
     buf_done(&batch->rows);
     buf_done(&batch->bodies);
-    buf_done(&batch->types);
-    buf_done(&batch->names);
-    buf_done(&batch->name_offsets);
     buf_done(&batch->ends);
     buf_done(&batch->high_waters);
     free(batch);
@@ -27,8 +24,7 @@ void write_batch_free(struct write_batch *batch)
 
 size_t write_batch_bytes(const struct write_batch *batch)
 {
-    return sizeof(*batch) + batch->rows.capacity + batch->bodies.capacity + batch->types.capacity +
-           batch->names.capacity + batch->name_offsets.capacity + batch->ends.capacity +
+    return sizeof(*batch) + batch->rows.capacity + batch->bodies.capacity + batch->ends.capacity +
            batch->high_waters.capacity;
 }
 
@@ -44,7 +40,7 @@ size_t write_batch_snapshots(const struct write_batch *batch)
 
 int write_batch_is_empty(const struct write_batch *batch)
 {
-    return batch->rows.size == 0 && batch->types.size == 0 && batch->ends.size == 0;
+    return batch->rows.size == 0 && batch->ends.size == 0;
 }
 
 void write_batch_snapshot(struct write_batch *batch, const struct snapshot_row *row)
@@ -61,27 +57,6 @@ struct snapshot_row write_batch_row(const struct write_batch *batch, size_t i)
     memcpy(&copy, batch->rows.data + i * sizeof(copy), sizeof(copy));
     copy.row.body = batch->bodies.data + copy.body_at;
     return copy.row;
-}
-
-const char *write_batch_name(const struct write_batch *batch, size_t i)
-{
-    size_t offset;
-    memcpy(&offset, batch->name_offsets.data + i * sizeof(offset), sizeof(offset));
-    return (const char *)batch->names.data + offset;
-}
-
-void write_batch_types(struct write_batch *batch, int64_t service_id, int64_t instance_id,
-                       uint32_t first_index, const char *const *names, uint32_t count)
-{
-    if (count == 0)
-        return;
-    struct batch_types types = {service_id, instance_id, first_index, count,
-                                write_batch_count(&batch->name_offsets, sizeof(size_t))};
-    buf_append(&batch->types, &types, sizeof(types));
-    for (uint32_t i = 0; i < count; i++) {
-        buf_append(&batch->name_offsets, &batch->names.size, sizeof(size_t));
-        buf_append(&batch->names, names[i], strlen(names[i]) + 1);
-    }
 }
 
 static const char *literal_reason(const char *reason)

@@ -10,12 +10,6 @@ struct batch_row {
     size_t body_at;          /* in bodies */
 };
 
-struct batch_types {
-    int64_t service_id, instance_id;
-    uint32_t first_index, count;
-    size_t first_name; /* into names */
-};
-
 struct batch_end {
     int64_t service_id, instance_id;
     int64_t time_ms;
@@ -28,13 +22,12 @@ struct batch_high_water {
 };
 
 struct write_batch {
-    /* arrays of the structs above, one behind the other; names end in a zero byte */
-    struct buf rows, bodies, types, names, name_offsets, ends, high_waters;
+    /* arrays of the structs above, one behind the other */
+    struct buf rows, bodies, ends, high_waters;
     int tried; /* an earlier attempt may have stored it */
 };
 
 size_t write_batch_count(const struct buf *array, size_t element_size);
 struct snapshot_row write_batch_row(const struct write_batch *batch, size_t i);
-const char *write_batch_name(const struct write_batch *batch, size_t i);
 
 #endif

@@ -1,13 +1,10 @@
 /*
- * One transaction a batch: types, snapshots, ends, high waters.
+ * One transaction a batch: snapshots, ends, high waters.
  *
  * Snapshots go in by COPY, the fastest way, which fails as a whole when one row is there already
  * (23505). That happens after a COMMIT whose outcome we never learnt, and when an agent resends
  * over a new stream what the old stream's batch still holds. Then the batch goes in once more by an
  * INSERT that leaves rows alone that exist. Both ways, each row is stored once.
- *
- * Ids of new type names are made before the transaction, so that the names' unique index is locked
- * only for a moment.
  */
 #include <endian.h>
 #include <stdlib.h>
@@ -147,121 +144,6 @@ static enum status insert_snapshots(struct db *db, const struct write_batch *bat
     return run_columns(db, &columns, why);
 }
 
-/* ---- types ---------------------------------------------------------------------------------- */
-
-static struct batch_types types_at(const struct write_batch *batch, size_t i)
-{
-    struct batch_types types;
-    memcpy(&types, batch->types.data + i * sizeof(types), sizeof(types));
-    return types;
-}
-
-static enum status find_ids(struct db *db, const struct write_batch *batch, int32_t *ids,
-                            struct why *why)
-{
-    enum { NAMES_AT_ONCE = 16 * 1024 };
-    size_t count = write_batch_count(&batch->name_offsets, sizeof(size_t));
-    const char **names = malloc(NAMES_AT_ONCE * sizeof(*names));
-    ASSERT(names != NULL);
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < count && status == STATUS_OK; i += NAMES_AT_ONCE) {
-        size_t n = count - i < NAMES_AT_ONCE ? count - i : NAMES_AT_ONCE;
-        for (size_t k = 0; k < n; k++)
-            names[k] = write_batch_name(batch, i + k);
-        status = type_ids_ensure(db, names, n, ids + i, why);
-    }
-    free(names);
-    return status;
-}
-
-/*
- * Appends ids[first - 1 + ...] where the stored list ends within what is offered: a repeat adds
- * nothing. An UPDATE touches a row once, so the entries of one process go in rounds.
- */
-static const char types_sql[] =
-    "UPDATE heapfleet.instance i SET type_ids = i.type_ids || "
-    "($1)[u.name_at + 1 + cardinality(i.type_ids) - u.first : u.name_at + u.count] "
-    "FROM unnest($2, $3, $4, $5, $6) AS u(service_id, instance_id, first, count, name_at) "
-    "WHERE i.service_id = u.service_id AND i.id = u.instance_id "
-    "AND cardinality(i.type_ids) >= u.first AND cardinality(i.type_ids) < u.first + u.count";
-
-enum { TYPES_COLUMNS = 5 };
-
-/* Which earlier entry of the same process an entry must wait for: its round, from 0. */
-static uint32_t *plan_rounds(const struct write_batch *batch, size_t entries, uint32_t *ret_rounds)
-{
-    uint32_t *round = calloc(entries, sizeof(*round));
-    ASSERT(round != NULL);
-    uint32_t rounds = 0;
-    for (size_t i = 0; i < entries; i++) {
-        struct batch_types types = types_at(batch, i);
-        for (size_t k = i; k-- > 0;) {
-            struct batch_types earlier = types_at(batch, k);
-            if (earlier.instance_id == types.instance_id) {
-                round[i] = round[k] + 1;
-                break;
-            }
-        }
-        if (round[i] >= rounds)
-            rounds = round[i] + 1;
-    }
-    *ret_rounds = rounds;
-    return round;
-}
-
-static void fill_round(const struct write_batch *batch, const uint32_t *round, size_t entries,
-                       uint32_t wanted, struct buf column[TYPES_COLUMNS])
-{
-    size_t count = 0;
-    for (size_t i = 0; i < entries; i++)
-        count += round[i] == wanted;
-    for (int c = 0; c < TYPES_COLUMNS; c++)
-        pg_array_begin(&column[c], c < 2 ? PG_I64 : PG_I32, count);
-    for (size_t i = 0; i < entries; i++) {
-        if (round[i] != wanted)
-            continue;
-        struct batch_types types = types_at(batch, i);
-        pg_array_i64(&column[0], types.service_id);
-        pg_array_i64(&column[1], types.instance_id);
-        pg_array_i32(&column[2], (int32_t)types.first_index);
-        pg_array_i32(&column[3], (int32_t)types.count);
-        pg_array_i32(&column[4], (int32_t)types.first_name);
-    }
-}
-
-static enum status run_round(struct db *db, const struct buf *ids,
-                             const struct buf column[TYPES_COLUMNS], struct why *why)
-{
-    struct pg_params params = PG_PARAMS_INIT;
-    pg_param_array(&params, PG_I32, ids);
-    for (int c = 0; c < TYPES_COLUMNS; c++)
-        pg_param_array(&params, c < 2 ? PG_I64 : PG_I32, &column[c]);
-    return pg_run(db->pg, types_sql, &params, NULL, why);
-}
-
-static enum status append_types(struct db *db, const struct write_batch *batch, const int32_t *ids,
-                                struct why *why)
-{
-    size_t entries = write_batch_count(&batch->types, sizeof(struct batch_types));
-    size_t names = write_batch_count(&batch->name_offsets, sizeof(size_t));
-    struct buf all = BUF_INIT, column[TYPES_COLUMNS] = {BUF_INIT};
-    pg_array_begin(&all, PG_I32, names);
-    for (size_t i = 0; i < names; i++)
-        pg_array_i32(&all, ids[i]);
-    uint32_t rounds = 0;
-    uint32_t *round = plan_rounds(batch, entries, &rounds);
-    enum status status = STATUS_OK;
-    for (uint32_t wanted = 0; wanted < rounds && status == STATUS_OK; wanted++) {
-        fill_round(batch, round, entries, wanted, column);
-        status = run_round(db, &all, column, why);
-    }
-    free(round);
-    buf_done(&all);
-    for (int c = 0; c < TYPES_COLUMNS; c++)
-        buf_done(&column[c]);
-    return status;
-}
-
 /* ---- ends and high waters ------------------------------------------------------------------- */
 
 static enum status end_instances(struct db *db, const struct write_batch *batch, struct why *why)
@@ -329,13 +211,11 @@ static enum status raise_high_waters(struct db *db, const struct write_batch *ba
 
 /* ---- the transaction ------------------------------------------------------------------------ */
 
-static enum status write_all(struct db *db, const struct write_batch *batch, const int32_t *ids,
-                             int careful, struct why *why)
+static enum status write_all(struct db *db, const struct write_batch *batch, int careful,
+                             struct why *why)
 {
     enum status status = STATUS_OK;
-    if (batch->types.size > 0)
-        status = append_types(db, batch, ids, why);
-    if (status == STATUS_OK && batch->rows.size > 0)
+    if (batch->rows.size > 0)
         status = careful ? insert_snapshots(db, batch, why) : copy_snapshots(db, batch, why);
     if (status == STATUS_OK && batch->ends.size > 0)
         status = end_instances(db, batch, why);
@@ -344,12 +224,12 @@ static enum status write_all(struct db *db, const struct write_batch *batch, con
     return status;
 }
 
-static enum status transact(struct db *db, const struct write_batch *batch, const int32_t *ids,
-                            int careful, struct why *why)
+static enum status transact(struct db *db, const struct write_batch *batch, int careful,
+                            struct why *why)
 {
     enum status status = pg_begin(db->pg, why);
     if (status == STATUS_OK)
-        status = write_all(db, batch, ids, careful, why);
+        status = write_all(db, batch, careful, why);
     if (status == STATUS_OK)
         status = pg_commit(db->pg, why);
     pg_rollback(db->pg);
@@ -358,16 +238,9 @@ static enum status transact(struct db *db, const struct write_batch *batch, cons
 
 enum status write_batch_commit(struct db *db, struct write_batch *batch, struct why *why)
 {
-    size_t names = write_batch_count(&batch->name_offsets, sizeof(size_t));
-    int32_t *ids = malloc((names + 1) * sizeof(*ids));
-    ASSERT(ids != NULL);
-    enum status status = find_ids(db, batch, ids, why);
-    if (status == STATUS_OK) {
-        status = transact(db, batch, ids, batch->tried, why);
-        if (status == STATUS_CONFLICT)
-            status = transact(db, batch, ids, 1, why);
-        batch->tried = 1;
-    }
-    free(ids);
+    enum status status = transact(db, batch, batch->tried, why);
+    if (status == STATUS_CONFLICT)
+        status = transact(db, batch, 1, why);
+    batch->tried = 1;
     return status == STATUS_CONFLICT ? STATUS_FAILED : status;
 }

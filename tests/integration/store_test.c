@@ -1,4 +1,5 @@
 /* USES store */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -115,6 +116,14 @@ static struct instance_state open_instance(const struct process_identity *identi
     return state;
 }
 
+static void add_types(const struct instance_state *at, const char *const *names, uint32_t count)
+{
+    uint32_t places[8];
+    OK(instance_types_add(store.db, at->service_id, at->instance_id, names, count, places, &why));
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(places[i], at->type_count + i);
+}
+
 struct seen {
     uint64_t count, first, last;
     int wrong;
@@ -163,7 +172,7 @@ static void what_was_committed_is_found_again(void **state)
     const char *names[] = {"__main__.User", "str"};
     const uint8_t agent[ID_BYTES] = {2};
     struct write_batch *batch = write_batch_new();
-    write_batch_types(batch, at.service_id, at.instance_id, 0, names, 2);
+    add_types(&at, names, 2);
     add_chain(batch, &at, 10, 20, 0);
     write_batch_high_water(batch, agent, 20);
     OK(write_batch_commit(store.db, batch, &why));
@@ -193,25 +202,98 @@ static void a_batch_committed_twice_is_stored_once(void **state)
     (void)state;
     struct process_identity identity = identity_of("twice", "v1", 3);
     struct instance_state at = open_instance(&identity);
-    const char *names[] = {"a", "b"}, *more[] = {"b", "c"};
     struct write_batch *batch = write_batch_new();
-    write_batch_types(batch, at.service_id, at.instance_id, 0, names, 2);
-    write_batch_types(batch, at.service_id, at.instance_id, 1, more, 2);
     add_chain(batch, &at, 1, 5, 0);
     OK(write_batch_commit(store.db, batch, &why));
     OK(write_batch_commit(store.db, batch, &why));
     write_batch_free(batch);
     /* another batch that overlaps: COPY meets a row that exists */
     batch = write_batch_new();
-    write_batch_types(batch, at.service_id, at.instance_id, 0, names, 2);
     add_chain(batch, &at, 4, 9, 3);
     OK(write_batch_commit(store.db, batch, &why));
     write_batch_free(batch);
+    assert_int_equal(walk(&at, 0, INT64_MAX).count, 9);
+    instance_state_done(&at);
+}
+
+static void a_type_table_only_grows(void **state)
+{
+    (void)state;
+    struct process_identity identity = identity_of("types", "v1", 10);
+    struct instance_state at = open_instance(&identity);
+    uint32_t places[3];
+    const char *const first[] = {"a", "b"}, *const second[] = {"c", "b", "d"};
+    add_types(&at, first, 2);
+    OK(instance_types_add(store.db, at.service_id, at.instance_id, second, 3, places, &why));
+    assert_int_equal(places[0], 2);
+    assert_int_equal(places[1], 1);
+    assert_int_equal(places[2], 3);
+    OK(instance_types_add(store.db, at.service_id, at.instance_id, second, 3, places, &why));
+    assert_int_equal(places[2], 3);
     instance_state_done(&at);
     at = open_instance(&identity);
-    assert_int_equal(at.type_count, 3);
-    assert_string_equal(at.type_names[2], "c");
-    assert_int_equal(walk(&at, 0, INT64_MAX).count, 9);
+    assert_int_equal(at.type_count, 4);
+    assert_string_equal(at.type_names[3], "d");
+    struct why why;
+    assert_int_equal(
+        instance_types_add(store.db, at.service_id, at.instance_id + 1000, first, 2, places, &why),
+        STATUS_LIMIT);
+    instance_state_done(&at);
+}
+
+enum { CROWD = 200 };
+
+struct adder {
+    pthread_t thread;
+    int64_t service_id, instance_id;
+    int start, step;
+    uint32_t places[CROWD];
+};
+
+static void *add_in_own_order(void *arg)
+{
+    struct adder *adder = arg;
+    struct db *db = NULL;
+    OK(db_open(embedded_dsn(store.server), &db, &why));
+    for (int i = 0; i < CROWD; i++) {
+        char text[16];
+        int number = (adder->start + i * adder->step) % CROWD;
+        const char *names[] = {text};
+        (void)snprintf(text, sizeof(text), "crowd%d", number);
+        OK(instance_types_add(db, adder->service_id, adder->instance_id, names, 1,
+                              &adder->places[number], &why));
+    }
+    db_close(db);
+    return NULL;
+}
+
+/* Several agents watch one process, over several collectors: they agree where each type stands. */
+static void many_may_add_types_at_once(void **state)
+{
+    (void)state;
+    struct process_identity identity = identity_of("crowd", "v1", 11);
+    struct instance_state at = open_instance(&identity);
+    struct adder adders[3];
+    static const int steps[] = {1, 3, CROWD - 1};
+    for (int i = 0; i < 3; i++) {
+        adders[i] = (struct adder){.service_id = at.service_id,
+                                   .instance_id = at.instance_id,
+                                   .start = i * 61,
+                                   .step = steps[i]};
+        assert_int_equal(pthread_create(&adders[i].thread, NULL, add_in_own_order, &adders[i]), 0);
+    }
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_join(adders[i].thread, NULL), 0);
+    assert_memory_equal(adders[0].places, adders[1].places, sizeof(adders[0].places));
+    assert_memory_equal(adders[0].places, adders[2].places, sizeof(adders[0].places));
+    instance_state_done(&at);
+    at = open_instance(&identity);
+    assert_int_equal(at.type_count, CROWD);
+    for (int i = 0; i < CROWD; i++) {
+        char text[16];
+        (void)snprintf(text, sizeof(text), "crowd%d", i);
+        assert_string_equal(at.type_names[adders[0].places[i]], text);
+    }
     instance_state_done(&at);
 }
 
@@ -293,7 +375,7 @@ static void lists_tell_what_is_there(void **state)
     struct instance_state at = open_instance(&one), other = open_instance(&two);
     const char *names[] = {"__main__.User", "str"};
     struct write_batch *batch = write_batch_new();
-    write_batch_types(batch, at.service_id, at.instance_id, 0, names, 2);
+    add_types(&at, names, 2);
     add_chain(batch, &at, 1, 4, 0);
     write_batch_end(batch, at.service_id, at.instance_id, 55, "oom_killed");
     OK(write_batch_commit(store.db, batch, &why));
@@ -393,6 +475,8 @@ int main(void)
         cmocka_unit_test(opening_twice_is_one_process),
         cmocka_unit_test(what_was_committed_is_found_again),
         cmocka_unit_test(a_batch_committed_twice_is_stored_once),
+        cmocka_unit_test(a_type_table_only_grows),
+        cmocka_unit_test(many_may_add_types_at_once),
         cmocka_unit_test(a_broken_stretch_is_skipped),
         cmocka_unit_test(a_long_history_comes_in_pages),
         cmocka_unit_test(a_clock_that_jumps_hides_nothing),

@@ -87,7 +87,9 @@ static void add_process(const char *service, const char *version, uint32_t start
     struct write_batch *batch = write_batch_new();
     struct heap_values values = HEAP_VALUES_INIT;
     struct buf body = BUF_INIT;
-    write_batch_types(batch, state.service_id, state.instance_id, 0, names, TYPES);
+    uint32_t places[TYPES];
+    OK(instance_types_add(store.db, state.service_id, state.instance_id, names, TYPES, places,
+                          &why));
     for (uint32_t bin = 0; bin <= bins; bin++) {
         values_at(bin, leak, &values);
         buf_clear(&body);

@@ -19,7 +19,7 @@ static const int64_t now_ms = (int64_t)NOW_MS * 1000;
 struct scene {
     struct session *session;
     struct write_batch *batch;
-    int agents_asked, processes_asked;
+    int agents_asked, processes_asked, types_asked;
     int welcomes, refusals, keyframes;
     uint64_t committed, refused_sequence;
     struct why why;
@@ -39,6 +39,17 @@ static void open_instance(void *user, const struct process_identity *identity)
     assert_string_equal(identity->service, "shop");
     assert_string_equal(identity->attributes_json, "{\"k\":\"v\"}");
     scene->processes_asked++;
+}
+
+static void add_types(void *user, int64_t service_id, int64_t instance_id, const char *const *names,
+                      uint32_t count)
+{
+    struct scene *scene = user;
+    assert_int_equal(service_id, 3);
+    assert_int_equal(instance_id, 4);
+    assert_int_equal(count, 2);
+    assert_string_equal(names[1], "b");
+    scene->types_asked++;
 }
 
 static void send_message(void *user, const Heapfleet__V1__CollectorMessage *message)
@@ -62,7 +73,7 @@ static void send_message(void *user, const Heapfleet__V1__CollectorMessage *mess
     }
 }
 
-static const struct session_events events = {find_agent, open_instance, send_message};
+static const struct session_events events = {find_agent, open_instance, add_types, send_message};
 
 static struct scene *scene_new(const struct session_limits *limits)
 {
@@ -179,6 +190,15 @@ static enum session_next end_process(struct scene *scene, uint32_t process, uint
 
 static const char *const two_types[] = {"a", "b"};
 
+/* Names that the database does not know are asked for. */
+static void define_two(struct scene *scene, uint32_t process, int are_new)
+{
+    assert_int_equal(define_types(scene, process, 0, 2, two_types),
+                     are_new ? SESSION_WAIT : SESSION_READ);
+    if (are_new)
+        session_types_added(scene->session, (const uint32_t[]){0, 1});
+}
+
 /* A stream with process 1, which the database has up to `last_sequence`. */
 static struct scene *scene_with_process(const struct session_limits *limits, uint64_t last_sequence)
 {
@@ -198,8 +218,8 @@ static struct scene *scene_with_process(const struct session_limits *limits, uin
         state.type_names[0] = strdup("a");
         state.type_names[1] = strdup("b");
     }
-    session_instance_opened(scene->session, &state);
-    assert_int_equal(define_types(scene, 1, 0, 2, two_types), SESSION_READ);
+    session_instance_opened(scene->session, &state, last_sequence);
+    define_two(scene, 1, last_sequence == 0);
     return scene;
 }
 
@@ -222,8 +242,9 @@ static void a_stream_from_hello_to_end(void **state)
     assert_int_equal(start_process(scene, 1, "shop"), SESSION_WAIT);
     assert_int_equal(scene->processes_asked, 1);
     struct instance_state fresh = {.service_id = 3, .instance_id = 4, .chain_broken = 1};
-    session_instance_opened(scene->session, &fresh);
-    assert_int_equal(define_types(scene, 1, 0, 2, two_types), SESSION_READ);
+    session_instance_opened(scene->session, &fresh, 0);
+    define_two(scene, 1, 1);
+    assert_int_equal(scene->types_asked, 1);
     assert_int_equal(send_snapshot(scene, 1, 100, 0), SESSION_READ);
     assert_int_equal(send_snapshot(scene, 1, 101, 100), SESSION_READ);
     assert_int_equal(end_process(scene, 1, 102), SESSION_READ);
@@ -319,12 +340,48 @@ static void the_database_may_refuse_a_process(void **state)
     (void)state;
     struct scene *scene = usual_scene(0);
     assert_int_equal(start_process(scene, 2, "shop"), SESSION_WAIT);
-    session_instance_failed(scene->session, "no room");
+    session_process_failed(scene->session, "no room");
     assert_int_equal(define_types(scene, 2, 0, 2, two_types), SESSION_READ);
     assert_int_equal(send_snapshot(scene, 2, 100, 0), SESSION_READ);
     assert_int_equal(scene->refusals, 1);
     assert_string_equal(session_last_refusal(scene->session), "no room");
     assert_int_equal(send_snapshot(scene, 1, 101, 0), SESSION_READ);
+    assert_int_equal(write_batch_snapshots(scene->batch), 1);
+    scene_free(scene);
+}
+
+static void the_database_may_refuse_types(void **state)
+{
+    (void)state;
+    struct scene *scene = usual_scene(0);
+    assert_int_equal(start_process(scene, 2, "shop"), SESSION_WAIT);
+    struct instance_state place = {.service_id = 3, .instance_id = 4, .chain_broken = 1};
+    session_instance_opened(scene->session, &place, 0);
+    assert_int_equal(define_types(scene, 2, 0, 2, two_types), SESSION_WAIT);
+    session_process_failed(scene->session, "too many");
+    assert_int_equal(send_snapshot(scene, 2, 100, 0), SESSION_READ);
+    assert_int_equal(scene->refusals, 1);
+    assert_int_equal(send_snapshot(scene, 1, 101, 0), SESSION_READ);
+    assert_int_equal(scene->refusals, 1);
+    scene_free(scene);
+}
+
+/* Numbers below what is stored, which this run did not send: told, not swallowed. */
+static void another_runs_newer_facts_are_told(void **state)
+{
+    (void)state;
+    struct scene *scene = usual_scene(0);
+    assert_int_equal(start_process(scene, 2, "shop"), SESSION_WAIT);
+    struct instance_state place = {
+        .service_id = 3, .instance_id = 4, .last_sequence = 500, .chain_broken = 1};
+    session_instance_opened(scene->session, &place, 100);
+    define_two(scene, 2, 1);
+    assert_int_equal(send_snapshot(scene, 2, 90, 0), SESSION_READ);
+    assert_int_equal(scene->refusals, 0); /* this run's, and stored */
+    assert_int_equal(send_snapshot(scene, 2, 110, 0), SESSION_READ);
+    assert_int_equal(scene->refusals, 1);
+    assert_int_equal(send_snapshot(scene, 2, 501, 0), SESSION_READ);
+    assert_int_equal(scene->refusals, 1);
     assert_int_equal(write_batch_snapshots(scene->batch), 1);
     scene_free(scene);
 }
@@ -369,6 +426,8 @@ int main(void)
         cmocka_unit_test(a_long_chain_asks_for_a_keyframe_once),
         cmocka_unit_test(numbers_must_rise),
         cmocka_unit_test(the_database_may_refuse_a_process),
+        cmocka_unit_test(the_database_may_refuse_types),
+        cmocka_unit_test(another_runs_newer_facts_are_told),
         cmocka_unit_test(processes_are_bounded_and_come_and_go),
         cmocka_unit_test(newer_kinds_of_facts_are_answered),
     };

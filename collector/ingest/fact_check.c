@@ -1,0 +1,77 @@
+#include "fact_check.h"
+
+/* Numbers begin at the agent's start time in ms times 1024; one from beyond tomorrow is a lie. */
+enum status fact_check_sequence(uint64_t sequence, uint64_t previous, int64_t now_ms,
+                                struct why *why)
+{
+    const int64_t day_ms = (int64_t)24 * 3600 * 1000;
+    uint64_t most = (uint64_t)(now_ms + day_ms) * 1024;
+    if (sequence <= previous)
+        return why_fail(why, STATUS_INVALID, "sequence %llu after %llu",
+                        (unsigned long long)sequence, (unsigned long long)previous);
+    if (sequence > most)
+        return why_fail(why, STATUS_INVALID,
+                        "sequence %llu is out of range: is the agent's clock "
+                        "right?",
+                        (unsigned long long)sequence);
+    return STATUS_OK;
+}
+
+enum status fact_check_time(int64_t time_ms, const struct session_limits *limits, int64_t now_ms,
+                            struct why *why)
+{
+    if (time_ms > now_ms + limits->clock_ahead_ms)
+        return why_fail(why, STATUS_INVALID, "its time is %lld s in the future: set the clock",
+                        (long long)((time_ms - now_ms) / 1000));
+    if (time_ms < now_ms - limits->clock_behind_ms)
+        return why_fail(why, STATUS_INVALID, "its time is %lld s in the past",
+                        (long long)((now_ms - time_ms) / 1000));
+    return STATUS_OK;
+}
+
+static enum status check_numbers(const Heapfleet__V1__Snapshot *snapshot, struct why *why)
+{
+    const uint64_t numbers[] = {
+        snapshot->base_sequence,         snapshot->rss_anon_bytes,        snapshot->swap_bytes,
+        snapshot->container_usage_bytes, snapshot->container_limit_bytes, snapshot->cpu_ms,
+        snapshot->not_objects_bytes,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        if (numbers[i] > INT64_MAX)
+            return why_fail(why, STATUS_INVALID, "one of its numbers is above 2^63");
+    }
+    if (snapshot->coverage > 10000 || snapshot->dropped > INT32_MAX)
+        return why_fail(why, STATUS_INVALID, "its coverage or count of dropped is out of range");
+    return STATUS_OK;
+}
+
+static struct snapshot_row row_of(uint64_t sequence, const Heapfleet__V1__Snapshot *snapshot)
+{
+    return (struct snapshot_row){
+        .sequence = sequence,
+        .base_sequence = snapshot->base_sequence,
+        .time_ms = snapshot->time_ms,
+        .rss_anon_bytes = snapshot->rss_anon_bytes,
+        .swap_bytes = snapshot->swap_bytes,
+        .container_usage_bytes = snapshot->container_usage_bytes,
+        .container_limit_bytes = snapshot->container_limit_bytes,
+        .cpu_ms = snapshot->cpu_ms,
+        .not_objects_bytes = snapshot->not_objects_bytes,
+        .coverage = snapshot->coverage,
+        .dropped = snapshot->dropped,
+        .body = snapshot->body.data,
+        .body_size = snapshot->body.len,
+    };
+}
+
+enum status fact_check_snapshot(uint64_t sequence, const Heapfleet__V1__Snapshot *snapshot,
+                                const struct session_limits *limits, int64_t now_ms,
+                                struct snapshot_row *ret, struct why *why)
+{
+    enum status status = fact_check_time(snapshot->time_ms, limits, now_ms, why);
+    if (status == STATUS_OK)
+        status = check_numbers(snapshot, why);
+    if (status == STATUS_OK)
+        *ret = row_of(sequence, snapshot);
+    return status;
+}

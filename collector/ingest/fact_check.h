@@ -1,0 +1,20 @@
+/* Numbers and times of facts, checked where they enter. Pure. */
+#ifndef COLLECTOR_INGEST_FACT_CHECK_H
+#define COLLECTOR_INGEST_FACT_CHECK_H
+
+#include "ingest.pb-c.h"
+#include "session.h"
+
+/* `previous`: the fact before it on this stream; 0: none. */
+enum status fact_check_sequence(uint64_t sequence, uint64_t previous, int64_t now_ms,
+                                struct why *why) MUST_CHECK;
+
+enum status fact_check_time(int64_t time_ms, const struct session_limits *limits, int64_t now_ms,
+                            struct why *why) MUST_CHECK;
+
+/* All but the body; `*ret` is the row so far, whose body is the message's. */
+enum status fact_check_snapshot(uint64_t sequence, const Heapfleet__V1__Snapshot *snapshot,
+                                const struct session_limits *limits, int64_t now_ms,
+                                struct snapshot_row *ret, struct why *why) MUST_CHECK;
+
+#endif
