@@ -26,7 +26,7 @@
 #include "sweeper.h"
 #include "version.h"
 
-enum { WATCH_MS = 500, RPC_GRACE_MS = 1000 };
+enum { WATCH_MS = 500, RPC_GRACE_MS = 5000 };
 
 struct collector {
     const struct collector_config *config;

@@ -93,10 +93,6 @@ size_t write_batch_bytes(const struct write_batch *batch); /* memory held */
 size_t write_batch_snapshots(const struct write_batch *batch);
 int write_batch_is_empty(const struct write_batch *batch); /* high waters aside */
 void write_batch_snapshot(struct write_batch *batch, const struct snapshot_row *row);
-/* Append names to an instance's type table; `first_index` is where they go. Repeats are harmless.
- */
-void write_batch_types(struct write_batch *batch, int64_t service_id, int64_t instance_id,
-                       uint32_t first_index, const char *const *names, uint32_t count);
 void write_batch_end(struct write_batch *batch, int64_t service_id, int64_t instance_id,
                      int64_t time_ms, const char *reason);
 /* Everything of this agent run up to `sequence` is in this batch or an earlier one. */
