@@ -11,11 +11,11 @@
 #include "container.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "parse.h"
+#include "regular_file.h"
 
 enum {
     ID_DIGITS = CONTAINER_ID_BYTES - 1,
@@ -168,7 +168,7 @@ static enum status read_file(const char *folder, const char *name, char *ret, si
     char path[CONTAINER_PATH_BYTES + 64];
     if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
         return STATUS_LIMIT;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = regular_file_open(path);
     if (fd < 0)
         return errno == ENOENT ? STATUS_GONE : STATUS_DENIED;
     ssize_t size = read(fd, ret, capacity - 1);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "attributes.h"
+#include "regular_file.h"
 
 enum {
     ENVIRONMENT_BYTES_MAX = 512 * 1024,
@@ -44,12 +45,12 @@ static int open_in_root(pid_t pid, const char *path)
     if (root < 0)
         return -1;
     struct open_how how = {
-        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+        .flags = O_PATH | O_CLOEXEC,
         .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
     };
-    long fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+    long handle = syscall(SYS_openat2, root, path, &how, sizeof(how));
     close(root);
-    return (int)fd;
+    return regular_file_reopen((int)handle);
 }
 
 /* "file:/app/VERSION": its first line. NULL when it cannot be read. */

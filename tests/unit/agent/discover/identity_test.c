@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -364,6 +365,35 @@ static void reads_this_process(void **state)
     proc_fs_close(&fs);
 }
 
+/* The first line of a file of the process; a FIFO in its place holds nobody up. */
+static void reads_the_version_from_a_file(void **state)
+{
+    char path[] = "/tmp/identity_test.XXXXXX";
+    char from[64];
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, " 4.2 \nmore\n", 11), 11);
+    close(fd);
+    (void)snprintf(from, sizeof(from), "file:%s", path);
+    const struct identity_options options = {.version_from = from};
+    struct proc_fs fs;
+    struct identity identity;
+    struct container_memory_path memory;
+    assert_int_equal(proc_fs_open("/proc", &fs, NULL), STATUS_OK);
+    assert_int_equal(identity_read(&fs, getpid(), &options, new_arena(state), &identity, &memory),
+                     STATUS_OK);
+    assert_string_equal(identity.field[IDENTITY_VERSION], "4.2");
+
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    (void)alarm(30);
+    assert_int_equal(identity_read(&fs, getpid(), &options, new_arena(state), &identity, &memory),
+                     STATUS_OK);
+    assert_string_equal(identity.field[IDENTITY_VERSION], "");
+    (void)alarm(0);
+    unlink(path);
+    proc_fs_close(&fs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +414,7 @@ int main(void)
         cmocka_unit_test(checks_the_flags),
         cmocka_unit_test(the_instance_id_is_fnv),
         cmocka_unit_test(reads_this_process),
+        cmocka_unit_test(reads_the_version_from_a_file),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,17 @@
+/*
+ * Files in a place that belongs to a watched process. It may have put anything there: a FIFO, which
+ * would hold us for ever, or a device, whose mere opening can do something. Only regular files are
+ * opened.
+ */
+#ifndef AGENT_DISCOVER_REGULAR_FILE_H
+#define AGENT_DISCOVER_REGULAR_FILE_H
+
+#include "attributes.h"
+
+/* For reading; a symbolic link at the end of `path` is not followed. -1 and errno. */
+int regular_file_open(const char *path) MUST_CHECK;
+
+/* The same for what `handle`, opened with O_PATH, stands for. Closes it; -1 in, -1 out. */
+int regular_file_reopen(int handle) MUST_CHECK;
+
+#endif
