@@ -170,7 +170,7 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
     struct type_facts facts;
     char name[TYPE_NAME_BYTES_MAX + 1];
     if (at % 8 || !present_map_has(table->present, at, TYPE_FRONT_BYTES) ||
-        table->count == TYPE_ENTRIES_MAX || table->probes_left == 0)
+        table->count >= TYPE_ENTRIES_MAX || table->probes_left == 0)
         return NULL;
     table->probes_left--;
     if (!type_reader_facts(&table->reader, at, &facts) ||
