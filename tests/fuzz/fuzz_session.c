@@ -11,7 +11,15 @@
 #include "wire.h"
 #include "write_batch.h"
 
-enum { ARENA_BYTES = 1 << 20, INSTANCES_MAX = 64, KNOWN = 1, BROKEN = 2, REFUSES = 4, SMALL = 8 };
+enum {
+    ARENA_BYTES = 1 << 20,
+    INSTANCES_MAX = 64,
+    KNOWN = 1,
+    BROKEN = 2,
+    REFUSES = 4,
+    SMALL = 8,
+    OTHERS = 16
+};
 
 struct instance {
     uint8_t uuid[ID_BYTES];
@@ -29,6 +37,9 @@ struct scene {
     uint8_t choice;
     uint8_t agent_id[ID_BYTES];
     struct instance *opening; /* NULL: none is asked for, or there is no room */
+    struct instance *naming;  /* NULL: no names are to be added */
+    const char *const *new_names;
+    uint32_t new_count;
     int is_asked_for_agent;
 };
 
@@ -36,6 +47,7 @@ static const int64_t now_ms = 1795341600000;
 
 /* So small that a few messages reach them. */
 static const struct session_limits small_limits = {.processes_max = 2,
+                                                   .types_total_max = 4,
                                                    .text_bytes_max = 8,
                                                    .attributes_max = 1,
                                                    .chain_snapshots_max = 2,
@@ -94,22 +106,14 @@ static struct instance_state load(const struct scene *scene, const struct instan
     return state;
 }
 
-static void commit_types(struct scene *scene, const struct write_batch *batch)
+static uint32_t place_of(struct instance *instance, const char *name)
 {
-    size_t count = write_batch_count(&batch->types, sizeof(struct batch_types));
-    for (size_t i = 0; i < count; i++) {
-        struct batch_types types;
-        memcpy(&types, batch->types.data + i * sizeof(types), sizeof(types));
-        struct instance *instance = &scene->instances[types.instance_id];
-        ASSERT(types.first_index == instance->name_count);
-        ASSERT(types.count <= SNAPSHOT_TYPES_MAX - types.first_index);
-        for (size_t k = 0; k < types.count; k++) {
-            const char *name = write_batch_name(batch, types.first_name + k);
-            ASSERT(*name != '\0' && strlen(name) <= SNAPSHOT_NAME_BYTES_MAX);
-            ASSERT(utf8_valid(name, strlen(name)));
-            add_name(instance, name);
-        }
+    for (uint32_t i = 0; i < instance->name_count; i++) {
+        if (strcmp(instance->names[i], name) == 0)
+            return i;
     }
+    add_name(instance, name);
+    return instance->name_count - 1;
 }
 
 static void commit_row(struct scene *scene, const struct snapshot_row *row)
@@ -135,7 +139,6 @@ static void commit_row(struct scene *scene, const struct snapshot_row *row)
 
 static void commit(struct scene *scene, const struct write_batch *batch)
 {
-    commit_types(scene, batch);
     for (size_t i = 0; i < write_batch_snapshots(batch); i++) {
         struct snapshot_row row = write_batch_row(batch, i);
         commit_row(scene, &row);
@@ -161,6 +164,17 @@ static void open_instance(void *user, const struct process_identity *identity)
     scene->opening = find_or_begin(scene, identity->instance_uuid);
 }
 
+static void add_types(void *user, int64_t service_id, int64_t instance_id, const char *const *names,
+                      uint32_t count)
+{
+    struct scene *scene = user;
+    ASSERT(service_id == 1 && instance_id < (int64_t)scene->count && count > 0);
+    ASSERT(count <= SNAPSHOT_TYPES_MAX);
+    scene->naming = &scene->instances[instance_id];
+    scene->new_names = names;
+    scene->new_count = count;
+}
+
 static void send_message(void *user, const Heapfleet__V1__CollectorMessage *message)
 {
     struct buf packed = BUF_INIT;
@@ -170,18 +184,45 @@ static void send_message(void *user, const Heapfleet__V1__CollectorMessage *mess
     buf_done(&packed);
 }
 
-static const struct session_events events = {find_agent, open_instance, send_message};
+static const struct session_events events = {
+    .find_agent = find_agent,
+    .open_instance = open_instance,
+    .add_types = add_types,
+    .send = send_message,
+};
+
+static void answer_types(struct scene *scene)
+{
+    uint32_t *places = calloc(scene->new_count, sizeof(*places));
+    ASSERT(places != NULL);
+    if ((scene->choice & OTHERS) != 0) /* another collector adds types of the same process */
+        (void)place_of(scene->naming, scene->new_count % 2 ? "dict" : "other");
+    for (uint32_t i = 0; i < scene->new_count; i++) {
+        const char *name = scene->new_names[i];
+        ASSERT(*name != '\0' && strlen(name) <= SNAPSHOT_NAME_BYTES_MAX);
+        ASSERT(utf8_valid(name, strlen(name)));
+        places[i] = place_of(scene->naming, name);
+    }
+    if (scene->naming->name_count <= SNAPSHOT_TYPES_MAX)
+        session_types_added(scene->session, places);
+    else
+        session_process_failed(scene->session, "the table is full");
+    free(places);
+    scene->naming = NULL;
+}
 
 static void answer(struct scene *scene)
 {
     if (scene->is_asked_for_agent) {
         scene->is_asked_for_agent = 0;
         session_agent_found(scene->session, 0);
+    } else if (scene->naming != NULL) {
+        answer_types(scene);
     } else if (scene->opening == NULL || (scene->choice & REFUSES) != 0) {
-        session_instance_failed(scene->session, "the database said no");
+        session_process_failed(scene->session, "the database said no");
     } else {
         struct instance_state state = load(scene, scene->opening);
-        session_instance_opened(scene->session, &state);
+        session_instance_opened(scene->session, &state, scene->opening->last_sequence);
         scene->opening = NULL;
     }
 }
