@@ -42,7 +42,8 @@ static void sleep_ms(int64_t ms)
 static enum status find_process(pid_t pid, struct python_process *ret, struct why *why)
 {
     enum status status = python_process_find(pid, ret, why);
-    for (int waited = 0; status == STATUS_UNAVAILABLE && waited < WAIT_FOR_START_MS; waited += 100) {
+    for (int waited = 0; status == STATUS_UNAVAILABLE && waited < WAIT_FOR_START_MS;
+         waited += 100) {
         sleep_ms(100);
         status = python_process_find(pid, ret, why);
     }
@@ -91,8 +92,9 @@ int census_command(int argc, char **argv)
     struct command command = {
         .name = "census",
         .usage = "PID [-o table|json|csv] [--top N]",
-        .about = "What is in the heap of a running CPython: every type by count and bytes. The process "
-                 "is only read;\nit is not stopped, signalled or changed.",
+        .about =
+            "What is in the heap of a running CPython: every type by count and bytes. The process "
+            "is only read;\nit is not stopped, signalled or changed.",
         .output = "table",
     };
     const struct option options[] = {
@@ -151,8 +153,9 @@ int track_command(int argc, char **argv)
     struct command command = {
         .name = "track",
         .usage = "PID [--every TIME] [--count N] [-o table|json|csv] [--top N]",
-        .about = "What grows in the heap of a running CPython: a census every so often, and the types "
-                 "that grew since\nthe one before.",
+        .about =
+            "What grows in the heap of a running CPython: a census every so often, and the types "
+            "that grew since\nthe one before.",
         .output = "table",
         .top = 20,
         .every_ms = 5000,
@@ -160,8 +163,8 @@ int track_command(int argc, char **argv)
     const struct option options[] = {
         {"every", 'e', OPTION_DURATION, &command.every_ms, "TIME", "between two censuses", "5s"},
         {"count", 'c', OPTION_U64, &command.count, "N", "end after N comparisons", "no end"},
-        {"output", 'o', OPTION_TEXT, &command.output, "FORMAT", "table, json (an object a line) or csv",
-         "table"},
+        {"output", 'o', OPTION_TEXT, &command.output, "FORMAT",
+         "table, json (an object a line) or csv", "table"},
         {"top", 'n', OPTION_U64, &command.top, "N", "the N largest growths only; 0: all", "20"},
         {"help", 'h', OPTION_FLAG, &command.help, NULL, "print this help", NULL},
         {0},

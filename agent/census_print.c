@@ -48,8 +48,8 @@ static void append_head(struct buf *buf, const struct python_process *process,
     buf_printf(buf, ",\"elapsed_ms\":%.3f,\"cpu_ms\":%.3f,\"rss_anon_bytes\":%llu",
                (double)result->elapsed_ns / 1e6, (double)result->cpu_ns / 1e6,
                (unsigned long long)result->rss_anon_bytes);
-    buf_printf(buf, ",\"read_bytes\":%llu,\"coverage\":%.4f", (unsigned long long)result->read_bytes,
-               result->coverage / 10000.0);
+    buf_printf(buf, ",\"read_bytes\":%llu,\"coverage\":%.4f",
+               (unsigned long long)result->read_bytes, result->coverage / 10000.0);
 }
 
 static void append_type(struct buf *buf, const struct census *census, const struct line *line)

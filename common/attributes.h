@@ -10,8 +10,8 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
- * A bug in our own code. Stays on in release builds: a wrong number that is shipped to a fleet costs
- * more than a restart. Never used on bytes that came from outside; those get a status.
+ * A bug in our own code. Stays on in release builds: a wrong number that is shipped to a fleet
+ * costs more than a restart. Never used on bytes that came from outside; those get a status.
  */
 #define ASSERT(condition)                                                                          \
     ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__, __func__))

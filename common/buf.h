@@ -19,8 +19,8 @@ struct buf {
 
 #define BUF_INIT ((struct buf){0})
 
-void buf_done(struct buf *buf);             /* frees; the buf is empty and usable again */
-void buf_clear(struct buf *buf);            /* size 0, memory kept */
+void buf_done(struct buf *buf);                  /* frees; the buf is empty and usable again */
+void buf_clear(struct buf *buf);                 /* size 0, memory kept */
 void buf_reserve(struct buf *buf, size_t extra); /* room for `extra` more bytes */
 void buf_append(struct buf *buf, const void *data, size_t size);
 void buf_append_text(struct buf *buf, const char *text); /* without the final zero */

@@ -22,7 +22,7 @@
 struct census;
 
 struct census_result {
-    int64_t time_ms; /* wall clock at its start */
+    int64_t time_ms;  /* wall clock at its start */
     uint64_t objects; /* sums of `values` */
     uint64_t bytes;
     struct heap_values values; /* values.types == number of names known */
@@ -52,7 +52,8 @@ void census_free(struct census *census);
  * census_result_done. STATUS_GONE when the process ended or became another meanwhile; PARTIAL when
  * some of its memory could not be read (the result is filled, coverage says how much).
  */
-enum status census_run(struct census *census, struct census_result *ret, struct why *why) MUST_CHECK;
+enum status census_run(struct census *census, struct census_result *ret,
+                       struct why *why) MUST_CHECK;
 void census_result_done(struct census_result *result);
 
 /* Number of names, and the name of index i: as Python shows it ("str", "collections.OrderedDict",

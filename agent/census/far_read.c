@@ -58,8 +58,7 @@ static const struct far_place *plan(const struct far_place *place, const struct 
             last->end = place_end > last->end ? place_end : last->end;
             continue;
         }
-        if (count == REMOTE_GATHER_MAX ||
-            bytes + RANGE_BYTES_MAX + FAR_PLACE_BYTES_MAX > FAR_BYTES)
+        if (count == REMOTE_GATHER_MAX || bytes + RANGE_BYTES_MAX + FAR_PLACE_BYTES_MAX > FAR_BYTES)
             break;
         ranges[count++] = (struct remote_range){place->at, place_end};
         bytes += place->size;

@@ -8,7 +8,7 @@
 #include "present_map.h"
 
 enum {
-    FAR_BYTES = 1 << 18,      /* read by one call, at most */
+    FAR_BYTES = 1 << 18, /* read by one call, at most */
     FAR_PLACE_BYTES_MAX = 256,
 };
 
@@ -18,7 +18,8 @@ struct far_place {
     uint32_t index; /* the caller's */
 };
 
-/* The `size` bytes of a place, valid during the call. Not called for a place that cannot be read. */
+/* The `size` bytes of a place, valid during the call. Not called for a place that cannot be read.
+ */
 typedef void far_fn(void *user, const struct far_place *place, const uint8_t *bytes);
 
 struct far_reader {

@@ -105,7 +105,8 @@ static uint64_t remote_size(const struct late_sizes *late, addr_t at)
 static uint64_t code_slot_bytes(const struct late_sizes *late, const struct cpython_layout *layout,
                                 const uint8_t *code)
 {
-    uint64_t slots = (uint64_t)half_at(code, layout->code_slots) + half_at(code, layout->code_stacksize);
+    uint64_t slots =
+        (uint64_t)half_at(code, layout->code_slots) + half_at(code, layout->code_stacksize);
     if (layout->code_cells) {
         slots += remote_size(late, word_at(code, layout->code_cells));
         slots += remote_size(late, word_at(code, layout->code_free));
@@ -194,10 +195,10 @@ void late_sizes_add(struct late_sizes *late, struct late_item item)
 
 /* Bytes that `measure` looks at. */
 static const uint8_t head_bytes[] = {
-    [LATE_DICT] = 40,       [LATE_CLASS_KEYS] = 40, [LATE_BYTES_BUF] = 24,
-    [LATE_CODE_SLOTS] = LATE_HEAD_BYTES,
-    [LATE_FRAME_CODE] = 8,  [LATE_CODE_EXTRA] = 8,  [LATE_CODE_CACHE] = 24,
-    [LATE_FORMAT] = 8,
+    [LATE_DICT] = 40,       [LATE_CLASS_KEYS] = 40,
+    [LATE_BYTES_BUF] = 24,  [LATE_CODE_SLOTS] = LATE_HEAD_BYTES,
+    [LATE_FRAME_CODE] = 8,  [LATE_CODE_EXTRA] = 8,
+    [LATE_CODE_CACHE] = 24, [LATE_FORMAT] = 8,
 };
 
 static void apply_place(void *user, const struct far_place *place, const uint8_t *bytes)

@@ -40,7 +40,8 @@ static size_t find_region(const struct remote_regions *regions, addr_t at)
     return low;
 }
 
-/* All of one region from `at` on; returns where it stopped for lack of room, or the region's end. */
+/* All of one region from `at` on; returns where it stopped for lack of room, or the region's end.
+ */
 static addr_t fill_region(struct present_map *map, size_t index, addr_t at)
 {
     struct remote_range found[BATCH];

@@ -4,8 +4,9 @@
  *
  * A freed object's count is 0, or the allocator's link (a pointer, too large for a count) where the
  * count was. There is one ghost: realloc of an object with a GC head moves it and frees the old
- * block, whose first word, the head's `next`, becomes the link, while count and type stay. An object
- * that is tracked has both links, one that is not has no `next`: a `next` without a `prev` is a ghost.
+ * block, whose first word, the head's `next`, becomes the link, while count and type stay. An
+ * object that is tracked has both links, one that is not has no `next`: a `next` without a `prev`
+ * is a ghost.
  */
 #include "sweep.h"
 
@@ -15,11 +16,11 @@
 #define COUNT_MAX UINT32_MAX /* of references */
 enum {
     FRONT_MAX = GC_HEAD_BYTES + PRE_HEADER_BYTES,
-    GC_FINALIZED = 1,  /* in `prev` of a GC head; 2 is GC_COLLECTING */
-    STRIDE_HEAP = 16,  /* malloc and pymalloc align to this */
+    GC_FINALIZED = 1,      /* in `prev` of a GC head; 2 is GC_COLLECTING */
+    STRIDE_HEAP = 16,      /* malloc and pymalloc align to this */
     LARGE_BYTES = 1 << 14, /* objects from here on must look like blocks to be jumped over .. */
     HUGE_BYTES = 1 << 20,  /* .. and from here on to be counted */
-    STRIDE_STATIC = 8, /* static objects lie inside larger structs */
+    STRIDE_STATIC = 8,     /* static objects lie inside larger structs */
     BRK_COUNT_MIN = 1 << 24,
     ASK_MAX = 1024,      /* addresses that are asked about at once .. */
     ASK_BYTES = 1 << 16, /* .. and where they are looked for */
@@ -112,7 +113,8 @@ static int measure_str(const struct cpython_layout *layout, struct object *objec
         if (word_at(bytes, layout->str_data))
             object->size += (length + 1) * width;
     }
-    addr_t data = compact ? object->at + layout->str_compact_bytes : word_at(bytes, layout->str_data);
+    addr_t data =
+        compact ? object->at + layout->str_compact_bytes : word_at(bytes, layout->str_data);
     addr_t utf8 = word_at(bytes, layout->str_utf8);
     if (!(compact && ascii) && utf8 && utf8 != data)
         object->size += word_at(bytes, layout->str_utf8_length) + 1;
@@ -172,7 +174,8 @@ static void measure_generator(struct sweep *sweep, struct object *object)
     const struct cpython_layout *layout = sweep->layout;
     object->size = object->extent = object->entry->basic_size;
     int frame = (int)object->entry->basic_size - layout->inner_frame_bytes;
-    if (layout->inner_frame_bytes && frame > 0 && frame + layout->frame_code < SWEEP_AHEAD_BYTES - 8)
+    if (layout->inner_frame_bytes && frame > 0 &&
+        frame + layout->frame_code < SWEEP_AHEAD_BYTES - 8)
         add_late(sweep, object, word_at(object->bytes, frame + layout->frame_code) & ~(addr_t)7,
                  LATE_CODE_SLOTS, 0);
 }
@@ -193,7 +196,8 @@ static void measure_rare(struct sweep *sweep, struct object *object)
         break;
     case KIND_ORDERED_DICT: /* od_fast_nodes_size, and a node of four words for each item */
         object->size += 8 * word_at(bytes, 72) + 32 * size;
-        add_late(sweep, object, word_at(bytes, DICT_KEYS), LATE_DICT, word_at(bytes, DICT_VALUES) != 0);
+        add_late(sweep, object, word_at(bytes, DICT_KEYS), LATE_DICT,
+                 word_at(bytes, DICT_VALUES) != 0);
         break;
     case KIND_ARRAY: /* allocated, ob_descr */
         object->size += late_array_bytes(sweep->late, word_at(bytes, 40), word_at(bytes, 32));
@@ -241,7 +245,8 @@ static int measure(struct sweep *sweep, struct object *object)
         object->size += 8 * word_at(bytes, 32);
         return 1;
     case KIND_DICT:
-        add_late(sweep, object, word_at(bytes, DICT_KEYS), LATE_DICT, word_at(bytes, DICT_VALUES) != 0);
+        add_late(sweep, object, word_at(bytes, DICT_KEYS), LATE_DICT,
+                 word_at(bytes, DICT_VALUES) != 0);
         return 1;
     case KIND_SET: /* mask, table; smalltable */
         if (word_at(bytes, 40) != object->at + 64)
@@ -311,19 +316,18 @@ static int is_header(const struct sweep *sweep, const uint8_t *bytes)
 }
 
 /*
- * An entry of a C table of {number, &SomeType}: its neighbour looks like an object, too. Where static
- * objects are immortal, an object with a small count is suspect.
+ * An entry of a C table of {number, &SomeType}: its neighbour looks like an object, too. Where
+ * static objects are immortal, an object with a small count is suspect.
  */
 static int is_table(const struct sweep *sweep, uint64_t count, const uint8_t *bytes)
 {
-    return sweep->is_file && sweep->layout->immortal_from &&
-           count < sweep->layout->immortal_from &&
+    return sweep->is_file && sweep->layout->immortal_from && count < sweep->layout->immortal_from &&
            (is_header(sweep, bytes - OBJECT_BYTES) || is_header(sweep, bytes + OBJECT_BYTES));
 }
 
 /*
- * A large object lies in a block of its own: its end fits what malloc says of the block (the word in
- * front of it, for glibc), or it begins where pages do. False ones do not.
+ * A large object lies in a block of its own: its end fits what malloc says of the block (the word
+ * in front of it, for glibc), or it begins where pages do. False ones do not.
  */
 static int is_large_block(addr_t at, const uint8_t *bytes, unsigned front, uint64_t extent)
 {
@@ -407,7 +411,8 @@ static void note_front(void *user, const struct far_place *place, const uint8_t 
         type_table_miss(sweep->types, place->at);
 }
 
-/* The types of chunk[from..to) that are not known, at most ASK_MAX. *ret_next: how far it looked. */
+/* The types of chunk[from..to) that are not known, at most ASK_MAX. *ret_next: how far it looked.
+ */
 static size_t find_unknown(struct sweep *sweep, size_t from, size_t to, size_t stride,
                            struct far_place *ret, size_t *ret_next)
 {
@@ -446,10 +451,10 @@ static size_t ask_pools(struct sweep *sweep, struct far_place *places, size_t co
 }
 
 /*
- * A type that is not known is asked for, and most often there is none: a large dict with int keys is
- * full of pairs (hash, pointer) that look like (count, type). So the process is asked at once about
- * all that follow: first where the pools of small objects are, then about what lies elsewhere.
- * Returns how far it looked.
+ * A type that is not known is asked for, and most often there is none: a large dict with int keys
+ * is full of pairs (hash, pointer) that look like (count, type). So the process is asked at once
+ * about all that follow: first where the pools of small objects are, then about what lies
+ * elsewhere. Returns how far it looked.
  */
 static size_t ask_ahead(struct sweep *sweep, size_t from, size_t to, size_t stride)
 {
@@ -559,8 +564,8 @@ static void note_lost(struct sweep *sweep, addr_t start, addr_t end)
     }
 }
 
-/* Scan the chunk; headers near its end wait for the next one unless it is the last. Returns how many
- * bytes at its end are not yet done with. */
+/* Scan the chunk; headers near its end wait for the next one unless it is the last. Returns how
+ * many bytes at its end are not yet done with. */
 static size_t scan_chunk(struct sweep *sweep, int is_last)
 {
     size_t to = sweep->chunk_size - SWEEP_AHEAD_BYTES, kept = SWEEP_AHEAD_BYTES;
@@ -634,8 +639,8 @@ void sweep_run(struct sweep *sweep)
 void sweep_init(struct sweep *sweep, struct type_table *types, const struct present_map *present,
                 struct late_sizes *late)
 {
-    *sweep = (struct sweep){
-        .types = types, .present = present, .late = late, .layout = types->layout};
+    *sweep =
+        (struct sweep){.types = types, .present = present, .late = late, .layout = types->layout};
     size_t size = SWEEP_LEAD_BYTES + SWEEP_AHEAD_BYTES + SWEEP_CHUNK_BYTES + SWEEP_AHEAD_BYTES;
     sweep->lead = malloc(size);
     sweep->asked = calloc(1, sizeof(*sweep->asked));

@@ -1,11 +1,11 @@
 /*
  * The census itself: one linear pass over what is present of a process's private memory.
  *
- * Every live CPython object begins with a positive count of references and a pointer to its type, so
- * an address is taken for an object when the first word is such a count and the second the address
- * of a known type. Where a pool of CPython's allocator is recognised, only the begins of its blocks
- * are looked at. Elsewhere the pass jumps behind each object, so that what lies inside it (the items
- * of a tuple of classes, say) is not taken for objects.
+ * Every live CPython object begins with a positive count of references and a pointer to its type,
+ * so an address is taken for an object when the first word is such a count and the second the
+ * address of a known type. Where a pool of CPython's allocator is recognised, only the begins of
+ * its blocks are looked at. Elsewhere the pass jumps behind each object, so that what lies inside
+ * it (the items of a tuple of classes, say) is not taken for objects.
  */
 #ifndef AGENT_CENSUS_SWEEP_H
 #define AGENT_CENSUS_SWEEP_H
@@ -19,7 +19,7 @@ enum {
     SWEEP_CHUNK_BYTES = 1 << 20, /* read at once: a pymalloc arena, and it stays in the L2 cache */
     SWEEP_LEAD_BYTES = 64,       /* in front of the chunk: GC heads and pre-headers */
     SWEEP_POOLS = 2048,
-    SWEEP_AHEAD_BYTES = 192,     /* behind a header, that measuring an object may look at */
+    SWEEP_AHEAD_BYTES = 192, /* behind a header, that measuring an object may look at */
 };
 
 /* A place the size of a pool of CPython's allocator; `is_pool` says whether it is one. */
@@ -36,17 +36,17 @@ struct sweep {
     addr_t brk_start, brk_end; /* of the [heap]: an allocator's link into it looks like a count */
     uint64_t limit_bytes;      /* no object is larger than all of the process's memory */
 
-    int is_static, is_file;                   /* the range at hand is a module's data or .bss; data */
-    addr_t behind;                            /* nothing below is looked at any more */
-    uint64_t read_bytes, lost_bytes;          /* of the plan: lost could not be read */
-    uint64_t values_bytes;                    /* of attribute values outside dicts */
-    uint64_t ghosts;                          /* left behind by realloc, not counted */
-    uint64_t pool_bytes, pool_free_bytes;     /* of CPython's own allocator */
-    addr_t chunk_at;                          /* address of `chunk[0]` */
-    size_t chunk_size;                        /* bytes of it that are valid */
-    struct far_reader *asked;                 /* for types that are not known yet */
-    struct known_pool pools[SWEEP_POOLS];     /* by address: where no type can be */
-    uint8_t *lead;                            /* SWEEP_LEAD_BYTES, followed by the chunk */
+    int is_static, is_file;               /* the range at hand is a module's data or .bss; data */
+    addr_t behind;                        /* nothing below is looked at any more */
+    uint64_t read_bytes, lost_bytes;      /* of the plan: lost could not be read */
+    uint64_t values_bytes;                /* of attribute values outside dicts */
+    uint64_t ghosts;                      /* left behind by realloc, not counted */
+    uint64_t pool_bytes, pool_free_bytes; /* of CPython's own allocator */
+    addr_t chunk_at;                      /* address of `chunk[0]` */
+    size_t chunk_size;                    /* bytes of it that are valid */
+    struct far_reader *asked;             /* for types that are not known yet */
+    struct known_pool pools[SWEEP_POOLS]; /* by address: where no type can be */
+    uint8_t *lead;                        /* SWEEP_LEAD_BYTES, followed by the chunk */
     uint8_t *chunk;
 };
 

@@ -176,8 +176,7 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
     if (!type_reader_facts(&table->reader, at, &facts) ||
         !is_metatype(table, at, facts.metatype, depth))
         return NULL;
-    const struct type_entry *base =
-        facts.base ? find_or_recognise(table, facts.base, depth) : NULL;
+    const struct type_entry *base = facts.base ? find_or_recognise(table, facts.base, depth) : NULL;
     enum object_kind base_kind = base ? base->kind : KIND_PLAIN;
     if (!type_reader_name(&table->reader, &facts, name))
         return NULL;

@@ -4,8 +4,8 @@
  * an address that turned out to be no type is remembered for the rest of the census.
  *
  * Rows are names: they stay as long as the table, so that their indices can go on the wire. Two
- * classes of one full name share a row. Rows and entries are bounded; what does not fit is counted in
- * TYPE_ROW_OTHER.
+ * classes of one full name share a row. Rows and entries are bounded; what does not fit is counted
+ * in TYPE_ROW_OTHER.
  */
 #ifndef AGENT_CENSUS_TYPE_TABLE_H
 #define AGENT_CENSUS_TYPE_TABLE_H
@@ -31,10 +31,10 @@ struct type_entry {
     uint32_t basic_size, item_size;
     uint32_t values_bytes; /* of one instance's values that lie elsewhere; 0: not yet known */
     uint32_t row;
-    uint8_t kind;       /* enum object_kind */
-    uint8_t has_gc;     /* a GC head lies in front of its objects */
-    uint8_t front_size; /* GC head and pre-header, as sys.getsizeof counts them */
-    uint8_t has_values; /* its objects may hold attribute values outside a dict */
+    uint8_t kind;         /* enum object_kind */
+    uint8_t has_gc;       /* a GC head lies in front of its objects */
+    uint8_t front_size;   /* GC head and pre-header, as sys.getsizeof counts them */
+    uint8_t has_values;   /* its objects may hold attribute values outside a dict */
     uint32_t least_bytes; /* that one of its objects occupies */
     addr_t cached_keys;
 };

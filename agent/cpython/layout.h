@@ -32,7 +32,7 @@ enum {
     DICT_VALUES = 40,
     DICT_BYTES = 48,
 
-    GC_HEAD_BYTES = 16,   /* in front of an object whose type has TYPE_HAS_GC */
+    GC_HEAD_BYTES = 16,    /* in front of an object whose type has TYPE_HAS_GC */
     PRE_HEADER_BYTES = 16, /* in front of the GC head, for layout.pre_header_flags */
 };
 
@@ -47,8 +47,8 @@ enum {
 #define TYPE_STR ((uint64_t)1 << 28)
 #define TYPE_DICT_TYPE ((uint64_t)1 << 29)
 #define TYPE_TYPE ((uint64_t)1 << 31)
-#define TYPE_MANAGED_DICT ((uint64_t)1 << 4)   /* 3.11 and later */
-#define TYPE_INLINE_VALUES ((uint64_t)1 << 2)  /* 3.13 and later */
+#define TYPE_MANAGED_DICT ((uint64_t)1 << 4)  /* 3.11 and later */
+#define TYPE_INLINE_VALUES ((uint64_t)1 << 2) /* 3.13 and later */
 
 /* Where an instance keeps its attributes while it has no __dict__ object. */
 enum values_place {
@@ -60,7 +60,7 @@ enum values_place {
 
 /* How sys.getsizeof measures a frame. */
 enum frame_rule {
-    FRAME_OWN_SLOTS, /* locals, cells, free variables and stack behind it (3.8 to 3.10) */
+    FRAME_OWN_SLOTS,   /* locals, cells, free variables and stack behind it (3.8 to 3.10) */
     FRAME_INTERPRETER, /* an interpreter frame of its code's size (3.11 and later) */
 };
 
@@ -83,9 +83,9 @@ struct cpython_layout {
     uint16_t str_utf8_length, str_utf8, str_data;
     uint16_t str_wstr, str_wstr_length; /* 0: gone since 3.12 */
 
-    uint16_t int_tagged;      /* 1: lv_tag (3.12), 0: a signed ob_size */
-    uint16_t int_digits_min;  /* that are counted for 0 */
-    uint16_t tuple_bytes;     /* of an empty one */
+    uint16_t int_tagged;     /* 1: lv_tag (3.12), 0: a signed ob_size */
+    uint16_t int_digits_min; /* that are counted for 0 */
+    uint16_t tuple_bytes;    /* of an empty one */
     uint16_t bytearray_bytes;
     uint16_t pool_bytes; /* of the allocator, pymalloc.h */
 
@@ -95,11 +95,12 @@ struct cpython_layout {
     uint16_t code_bytes, code_extra, code_slots, code_stacksize;
     uint16_t code_cells, code_free; /* tuples of names; 0: code_slots counts all (3.11) */
     enum frame_rule frame_rule;
-    uint16_t frame_bytes; /* tp_basicsize */
-    uint16_t frame_code;  /* of the frame, or of the interpreter frame */
-    uint16_t frame_inner; /* of a frame: its pointer to the interpreter frame */
-    uint16_t generator_bytes;   /* tp_basicsize */
-    uint16_t inner_frame_bytes; /* an interpreter frame without slots; at a generator's end. 0: none */
+    uint16_t frame_bytes;     /* tp_basicsize */
+    uint16_t frame_code;      /* of the frame, or of the interpreter frame */
+    uint16_t frame_inner;     /* of a frame: its pointer to the interpreter frame */
+    uint16_t generator_bytes; /* tp_basicsize */
+    uint16_t
+        inner_frame_bytes; /* an interpreter frame without slots; at a generator's end. 0: none */
 };
 
 /* The row of a version, or NULL. */

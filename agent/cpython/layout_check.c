@@ -2,7 +2,8 @@
 
 #include "attributes.h"
 
-/* The front of _Py_DebugOffsets: a cookie, PY_VERSION_HEX, and whether the build is free-threaded. */
+/* The front of _Py_DebugOffsets: a cookie, PY_VERSION_HEX, and whether the build is free-threaded.
+ */
 static const char cookie[8] = {'x', 'd', 'e', 'b', 'u', 'g', 'p', 'y'};
 enum { COOKIE_VERSION = 8, COOKIE_FREE_THREADED = 16, COOKIE_BYTES = 24 };
 
@@ -91,10 +92,11 @@ static enum status check_debug_offsets(struct remote *remote, const struct pytho
     memcpy(&version, front + COOKIE_VERSION, sizeof(version));
     memcpy(&free_threaded, front + COOKIE_FREE_THREADED, sizeof(free_threaded));
     if (version != process->version_hex || free_threaded != 0)
-        return why_fail(why, STATUS_UNSUPPORTED,
-                        "process %d: CPython %s, but its debug offsets are those of version %#llx%s",
-                        (int)process->pid, process->version, (unsigned long long)version,
-                        free_threaded ? ", free-threaded" : "");
+        return why_fail(
+            why, STATUS_UNSUPPORTED,
+            "process %d: CPython %s, but its debug offsets are those of version %#llx%s",
+            (int)process->pid, process->version, (unsigned long long)version,
+            free_threaded ? ", free-threaded" : "");
     return STATUS_OK;
 }
 
@@ -131,12 +133,13 @@ enum status layout_check(struct remote *remote, const struct python_process *pro
     if (!check_type_type(remote, process, layout) || !check_singletons(remote, process, layout) ||
         !check_builtins(remote, process, layout)) {
         if (remote_state(remote) != STATUS_OK)
-            return why_fail(why, remote_state(remote), "process %d: its memory cannot be read any more",
-                            (int)process->pid);
-        return why_fail(why, STATUS_UNSUPPORTED,
-                        "process %d says it is CPython %s but is laid out differently; a build with "
-                        "changed object layouts is not supported",
-                        (int)process->pid, process->version);
+            return why_fail(why, remote_state(remote),
+                            "process %d: its memory cannot be read any more", (int)process->pid);
+        return why_fail(
+            why, STATUS_UNSUPPORTED,
+            "process %d says it is CPython %s but is laid out differently; a build with "
+            "changed object layouts is not supported",
+            (int)process->pid, process->version);
     }
     *ret = layout;
     return STATUS_OK;

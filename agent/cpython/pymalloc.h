@@ -1,7 +1,7 @@
 /*
- * The pools of CPython's own allocator: 4 KiB (16 KiB from 3.10 on), aligned to their size, cut into
- * blocks of one size up to 512 bytes. Where a pool is, no larger object lies, and its head tells how
- * much of it is free.
+ * The pools of CPython's own allocator: 4 KiB (16 KiB from 3.10 on), aligned to their size, cut
+ * into blocks of one size up to 512 bytes. Where a pool is, no larger object lies, and its head
+ * tells how much of it is free.
  */
 #ifndef AGENT_CPYTHON_PYMALLOC_H
 #define AGENT_CPYTHON_PYMALLOC_H

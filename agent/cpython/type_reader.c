@@ -186,7 +186,8 @@ static int find_entries(struct type_reader *reader, addr_t at, struct keys *ret)
     return 1;
 }
 
-/* Is this key "__module__"? Learns the address of the interned string, which nearly all dicts share. */
+/* Is this key "__module__"? Learns the address of the interned string, which nearly all dicts
+ * share. */
 static int is_module_key(struct type_reader *reader, addr_t key)
 {
     char text[16];

@@ -63,8 +63,8 @@ enum status elf_open(struct remote *remote, addr_t base, struct elf_module *ret)
         header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_phentsize != sizeof(segments[0]) ||
         header.e_phnum > SEGMENTS_MAX)
         return STATUS_UNSUPPORTED;
-    status = remote_read(remote, base + header.e_phoff, segments,
-                         header.e_phnum * sizeof(segments[0]));
+    status =
+        remote_read(remote, base + header.e_phoff, segments, header.e_phnum * sizeof(segments[0]));
     if (status != STATUS_OK)
         return status;
 
@@ -76,7 +76,8 @@ enum status elf_open(struct remote *remote, addr_t base, struct elf_module *ret)
         if (segments[i].p_type == PT_DYNAMIC)
             dynamic = &segments[i];
     }
-    if (!dynamic || !read_dynamic(remote, module.bias + dynamic->p_vaddr, dynamic->p_memsz, &module))
+    if (!dynamic ||
+        !read_dynamic(remote, module.bias + dynamic->p_vaddr, dynamic->p_memsz, &module))
         return STATUS_UNSUPPORTED;
     *ret = module;
     return STATUS_OK;
@@ -111,14 +112,15 @@ static addr_t find_gnu(const struct elf_module *module, struct remote *remote, c
         return 0;
     addr_t buckets = module->gnu_hash + sizeof(head) + (addr_t)head[2] * sizeof(uint64_t);
     addr_t chains = buckets + (addr_t)head[0] * sizeof(uint32_t);
-    if (!read_at(remote, buckets + (addr_t)(hash % head[0]) * sizeof(index), &index, sizeof(index)) ||
+    if (!read_at(remote, buckets + (addr_t)(hash % head[0]) * sizeof(index), &index,
+                 sizeof(index)) ||
         index < head[1])
         return 0;
     for (int i = 0; i < CHAIN_MAX; i++, index++) {
-        if (!read_at(remote, chains + (addr_t)(index - head[1]) * sizeof(word), &word, sizeof(word)))
+        if (!read_at(remote, chains + (addr_t)(index - head[1]) * sizeof(word), &word,
+                     sizeof(word)))
             return 0;
-        addr_t found =
-            (word | 1) == (hash | 1) ? check_symbol(module, remote, index, name) : 0;
+        addr_t found = (word | 1) == (hash | 1) ? check_symbol(module, remote, index, name) : 0;
         if (found || (word & 1))
             return found;
     }

@@ -92,14 +92,16 @@ static void read_exe(struct search *search)
 static void add_writable(struct module *module, const struct maps_entry *entry)
 {
     if (entry->writable && !entry->shared && module->writable_count < WRITABLE_MAX)
-        module->writable[module->writable_count++] = (struct remote_range){entry->start, entry->end};
+        module->writable[module->writable_count++] =
+            (struct remote_range){entry->start, entry->end};
 }
 
 static struct module *add_module(struct search *search, const struct maps_entry *entry)
 {
     const char *name = base_name(entry->name);
     int is_exe = search->exe[0] && strcmp(entry->name, search->exe) == 0;
-    int is_extension = strstr(name, ".cpython-") != NULL; /* _struct.cpython-311-x86_64-linux-gnu.so */
+    int is_extension =
+        strstr(name, ".cpython-") != NULL; /* _struct.cpython-311-x86_64-linux-gnu.so */
     if (!is_exe && (is_extension || !strstr(name, "python")))
         return NULL;
     for (size_t i = 0; i < search->count; i++) {

@@ -30,22 +30,22 @@ enum python_builtin {
 
 struct python_process {
     pid_t pid;
-    uint64_t start_ticks;  /* /proc/PID/stat field 22: with pid and boot, the identity */
-    uint32_t version_hex;  /* PY_VERSION_HEX: 0x030b07f0 */
-    char version[32];      /* "3.11.7", "3.14.0rc2", "3.13.0+" */
-    addr_t type_type;      /* &PyType_Type */
-    addr_t runtime;        /* &_PyRuntime, 0 if not found */
-    addr_t none;           /* &_Py_NoneStruct, 0 if not found */
-    addr_t true_object;    /* &_Py_TrueStruct, 0 if not found */
+    uint64_t start_ticks;             /* /proc/PID/stat field 22: with pid and boot, the identity */
+    uint32_t version_hex;             /* PY_VERSION_HEX: 0x030b07f0 */
+    char version[32];                 /* "3.11.7", "3.14.0rc2", "3.13.0+" */
+    addr_t type_type;                 /* &PyType_Type */
+    addr_t runtime;                   /* &_PyRuntime, 0 if not found */
+    addr_t none;                      /* &_Py_NoneStruct, 0 if not found */
+    addr_t true_object;               /* &_Py_TrueStruct, 0 if not found */
     addr_t builtins[PYTHON_BUILTINS]; /* &PyLong_Type .., 0 if not found */
-    int debug_build;       /* Py_DEBUG / Py_REF_DEBUG: refused by the census */
-    int free_threaded;     /* Py_GIL_DISABLED: refused by the census */
+    int debug_build;                  /* Py_DEBUG / Py_REF_DEBUG: refused by the census */
+    int free_threaded;                /* Py_GIL_DISABLED: refused by the census */
 };
 
 /*
- * STATUS_NOT_FOUND: no such process. UNSUPPORTED: not a CPython (`why` says what it is), or one whose
- * landmarks cannot be found. UNAVAILABLE: one that has not yet started its interpreter; try again.
- * DENIED: may not look; `why` names the remedy. GONE: ended meanwhile.
+ * STATUS_NOT_FOUND: no such process. UNSUPPORTED: not a CPython (`why` says what it is), or one
+ * whose landmarks cannot be found. UNAVAILABLE: one that has not yet started its interpreter; try
+ * again. DENIED: may not look; `why` names the remedy. GONE: ended meanwhile.
  */
 enum status python_process_find(pid_t pid, struct python_process *ret, struct why *why) MUST_CHECK;
 

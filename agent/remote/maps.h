@@ -37,7 +37,8 @@ struct maps {
 enum status maps_open(pid_t pid, struct maps *ret, struct why *why) MUST_CHECK;
 void maps_close(struct maps *maps);
 
-/* 1 and `ret` filled, or 0 at the end (of the process, too). A line that is no mapping is skipped. */
+/* 1 and `ret` filled, or 0 at the end (of the process, too). A line that is no mapping is skipped.
+ */
 int maps_next(struct maps *maps, struct maps_entry *ret) MUST_CHECK;
 
 /* One line without its newline; the name is left to the caller (*ret_name: its offset in the line).

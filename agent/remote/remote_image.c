@@ -30,7 +30,8 @@ static size_t copy(const struct image *image, addr_t start, addr_t end, uint8_t 
         if (range.start > at)
             break;
         size_t size = (size_t)((range.end < end ? range.end : end) - at);
-        memcpy(to + (at - start), image->image.bytes + image->offsets[i] + (at - range.start), size);
+        memcpy(to + (at - start), image->image.bytes + image->offsets[i] + (at - range.start),
+               size);
         at += size;
     }
     return (size_t)(at - start);

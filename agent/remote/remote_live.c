@@ -35,7 +35,8 @@ static size_t live_gather(struct remote *remote, const struct remote_range *rang
     struct iovec theirs[REMOTE_GATHER_MAX];
     size_t size = 0;
     for (size_t i = 0; i < count; i++) {
-        theirs[i].iov_base = (void *)(uintptr_t)ranges[i].start; // NOLINT(performance-no-int-to-ptr)
+        theirs[i].iov_base =
+            (void *)(uintptr_t)ranges[i].start; // NOLINT(performance-no-int-to-ptr)
         theirs[i].iov_len = (size_t)(ranges[i].end - ranges[i].start);
         size += theirs[i].iov_len;
     }
@@ -54,7 +55,8 @@ static size_t live_gather(struct remote *remote, const struct remote_range *rang
 static int looks_like_stack(const struct maps_entry *entry, const struct maps_entry *below)
 {
     return entry->inode == 0 && entry->name[0] == '\0' && below->end == entry->start &&
-           !below->readable && !below->writable && below->end - below->start < STACK_GUARD_BYTES_MAX;
+           !below->readable && !below->writable &&
+           below->end - below->start < STACK_GUARD_BYTES_MAX;
 }
 
 /* Worth reading? */
