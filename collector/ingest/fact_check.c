@@ -22,10 +22,10 @@ enum status fact_check_time(int64_t time_ms, const struct session_limits *limits
 {
     if (time_ms > now_ms + limits->clock_ahead_ms)
         return why_fail(why, STATUS_INVALID, "its time is %lld s in the future: set the clock",
-                        (long long)((time_ms - now_ms) / 1000));
+                        (long long)(time_ms / 1000 - now_ms / 1000));
     if (time_ms < now_ms - limits->clock_behind_ms)
         return why_fail(why, STATUS_INVALID, "its time is %lld s in the past",
-                        (long long)((now_ms - time_ms) / 1000));
+                        (long long)(now_ms / 1000 - time_ms / 1000));
     return STATUS_OK;
 }
 

@@ -134,6 +134,9 @@ def sessions():
     yield b"\0" + bodies(HELLO, STARTED, message(_4=message(_1=1, _3=["a", "a"])))
     yield b"\0" + bodies(HELLO, STARTED, message(_4=message(_1=1, _3=["x" * 513])))
     yield b"\0" + bodies(HELLO, HELLO)
+    for time in (-(1 << 63), (1 << 63) - 1):
+        yield b"\0" + bodies(HELLO, STARTED, TYPES, message(_1=sequence + 1, _5=message(
+            _1=1, _2=time, _4=BODY)), message(_1=sequence + 2, _6=message(_1=1, _2=time)))
     yield b"\0" + bodies(STARTED)
     yield b"\0" + bodies(message(_2=message(_1=2, _2=AGENT_ID)))
     huge = message(_1=sequence + 1, _5=message(_1=1, _2=ms, _4=keyframe(*[(1 << 48, 1 << 56)] * 2)))
