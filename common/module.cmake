@@ -28,7 +28,7 @@ target_compile_definitions(house INTERFACE _GNU_SOURCE)
 target_compile_options(house INTERFACE
     -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
     -Wformat=2 -Wpointer-arith -Wundef -fno-common
-    -Wno-format-truncation # a text for people that is too long is meant to be cut
+    $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # a text for people that is too long is meant to be cut
     "SHELL:-iquote ${CMAKE_BINARY_DIR}/generated"
     "SHELL:-include ${CMAKE_SOURCE_DIR}/common/banned.h")
 
