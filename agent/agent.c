@@ -7,6 +7,7 @@
 #include "attributes.h"
 #include "budget.h"
 #include "clock.h"
+#include "facts.h"
 #include "log.h"
 #include "uplink.h"
 
@@ -422,8 +423,24 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
     return STATUS_OK;
 }
 
+/* What on this machine will keep us from seeing or reading processes, said once. */
+static void log_obstacles(void)
+{
+    struct doctor_facts facts;
+    struct doctor_finding findings[DOCTOR_FINDINGS_MAX];
+    if (doctor_gather(0, &facts, NULL) != STATUS_OK)
+        return;
+    size_t count = doctor_diagnose(&facts, findings);
+    for (size_t i = 0; i < count; i++) {
+        if (findings[i].verdict == DOCTOR_BAD)
+            log_event(LOG_WARN, "machine.obstacle", "check=%s reason=\"%s; %s\"", findings[i].check,
+                      findings[i].text, findings[i].general);
+    }
+}
+
 void agent_start(struct agent *agent)
 {
+    log_obstacles();
     log_event(LOG_INFO, "agent.started", "interval_ms=%lld", (long long)agent->interval_ms);
     uplink_start(agent->uplink);
     run_next(agent);

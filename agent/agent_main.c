@@ -3,6 +3,7 @@
 
 #include "attributes.h"
 #include "census_command.h"
+#include "doctor_command.h"
 #include "run_command.h"
 #include "version.h"
 #include "watch_command.h"
@@ -18,6 +19,7 @@ static const struct command {
     {"track", track_command, "count again and again, and show what grew"},
     {"watch", watch_command, "find the processes of this machine and stream to a collector"},
     {"run", run_command, "start a command and watch what it starts"},
+    {"doctor", doctor_command, "what is in the way of counting a process, and the fix"},
 };
 
 static void print_help(void)

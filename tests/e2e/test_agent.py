@@ -1,9 +1,12 @@
 """The agent from outside: `run` as an init process, `watch` against real processes and collectors."""
+import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 
@@ -15,6 +18,16 @@ from agent_client import ask, history, query
 from collector_process import Collector
 
 PYTHON = "/usr/bin/python3"
+
+
+@pytest.fixture
+def readable_agent():
+    """A copy where any user may run it; the source may lie in a private folder."""
+    with tempfile.TemporaryDirectory(prefix="heapfleet-test-") as folder:
+        os.chmod(folder, 0o755)
+        yield shutil.copy(PROGRAM, folder)
+
+
 RUN = ("run", "--collector", NOBODY, "--flush", "0")
 
 # ---- the command line --------------------------------------------------------------------------
@@ -266,6 +279,40 @@ def test_without_proc_the_command_runs_unwatched():
     assert "agent.failed" in done.stderr
 
 
+# ---- doctor ------------------------------------------------------------------------------------
+
+def test_doctor_of_a_healthy_process():
+    with subprocess.Popen([PYTHON, "-c", SLEEPER], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        code, out, err = run_agent("doctor", child.pid)
+        child.stdin.close()
+    assert code == 0 and err == ""
+    assert "counted" in out and "BAD" not in out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not covered: another user's process needs root")
+def test_doctor_names_the_wrong_user_and_the_fix(readable_agent):
+    done = subprocess.run([readable_agent, "doctor", "-o", "json", str(os.getpid())], user=65534,
+                          group=65534, extra_groups=[], capture_output=True, text=True)
+    assert done.returncode == 4
+    bad, = [row for row in json.loads(done.stdout) if row["verdict"] == "bad"]
+    assert bad["check"] == "user" and "65534" in bad["finding"]
+    assert "SYS_PTRACE" in bad["docker"] and "runAsUser" in bad["kubernetes"]
+    assert "User=" in bad["systemd"]
+
+
+def test_doctor_of_nothing_and_of_no_python():
+    code, out, _ = run_agent("doctor", 4194304)
+    assert code == 3 and "BAD   process" in out
+    with subprocess.Popen(["sleep", "1000"]) as sleeper:
+        code, out, _ = run_agent("doctor", sleeper.pid)
+        sleeper.kill()
+    assert code == 5 and "BAD   python" in out
+    assert run_agent("doctor", "x")[0] == 2
+    assert run_agent("doctor")[0] == 0
+
+
 # ---- watch -------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
@@ -397,11 +444,11 @@ def test_an_end_without_a_collector_is_bounded():
         assert agent.matching("agent.stopped")
 
 
-def test_a_process_that_may_not_be_read_is_said_once(collector):
+def test_a_process_that_may_not_be_read_is_said_once(collector, readable_agent):
     if os.geteuid() != 0:
         pytest.skip("not covered: another user's process needs root to make")
     with Service("root-owned") as service:
-        command = [PROGRAM, "watch", "--collector", collector.address, "--interval", "200ms"]
+        command = [readable_agent, "watch", "--collector", collector.address, "--interval", "200ms"]
         child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, user=65534,
                                  env=agent_process.clean_environment())
         lines = []
