@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "json.h"
+#include "utf8.h"
 
 /* A line to print: a type, by what it is sorted, and its values. */
 struct line {
@@ -170,14 +171,17 @@ static void print_growth_csv(const struct census *census, const struct census_re
     clock_format_utc(now->time_ms, time);
     if (header)
         printf("time,type,count,bytes,count_change,bytes_change\n");
+    struct buf name = BUF_INIT;
     for (size_t i = 0; i < count; i++) {
-        printf("%s,\"", time);
+        buf_clear(&name);
         for (const char *at = census_type_name(census, lines[i].type); *at; at++)
-            printf("%s%c", *at == '"' ? "\"" : "", *at);
-        printf("\",%llu,%llu,%lld,%lld\n", (unsigned long long)lines[i].now.count,
-               (unsigned long long)lines[i].now.bytes, (long long)lines[i].count_change,
-               (long long)lines[i].bytes_change);
+            buf_printf(&name, "%s%c", *at == '"' ? "\"" : "", *at);
+        utf8_scrub((char *)name.data, name.size); /* the process chose it */
+        printf("%s,\"%s\",%llu,%llu,%lld,%lld\n", time, buf_text(&name),
+               (unsigned long long)lines[i].now.count, (unsigned long long)lines[i].now.bytes,
+               (long long)lines[i].count_change, (long long)lines[i].bytes_change);
     }
+    buf_done(&name);
 }
 
 static void print_growth_table(const struct python_process *process, const struct census *census,

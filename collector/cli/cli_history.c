@@ -105,22 +105,37 @@ static void print_summary(const struct plot *plot, const Heapfleet__V1__HistoryP
     buf_done(&line);
 }
 
+/* The points as a plot wants them: what is not in order was not made by a collector of ours. */
+static size_t take_points(const struct cli *cli, const Heapfleet__V1__GetHistoryResponse *answer,
+                          struct plot_point *ret)
+{
+    int64_t behind = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < answer->n_points; i++) {
+        const Heapfleet__V1__HistoryPoint *point = answer->points[i];
+        if (point->time_ms < behind || point->time_ms > PLOT_TIME_MS_MAX)
+            continue;
+        behind = point->time_ms;
+        ret[count++] = (struct plot_point){point->time_ms, value_of(cli, point)};
+    }
+    return count;
+}
+
 static void print_plot(struct cli *cli, const Heapfleet__V1__GetHistoryResponse *answer)
 {
-    if (answer->n_points == 0) {
+    struct plot_point *points = arena_must(&cli->arena, answer->n_points * sizeof(*points));
+    size_t count = take_points(cli, answer, points);
+    if (count == 0) {
         cli_line("%s", empty);
         return;
     }
-    struct plot_point *points = arena_must(&cli->arena, answer->n_points * sizeof(*points));
-    for (size_t i = 0; i < answer->n_points; i++)
-        points[i] =
-            (struct plot_point){answer->points[i]->time_ms, value_of(cli, answer->points[i])};
     int by_count = strcmp(cli->by, "count") == 0;
+    int is_a_span = answer->step_ms > 0 && answer->step_ms < PLOT_TIME_MS_MAX;
     struct plot_mark *marks = NULL;
     struct plot plot = {
         .points = points,
-        .count = answer->n_points,
-        .gap_ms = 2 * answer->step_ms,
+        .count = count,
+        .gap_ms = is_a_span ? 2 * answer->step_ms : 0,
         .unit = by_count ? REPORT_PLAIN : REPORT_BYTES,
         .columns = terminal_columns(STDOUT_FILENO, COLUMNS_DEFAULT),
         .colours = terminal_has_colours(STDOUT_FILENO),

@@ -220,6 +220,7 @@ static void append_marks(const struct canvas *canvas, struct buf *ret)
         buf_append_byte(&text, ' ');
     }
     trim_blanks(&text);
+    utf8_scrub((char *)text.data, text.size); /* labels are versions: anybody's text */
     if (text.size > 0) {
         append_label(canvas, "", " ", ret);
         buf_printf(ret, "%s\n", buf_text(&text));

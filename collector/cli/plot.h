@@ -19,6 +19,9 @@
 #include "buf.h"
 #include "report.h"
 
+/* Far beyond any clock, and so that no difference of two times overflows. */
+#define PLOT_TIME_MS_MAX ((int64_t)1 << 53)
+
 struct plot_point {
     int64_t time_ms;
     double value;
@@ -26,11 +29,11 @@ struct plot_point {
 
 struct plot_mark {
     int64_t time_ms;
-    const char *label;
+    const char *label; /* any text; control characters are shown as '?' */
 };
 
 struct plot {
-    const struct plot_point *points; /* times ascending; at least one */
+    const struct plot_point *points; /* at least one; times ascending, within PLOT_TIME_MS_MAX */
     size_t count;
     int64_t gap_ms; /* points further apart are not joined */
     enum report_unit unit;

@@ -167,6 +167,14 @@ def texts():
         yield b"x\n" + struct.pack("<q", number)
 
 
+def plots():
+    rising = b"".join(struct.pack("<Q", i * 60000 << 40 | i << 6) for i in range(40))
+    yield b"\x50\x01v2\n" + rising
+    yield b"\x78\xff" + "größe \u009b".encode() + b"\x1b[2J\n" + rising[::-1]
+    yield b"\0\0\n" + struct.pack("<Q", 63)
+    yield b"\x20\x07" + b"x" * 200 + b"\n" + struct.pack("<QQ", 2 ** 63, 2 ** 64 - 1)
+
+
 STAT = (b"4711 (python3 (a) b) S 1 4711 4711 0 -1 4194304 9000 0 0 0 123 45 0 0 20 0 3 0 98765 "
         b"200000000 5000 18446744073709551615 94000000000000 94000000100000 140720000000000 0 0\n")
 STATUS = (b"Name:\tpython3\nUid:\t1000\t1001\t1000\t1000\nNSpid:\t4711\t12\t1\nVmSwap:\t      16 kB\n"
@@ -285,7 +293,7 @@ def censuses():
 
 
 MAKERS = {
-    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "text": texts,
+    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "text": texts, "plot": plots,
     "proc": procs, "container": containers, "resource_list": resources, "identity": identities,
     "elf": elfs, "version": versions, "census": censuses,
 }

@@ -37,6 +37,19 @@ static void a_line_that_rises(void **state)
     buf_done(&text);
 }
 
+static void a_version_does_not_drive_the_terminal(void **state)
+{
+    (void)state;
+    const struct plot_point points[] = {{start_ms, 1}, {start_ms + 60000, 2}};
+    const struct plot_mark marks[] = {{start_ms + 20000, "v\033[2J\302\233m"}};
+    struct plot plot = {points, 2, 60000, REPORT_PLAIN, marks, 1, 60, 0};
+    struct buf text = BUF_INIT;
+    plot_draw(&plot, &text);
+    assert_non_null(strstr(buf_text(&text), "▲v?[2J??m\n"));
+    assert_null(strchr(buf_text(&text), '\033'));
+    buf_done(&text);
+}
+
 /* What must hold for any points and any width. */
 static void check_shape(const struct plot *plot)
 {
@@ -127,6 +140,7 @@ int main(void)
     tzset();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_that_rises),
+        cmocka_unit_test(a_version_does_not_drive_the_terminal),
         cmocka_unit_test(any_shape),
         cmocka_unit_test(a_gap_is_not_bridged),
         cmocka_unit_test(noise_is_not_a_trend),
