@@ -46,6 +46,23 @@ static const char *dsn_of_environment(void)
     return NULL;
 }
 
+/* Our own server is reached as we say: a PGSERVICE or PGHOSTADDR that is meant for another one must
+ * not lead elsewhere. */
+static void forget_libpq_environment(void)
+{
+    for (char **entry = environ; *entry != NULL;) {
+        char name[64];
+        size_t size = strcspn(*entry, "=");
+        if (strncmp(*entry, "PG", 2) != 0 || size >= sizeof(name)) {
+            entry++;
+            continue;
+        }
+        memcpy(name, *entry, size);
+        name[size] = '\0';
+        (void)unsetenv(name); /* moves the following entries to here */
+    }
+}
+
 static enum status default_data_dir(char *ret, size_t size, struct why *why)
 {
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
@@ -156,6 +173,8 @@ static int run(struct serve_options *options)
     if (status != STATUS_OK)
         return fail(status, &why);
     raise_descriptor_limit();
+    if (options->dsn == NULL)
+        forget_libpq_environment();
     const struct collector_config config = {
         .listen = options->listen,
         .dsn = options->dsn,

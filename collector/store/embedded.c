@@ -50,6 +50,7 @@ static int64_t mono_ms(void)
 static enum status start_server(struct embedded *embedded, struct why *why)
 {
     const struct embedded_files *files = &embedded->files;
+    static const char socket_setting[] = "unix_socket_directories=" PROGRAM_FOLDER_1;
     char postgres[PATH_MAX + 16];
     (void)snprintf(postgres, sizeof(postgres), "%s/postgres", files->bin_dir);
     const char *const argv[] = {
@@ -57,7 +58,7 @@ static enum status start_server(struct embedded *embedded, struct why *why)
         "-D",
         PROGRAM_FOLDER_0,
         "-c",
-        "unix_socket_directories=" PROGRAM_FOLDER_1,
+        socket_setting,
         "-c",
         "listen_addresses=",
         "-c",

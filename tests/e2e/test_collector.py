@@ -1,5 +1,6 @@
 """The collector from outside: agents played by hand, real PostgreSQL, real signals."""
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -7,7 +8,7 @@ import time
 import grpc
 import pytest
 
-from agent_client import Process, Stream, ask, history, ingest, query
+from agent_client import Process, Stream, ask, history, ingest, keyframe, query
 from collector_process import PROGRAM, Collector
 
 
@@ -335,10 +336,10 @@ def test_sigterm_commits_acknowledges_and_leaves(tmp_path):
 class Sender(threading.Thread):
     """An agent that never gives up: reconnects, and resends what was not acknowledged."""
 
-    def __init__(self, address, number, total):
+    def __init__(self, address, number, total, service="chaos"):
         super().__init__(daemon=True)
         self.address, self.total = address, total
-        self.process = Process(number, service="chaos", version=f"v{number}")
+        self.process = Process(number, service=service, version=f"v{number}")
         self.first, self.agent_id = start_sequence(), os.urandom(16)
         self.acknowledged = self.first - 1
         self.problems = []
@@ -408,6 +409,147 @@ def test_the_database_may_die_and_come_back():
             assert not sender.problems
             assert history(collector.address, "chaos", "app.Item", sender.process.version) == [
                 (sender.first + i, i + 1) for i in range(1200)]
+
+
+# ---- other databases ---------------------------------------------------------------------------
+
+def database_names(collector):
+    """How a collector can be told to use the private database of another one."""
+    socket = collector.folder / "data/socket"
+    dsn = f"host='{socket}' user=heapfleet dbname=postgres"
+    url = f"postgresql://heapfleet@/postgres?host={socket}"
+    wrong = "postgresql:///wrong?host=/nonexistent"
+    variables = {"PGHOST": str(socket), "PGUSER": "heapfleet", "PGDATABASE": "postgres"}
+    return {
+        "--dsn wins": (["--dsn", dsn], {"HEAPFLEET_DSN": wrong, "DATABASE_URL": wrong}),
+        "HEAPFLEET_DSN wins": ([], {"HEAPFLEET_DSN": url, "DATABASE_URL": wrong}),
+        "DATABASE_URL wins": ([], {"DATABASE_URL": url, "PGHOST": "/nonexistent"}),
+        "PG variables": ([], variables),
+    }
+
+
+@pytest.mark.parametrize("how", ["--dsn wins", "HEAPFLEET_DSN wins", "DATABASE_URL wins",
+                                 "PG variables"])
+def test_the_database_may_be_somebody_elses(collector, how):
+    options, environment = database_names(collector)[how]
+    other = Collector(options=options, environment=environment, private=False)
+    with other:
+        assert 'database="given"' in other.log()
+        stream, process = Stream(other.address), Process(1, service="given " + how)
+        process.announce(stream)
+        first = start_sequence()
+        last = send_growth(stream, process, first, 3)
+        stream.wait_ack(last)
+        stream.close()
+    assert len(history(collector.address, "given " + how, "app.Item")) == 3
+
+
+def test_a_data_directory_is_not_confused_by_the_environment():
+    with Collector(environment={"PGSERVICE": "nonexistent", "PGHOSTADDR": "127.0.0.1",
+                                "DATABASE_URL": "postgresql:///wrong?host=/nonexistent"}) as own:
+        assert not ask(own.address, "ListServices", query.ListServicesRequest(),
+                       query.ListServicesResponse).services
+
+
+def test_two_collectors_serve_one_database(collector):
+    """Agents move from one to the other when it is killed."""
+    options, environment = database_names(collector)["--dsn wins"]
+    with Collector(options=options, environment=environment, private=False) as second:
+        senders = [Sender(second.address, number, 1000, service="moving")
+                   for number in range(1, 4)]
+        for sender in senders:
+            sender.start()
+        time.sleep(0.5)
+        second.kill()
+        for sender in senders:
+            sender.address = collector.address
+        for sender in senders:
+            sender.join(120)
+            assert not sender.is_alive()
+            assert not sender.problems
+            assert history(collector.address, "moving", "app.Item", sender.process.version) == [
+                (sender.first + i, i + 1) for i in range(1000)]
+
+
+def test_two_agents_may_watch_one_process(collector):
+    """Over two collectors, with their own numbers for the types, at the same time."""
+    options, environment = database_names(collector)["--dsn wins"]
+    with Collector(options=options, environment=environment, private=False) as second:
+        uuid, first = os.urandom(16), start_sequence()
+        names = [f"app.Type{i}" for i in range(60)]
+        agents = []
+        for i, address in enumerate((collector.address, second.address)):
+            process = Process(1, service="watched", uuid=uuid, started_ms=1760000000000,
+                              names=names if i == 0 else names[::-1])
+            stream = Stream(address)
+            stream.wait_welcome()
+            stream.send(process_started=ingest.ProcessStarted(
+                process=1, instance_id=uuid, service="watched", version="v1",
+                started_ms=process.started_ms))
+            agents.append((stream, process, first + i * 1000000))
+        for known in range(10, 61, 10):
+            for stream, process, start in agents:
+                stream.send(type_definitions=ingest.TypeDefinitions(
+                    process=1, first_index=known - 10, names=process.names[known - 10:known]))
+                process.values = [(int(name[8:]) + 1, 8) for name in process.names[:known]]
+                stream.outgoing.put(process.snapshot(start + known))
+        for stream, process, start in agents:
+            stream.wait_ack(start + 60)
+            assert not stream.refused
+            stream.close()
+        for i, name in enumerate(names):
+            counts = {count for _, count in history(collector.address, "watched", name)}
+            assert counts <= {0, i + 1} and i + 1 in counts, name
+
+
+# ---- a database that is away -------------------------------------------------------------------
+
+def resident_bytes(pid):
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+def test_memory_is_bounded_while_the_database_is_away():
+    """Its processes are stopped: nobody answers, and no connection breaks."""
+    with Collector(options=["--pending-bytes", "4M"]) as collector:
+        postmaster = int((collector.folder / "data/postgres/postmaster.pid").read_text().split()[0])
+        streams = [Stream(collector.address) for _ in range(4)]
+        processes = [Process(n, service="flood", version=f"v{n}",
+                             names=[f"app.Type{i}" for i in range(3000)]) for n in range(1, 5)]
+        firsts = []
+        for stream, process in zip(streams, processes):
+            process.announce(stream)
+            firsts.append(start_sequence())
+            stream.outgoing.put(process.snapshot(firsts[-1]))
+        for stream, first in zip(streams, firsts):
+            stream.wait_ack(first)
+        before = resident_bytes(collector.child.pid)
+        children = subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True,
+                                  text=True).stdout.split()
+        stopped = [postmaster, *map(int, children)]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            for number in range(1, 1500):  # 4 streams x 1,500 x 12 KB: 72 MB
+                for stream, process, first in zip(streams, processes, firsts):
+                    process.values = [(number * 7 + i, 10 ** 6 + i) for i in range(3000)]
+                    if number % 100 == 1:
+                        body = keyframe(process.values)
+                    stream.send(sequence=first + number, snapshot=ingest.Snapshot(
+                        process=process.number, time_ms=int(time.time() * 1000), body=body,
+                        coverage=10000))
+            time.sleep(2)
+            grown = resident_bytes(collector.child.pid) - before
+            assert grown < 40 * 1024 * 1024, f"{grown >> 20} MB more"
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        for stream, first in zip(streams, firsts):
+            stream.wait_ack(first + 1499, 120)
+            assert not stream.refused
+            stream.close()
+        for number in range(1, 5):
+            assert len(history(collector.address, "flood", "app.Type0", f"v{number}")) == 1500
 
 
 # ---- the command line --------------------------------------------------------------------------

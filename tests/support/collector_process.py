@@ -23,7 +23,10 @@ def new_folder():
 
 
 class Collector:
-    def __init__(self, folder=None, options=(), environment=None):
+    """`private`: with a database of its own in `folder`, else with the one that is named."""
+
+    def __init__(self, folder=None, options=(), environment=None, private=True):
+        self.private = private
         self.owns_folder = folder is None
         self.folder = folder or new_folder()
         self.options = list(options)
@@ -34,7 +37,7 @@ class Collector:
 
     def start(self, listen="127.0.0.1:0", seconds=60):
         command = [str(PROGRAM), "serve", "--listen", listen, *self.options]
-        if "--dsn" not in self.options:
+        if self.private:
             command += ["--data-dir", str(self.folder / "data")]
         clean = {k: v for k, v in os.environ.items()
                  if not k.startswith(("PG", "HEAPFLEET_", "DATABASE_URL"))}
