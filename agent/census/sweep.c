@@ -19,6 +19,7 @@ enum {
     GC_FINALIZED = 1,      /* in `prev` of a GC head; 2 is GC_COLLECTING */
     STRIDE_HEAP = 16,      /* malloc and pymalloc align to this */
     LARGE_BYTES = 1 << 14, /* objects from here on must look like blocks to be jumped over .. */
+    VALUES_MAX = 30,       /* SHARED_KEYS_MAX_SIZE */
     HUGE_BYTES = 1 << 20,  /* .. and from here on to be counted */
     STRIDE_STATIC = 8,     /* static objects lie inside larger structs */
     BRK_COUNT_MIN = 1 << 24,
@@ -270,11 +271,26 @@ static int measure(struct sweep *sweep, struct object *object)
     }
 }
 
-/* Attribute values that no dict accounts for. */
-static void count_values(struct sweep *sweep, struct object *object)
+/* {capacity, size, embedded, valid}, the values, and a byte for each; right behind the object. */
+static int measure_inline_values(struct sweep *sweep, struct object *object)
+{
+    uint32_t basic_size = object->entry->basic_size;
+    if (basic_size >= SWEEP_AHEAD_BYTES)
+        return 1;
+    const uint8_t *values = object->bytes + basic_size;
+    uint64_t capacity = values[0], bytes = 8 + 8 * capacity + round_up(capacity, 8);
+    if (capacity > VALUES_MAX || values[1] > capacity || values[2] > 1 || values[3] > 1)
+        return 0;
+    object->extent += bytes;
+    if (!word_at(object->bytes, -24)) /* a dict would count them */
+        sweep->values_bytes += bytes;
+    return 1;
+}
+
+/* Attribute values that no dict accounts for. 0: this is no object after all. */
+static int count_values(struct sweep *sweep, struct object *object)
 {
     const uint8_t *bytes = object->bytes;
-    uint64_t capacity;
     switch (sweep->layout->values) {
     case VALUES_AT_32:
         if (word_at(bytes, -32))
@@ -285,16 +301,11 @@ static void count_values(struct sweep *sweep, struct object *object)
             sweep->values_bytes += type_table_values_bytes(sweep->types, object->entry);
         break;
     case VALUES_INLINE:
-        if (object->entry->basic_size >= SWEEP_AHEAD_BYTES)
-            break;
-        capacity = bytes[object->entry->basic_size];
-        object->extent += 8 + 8 * capacity + round_up(capacity, 8);
-        if (!word_at(bytes, -24))
-            sweep->values_bytes += 8 + 8 * capacity + round_up(capacity, 8);
-        break;
+        return measure_inline_values(sweep, object);
     case VALUES_NONE:
         break;
     }
+    return 1;
 }
 
 /* The count is an address of the [heap]: a link of an allocator, in a program loaded that low. */
@@ -354,7 +365,7 @@ static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr
         return 0;
     if (is_link(sweep, count) || is_table(sweep, count, bytes))
         return 0;
-    if (!measure(sweep, &object))
+    if (!measure(sweep, &object) || (entry->has_values && !count_values(sweep, &object)))
         return 0;
     if (object.extent > room || object.extent > sweep->limit_bytes)
         return 0;
@@ -366,8 +377,6 @@ static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr
         object.size = entry->basic_size;
     if (entry->kind == KIND_TYPE)
         front = 0; /* counted by measure_type */
-    if (entry->has_values)
-        count_values(sweep, &object);
     entry->count++;
     entry->bytes += object.size + front;
     return is_doubtful ? OBJECT_BYTES : object.extent;
@@ -534,8 +543,9 @@ static void scan_pool(struct sweep *sweep, size_t from, const struct pymalloc_po
 static size_t scan(struct sweep *sweep, size_t from, size_t to)
 {
     size_t pool_bytes = sweep->layout->pool_bytes, at = from;
-    if (sweep->is_static)
-        return scan_plain(sweep, from, to, STRIDE_STATIC);
+    size_t stride = sweep->is_static ? STRIDE_STATIC : STRIDE_HEAP;
+    if (sweep->is_file)
+        return scan_plain(sweep, from, to, stride);
     while (at < to) {
         struct pymalloc_pool pool;
         addr_t address = sweep->chunk_at + at;
@@ -545,7 +555,7 @@ static size_t scan(struct sweep *sweep, size_t from, size_t to)
             scan_pool(sweep, at, &pool);
             at = next;
         } else {
-            at = scan_plain(sweep, at, next < to ? next : to, STRIDE_HEAP);
+            at = scan_plain(sweep, at, next < to ? next : to, stride);
         }
     }
     return at;
