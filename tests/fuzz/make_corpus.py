@@ -175,6 +175,25 @@ def plots():
     yield b"\x20\x07" + b"x" * 200 + b"\n" + struct.pack("<QQ", 2 ** 63, 2 ** 64 - 1)
 
 
+def detections():
+    def kind(base, slope, noise=0, gaps=0):
+        return struct.pack("<HhBB", base, slope, noise, gaps)
+
+    def life(choice, bins, *kinds):
+        return struct.pack("<BH", choice, bins) + b"".join(kinds)
+
+    flat, leak, falls = kind(500, 0), kind(100, 40, 4), kind(60000, -400)
+    noisy, gaps = kind(1000, 3, 30), kind(100, 40, 2, 5)
+    for versions in (1, 3):
+        old = [life(0x31, 100, flat, flat, flat, flat)] * 3
+        new = [life(0x42, 90, leak, leak, leak, flat)] * 3
+        yield bytes([3, 3, versions, 6]) + b"".join(old + new)
+    yield bytes([9, 2, 0, 3]) + life(0, 119, gaps, leak, noisy) * 3
+    yield bytes([0, 5, 1, 8]) + life(0x25, 60, falls, noisy, leak, gaps, flat, leak) * 8
+    yield bytes([255, 0, 0, 1]) + life(3, 5, leak)
+    yield bytes([3, 1, 1, 4]) + life(0x12, 110, leak, gaps) * 2 + life(0x51, 20, leak, falls) * 2
+
+
 STAT = (b"4711 (python3 (a) b) S 1 4711 4711 0 -1 4194304 9000 0 0 0 123 45 0 0 20 0 3 0 98765 "
         b"200000000 5000 18446744073709551615 94000000000000 94000000100000 140720000000000 0 0\n")
 STATUS = (b"Name:\tpython3\nUid:\t1000\t1001\t1000\t1000\nNSpid:\t4711\t12\t1\nVmSwap:\t      16 kB\n"
@@ -293,7 +312,8 @@ def censuses():
 
 
 MAKERS = {
-    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "text": texts, "plot": plots,
+    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "text": texts, "plot": plots, "detect": detections,
+   
     "proc": procs, "container": containers, "resource_list": resources, "identity": identities,
     "elf": elfs, "version": versions, "census": censuses,
 }
