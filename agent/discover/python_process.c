@@ -20,7 +20,8 @@ enum {
     MODULES_MAX = 8,
     WRITABLE_MAX = 8, /* writable mappings of one module that are searched for its version */
     SEARCH_BYTES = 65536,
-    SEARCH_BYTES_MAX = 64 << 20,
+    SEARCH_BYTES_MAX = 64 << 20,        /* of one mapping that are searched for the version */
+    SEARCH_BYTES_TOTAL_MAX = 256 << 20, /* of all of them: who maps more does it on purpose */
 };
 
 struct module {
@@ -35,6 +36,7 @@ struct search {
     struct remote *remote;
     struct module modules[MODULES_MAX]; /* [0] is the executable */
     size_t count;
+    size_t searched_bytes;
     char exe[256]; /* path, for the message */
 };
 
@@ -142,15 +144,17 @@ static enum status list_modules(struct search *search, struct why *why)
 }
 
 /* Search one mapping, piece by piece; pieces overlap by the length of the text. */
-static int search_range(struct remote *remote, struct remote_range range, char *piece,
+static int search_range(struct search *search, struct remote_range range, char *piece,
                         struct python_version *ret)
 {
     size_t kept = 0;
-    for (addr_t at = range.start; at < range.end && at - range.start < SEARCH_BYTES_MAX;) {
+    for (addr_t at = range.start; at < range.end && at - range.start < SEARCH_BYTES_MAX &&
+                                  search->searched_bytes < SEARCH_BYTES_TOTAL_MAX;) {
         size_t size = SEARCH_BYTES - kept;
         if (size > range.end - at)
             size = (size_t)(range.end - at);
-        if (remote_read(remote, at, piece + kept, size) != STATUS_OK)
+        search->searched_bytes += size;
+        if (remote_read(search->remote, at, piece + kept, size) != STATUS_OK)
             return 0;
         if (python_version_search(piece, kept + size, ret))
             return 1;
@@ -171,7 +175,7 @@ static enum status find_version(struct search *search, struct python_process *pr
     for (size_t i = 0; i < search->count && !found; i++) {
         const struct module *module = &search->modules[i];
         for (size_t j = 0; j < module->writable_count && !found; j++)
-            found = search_range(search->remote, module->writable[j], piece, &version);
+            found = search_range(search, module->writable[j], piece, &version);
     }
     free(piece);
     if (!found)
