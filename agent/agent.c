@@ -14,6 +14,7 @@
 enum {
     SCAN_MS_MIN = 200,
     SCAN_MS_MAX = 5000,
+    SCAN_STRETCH_MAX = 4,
     INTERVAL_MS_MIN = 100,
     FAILURE_DOUBLINGS_MAX = 6,
     FAILURE_MS_MAX = 10 * 60 * 1000,
@@ -41,6 +42,7 @@ struct agent {
     struct why job_why;
     double job_cpu_ms;
     int64_t next_scan_ms;
+    double scan_cpu_ms; /* of the last scan */
 
     int stopping, stop_scanned, delivering;
     int64_t stop_by_ms;
@@ -260,15 +262,30 @@ static void take_census(struct agent *agent, struct target *target)
 
 /* ----- jobs ----- */
 
+/* Where thousands of processes make a scan dear, it comes less often, so that it takes at most half
+ * of the CPU budget; but never so seldom that what starts is found too late. */
+static int64_t scan_period_ms(const struct agent *agent)
+{
+    int64_t period = agent->interval_ms / 2;
+    period = period < SCAN_MS_MIN ? SCAN_MS_MIN : period > SCAN_MS_MAX ? SCAN_MS_MAX : period;
+    int64_t affordable = (int64_t)(agent->scan_cpu_ms * 2 / agent->budget.share);
+    if (affordable <= period)
+        return period;
+    return affordable > period * SCAN_STRETCH_MAX ? period * SCAN_STRETCH_MAX : affordable;
+}
+
 static void on_job_done(void *arg)
 {
     struct agent *agent = arg;
     agent->busy = 0;
     budget_spend(&agent->budget, agent->job_cpu_ms, now_ms());
-    if (agent->job == NULL)
+    if (agent->job == NULL) {
+        agent->scan_cpu_ms = agent->job_cpu_ms;
+        agent->next_scan_ms = now_ms() + scan_period_ms(agent);
         take_scan(agent);
-    else
+    } else {
         take_census(agent, agent->job);
+    }
     run_next(agent);
 }
 
@@ -292,12 +309,6 @@ static void start_job(struct agent *agent, struct target *target)
     agent->scout.targets = agent->targets;
     agent->scout.target_count = agent->target_count;
     worker_post(agent->worker, run_job, agent);
-}
-
-static int64_t scan_period_ms(const struct agent *agent)
-{
-    int64_t period = agent->interval_ms / 2;
-    return period < SCAN_MS_MIN ? SCAN_MS_MIN : period > SCAN_MS_MAX ? SCAN_MS_MAX : period;
 }
 
 static struct target *most_due(const struct agent *agent)
@@ -343,7 +354,6 @@ static void run_next(struct agent *agent)
         return;
     }
     if (now >= agent->next_scan_ms) {
-        agent->next_scan_ms = now + scan_period_ms(agent);
         start_job(agent, NULL);
         return;
     }

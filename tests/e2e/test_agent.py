@@ -465,5 +465,68 @@ def test_a_process_that_may_not_be_read_is_said_once(collector, readable_agent):
         assert "SYS_PTRACE" in about[0], about[0]
 
 
+class MemoryGroup:
+    """A control group of 64 MB, of whichever version this machine has; None where it cannot be."""
+
+    def __init__(self):
+        base = pathlib.Path("/sys/fs/cgroup")
+        version_1 = (base / "memory").is_dir()
+        self.folder = base / ("memory" if version_1 else "") / f"heapfleet-test-{os.getpid()}"
+        self.folder.mkdir()
+        limit = "memory.limit_in_bytes" if version_1 else "memory.max"
+        try:
+            (self.folder / limit).write_text(str(64 << 20))
+        except OSError:
+            self.folder.rmdir()
+            raise
+
+    def enter(self):
+        (self.folder / "cgroup.procs").write_text(str(os.getpid()))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        wait_until(lambda: not (self.folder / "cgroup.procs").read_text(), "the group to be empty")
+        self.folder.rmdir()
+
+
+def test_an_oom_kill_is_told_from_an_exit(collector):
+    try:
+        group = MemoryGroup()
+    except OSError as error:
+        pytest.skip(f"not covered: no control group can be made here: {error}")
+    greedy = "import sys; print('ready', flush=True); sys.stdin.read(); b'x' * (200 << 20)"
+    patient = "import sys; print('ready', flush=True); sys.stdin.read()"
+
+    def start(script):
+        child = subprocess.Popen([PYTHON, "-c", script], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, preexec_fn=group.enter)
+        child.stdout.readline()
+        return child
+
+    with group:
+        # one dies of hunger; its neighbour in the same container just ends
+        with start(greedy) as one, start(patient) as other, \
+                watch(collector, one.pid, other.pid) as agent:
+            agent.wait_for("process.found", count=2)
+            one.stdin.close()
+            assert one.wait(60) == -signal.SIGKILL
+            agent.wait_for("process.ended", f"pid={one.pid} reason=oom_killed")
+            other.stdin.close()
+            agent.wait_for("process.ended", f"pid={other.pid} reason=exited")
+            assert agent.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not covered: mounting /proc needs root")
+def test_a_hidden_proc_is_said(readable_agent):
+    script = ("mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 65534 --clear-groups "
+              f"{readable_agent} doctor")
+    done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "sh", "-c", script],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4, done.stderr
+    assert "BAD   proc" in done.stdout and "hidepid" in done.stdout
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__, "-q"]))

@@ -190,8 +190,8 @@ static void every_bad_finding_has_a_remedy(void **state)
         facts.capabilities = bits & 1 ? SYS_PTRACE : 0;
         facts.self_read_error = bits & 2 ? ENOSYS : 0;
         facts.yama_scope = (int)(bits >> 2 & 3) - 1 + (int)(bits >> 4 & 1);
-        facts.hidepid = bits >> 5 & 1;
-        facts.exists = (bits >> 6 & 7) != 0;
+        facts.hidepid = (int)(bits >> 5 & 1);
+        facts.exists = (int)(bits >> 6 & 7) != 0;
         facts.target_uid = bits >> 9 & 1 ? 0 : 1000;
         facts.dumpable = (int)(bits >> 10 & 3) - 1 > 1 ? 0 : (int)(bits >> 10 & 3) - 1;
         facts.same_user_namespace = (int)(bits >> 12 & 1);
