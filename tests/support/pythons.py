@@ -48,7 +48,6 @@ def _candidates():
     yield from (("", str(path)) for path in sorted(pathlib.Path("/usr/bin").glob("python3.*")))
     yield from (("", str(path)) for path in
                 sorted(pathlib.Path.home().glob(".pyenv/versions/*/bin/python3")))
-    yield from (("", str(path)) for path in sorted(ROOT.glob("build/bench/peers/bin/python3")))
     if os.geteuid() == 0 and shutil.which("chroot"):
         for path in sorted(ROOT.glob("build/pythons/*/usr/bin/python3.*")):
             root = path.parent.parent.parent
@@ -88,9 +87,15 @@ def all_pythons():
     for root, path in _candidates():
         python = _ask(root, path)
         if python:
-            found.setdefault((python.name, python.numpy), python)
+            found.setdefault(python.name, python)
     return sorted(found.values(), key=lambda python: [int(part) for part in
                                                       python.version.split(".")])
+
+
+def with_numpy():
+    """Those that have it; `./dev bench census` makes one."""
+    made = [_ask("", str(path)) for path in ROOT.glob("build/bench/peers/bin/python3")]
+    return [python for python in [*all_pythons(), *filter(None, made)] if python.numpy]
 
 
 def one_per_minor():

@@ -18,7 +18,8 @@ def commands():
     """Commands until the end of input; collects garbage before it waits, so that waiting is quiet."""
     rest = b""
     while True:
-        gc.collect()
+        if gc.isenabled():
+            gc.collect()
         piece = os.read(0, 4096)
         if not piece:
             return

@@ -42,6 +42,9 @@ def referents(objects):
             yield from beside(thing)
         elif isinstance(thing, dict):  # keys are not told when all of them are strings
             yield from dict.keys(thing)
+        elif issubclass(type(thing), type):  # static types tell nothing
+            yield from (thing.__mro__, thing.__bases__)
+            yield from gc.get_referents(type.__dict__["__dict__"].__get__(thing))
 
 
 def closure(roots, known=()):
@@ -75,10 +78,21 @@ def tally(objects):
     return named
 
 
+def _variables(code):
+    """A tuple like the one that a code object has for the names of its variables, and those (3.11)."""
+    names = dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars)
+    yield tuple(names)
+    yield from names
+
+
 def whole_heap():
     """The closure over all that the collector tracks: the oracle for a heap as a whole."""
     gc.collect()
     tracked = gc.get_objects()
     found = closure(tracked)
     found.pop(id(tracked), None)
+    if sys.version_info >= (3, 11):
+        codes = [thing for thing in found.values() if type(thing) is types.CodeType]
+        beside = [thing for code in codes for thing in _variables(code)]
+        found.update((id(thing), thing) for thing in beside if thing != ())
     return tally(found.values())
