@@ -1,5 +1,6 @@
 #include "run_command.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include "attributes.h"
 #include "child.h"
 #include "log.h"
+#include "supervisor.h"
 #include "watch_options.h"
 
 enum { FLUSH_MS = 2000 };
@@ -15,7 +17,10 @@ struct run {
     struct loop *loop;
     struct agent *agent; /* NULL: CMD runs unwatched */
     struct child child;
+    char **argv; /* of CMD */
+    const struct supervisor_link *supervisor;
     struct watch_options options;
+    struct agent_options agent_options;
 };
 
 static void print_help(const struct option *table)
@@ -42,19 +47,29 @@ static void on_child_ended(void *arg)
     struct run *run = arg;
     log_event(LOG_INFO, "command.ended", "pid=%d exit_code=%d", (int)run->child.pid,
               run->child.exit_code);
+    supervisor_tell_ended(run->supervisor, run->child.exit_code);
     if (run->agent == NULL)
         loop_stop(run->loop);
     else
         agent_stop(run->agent, run->options.flush_ms, on_agent_stopped, run);
 }
 
-static int run_to_the_end(struct run *run, struct agent_options *options)
+/* In the watcher. */
+static int watch_to_the_end(void *arg, const struct supervisor_link *supervisor)
 {
+    struct run *run = arg;
     struct why why = {""};
-    options->scout.descendants_of = getpid();
+    run->supervisor = supervisor;
+    if (child_start(run->argv, &supervisor->mask_before, &run->child, &why) != STATUS_OK) {
+        fprintf(stderr, "heapfleet-agent run: %s\n", why.text);
+        return run->child.exit_code;
+    }
+    supervisor_tell_started(supervisor, run->child.pid);
+    (void)signal(SIGPIPE, SIG_IGN);
+    run->agent_options.scout.descendants_of = getpid();
     run->loop = loop_new();
     child_follow(&run->child, run->loop, on_child_ended, run);
-    if (agent_new(run->loop, options, &run->agent, &why) == STATUS_OK)
+    if (agent_new(run->loop, &run->agent_options, &run->agent, &why) == STATUS_OK)
         agent_start(run->agent);
     else
         log_event(LOG_ERROR, "agent.failed", "reason=\"%s; the command runs unwatched\"", why.text);
@@ -72,7 +87,6 @@ int run_command(int argc, char **argv)
 {
     struct run run = {0};
     struct option table[WATCH_OPTIONS_MAX];
-    struct agent_options options;
     struct why why = {""};
     int operands = 0;
     int rest = argc;
@@ -86,13 +100,12 @@ int run_command(int argc, char **argv)
     if (status == STATUS_OK && rest >= argc)
         status = why_fail(&why, STATUS_USAGE, "no command is given: add -- CMD [ARGUMENT ...]");
     if (status == STATUS_OK)
-        status = watch_options_resolve(&run.options, &options, &why);
+        status = watch_options_resolve(&run.options, &run.agent_options, &why);
     int code = status_exit_code(status);
-    if (status == STATUS_OK) {
-        status = child_start(argv + rest, &run.child, &why);
-        code = status == STATUS_OK ? run_to_the_end(&run, &options) : run.child.exit_code;
-    }
-    if (status != STATUS_OK)
+    run.argv = argv + rest;
+    if (status == STATUS_OK)
+        code = supervise(watch_to_the_end, &run);
+    else
         fprintf(stderr, "heapfleet-agent run: %s\n", why.text);
     watch_options_done(&run.options);
     return code;

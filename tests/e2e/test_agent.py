@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
@@ -191,8 +192,6 @@ def test_a_signal_ends_the_command_and_then_us():
         assert agent.stop(signal.SIGTERM) == 128 + signal.SIGTERM
 
 
-# ---- run: zombies ------------------------------------------------------------------------------
-
 def children_of(pid):
     """[(pid, state)] of its children, by a look at all processes."""
     found = []
@@ -206,6 +205,82 @@ def children_of(pid):
                 found.append((int(entry.name), fields[0]))
     return found
 
+
+# ---- run: the death of the watcher -------------------------------------------------------------
+
+def kill_watcher(agent):
+    """As the kernel would for want of memory. Returns the command's pid."""
+    (watcher, _), = children_of(agent.child.pid)
+    (command, _), = children_of(watcher)
+    os.kill(watcher, signal.SIGKILL)
+    agent.wait_for("watcher.died")
+    return command
+
+
+def test_the_command_survives_the_watcher():
+    with Agent(*RUN, "--", PYTHON, "-c", COUNTER, int(signal.SIGUSR1),
+               stdout=subprocess.PIPE) as agent:
+        assert agent.child.stdout.readline() == "ready\n"
+        command = kill_watcher(agent)
+        assert [pid for pid, _ in children_of(agent.child.pid)] == [command]
+        agent.child.send_signal(signal.SIGUSR1)
+        assert agent.child.stdout.readline() == f"[{int(signal.SIGUSR1)}]\n"
+        assert agent.wait() == 0
+
+
+def test_orphans_and_exit_codes_survive_the_watcher():
+    script = ORPHANS + "\nsys.exit(42)"
+    with Agent(*RUN, "--", PYTHON, "-c", "import sys; sys.stdin.readline()\n" + script,
+               stdin=subprocess.PIPE, stdout=subprocess.PIPE) as agent:
+        wait_until(lambda: any(children_of(w) for w, _ in children_of(agent.child.pid)), "a start")
+        kill_watcher(agent)
+        agent.child.stdin.write("go\n")
+        agent.child.stdin.flush()
+        assert agent.child.stdout.readline() == "orphaned\n"
+        wait_until(lambda: len(children_of(agent.child.pid)) == 1, "reaping of all orphans")
+        agent.child.stdin.close()
+        assert agent.wait() == 42
+
+
+INTERRUPTED = textwrap.dedent("""
+    import signal, time
+    seen = []
+    signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    print("ready", flush=True)
+    while not seen:
+        time.sleep(0.02)
+    time.sleep(0.5)  # for a second one that must not come
+    print("interrupts:", len(seen), flush=True)
+""")
+
+
+def test_a_terminal_interrupts_the_command_once():
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(PROGRAM, [str(PROGRAM), *RUN, "--", PYTHON, "-c", INTERRUPTED],
+                  agent_process.clean_environment())
+    shown = b""
+    while b"ready" not in shown:
+        shown += os.read(terminal, 4096)
+    os.write(terminal, b"\x03")  # ^C
+    while b"interrupts:" not in shown:
+        shown += os.read(terminal, 4096)
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    assert b"interrupts: 1" in shown
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_signal_at_once_is_not_lost():
+    for _ in range(20):
+        with Agent(*RUN, "--", "sleep", "1000") as agent:
+            agent.child.send_signal(signal.SIGTERM)
+            code = agent.wait()
+            # before our first instruction it kills us, as it would kill anything
+            assert code in (128 + signal.SIGTERM, -signal.SIGTERM)
+
+
+# ---- run: zombies ------------------------------------------------------------------------------
 
 # Twenty grandchildren whose parents end at once; each says when it has ended, by closing its pipe.
 ORPHANS = textwrap.dedent("""
@@ -228,7 +303,8 @@ def test_reaps_orphans():
     with Agent(*RUN, "--", PYTHON, "-c", ORPHANS, stdin=subprocess.PIPE,
                stdout=subprocess.PIPE) as agent:
         assert agent.child.stdout.readline() == "orphaned\n"
-        wait_until(lambda: len(children_of(agent.child.pid)) == 1, "reaping of all orphans")
+        (watcher, _), = children_of(agent.child.pid)
+        wait_until(lambda: len(children_of(watcher)) == 1, "reaping of all orphans")
         agent.child.stdin.close()
         assert agent.wait() == 0
 
@@ -241,7 +317,7 @@ def test_as_process_1_of_a_container():
          script + "; exit 9"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 9, done.stderr
     lines = done.stdout.split()
-    assert lines[0] == "orphaned" and lines[1] == "1"
+    assert lines[0] == "orphaned" and lines[1] == "2"  # the watcher, process 1's child
     assert not any(state.startswith("Z") for state in lines[2:])
 
 
