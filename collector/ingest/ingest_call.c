@@ -249,7 +249,7 @@ void ingest_call_answered(struct ingest_lookup *lookup)
         free_call(call);
         return;
     }
-    if (lookup->status == STATUS_CANCELED || lookup->status == STATUS_UNAVAILABLE)
+    if (lookup->status == STATUS_CANCELED)
         rpc_call_finish(call->rpc, RPC_UNAVAILABLE, "this collector is shutting down");
     else if (lookup->question == ASK_AGENT)
         take_agent(call);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "log.h"
 
 enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 5000 };
 
@@ -74,12 +75,23 @@ static void answer(struct ingest_opener *opener, struct ingest_lookup *lookup)
 
 static void pump(struct ingest_opener *opener);
 
-static void make_pause(struct ingest_opener *opener)
+/* The database is away, or a person must see to it: what is asked waits, and is asked again. */
+static void make_pause(struct ingest_opener *opener, const struct ingest_lookup *lookup)
 {
+    if (opener->pause_ms == 0)
+        log_event(lookup->status == STATUS_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "lookup.away",
+                  "reason=\"%s\" action=\"streams wait\"", lookup->why.text);
     opener->pause_ms = opener->pause_ms > 0 ? opener->pause_ms * 2 : PAUSE_FIRST_MS;
     if (opener->pause_ms > PAUSE_LAST_MS)
         opener->pause_ms = PAUSE_LAST_MS;
     opener->again_at_ms = mono_ms() + opener->pause_ms;
+}
+
+static void end_pause(struct ingest_opener *opener)
+{
+    if (opener->pause_ms > 0)
+        log_event(LOG_INFO, "lookup.back", NULL);
+    opener->pause_ms = 0;
 }
 
 /* On the rpc thread again. */
@@ -89,13 +101,16 @@ static void lookup_done(void *arg)
     struct ingest_opener *opener = lane->opener;
     struct ingest_lookup *lookup = lane->asked;
     lane->asked = NULL;
-    if (lookup->status == STATUS_UNAVAILABLE && !opener->canceled) {
-        make_pause(opener);
+    int is_away = lookup->status == STATUS_UNAVAILABLE || lookup->status == STATUS_FAILED;
+    if (is_away && !opener->canceled) {
+        make_pause(opener, lookup);
         put_back(opener, lookup);
         return;
     }
-    if (lookup->status != STATUS_UNAVAILABLE)
-        opener->pause_ms = 0;
+    if (is_away)
+        lookup->status = STATUS_CANCELED;
+    else
+        end_pause(opener);
     answer(opener, lookup);
     pump(opener);
 }

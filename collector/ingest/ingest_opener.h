@@ -27,7 +27,7 @@ struct ingest_lookup {
     const char *const *names;
     uint32_t count;
     /* The answer. */
-    enum status status; /* CANCELED: we are about to end */
+    enum status status; /* OK; CANCELED: we are about to end; INVALID and LIMIT: refused */
     struct why why;
     uint64_t committed_sequence;
     struct instance_state state; /* the asker's when status is OK */

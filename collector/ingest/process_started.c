@@ -62,7 +62,9 @@ enum status process_started_check(const started_message *started,
 {
     if (started->service[0] == '\0')
         return why_fail(why, STATUS_INVALID, "the process has no service name");
-    if (started->started_ms < 0 || started->started_ms > now_ms + limits->clock_ahead_ms)
+    if (started->started_ms <= 0)
+        return why_fail(why, STATUS_INVALID, "the process has no start time");
+    if (started->started_ms > now_ms + limits->clock_ahead_ms)
         return why_fail(why, STATUS_INVALID,
                         "the process started in the future: set the clock of its host");
     enum status status = check_texts(started, limits, why);

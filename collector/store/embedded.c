@@ -23,7 +23,8 @@
 enum {
     START_MS = 60 * 1000,      /* until it answers at all */
     RECOVERY_MS = 3600 * 1000, /* while it says that it is starting */
-    FAST_STOP_MS = 30 * 1000,  /* before the immediate shutdown */
+    FAST_STOP_MS = 20 * 1000,  /* before the immediate shutdown */
+    IMMEDIATE_STOP_MS = 5000,  /* before it is killed */
     LOOK_MS = 30,
     RETRY_MS = 200,
 };
@@ -246,17 +247,25 @@ static int gone_within(struct embedded *embedded, int64_t limit_ms)
     return 1;
 }
 
+/* The immediate shutdown needs recovery at the next start; a server that is frozen needs more. */
+static void stop_now(struct embedded *embedded)
+{
+    (void)kill(embedded->pid, SIGQUIT);
+    if (gone_within(embedded, IMMEDIATE_STOP_MS))
+        return;
+    (void)kill(embedded->pid, SIGKILL);
+    (void)program_wait(embedded->pid);
+    embedded->pid = 0;
+}
+
 void embedded_stop(struct embedded *embedded)
 {
     if (embedded == NULL)
         return;
     if (embedded_is_running(embedded)) {
         (void)kill(embedded->pid, SIGINT);
-        if (!gone_within(embedded, FAST_STOP_MS)) {
-            (void)kill(embedded->pid, SIGQUIT);
-            (void)program_wait(embedded->pid);
-            embedded->pid = 0;
-        }
+        if (!gone_within(embedded, FAST_STOP_MS))
+            stop_now(embedded);
     }
     embedded_files_close(&embedded->files);
     free(embedded);

@@ -107,8 +107,10 @@ enum status deployment_list(struct db *db, int64_t service_id, struct arena *are
 
 /* ---- instances ------------------------------------------------------------------------------ */
 
+/* An end that later snapshots belie (an agent that lost sight of the process) is none. */
 static const char instances_sql[] =
-    "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, i.ended_ms, i.end_reason = 'oom_killed', "
+    "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, "
+    "CASE WHEN n.time_ms > i.ended_ms THEN NULL ELSE i.ended_ms END, i.end_reason = 'oom_killed', "
     "n.time_ms, n.interval_ms, n.objects, n.bytes, i.type_ids "
     "FROM heapfleet.instance i LEFT JOIN LATERAL ("
     "    SELECT t.time_ms, t.objects, t.bytes, "

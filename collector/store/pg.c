@@ -57,17 +57,19 @@ void pg_set_deadline(struct pg *pg, int deadline_ms)
 
 /* ---- failures ------------------------------------------------------------------------------- */
 
-/* What a caller can do about an SQLSTATE: the longest prefix decides. */
+/* What a caller can do about an SQLSTATE, by its beginning. */
 static const struct reaction {
     const char *prefix;
     enum status status;
     int reopen; /* the session is of no more use */
 } reactions[] = {
     {"08", STATUS_UNAVAILABLE, 1},    /* connection exception */
+    {"22", STATUS_INVALID, 0},        /* data exception: a value that the type does not take */
     {"23505", STATUS_CONFLICT, 0},    /* unique violation */
     {"25006", STATUS_UNAVAILABLE, 1}, /* read only: this server is a standby now */
     {"40", STATUS_UNAVAILABLE, 0},    /* serialization failure, deadlock */
     {"53", STATUS_UNAVAILABLE, 0},    /* disk full, out of memory, too many connections */
+    {"54", STATUS_INVALID, 0},        /* a value too large for an index, or the like */
     {"55P03", STATUS_UNAVAILABLE, 0}, /* lock not available */
     {"57014", STATUS_UNAVAILABLE, 0}, /* statement timeout */
     {"57P0", STATUS_UNAVAILABLE, 1},  /* shutdown, crash of another backend, starting up */

@@ -10,6 +10,7 @@
  *                  memory or connections, or asked to try again. The connection may have been
  *                  closed; the next call outside a transaction opens it again.
  *     CONFLICT     a unique key exists already.
+ *     INVALID      a value that PostgreSQL does not take; another statement may be fine.
  *     FAILED       anything else: rights, a schema that is not ours, a statement that is wrong.
  * One thread at a time.
  */

@@ -333,6 +333,43 @@ def test_sigterm_commits_acknowledges_and_leaves(tmp_path):
         assert stored == [(first + i, i + 1) for i in range(len(stored))]
 
 
+def freeze(collector):
+    """Stop the processes of its database; returns their ids."""
+    postmaster = int((collector.folder / "data/postgres/postmaster.pid").read_text().split()[0])
+    children = subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True,
+                              text=True).stdout.split()
+    pids = [postmaster, *map(int, children)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    return pids
+
+
+def thaw(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_second_signal_ends_at_once():
+    """The first one cannot be honoured: the database does not answer."""
+    with Collector() as collector:
+        stream, process = Stream(collector.address), Process(1, service="hasty")
+        process.announce(stream)
+        first = start_sequence()
+        send_growth(stream, process, first, 1)
+        stream.wait_ack(first)
+        frozen = freeze(collector)
+        send_growth(stream, process, first + 1, 1)
+        time.sleep(0.5)
+        collector.child.send_signal(signal.SIGTERM)
+        collector.wait_log("collector.ending")
+        collector.child.send_signal(signal.SIGTERM)
+        assert collector.child.wait(10) == 128 + signal.SIGTERM
+        thaw(frozen)
+        assert stream.acknowledged == first
+        collector.start()
+        assert history(collector.address, "hasty", "app.Item")[0] == (first, 1)
+
+
 class Sender(threading.Thread):
     """An agent that never gives up: reconnects, and resends what was not acknowledged."""
 
@@ -512,7 +549,6 @@ def resident_bytes(pid):
 def test_memory_is_bounded_while_the_database_is_away():
     """Its processes are stopped: nobody answers, and no connection breaks."""
     with Collector(options=["--pending-bytes", "4M"]) as collector:
-        postmaster = int((collector.folder / "data/postgres/postmaster.pid").read_text().split()[0])
         streams = [Stream(collector.address) for _ in range(4)]
         processes = [Process(n, service="flood", version=f"v{n}",
                              names=[f"app.Type{i}" for i in range(3000)]) for n in range(1, 5)]
@@ -524,11 +560,7 @@ def test_memory_is_bounded_while_the_database_is_away():
         for stream, first in zip(streams, firsts):
             stream.wait_ack(first)
         before = resident_bytes(collector.child.pid)
-        children = subprocess.run(["pgrep", "-P", str(postmaster)], capture_output=True,
-                                  text=True).stdout.split()
-        stopped = [postmaster, *map(int, children)]
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
+        frozen = freeze(collector)
         try:
             for number in range(1, 1500):  # 4 streams x 1,500 x 12 KB: 72 MB
                 for stream, process, first in zip(streams, processes, firsts):
@@ -542,8 +574,7 @@ def test_memory_is_bounded_while_the_database_is_away():
             grown = resident_bytes(collector.child.pid) - before
             assert grown < 40 * 1024 * 1024, f"{grown >> 20} MB more"
         finally:
-            for pid in stopped:
-                os.kill(pid, signal.SIGCONT)
+            thaw(frozen)
         for stream, first in zip(streams, firsts):
             stream.wait_ack(first + 1499, 120)
             assert not stream.refused

@@ -123,6 +123,7 @@ static enum session_next start_process(struct scene *scene, uint32_t number, con
     started.process = number;
     started.instance_id = (ProtobufCBinaryData){ID_BYTES, id};
     started.service = (char *)service;
+    started.started_ms = now_ms - 1000;
     started.n_attributes = 1;
     started.attributes = attributes;
     agent_message message = HEAPFLEET__V1__AGENT_MESSAGE__INIT;
