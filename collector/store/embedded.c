@@ -20,8 +20,6 @@
 #include "embedded_files.h"
 #include "pg.h"
 
-#define SOCKET_SETTING "unix_socket_directories=" PROGRAM_FOLDER_1
-
 enum {
     START_MS = 60 * 1000,      /* until it answers at all */
     RECOVERY_MS = 3600 * 1000, /* while it says that it is starting */
