@@ -34,11 +34,13 @@ static void fill(struct fuzz_input *input, struct detect_floor *floors, uint32_t
     }
 }
 
-static struct detect_life take_life(struct fuzz_input *input, uint32_t types, uint32_t versions,
-                                    uint32_t index)
+/* Its floors are put into `ret_floors`, to be freed. */
+static struct detect_life take_life(struct fuzz_input *input, const struct detect_service *service,
+                                    uint32_t index, struct detect_floor **ret_floors)
 {
+    uint32_t types = service->type_count;
     uint32_t choice = fuzz_take_byte(input);
-    struct detect_life life = {.version = choice % versions,
+    struct detect_life life = {.version = choice % service->version_count,
                                .started_ms = (int64_t)index * 100000 * (choice >> 4),
                                .first_bin = choice % 5 == 0 ? choice % 7 : 0,
                                .ended = choice % 3 == 0,
@@ -48,7 +50,7 @@ static struct detect_life take_life(struct fuzz_input *input, uint32_t types, ui
     ASSERT(floors != NULL);
     for (uint32_t type = 0; type < types; type++)
         fill(input, floors + (size_t)type * life.bins, life.bins);
-    life.floors = floors;
+    life.floors = *ret_floors = floors;
     return life;
 }
 
@@ -75,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const versions[VERSIONS_MAX] = {"v1", "v2", "v3", "v4"};
     struct fuzz_input input = {data, size};
     struct detect_life lives[LIVES_MAX];
+    struct detect_floor *floors[LIVES_MAX];
     struct detect_config config = {.horizon_ms = (int64_t)(1 + fuzz_take_byte(&input)) * 480000};
     struct detect_service service = {.types = types,
                                      .type_count = 1 + fuzz_take_byte(&input) % TYPES_MAX,
@@ -83,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .lives = lives,
                                      .life_count = fuzz_take_byte(&input) % (LIVES_MAX + 1)};
     for (uint32_t i = 0; i < service.life_count; i++)
-        lives[i] = take_life(&input, service.type_count, service.version_count, i);
+        lives[i] = take_life(&input, &service, i, &floors[i]);
 
     struct arena arena;
     struct detect_findings findings = {0};
@@ -92,6 +95,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(&service, &findings);
     arena_done(&arena);
     for (uint32_t i = 0; i < service.life_count; i++)
-        free((void *)(uintptr_t)lives[i].floors);
+        free(floors[i]);
     return 0;
 }

@@ -35,25 +35,46 @@ static const uint8_t bytes[] = {0x00, 0x01, 0x20, 0x2f, 0x30, 0x7f, 0x80, 0xff};
 /* What runs now, for the last words. */
 static struct {
     const char *driver, *file;
+    char crash_path[PATH_MAX];
     unsigned change;
     const uint8_t *data;
     size_t size;
 } now;
 
-/* Only what a signal handler may do. */
+/* These three do only what a signal handler may do. */
+static void say(const char *text)
+{
+    ssize_t written = write(STDERR_FILENO, text, strlen(text));
+    (void)written;
+}
+
+static void say_number(unsigned number)
+{
+    char digits[16];
+    size_t at = sizeof(digits) - 1;
+    digits[at] = '\0';
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    say(digits + at);
+}
+
 static void say_last_words(void)
 {
-    char line[PATH_MAX + 128];
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof(path), "%s/tests/crash-%s", BINARY_ROOT, now.driver);
-    int size = snprintf(line, sizeof(line), "%s: died of %s, change %u; the bytes are in %s\n",
-                        now.driver, now.file, now.change, path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = open(now.crash_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     ssize_t written = fd < 0 ? 0 : write(fd, now.data, now.size);
-    written += write(STDERR_FILENO, line, (size_t)size);
     (void)written;
     if (fd >= 0)
         close(fd);
+    say(now.driver);
+    say(": died of ");
+    say(now.file);
+    say(", change ");
+    say_number(now.change);
+    say("; the bytes are in ");
+    say(now.crash_path);
+    say("\n");
 }
 
 static void on_signal(int number)
@@ -190,6 +211,9 @@ int main(int argc, char **argv)
     size_t runs_max = strtoul(argv[2], NULL, 10);
     const char *slash = strrchr(argv[0], '/');
     now.driver = slash == NULL ? argv[0] : slash + 1;
+    (void)snprintf(now.crash_path, sizeof(now.crash_path), "%s/tests/crash-%s", BINARY_ROOT,
+                   now.driver);
+    now.file = "the empty input";
     watch_for_the_end();
     struct dirent **files = NULL;
     int count = scandir(argv[1], &files, is_a_file, alphasort);
