@@ -20,12 +20,12 @@ enum status fact_check_sequence(uint64_t sequence, uint64_t previous, int64_t no
 enum status fact_check_time(int64_t time_ms, const struct session_limits *limits, int64_t now_ms,
                             struct why *why)
 {
+    double ahead_s = ((double)time_ms - (double)now_ms) / 1000; /* the integers may overflow */
     if (time_ms > now_ms + limits->clock_ahead_ms)
-        return why_fail(why, STATUS_INVALID, "its time is %lld s in the future: set the clock",
-                        (long long)(time_ms / 1000 - now_ms / 1000));
+        return why_fail(why, STATUS_INVALID, "its time is %.0f s in the future: set the clock",
+                        ahead_s);
     if (time_ms < now_ms - limits->clock_behind_ms)
-        return why_fail(why, STATUS_INVALID, "its time is %lld s in the past",
-                        (long long)(now_ms / 1000 - time_ms / 1000));
+        return why_fail(why, STATUS_INVALID, "its time is %.0f s in the past", -ahead_s);
     return STATUS_OK;
 }
 

@@ -182,7 +182,6 @@ enum status tracked_process_snapshot(struct tracked_process *process, struct sna
     else
         write_batch_snapshot(batch, row);
     process->heap_sequence = row->sequence;
-    process->last_sequence = row->sequence;
     process->since_keyframe = row->base_sequence == 0 ? 0 : process->since_keyframe + 1;
     return STATUS_OK;
 }

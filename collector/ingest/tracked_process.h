@@ -16,7 +16,7 @@ struct tracked_process {
     char *rejected;  /* why nothing of it is taken; NULL: it is */
     uint8_t uuid[ID_BYTES];
     int64_t service_id, instance_id;
-    uint64_t last_sequence; /* newest snapshot in the database, or on the way there */
+    uint64_t last_sequence; /* newest snapshot that the database had when this stream opened it */
     struct type_numbering types;
     /* The heap in the agent's numbering. */
     struct heap_values heap;

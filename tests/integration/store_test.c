@@ -380,6 +380,10 @@ static void lists_tell_what_is_there(void **state)
     write_batch_end(batch, at.service_id, at.instance_id, 55, "oom_killed");
     OK(write_batch_commit(store.db, batch, &why));
     write_batch_free(batch);
+    batch = write_batch_new(); /* an end that is told twice keeps its first telling */
+    write_batch_end(batch, at.service_id, at.instance_id, 70, "exited");
+    OK(write_batch_commit(store.db, batch, &why));
+    write_batch_free(batch);
 
     struct arena arena;
     arena_init(&arena, 1 << 20);
@@ -419,6 +423,27 @@ static void lists_tell_what_is_there(void **state)
     arena_done(&arena);
     instance_state_done(&at);
     instance_state_done(&other);
+}
+
+static void an_end_that_snapshots_belie_is_none(void **state)
+{
+    (void)state;
+    struct process_identity identity = identity_of("belied", "v1", 12);
+    struct instance_state at = open_instance(&identity);
+    struct write_batch *batch = write_batch_new();
+    add_chain(batch, &at, 1, 4, 0); /* until 40 */
+    write_batch_end(batch, at.service_id, at.instance_id, 35, "unknown");
+    OK(write_batch_commit(store.db, batch, &why));
+    write_batch_free(batch);
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    struct instance_row *instances;
+    size_t count;
+    OK(instance_list(store.db, at.service_id, 0, &arena, &instances, &count, &why));
+    assert_int_equal(count, 1);
+    assert_int_equal(instances[0].ended_ms, 0);
+    arena_done(&arena);
+    instance_state_done(&at);
 }
 
 static void findings_open_stay_and_close(void **state)
@@ -481,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_long_history_comes_in_pages),
         cmocka_unit_test(a_clock_that_jumps_hides_nothing),
         cmocka_unit_test(lists_tell_what_is_there),
+        cmocka_unit_test(an_end_that_snapshots_belie_is_none),
         cmocka_unit_test(findings_open_stay_and_close),
         cmocka_unit_test(migrating_again_changes_nothing),
     };
