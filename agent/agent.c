@@ -49,6 +49,7 @@ struct agent {
     call_fn *stopped;
     void *stopped_arg;
     int said_disconnected, said_lost, said_slow;
+    uint64_t refusals;
 };
 
 static int64_t now_ms(void)
@@ -78,11 +79,14 @@ static void on_disconnected(void *user, const char *reason, int64_t retry_ms)
     agent->said_disconnected = 1; /* until the next success */
 }
 
+/* Said the first time, the second, the fourth ... so that a lasting reason cannot fill the log. */
 static void on_refused(void *user, uint64_t sequence, uint32_t process, const char *reason)
 {
-    (void)user;
-    log_event(LOG_WARN, "collector.refused", "sequence=%llu process=%u reason=\"%s\"",
-              (unsigned long long)sequence, process, reason);
+    struct agent *agent = user;
+    uint64_t count = ++agent->refusals;
+    log_event((count & (count - 1)) == 0 ? LOG_WARN : LOG_DEBUG, "collector.refused",
+              "sequence=%llu process=%u count=%llu reason=\"%s\"", (unsigned long long)sequence,
+              process, (unsigned long long)count, reason);
 }
 
 static void on_configured(void *user, uint32_t interval_ms)

@@ -455,6 +455,22 @@ def test_streams_what_is_there(collector):
         assert agent.matching("agent.stopped", "undelivered=0")
 
 
+def test_run_delivers_what_it_saw(collector):
+    with Agent("run", "--collector", collector.address, "--interval", "200ms", "--cpu-budget", "100%",
+               "--service", "wrapped", "--service-version", "7", "--flush", "60s", "--",
+               PYTHON, "-c", HEAP, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as agent:
+        assert agent.child.stdout.readline() == "ready\n"
+        wait_until(lambda: len(counts(collector, "wrapped")) >= 3, "three snapshots")
+        agent.child.stdin.close()
+        assert agent.wait() == 0
+        assert agent.matching("agent.stopped", "undelivered=0")
+        assert agent.matching("process.ended", "reason=exited")
+    deployment, = ask(collector.address, "ListDeployments", query.ListDeploymentsRequest(
+        service=query.ServiceRef(name="wrapped")), query.ListDeploymentsResponse).deployments
+    assert deployment.version == "7"
+    assert (deployment.instances, deployment.live_instances) == (1, 0)
+
+
 def test_follows_forks_and_exec(collector):
     script = textwrap.dedent(f"""
         import os, sys
