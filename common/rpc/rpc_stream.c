@@ -159,7 +159,7 @@ static void on_received(void *arg)
     grpc_byte_buffer *message = stream->incoming;
     stream->incoming = NULL;
     stream->wants_message = 0;
-    stream->receiving = message == NULL; /* none: the server has sent its last */
+    stream->receiving = 0;
     if (message != NULL && !stream->cancelled) {
         grpc_slice whole = rpc_bytes_join(message);
         stream->events->message(stream->user, GRPC_SLICE_START_PTR(whole),

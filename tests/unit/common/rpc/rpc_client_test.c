@@ -238,6 +238,26 @@ static void a_restarted_server_is_found_by_the_same_channel(void **state)
     loop_free(seen.loop);
 }
 
+/* A channel that has failed goes on trying by itself; another one to the same place is unaffected.
+ */
+static void channels_do_not_share_their_failures(void **state)
+{
+    (void)state;
+    struct served served = {0};
+    struct rpc_server *server = scene_start_plain(&served);
+    int port = rpc_server_port(server);
+    rpc_server_stop(server, 0);
+    struct rpc_channel *failed = scene_connect_port(port);
+    char answer[WHY_CAPACITY];
+    assert_int_equal(scene_call(failed, "/test/Answer", "x", answer), STATUS_UNAVAILABLE);
+    server = start_at(port, &served);
+    struct rpc_channel *other = scene_connect_port(port);
+    assert_int_equal(scene_call(other, "/test/Answer", "x", answer), STATUS_OK);
+    rpc_channel_free(failed);
+    rpc_channel_free(other);
+    rpc_server_stop(server, 30000);
+}
+
 /* ----- streams ----- */
 
 static void a_stream_echoes(void **state)
@@ -391,6 +411,28 @@ static void nothing_but_the_end_follows_a_cancel(void **state)
     rpc_server_stop(server, 30000);
 }
 
+/* The answer is on its way to the loop already. */
+static void a_message_does_not_overtake_a_cancel(void **state)
+{
+    (void)state;
+    struct served served = {0};
+    struct rpc_server *server = scene_start_plain(&served);
+    struct rpc_channel *channel = scene_connect_port(rpc_server_port(server));
+    struct seen seen = {.loop = loop_new()};
+    seen_open(&seen, channel, "/test/Echo");
+    rpc_stream_read(seen.stream);
+    rpc_stream_send(seen.stream, (const uint8_t *)"x", 1);
+    wait_for(&served.messages, 1);
+    usleep(50000);
+    rpc_stream_cancel(seen.stream);
+    seen_run_to_the_end(&seen);
+    assert_int_equal(seen.messages, 0);
+    assert_int_equal(seen.code, RPC_CANCELLED);
+    loop_free(seen.loop);
+    rpc_channel_free(channel);
+    rpc_server_stop(server, 30000);
+}
+
 /* The server's messages wait, in the window and in the server, until the client asks for them. */
 static void messages_come_one_for_each_read(void **state)
 {
@@ -434,11 +476,13 @@ int main(void)
         cmocka_unit_test(a_dead_port_is_reported_at_once),
         cmocka_unit_test(a_silent_listener_is_given_up),
         cmocka_unit_test(a_restarted_server_is_found_by_the_same_channel),
+        cmocka_unit_test(channels_do_not_share_their_failures),
         cmocka_unit_test(a_stream_echoes),
         cmocka_unit_test(writable_comes_when_nothing_waits),
         cmocka_unit_test(a_stream_may_be_closed_unused),
         cmocka_unit_test(the_end_may_open_a_stream_or_free_the_channel),
         cmocka_unit_test(nothing_but_the_end_follows_a_cancel),
+        cmocka_unit_test(a_message_does_not_overtake_a_cancel),
         cmocka_unit_test(messages_come_one_for_each_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -295,7 +295,83 @@ static void a_client_that_does_not_read_can_be_dropped(void **state)
     rpc_server_stop(server, 30000);
 }
 
+static void last_words_opened(struct rpc_call *call)
+{
+    rpc_call_read(call);
+    flood_opened(call);
+}
+
+static void finish_last(void *arg)
+{
+    struct flood *flood = arg;
+    rpc_call_finish(flood->served.last, RPC_OK, NULL);
+}
+
+/* The finish waits behind the flood; what the client says meanwhile is not heard. */
+static void nothing_is_heard_after_a_finish(void **state)
+{
+    (void)state;
+    struct flood flood = {0};
+    struct rpc_method method = {"/test/LastWords", &flood,         last_words_opened,
+                                scene_echo,        scene_echo_end, flood_closed};
+    struct rpc_server *server = NULL;
+    assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
+                                      &method, 1, &server, NULL),
+                     STATUS_OK);
+    struct rpc_channel *channel = scene_connect_port(rpc_server_port(server));
+    struct seen seen = {.loop = loop_new(), .keep_asking = 1};
+    seen_open(&seen, channel, "/test/LastWords");
+    wait_for(&flood.served.opened, 1);
+    rpc_server_post(server, finish_last, &flood);
+    rpc_server_post(server, flood_look, &flood);
+    wait_for(&flood.served.messages, 1); /* the look is counted as one */
+    rpc_stream_send(seen.stream, (const uint8_t *)"x", 1);
+    seen_run_for(&seen, 100);
+    rpc_stream_read(seen.stream);
+    seen_run_to_the_end(&seen);
+    assert_int_equal(seen.code, RPC_OK);
+    assert_int_equal(seen.messages, PIECES);
+    loop_free(seen.loop);
+    rpc_channel_free(channel);
+    rpc_server_stop(server, 30000);
+    assert_int_equal(flood.served.messages, 1);
+    assert_int_equal(flood.served.half_closed, 0);
+    assert_int_equal(flood.served.closed, 1);
+}
+
 /* ----- finishing ----- */
+
+static void ask_again(struct rpc_call *call)
+{
+    struct served *served = rpc_call_user(call);
+    served->half_closed++;
+    rpc_call_read(call);
+}
+
+static void a_half_close_is_told_once(void **state)
+{
+    (void)state;
+    struct served served = {0};
+    struct rpc_method method = {"/test/Stubborn", &served,   scene_opened,
+                                scene_echo,       ask_again, scene_closed};
+    struct rpc_server *server = NULL;
+    assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
+                                      &method, 1, &server, NULL),
+                     STATUS_OK);
+    struct rpc_channel *channel = scene_connect_port(rpc_server_port(server));
+    struct seen seen = {.loop = loop_new()};
+    seen_open(&seen, channel, "/test/Stubborn");
+    rpc_stream_half_close(seen.stream);
+    wait_for(&served.half_closed, 1);
+    seen_run_for(&seen, 20);
+    rpc_stream_cancel(seen.stream);
+    seen_run_to_the_end(&seen);
+    loop_free(seen.loop);
+    rpc_channel_free(channel);
+    rpc_server_stop(server, 30000);
+    assert_int_equal(served.half_closed, 1);
+    assert_int_equal(served.closed, 1);
+}
 
 static void greedy_message(struct rpc_call *call, const uint8_t *data, size_t size)
 {
@@ -412,6 +488,8 @@ int main(void)
         cmocka_unit_test(streams_of_a_connection_are_limited),
         cmocka_unit_test(a_peer_that_is_not_read_stops),
         cmocka_unit_test(a_client_that_does_not_read_can_be_dropped),
+        cmocka_unit_test(nothing_is_heard_after_a_finish),
+        cmocka_unit_test(a_half_close_is_told_once),
         cmocka_unit_test(what_was_sent_arrives_before_the_finish),
         cmocka_unit_test(a_call_may_be_finished_at_once),
         cmocka_unit_test(bytes_that_are_not_grpc_do_no_harm),
