@@ -22,7 +22,6 @@ enum {
     VALUES_MAX = 30,       /* SHARED_KEYS_MAX_SIZE */
     HUGE_BYTES = 1 << 20,  /* .. and from here on to be counted */
     STRIDE_STATIC = 8,     /* static objects lie inside larger structs */
-    BRK_COUNT_MIN = 1 << 24,
     ASK_MAX = 1024,      /* addresses that are asked about at once .. */
     ASK_BYTES = 1 << 16, /* .. and where they are looked for */
     DEQUE_BLOCK_ITEMS = 64,
@@ -181,6 +180,16 @@ static void measure_generator(struct sweep *sweep, struct object *object)
                  LATE_CODE_SLOTS, 0);
 }
 
+/* More room than bytes, its bytes within it, few exports: a C table of types rarely has that. */
+static int is_bytearray(const uint8_t *bytes)
+{
+    uint64_t size = word_at(bytes, OBJECT_SIZE), alloc = word_at(bytes, 24);
+    uint64_t begin = word_at(bytes, 32), start = word_at(bytes, 40), exports = word_at(bytes, 48);
+    if (alloc == 0)
+        return size == 0;
+    return size < alloc && begin != 0 && start - begin < alloc && exports < UINT32_MAX;
+}
+
 /* The rarer kinds; their offsets are the same in all supported versions. */
 static void measure_rare(struct sweep *sweep, struct object *object)
 {
@@ -188,9 +197,6 @@ static void measure_rare(struct sweep *sweep, struct object *object)
     uint64_t size = word_at(bytes, OBJECT_SIZE);
     object->size = object->extent = object->entry->basic_size;
     switch ((enum object_kind)object->entry->kind) {
-    case KIND_BYTEARRAY: /* ob_alloc */
-        object->size += word_at(bytes, 24);
-        break;
     case KIND_DEQUE: /* leftindex; a block for each 64 items that are begun */
         object->size += (word_at(bytes, 40) + size + DEQUE_BLOCK_ITEMS - 1) / DEQUE_BLOCK_ITEMS *
                         DEQUE_BLOCK_BYTES;
@@ -265,6 +271,9 @@ static int measure(struct sweep *sweep, struct object *object)
     case KIND_GENERATOR:
         measure_generator(sweep, object);
         return 1;
+    case KIND_BYTEARRAY:
+        object->size += word_at(bytes, 24);
+        return is_bytearray(bytes);
     default:
         measure_rare(sweep, object);
         return 1;
@@ -308,10 +317,18 @@ static int count_values(struct sweep *sweep, struct object *object)
     return 1;
 }
 
-/* The count is an address of the [heap]: a link of an allocator, in a program loaded that low. */
-static int is_link(const struct sweep *sweep, uint64_t count)
+/*
+ * The count is an address: a program that is loaded low (not position-independent) has its static
+ * objects and its [heap] below 4 GiB, and a pointer to one of them in front of a stale type is no
+ * object. Pointers are aligned; of counts that large, few are.
+ */
+static int is_pointer(const struct sweep *sweep, uint64_t count)
 {
-    return count >= BRK_COUNT_MIN && count >= sweep->brk_start && count < sweep->brk_end;
+    for (size_t i = 0; i < sweep->low_count; i++) {
+        if (count >= sweep->low[i].start && count < sweep->low[i].end && count % 8 == 0)
+            return 1;
+    }
+    return 0;
 }
 
 /* While a collection runs, `prev` is a count and the flag GC_COLLECTING. */
@@ -363,7 +380,7 @@ static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr
     uint64_t count = word_at(bytes, OBJECT_REFCOUNT) & sweep->layout->refcount_mask;
     if (entry->least_bytes > room)
         return 0;
-    if (is_link(sweep, count) || is_table(sweep, count, bytes))
+    if (is_pointer(sweep, count) || is_table(sweep, count, bytes))
         return 0;
     if (!measure(sweep, &object) || (entry->has_values && !count_values(sweep, &object)))
         return 0;
@@ -660,10 +677,8 @@ void sweep_init(struct sweep *sweep, struct type_table *types, const struct pres
     for (size_t i = 0; i < present->regions->count; i++) {
         const struct remote_region *region = &present->regions->items[i];
         sweep->limit_bytes += region->end - region->start;
-        if (region->flags & REMOTE_BRK) {
-            sweep->brk_start = region->start;
-            sweep->brk_end = region->end;
-        }
+        if (region->start <= COUNT_MAX && sweep->low_count < SWEEP_LOW_RANGES)
+            sweep->low[sweep->low_count++] = (struct remote_range){region->start, region->end};
     }
     late->limit_bytes = sweep->limit_bytes;
 }

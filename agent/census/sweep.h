@@ -19,6 +19,7 @@ enum {
     SWEEP_CHUNK_BYTES = 1 << 20, /* read at once: a pymalloc arena, and it stays in the L2 cache */
     SWEEP_LEAD_BYTES = 64,       /* in front of the chunk: GC heads and pre-headers */
     SWEEP_POOLS = 2048,
+    SWEEP_LOW_RANGES = 8,
     SWEEP_AHEAD_BYTES = 192, /* behind a header, that measuring an object may look at */
 };
 
@@ -33,7 +34,8 @@ struct sweep {
     const struct present_map *present; /* the caller's */
     struct late_sizes *late;           /* the caller's */
     const struct cpython_layout *layout;
-    addr_t brk_start, brk_end; /* of the [heap]: an allocator's link into it looks like a count */
+    struct remote_range low[SWEEP_LOW_RANGES]; /* mappings whose addresses look like counts */
+    size_t low_count;
     uint64_t limit_bytes;      /* no object is larger than all of the process's memory */
 
     int is_static, is_file;               /* the range at hand is a module's data or .bss; data */

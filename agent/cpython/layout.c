@@ -13,6 +13,7 @@
     .str_utf8_length = 40, .str_utf8 = 48, .str_data = 56
 
 #define ANY_COUNT UINT64_MAX
+#define COUNT_BELOW_FLAGS UINT64_C(0x0000ffffffffffff) /* 16 bits of flags above it (3.14) */
 
 static const struct cpython_layout layouts[] = {
     {
@@ -176,6 +177,68 @@ static const struct cpython_layout layouts[] = {
         .generator_bytes = 144,
         .inner_frame_bytes = 72,
     },
+    {
+        RELEASES_OF(14),
+        .name = "3.14",
+        .refcount_mask = COUNT_BELOW_FLAGS,
+        .immortal_from = 1u << 31,
+        .static_type_bytes = 416,
+        .heap_type_bytes = 936,
+        .type_qualname = 872,
+        .type_cached_keys = 880,
+        .pre_header_flags = 1 << 4 | 1 << 3,
+        .values = VALUES_INLINE,
+        STR_WITHOUT_WSTR,
+        .str_kind_shift = 2,
+        .int_tagged = 1,
+        .int_digits_min = 1,
+        .tuple_bytes = 32,
+        .bytearray_bytes = 56,
+        .pool_bytes = 16384,
+        .keys_bytes = 32,
+        .keys_log2 = 1,
+        .code_bytes = 208,
+        .code_extra = 200,
+        .code_slots = 72,
+        .code_stacksize = 64,
+        .frame_rule = FRAME_INTERPRETER,
+        .frame_bytes = 152,
+        .frame_code = 0,
+        .frame_inner = 24,
+        .generator_bytes = 152,
+        .inner_frame_bytes = 80,
+    },
+    {
+        RELEASES_OF(15),
+        .name = "3.15",
+        .refcount_mask = COUNT_BELOW_FLAGS,
+        .immortal_from = 1u << 31,
+        .static_type_bytes = 424,
+        .heap_type_bytes = 944,
+        .type_qualname = 880,
+        .type_cached_keys = 888,
+        .pre_header_flags = 1 << 4 | 1 << 3,
+        .values = VALUES_INLINE,
+        STR_WITHOUT_WSTR,
+        .str_kind_shift = 2,
+        .int_tagged = 1,
+        .int_digits_min = 1,
+        .tuple_bytes = 32,
+        .bytearray_bytes = 64,
+        .pool_bytes = 16384,
+        .keys_bytes = 32,
+        .keys_log2 = 1,
+        .code_bytes = 208,
+        .code_extra = 200,
+        .code_slots = 72,
+        .code_stacksize = 64,
+        .frame_rule = FRAME_INTERPRETER,
+        .frame_bytes = 152,
+        .frame_code = 0,
+        .frame_inner = 24,
+        .generator_bytes = 152,
+        .inner_frame_bytes = 80,
+    },
 };
 
 const struct cpython_layout *cpython_layout_find(uint32_t version_hex)
@@ -189,5 +252,5 @@ const struct cpython_layout *cpython_layout_find(uint32_t version_hex)
 
 const char *cpython_layout_versions(void)
 {
-    return "3.8 to 3.13";
+    return "3.8 to 3.15";
 }

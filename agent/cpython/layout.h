@@ -106,7 +106,7 @@ struct cpython_layout {
 /* The row of a version, or NULL. */
 const struct cpython_layout *cpython_layout_find(uint32_t version_hex) MUST_CHECK;
 
-/* "3.8 to 3.13": for messages. */
+/* "3.8 to 3.15": for messages. */
 const char *cpython_layout_versions(void);
 
 #endif

@@ -17,6 +17,7 @@ static const struct {
 } named[] = {
     {"set", KIND_SET},
     {"frozenset", KIND_SET},
+    {"frozendict", KIND_DICT},
     {"bytearray", KIND_BYTEARRAY},
     {"collections.deque", KIND_DEQUE},
     {"collections.OrderedDict", KIND_ORDERED_DICT},
