@@ -26,7 +26,7 @@
 #include "sweeper.h"
 #include "version.h"
 
-enum { WATCH_MS = 500, RPC_GRACE_MS = 5000 };
+enum { WATCH_MS = 500, RESTART_PAUSE_MS = 10 * 1000, RPC_GRACE_MS = 5000 };
 
 struct collector {
     const struct collector_config *config;
@@ -72,10 +72,12 @@ static void watch_database(void *arg)
         return;
     struct why why = {""};
     log_event(LOG_WARN, "postgres.gone", "action=\"starting it again\"");
-    if (embedded_restart(collector->embedded, &why) == STATUS_OK)
+    if (embedded_restart(collector->embedded, &why) == STATUS_OK) {
         log_event(LOG_INFO, "postgres.back", NULL);
-    else
-        log_event(LOG_ERROR, "postgres.gone", "reason=\"%s\"", why.text);
+        return;
+    }
+    log_event(LOG_ERROR, "postgres.gone", "reason=\"%s\"", why.text);
+    loop_timer_start(collector->watch_timer, RESTART_PAUSE_MS, WATCH_MS);
 }
 
 /* ---- the parts ------------------------------------------------------------------------------ */

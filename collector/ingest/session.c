@@ -458,8 +458,11 @@ static void take_snapshot(struct session *session, struct step *step)
         return;
     }
     session->counts.snapshots++;
-    if (process->since_keyframe == session->limits.chain_snapshots_max)
+    if (process->since_keyframe >= session->limits.chain_snapshots_max &&
+        !process->keyframe_asked) {
+        process->keyframe_asked = 1;
         ask_keyframe(session, process->number);
+    }
 }
 
 static const char *end_reason(Heapfleet__V1__EndReason reason)

@@ -52,6 +52,7 @@ void tracked_process_place(struct tracked_process *process, struct instance_stat
     if (!state->chain_broken) {
         process->stored = state->values;
         process->stored_sequence = state->last_sequence;
+        process->since_keyframe = state->chain_length;
         state->values = HEAP_VALUES_INIT;
     }
     instance_state_done(state);
@@ -182,6 +183,10 @@ enum status tracked_process_snapshot(struct tracked_process *process, struct sna
     else
         write_batch_snapshot(batch, row);
     process->heap_sequence = row->sequence;
-    process->since_keyframe = row->base_sequence == 0 ? 0 : process->since_keyframe + 1;
+    process->since_keyframe++;
+    if (row->base_sequence == 0) {
+        process->since_keyframe = 0;
+        process->keyframe_asked = 0;
+    }
     return STATUS_OK;
 }

@@ -25,7 +25,8 @@ struct tracked_process {
      */
     struct heap_values stored;
     uint64_t stored_sequence;
-    uint32_t since_keyframe; /* deltas stored on this stream behind a keyframe */
+    uint32_t since_keyframe; /* changes stored behind the newest keyframe */
+    int keyframe_asked;      /* since then */
 };
 
 struct tracked_process *tracked_process_new(uint32_t number, const uint8_t uuid[ID_BYTES]);

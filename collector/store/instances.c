@@ -184,6 +184,7 @@ static void apply_row(const struct pg_rows *rows, int row, struct instance_state
     else
         state->chain_broken = snapshot_decode(body, size, &state->values, NULL) != STATUS_OK;
     state->last_sequence = (uint64_t)pg_i64(rows, row, 0);
+    state->chain_length = keyframe ? 0 : state->chain_length + 1;
 }
 
 static enum status load_chain(struct db *db, struct instance_state *state, struct why *why)

@@ -49,6 +49,7 @@ struct instance_state {
     uint64_t last_sequence;    /* of its newest snapshot; 0: none */
     struct heap_values values; /* decoded at last_sequence; undefined if the chain is broken */
     int chain_broken;          /* 1: `values` cannot be had, a keyframe is needed */
+    uint32_t chain_length;     /* snapshots since the keyframe that the chain begins with */
     uint32_t type_count;       /* names known of it */
     char **type_names;         /* [type_count] */
 };

@@ -181,6 +181,7 @@ static void what_was_committed_is_found_again(void **state)
 
     at = open_instance(&identity);
     assert_int_equal(at.last_sequence, 20);
+    assert_int_equal(at.chain_length, 10);
     assert_false(at.chain_broken);
     assert_int_equal(at.values.types, 2);
     assert_int_equal(at.values.values[0].count, 20);

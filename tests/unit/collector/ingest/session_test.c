@@ -201,7 +201,8 @@ static void define_two(struct scene *scene, uint32_t process, int are_new)
 }
 
 /* A stream with process 1, which the database has up to `last_sequence`. */
-static struct scene *scene_with_process(const struct session_limits *limits, uint64_t last_sequence)
+static struct scene *scene_with_chain(const struct session_limits *limits, uint64_t last_sequence,
+                                      uint32_t chain_length)
 {
     struct scene *scene = scene_new(limits);
     assert_int_equal(say_hello(scene, 1), SESSION_WAIT);
@@ -210,7 +211,8 @@ static struct scene *scene_with_process(const struct session_limits *limits, uin
     struct instance_state state = {.service_id = 3,
                                    .instance_id = 4,
                                    .last_sequence = last_sequence,
-                                   .chain_broken = last_sequence == 0};
+                                   .chain_broken = last_sequence == 0,
+                                   .chain_length = chain_length};
     if (last_sequence != 0) {
         heap_values_resize(&state.values, 2);
         state.values.values[0] = (struct type_value){last_sequence, last_sequence * 8};
@@ -222,6 +224,11 @@ static struct scene *scene_with_process(const struct session_limits *limits, uin
     session_instance_opened(scene->session, &state, last_sequence);
     define_two(scene, 1, last_sequence == 0);
     return scene;
+}
+
+static struct scene *scene_with_process(const struct session_limits *limits, uint64_t last_sequence)
+{
+    return scene_with_chain(limits, last_sequence, 0);
 }
 
 static struct scene *usual_scene(uint64_t last_sequence)
@@ -318,6 +325,24 @@ static void a_long_chain_asks_for_a_keyframe_once(void **state)
     (void)send_snapshot(scene, 1, 1, 0);
     for (uint64_t sequence = 2; sequence <= 16; sequence++)
         (void)send_snapshot(scene, 1, sequence, sequence - 1);
+    assert_int_equal(scene->keyframes, 1);
+    (void)send_snapshot(scene, 1, 17, 0);
+    for (uint64_t sequence = 18; sequence <= 40; sequence++)
+        (void)send_snapshot(scene, 1, sequence, sequence - 1);
+    assert_int_equal(scene->keyframes, 2);
+    assert_int_equal(scene->refusals, 0);
+    scene_free(scene);
+}
+
+/* Streams that break often must not make a chain without end. */
+static void a_chain_is_as_long_as_the_database_says(void **state)
+{
+    (void)state;
+    struct session_limits limits = session_limits_default;
+    limits.chain_snapshots_max = 10;
+    struct scene *scene = scene_with_chain(&limits, 100, 9);
+    (void)send_snapshot(scene, 1, 101, 100);
+    (void)send_snapshot(scene, 1, 102, 101);
     assert_int_equal(scene->keyframes, 1);
     assert_int_equal(scene->refusals, 0);
     scene_free(scene);
@@ -425,6 +450,7 @@ int main(void)
         cmocka_unit_test(what_is_stored_already_is_not_stored_again),
         cmocka_unit_test(a_gap_asks_for_a_keyframe),
         cmocka_unit_test(a_long_chain_asks_for_a_keyframe_once),
+        cmocka_unit_test(a_chain_is_as_long_as_the_database_says),
         cmocka_unit_test(numbers_must_rise),
         cmocka_unit_test(the_database_may_refuse_a_process),
         cmocka_unit_test(the_database_may_refuse_types),
