@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "facts.h"
 #include "log.h"
+#include "roster.h"
 #include "uplink.h"
 
 enum {
@@ -22,7 +23,6 @@ enum {
 
 struct agent {
     struct loop *loop;
-    struct worker *worker;
     struct loop_timer *timer; /* of the next job */
     struct uplink *uplink;
     struct scout scout;
@@ -48,7 +48,7 @@ struct agent {
     int64_t stop_by_ms;
     call_fn *stopped;
     void *stopped_arg;
-    int said_disconnected, said_lost, said_slow;
+    int said_disconnected, said_lost, said_slow, said_first_scan;
     uint64_t refusals;
 };
 
@@ -185,6 +185,22 @@ static void take_ended(struct agent *agent, struct scout_ended *ended)
     free(ended);
 }
 
+/* What the first look around found, or did not: the moment at which a person watches the log. */
+static void log_first_scan(struct agent *agent)
+{
+    const struct scout *scout = &agent->scout;
+    for (int i = 0; i < scout->options.pid_count; i++) {
+        struct proc_stat stat;
+        if (proc_stat(&scout->fs, scout->options.pids[i], &stat) != STATUS_OK)
+            log_event(LOG_WARN, "process.missing",
+                      "pid=%d reason=\"there is no such process, or it cannot be seen from here\"",
+                      (int)scout->options.pids[i]);
+    }
+    uint32_t denied = roster_denied(scout->roster);
+    log_event(LOG_INFO, "scan.first", "watched=%zu denied=%u%s", agent->target_count, denied,
+              denied > 0 ? " hint=\"heapfleet-agent doctor PID says why\"" : "");
+}
+
 static void take_scan(struct agent *agent)
 {
     if (agent->job_status != STATUS_OK)
@@ -199,6 +215,9 @@ static void take_scan(struct agent *agent)
         agent->scout.found = found->next;
         take_found(agent, found);
     }
+    if (!agent->said_first_scan)
+        log_first_scan(agent);
+    agent->said_first_scan = 1;
 }
 
 /* ----- a census, done ----- */
@@ -293,7 +312,10 @@ static void on_job_done(void *arg)
     run_next(agent);
 }
 
-/* On the worker. */
+/*
+ * On the network's thread: the agent lives in its target's memory cgroup, and a thread of its own
+ * that sleeps between two censuses would cost more than a delivery that waits for one.
+ */
 static void run_job(void *arg)
 {
     struct agent *agent = arg;
@@ -312,7 +334,7 @@ static void start_job(struct agent *agent, struct target *target)
     agent->job = target;
     agent->scout.targets = agent->targets;
     agent->scout.target_count = agent->target_count;
-    worker_post(agent->worker, run_job, agent);
+    uplink_lend_thread(agent->uplink, run_job, agent);
 }
 
 static struct target *most_due(const struct agent *agent)
@@ -427,7 +449,6 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
     }
     agent->loop = loop;
     agent->timer = loop_timer_new(loop, on_timer, agent);
-    agent->worker = worker_new("scan");
     agent->own_interval_ms = agent->interval_ms =
         options->interval_ms < INTERVAL_MS_MIN ? INTERVAL_MS_MIN : options->interval_ms;
     agent->boot_wall_ms = clock_wall_ms() - proc_boot_now_ms();
@@ -482,7 +503,6 @@ void agent_free(struct agent *agent)
     if (agent == NULL)
         return;
     ASSERT(!agent->busy);
-    worker_free(agent->worker);
     uplink_free(agent->uplink);
     loop_timer_free(agent->timer);
     for (size_t i = 0; i < agent->target_count; i++)

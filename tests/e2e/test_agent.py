@@ -529,6 +529,13 @@ def test_a_killed_collector_leaves_no_gap():
         assert len(sequences) > 10
 
 
+def test_a_process_that_is_not_there_is_said(collector):
+    with watch(collector, 4194304) as agent:
+        agent.wait_for("process.missing", "pid=4194304")
+        agent.wait_for("scan.first", "watched=0")
+        assert agent.stop() == 0
+
+
 def test_an_end_without_a_collector_is_bounded():
     with Agent("watch", "--collector", NOBODY, "--interval", "200ms", "--flush", "100ms") as agent:
         agent.wait_for("collector.disconnected")
