@@ -34,7 +34,7 @@ struct ingest_lookup {
     uint32_t *places;            /* [count]; the asker frees it */
 };
 
-enum { OPENER_LANES = 2 };
+enum { OPENER_LANES = 4 };
 
 struct ingest_opener_options {
     struct db *db[OPENER_LANES]; /* each used on its worker only */
