@@ -1,4 +1,4 @@
-/* USES census discover remote codec common */ /* RUNS 100 */
+/* USES census discover remote codec common */ /* RUNS 48 */
 /*
  * A census of a recorded process whose memory was tampered with. The first byte chooses the image;
  * each further change takes eight bytes: what to do, where (three bytes), and with what (four).

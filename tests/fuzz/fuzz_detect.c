@@ -1,4 +1,4 @@
-/* USES detect common */ /* RUNS 400 */
+/* USES detect common */ /* RUNS 100 */
 /*
  * The verdict over any service: its shape in four bytes, a byte of each life, then six bytes a type
  * and life: where it begins, how it grows, its noise and its gaps. Findings are about what there

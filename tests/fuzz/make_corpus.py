@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the first corpus of every fuzz driver: small inputs that are good, or nearly.
 
-A file's name is the start of its bytes' hash, so that writing it again changes nothing. Files that
-are not of this script are findings: keep them.
+A file's name is the start of its bytes' SHA-1, so that writing it again changes nothing. Files that
+are not of this script were findings, or reached code that no other file reaches: keep them.
 """
 import hashlib
 import pathlib
