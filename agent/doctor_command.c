@@ -11,6 +11,8 @@
 #include "parse.h"
 #include "report.h"
 
+enum { SURVEY_MAX = 100 };
+
 static const char *const verdicts[] = {
     [DOCTOR_OK] = "ok", [DOCTOR_NOTE] = "note", [DOCTOR_BAD] = "BAD"};
 
@@ -70,13 +72,15 @@ static enum status examine(pid_t pid, const char *output, struct why *why)
 {
     enum report_format format = REPORT_TABLE;
     struct doctor_facts facts;
-    struct doctor_finding findings[DOCTOR_FINDINGS_MAX];
+    struct doctor_finding findings[DOCTOR_FINDINGS_MAX + SURVEY_MAX];
     enum status status = report_format_parse(output, &format, why);
     if (status == STATUS_OK)
         status = doctor_gather(pid, &facts, why);
     if (status != STATUS_OK)
         return status;
     size_t count = doctor_diagnose(&facts, findings);
+    if (pid == 0)
+        count += doctor_survey(findings + count, SURVEY_MAX);
     if (format == REPORT_TABLE)
         print_text(findings, count);
     else

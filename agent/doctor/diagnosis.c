@@ -20,6 +20,15 @@ static void say(struct doctor_finding *finding, enum doctor_verdict verdict, con
     finding->verdict = verdict;
 }
 
+PRINTF(3, 4)
+static void fill(struct doctor_finding *finding, size_t remedy, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(finding->own[remedy], sizeof(finding->own[remedy]), format, args);
+    va_end(args);
+}
+
 static int has_capability(const struct doctor_facts *facts)
 {
     return (facts->capabilities >> CAP_SYS_PTRACE & 1) != 0;
@@ -83,10 +92,17 @@ static void check_user(const struct doctor_facts *facts, struct doctor_finding *
             (long long)facts->target_uid, (long long)facts->target_effective_uid,
             (long long)facts->uid);
         finding->general = "run the agent as the same user, or with CAP_SYS_PTRACE";
-        finding->docker = "docker run --user UID, or --cap-add SYS_PTRACE";
-        finding->kubernetes = "securityContext: {runAsUser: UID}, or for a DaemonSet "
-                              "capabilities: {add: [SYS_PTRACE]}";
-        finding->systemd = "User=NAME, or AmbientCapabilities=CAP_SYS_PTRACE";
+        fill(finding, 0, "docker run --user %lld, or --cap-add SYS_PTRACE",
+             (long long)facts->target_uid);
+        fill(finding, 1,
+             "securityContext: {runAsUser: %lld}, or for a DaemonSet capabilities: {add: "
+             "[SYS_PTRACE]}",
+             (long long)facts->target_uid);
+        fill(finding, 2, "User=%lld, or AmbientCapabilities=CAP_SYS_PTRACE",
+             (long long)facts->target_uid);
+        finding->docker = finding->own[0];
+        finding->kubernetes = finding->own[1];
+        finding->systemd = finding->own[2];
     }
 }
 
@@ -283,11 +299,36 @@ size_t doctor_diagnose(const struct doctor_facts *facts, struct doctor_finding *
     return count;
 }
 
+void doctor_judge_process(const struct doctor_facts *facts, struct doctor_finding *ret)
+{
+    *ret = (struct doctor_finding){.check = "survey"};
+    if (facts->find_status == STATUS_OK && facts->new_status == STATUS_OK) {
+        say(ret, DOCTOR_OK, "process %d, \"%s\": CPython %s can be counted", (int)facts->pid,
+            facts->comm, facts->python);
+    } else {
+        say(ret, DOCTOR_BAD, "process %d, \"%s\": %s", (int)facts->pid, facts->comm,
+            facts->why.text);
+        fill(ret, 0, "heapfleet-agent doctor %d says what is in the way", (int)facts->pid);
+        ret->general = ret->own[0];
+    }
+}
+
+static int some_can_be_counted(const struct doctor_finding *findings, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (findings[i].verdict == DOCTOR_OK && strcmp(findings[i].check, "survey") == 0)
+            return 1;
+    }
+    return 0;
+}
+
 enum status doctor_outcome(const struct doctor_facts *facts, const struct doctor_finding *findings,
                            size_t count)
 {
     if (!something_is_bad(findings, count))
         return STATUS_OK;
+    if (facts->pid == 0 && some_can_be_counted(findings, count))
+        return STATUS_PARTIAL;
     if (facts->pid != 0 && !facts->exists)
         return STATUS_NOT_FOUND;
     const enum status attempts[] = {facts->find_status, facts->new_status, facts->run_status};

@@ -20,7 +20,12 @@
 #include "status.h"
 #include "why.h"
 
-enum { DOCTOR_LABEL_BYTES = 128, DOCTOR_FINDINGS_MAX = 12, DOCTOR_TEXT_BYTES = 400 };
+enum {
+    DOCTOR_LABEL_BYTES = 128,
+    DOCTOR_FINDINGS_MAX = 12,
+    DOCTOR_TEXT_BYTES = 400,
+    DOCTOR_REMEDY_BYTES = 160,
+};
 
 /* What can be known beforehand. -1 in an int: cannot tell. */
 struct doctor_facts {
@@ -59,19 +64,26 @@ enum doctor_verdict {
     DOCTOR_BAD,
 };
 
+/* Stays where it was made: the remedies may point into `own`. */
 struct doctor_finding {
     const char *check; /* "user", "yama" ... */
     enum doctor_verdict verdict;
     char text[DOCTOR_TEXT_BYTES];
     /* The remedy, when BAD; NULL: there is none for that way of deployment. */
     const char *general, *docker, *kubernetes, *systemd;
+    char own[3][DOCTOR_REMEDY_BYTES];
 };
 
 /* All findings, in the order in which to mend them; returns how many. `ret` holds
  * DOCTOR_FINDINGS_MAX. */
 size_t doctor_diagnose(const struct doctor_facts *facts, struct doctor_finding *ret);
 
-/* What the command ends with: OK, NOT_FOUND, DENIED, UNSUPPORTED or FAILED. */
+/* One line for a process that was tried (facts of the attempt, pid and comm), for a survey of all.
+ */
+void doctor_judge_process(const struct doctor_facts *facts, struct doctor_finding *ret);
+
+/* What the command ends with: OK, NOT_FOUND, DENIED, UNSUPPORTED, or what the attempt gave. Of a
+ * survey PARTIAL, when some can be counted and some cannot. */
 enum status doctor_outcome(const struct doctor_facts *facts, const struct doctor_finding *findings,
                            size_t count);
 

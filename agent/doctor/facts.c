@@ -102,17 +102,24 @@ static void gather_process(const struct proc_fs *fs, struct doctor_facts *facts)
     read_label(fs, facts->pid, facts->target_label);
 }
 
-static void try_census(struct doctor_facts *facts)
+/* The census made ready, or NULL; the caller frees it. */
+static struct census *try_to_open(struct doctor_facts *facts)
 {
     struct python_process process;
     struct census *census = NULL;
-    struct census_result result = {0};
     facts->find_status = python_process_find(facts->pid, &process, &facts->why);
     if (facts->find_status != STATUS_OK)
-        return;
+        return NULL;
     snprintf(facts->python, sizeof(facts->python), "%s", process.version);
     facts->new_status = census_new(&process, &census, &facts->why);
-    if (facts->new_status != STATUS_OK)
+    return facts->new_status == STATUS_OK ? census : NULL;
+}
+
+static void try_census(struct doctor_facts *facts)
+{
+    struct census_result result = {0};
+    struct census *census = try_to_open(facts);
+    if (census == NULL)
         return;
     facts->run_status = census_run(census, &result, &facts->why);
     facts->objects = result.objects;
@@ -151,4 +158,39 @@ enum status doctor_gather(pid_t pid, struct doctor_facts *ret, struct why *why)
     }
     proc_fs_close(&fs);
     return STATUS_OK;
+}
+
+/* ----- all processes ----- */
+
+struct survey {
+    struct proc_fs fs;
+    struct doctor_finding *findings;
+    size_t count, most;
+};
+
+static int survey_one(void *user, pid_t pid)
+{
+    struct survey *survey = user;
+    struct doctor_facts facts = {.pid = pid};
+    struct proc_stat stat;
+    if (pid == getpid() || proc_stat(&survey->fs, pid, &stat) != STATUS_OK)
+        return 0;
+    census_free(try_to_open(&facts));
+    int is_python = facts.find_status == STATUS_OK;
+    int seems_python = facts.find_status == STATUS_DENIED && strstr(stat.comm, "python") != NULL;
+    if (is_python || seems_python) {
+        snprintf(facts.comm, sizeof(facts.comm), "%s", stat.comm);
+        doctor_judge_process(&facts, &survey->findings[survey->count++]);
+    }
+    return survey->count == survey->most;
+}
+
+size_t doctor_survey(struct doctor_finding *ret, size_t most)
+{
+    struct survey survey = {.findings = ret, .most = most};
+    if (most == 0 || proc_fs_open("/proc", &survey.fs, NULL) != STATUS_OK)
+        return 0;
+    enum status status = proc_list(&survey.fs, survey_one, &survey);
+    proc_fs_close(&survey.fs);
+    return status == STATUS_OK ? survey.count : 0;
 }

@@ -374,8 +374,8 @@ def test_doctor_names_the_wrong_user_and_the_fix(readable_agent):
     assert done.returncode == 4
     bad, = [row for row in json.loads(done.stdout) if row["verdict"] == "bad"]
     assert bad["check"] == "user" and "65534" in bad["finding"]
-    assert "SYS_PTRACE" in bad["docker"] and "runAsUser" in bad["kubernetes"]
-    assert "User=" in bad["systemd"]
+    assert "SYS_PTRACE" in bad["docker"] and "runAsUser: 0" in bad["kubernetes"]
+    assert "User=0" in bad["systemd"]
 
 
 def test_doctor_of_nothing_and_of_no_python():
@@ -386,7 +386,17 @@ def test_doctor_of_nothing_and_of_no_python():
         sleeper.kill()
     assert code == 5 and "BAD   python" in out
     assert run_agent("doctor", "x")[0] == 2
-    assert run_agent("doctor")[0] == 0
+
+
+def test_doctor_surveys_every_python():
+    with subprocess.Popen([PYTHON, "-c", SLEEPER], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        code, out, _ = run_agent("doctor", "-o", "json")
+        child.stdin.close()
+    assert code in (0, 7)  # others run here, too
+    assert any(row["verdict"] == "ok" and f"process {child.pid}," in row["finding"]
+               for row in json.loads(out) if row["check"] == "survey")
 
 
 # ---- watch -------------------------------------------------------------------------------------

@@ -178,6 +178,22 @@ static void no_such_process(void **state)
     expect(&facts, "proc process", STATUS_NOT_FOUND);
 }
 
+static void a_survey_is_partial_when_some_can_be_counted(void **state)
+{
+    (void)state;
+    struct doctor_facts machine = {.yama_scope = -1};
+    struct doctor_facts good = healthy();
+    struct doctor_facts bad = denied();
+    why_set(&bad.why, "may not");
+    struct doctor_finding findings[2];
+    doctor_judge_process(&good, &findings[0]);
+    doctor_judge_process(&bad, &findings[1]);
+    assert_int_equal(doctor_outcome(&machine, findings, 1), STATUS_OK);
+    assert_int_equal(doctor_outcome(&machine, findings, 2), STATUS_PARTIAL);
+    assert_int_equal(doctor_outcome(&machine, findings + 1, 1), STATUS_DENIED);
+    assert_string_equal(findings[1].general, "heapfleet-agent doctor 42 says what is in the way");
+}
+
 /* Whatever the facts: every bad finding says what to do, and nothing overflows. */
 static void every_bad_finding_has_a_remedy(void **state)
 {
@@ -237,6 +253,7 @@ int main(void)
         cmocka_unit_test(the_attempt_is_the_proof),
         cmocka_unit_test(not_a_python_or_an_unknown_one),
         cmocka_unit_test(no_such_process),
+        cmocka_unit_test(a_survey_is_partial_when_some_can_be_counted),
         cmocka_unit_test(every_bad_finding_has_a_remedy),
         cmocka_unit_test(gathers_from_this_machine),
     };
