@@ -146,6 +146,17 @@ static uint64_t array_item_bytes(const struct late_sizes *late, addr_t at)
     return item_bytes <= 16 ? item_bytes : 0;
 }
 
+/* A product that overflows is refused by the limit of what an object may have. */
+static uint64_t dimensions_bytes(const uint8_t *head, uint64_t extra)
+{
+    uint64_t bytes = extra & UINT32_MAX;
+    for (uint64_t i = 0; i < extra >> 32; i++) {
+        if (__builtin_mul_overflow(bytes, word_at(head, 8 * i), &bytes))
+            return UINT64_MAX;
+    }
+    return bytes;
+}
+
 static uint64_t measure(const struct late_sizes *late, const struct late_item *item,
                         const uint8_t *head)
 {
@@ -165,6 +176,12 @@ static uint64_t measure(const struct late_sizes *late, const struct late_item *i
         return 8 + 8 * word_at(head, 0);
     case LATE_CODE_CACHE: /* one byte of map for each instruction of two bytes */
         return item->extra + word_at(head, OBJECT_SIZE) / 2;
+    case LATE_CELLS:
+        return 8 * word_at(head, OBJECT_SIZE);
+    case LATE_ELEMENT: /* {attrib, length, allocated, children, first four children} */
+        return 64 + (word_at(head, 24) == item->at + 32 ? 0 : 8 * word_at(head, 16));
+    case LATE_DIMENSIONS:
+        return dimensions_bytes(head, item->extra);
     case LATE_FORMAT:
         return format_bytes(late, item->at);
     }
@@ -198,8 +215,16 @@ static const uint8_t head_bytes[] = {
     [LATE_DICT] = 40,       [LATE_CLASS_KEYS] = 40,
     [LATE_BYTES_BUF] = 24,  [LATE_CODE_SLOTS] = LATE_HEAD_BYTES,
     [LATE_FRAME_CODE] = 8,  [LATE_CODE_EXTRA] = 8,
-    [LATE_CODE_CACHE] = 24, [LATE_FORMAT] = 8,
+    [LATE_CODE_CACHE] = 24, [LATE_CELLS] = 24,
+    [LATE_FORMAT] = 8,      [LATE_ELEMENT] = 32,
+    [LATE_DIMENSIONS] = 64,
 };
+
+static uint32_t item_bytes(const struct late_item *item)
+{
+    uint32_t more = item->rule == LATE_DIMENSIONS ? (uint32_t)(item->extra >> 32) - 1 : 0;
+    return head_bytes[item->rule] + 8 * more;
+}
 
 static void apply_place(void *user, const struct far_place *place, const uint8_t *bytes)
 {
@@ -211,7 +236,7 @@ void late_sizes_flush(struct late_sizes *late)
 {
     for (size_t i = 0; i < late->count; i++)
         late->places[i] = (struct far_place){
-            .at = late->items[i].at, .size = head_bytes[late->items[i].rule], .index = (uint32_t)i};
+            .at = late->items[i].at, .size = item_bytes(&late->items[i]), .index = (uint32_t)i};
     far_read(&late->reader, late->places, late->count, apply_place, late);
     late->count = 0;
 }

@@ -22,8 +22,11 @@ enum {
     VALUES_MAX = 30,       /* SHARED_KEYS_MAX_SIZE */
     HUGE_BYTES = 1 << 20,  /* .. and from here on to be counted */
     STRIDE_STATIC = 8,     /* static objects lie inside larger structs */
-    ASK_MAX = 1024,      /* addresses that are asked about at once .. */
-    ASK_BYTES = 1 << 16, /* .. and where they are looked for */
+    ASK_MAX = 1024,        /* addresses that are asked about at once .. */
+    ASK_BYTES = 1 << 16,   /* .. and where they are looked for */
+    CODE_CACHE_BYTES = 32, /* _PyOpcache */
+    NDARRAY_OWNS_DATA = 4,
+    NDARRAY_DIMENSIONS_MAX = 8, /* more are not measured */
     DEQUE_BLOCK_ITEMS = 64,
     DEQUE_BLOCK_BYTES = 528,
 };
@@ -154,6 +157,11 @@ static void measure_code(struct sweep *sweep, struct object *object)
     (void)!measure_variable(object, &object->size);
     object->size = object->extent = round_up(object->size, 8);
     add_late(sweep, object, word_at(bytes, layout->code_extra), LATE_CODE_EXTRA, 0);
+    if (layout->code_cell_arguments && word_at(bytes, layout->code_cell_arguments))
+        add_late(sweep, object, word_at(bytes, layout->code_cells), LATE_CELLS, 0);
+    if (layout->code_cache && word_at(bytes, layout->code_cache)) /* its size is the byte at + 12 */
+        add_late(sweep, object, word_at(bytes, layout->code_bytecode), LATE_CODE_CACHE,
+                 (uint64_t)bytes[layout->code_cache + 12] * CODE_CACHE_BYTES);
 }
 
 static void measure_frame(struct sweep *sweep, struct object *object)
@@ -180,6 +188,32 @@ static void measure_generator(struct sweep *sweep, struct object *object)
                  LATE_CODE_SLOTS, 0);
 }
 
+/*
+ * struct {.. char *data; int nd; npy_intp *dimensions, *strides; PyObject *base; PyArray_Descr
+ * *descr; int flags; ..}. The description's item size is an int at 32 before numpy 2 and a word at
+ * 40 since; the other place holds a pointer or flags. An array that does not own its data has none.
+ */
+static void measure_ndarray(struct sweep *sweep, struct object *object)
+{
+    uint64_t description[6];
+    uint64_t dimensions = half_at(object->bytes, 24);
+    addr_t descr = word_at(object->bytes, 56);
+    if (dimensions > NDARRAY_DIMENSIONS_MAX)
+        return;
+    object->size += 16 * dimensions;
+    if (!(half_at(object->bytes, 64) & NDARRAY_OWNS_DATA) ||
+        !present_map_has(sweep->present, descr, sizeof(description)) ||
+        remote_read(sweep->present->remote, descr, description, sizeof(description)) != STATUS_OK)
+        return;
+    uint64_t item_bytes =
+        description[5] && description[5] < 1 << 20 ? description[5] : description[4] & UINT32_MAX;
+    if (dimensions == 0)
+        object->size += item_bytes;
+    else
+        add_late(sweep, object, word_at(object->bytes, 32), LATE_DIMENSIONS,
+                 item_bytes | dimensions << 32);
+}
+
 /* More room than bytes, its bytes within it, few exports: a C table of types rarely has that. */
 static int is_bytearray(const uint8_t *bytes)
 {
@@ -187,7 +221,7 @@ static int is_bytearray(const uint8_t *bytes)
     uint64_t begin = word_at(bytes, 32), start = word_at(bytes, 40), exports = word_at(bytes, 48);
     if (alloc == 0)
         return size == 0;
-    return size < alloc && begin != 0 && start - begin < alloc && exports < UINT32_MAX;
+    return size <= alloc && begin != 0 && start - begin <= alloc && exports < UINT32_MAX;
 }
 
 /* The rarer kinds; their offsets are the same in all supported versions. */
@@ -220,6 +254,12 @@ static void measure_rare(struct sweep *sweep, struct object *object)
         break;
     case KIND_NAIVE_TIME:
         object->extent -= 8;
+        break;
+    case KIND_ELEMENT: /* extra */
+        add_late(sweep, object, word_at(bytes, 40), LATE_ELEMENT, 0);
+        break;
+    case KIND_NDARRAY:
+        measure_ndarray(sweep, object);
         break;
     case KIND_STRUCT: /* s_codes */
         add_late(sweep, object, word_at(bytes, 32), LATE_FORMAT, 0);
@@ -273,6 +313,7 @@ static int measure(struct sweep *sweep, struct object *object)
         return 1;
     case KIND_BYTEARRAY:
         object->size += word_at(bytes, 24);
+        object->size += word_at(bytes, 24) ? sweep->layout->bytearray_front : 0u;
         return is_bytearray(bytes);
     default:
         measure_rare(sweep, object);

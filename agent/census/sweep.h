@@ -36,7 +36,7 @@ struct sweep {
     const struct cpython_layout *layout;
     struct remote_range low[SWEEP_LOW_RANGES]; /* mappings whose addresses look like counts */
     size_t low_count;
-    uint64_t limit_bytes;      /* no object is larger than all of the process's memory */
+    uint64_t limit_bytes; /* no object is larger than all of the process's memory */
 
     int is_static, is_file;               /* the range at hand is a module's data or .bss; data */
     addr_t behind;                        /* nothing below is looked at any more */

@@ -87,13 +87,15 @@ struct cpython_layout {
     uint16_t int_digits_min; /* that are counted for 0 */
     uint16_t tuple_bytes;    /* of an empty one */
     uint16_t bytearray_bytes;
-    uint16_t pool_bytes; /* of the allocator, pymalloc.h */
+    uint16_t bytearray_front; /* of the bytes object that holds its bytes (3.15) */
+    uint16_t pool_bytes;      /* of the allocator, pymalloc.h */
 
     uint16_t keys_bytes; /* head of a dict's keys; log2 sizes in it (3.11) or a plain one */
     uint16_t keys_log2;
 
     uint16_t code_bytes, code_extra, code_slots, code_stacksize;
     uint16_t code_cells, code_free; /* tuples of names; 0: code_slots counts all (3.11) */
+    uint16_t code_cell_arguments, code_cache, code_bytecode; /* before 3.11, else 0 */
     enum frame_rule frame_rule;
     uint16_t frame_bytes;     /* tp_basicsize */
     uint16_t frame_code;      /* of the frame, or of the interpreter frame */

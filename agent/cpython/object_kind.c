@@ -36,6 +36,7 @@ static const struct {
     {"Struct", KIND_STRUCT}, /* in 3.8 */
     {"datetime.time", KIND_NAIVE_TIME},
     {"datetime.datetime", KIND_NAIVE_TIME},
+    {"xml.etree.ElementTree.Element", KIND_ELEMENT},
     {"numpy.ndarray", KIND_NDARRAY},
 };
 

@@ -31,6 +31,7 @@ enum object_kind {
     KIND_DECIMAL,
     KIND_STRUCT,
     KIND_NAIVE_TIME, /* allocated without its last word, which would be a time zone */
+    KIND_ELEMENT,    /* of xml.etree */
     KIND_NDARRAY,
 };
 
