@@ -2,11 +2,11 @@
  * The agent: finds CPython processes, counts their heaps on a schedule, and sends what it counted.
  * The only file that knows all the stages.
  *
- *     loop thread                                worker thread
+ *     loop thread                                network thread
  *       schedule: what is due?  -- one job -->     scout: scan /proc, or count one process
  *       uplink: encode, spool, send  <-- done --
  *
- * There is one job under way at most, and while there is, the worker owns every target; otherwise
+ * There is one job under way at most, and while there is, that thread owns every target; otherwise
  * the loop does. That is the whole locking.
  */
 #ifndef AGENT_AGENT_H

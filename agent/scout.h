@@ -1,6 +1,6 @@
 /*
- * The agent's eyes: finds CPython processes and counts their heaps. All of it runs on the scan
- * worker's thread, one call at a time; between calls the loop may look at the results.
+ * The agent's eyes: finds CPython processes and counts their heaps. All of it runs on the
+ * network's thread, one call at a time; between calls the loop may look at the results.
  */
 #ifndef AGENT_SCOUT_H
 #define AGENT_SCOUT_H
@@ -25,7 +25,7 @@ struct scout_options {
     pid_t descendants_of; /* only its descendants; 0: all */
 };
 
-/* A process under watch. The worker's while a call is under way, the loop's otherwise. */
+/* A process under watch. The network thread's while a call is under way, the loop's otherwise. */
 struct target {
     uint32_t process; /* the agent's number for it; given by the loop */
     struct python_process python;

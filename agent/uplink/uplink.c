@@ -278,6 +278,11 @@ enum status uplink_new(struct loop *loop, const struct uplink_options *options,
     return STATUS_OK;
 }
 
+void uplink_lend_thread(struct uplink *uplink, call_fn *fn, void *arg)
+{
+    rpc_channel_post(uplink->channel, fn, arg);
+}
+
 void uplink_free(struct uplink *uplink)
 {
     if (uplink == NULL)

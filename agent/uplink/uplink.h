@@ -75,6 +75,10 @@ void uplink_snapshot(struct uplink *uplink, const struct uplink_snapshot *snapsh
 void uplink_process_ended(struct uplink *uplink, uint32_t process, int64_t time_ms,
                           enum end_reason reason);
 
+/* Run fn(arg) on the thread that otherwise waits for the network; deliveries stand still meanwhile.
+ */
+void uplink_lend_thread(struct uplink *uplink, call_fn *fn, void *arg);
+
 /* Facts that wait for their acknowledgement. */
 size_t uplink_pending(const struct uplink *uplink);
 

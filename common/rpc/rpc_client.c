@@ -128,15 +128,26 @@ grpc_call *rpc_channel_create_call(struct rpc_channel *channel, const char *path
     return call;
 }
 
-struct rpc_queue *rpc_channel_attach(struct rpc_channel *channel)
+/* The channel's thread, from the first call on that needs it. */
+static struct rpc_queue *queue_of(struct rpc_channel *channel, int more_streams)
 {
     pthread_mutex_lock(&channel->lock);
     if (channel->queue == NULL)
         channel->queue = rpc_queue_new("rpc");
-    channel->streams++;
+    channel->streams += more_streams;
     struct rpc_queue *queue = channel->queue;
     pthread_mutex_unlock(&channel->lock);
     return queue;
+}
+
+struct rpc_queue *rpc_channel_attach(struct rpc_channel *channel)
+{
+    return queue_of(channel, 1);
+}
+
+void rpc_channel_post(struct rpc_channel *channel, call_fn *fn, void *arg)
+{
+    rpc_queue_post(queue_of(channel, 0), fn, arg);
 }
 
 void rpc_channel_detach(struct rpc_channel *channel)

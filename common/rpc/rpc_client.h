@@ -41,6 +41,13 @@ enum status rpc_channel_call(struct rpc_channel *channel, const char *path,
                              const struct buf *request, int64_t deadline_ms, struct buf *ret,
                              struct why *why) MUST_CHECK;
 
+/*
+ * Run fn(arg) on the channel's thread, which otherwise only waits: for the one long job of a
+ * program that counts its threads. Streams stand still meanwhile. Any thread; before the channel is
+ * freed.
+ */
+void rpc_channel_post(struct rpc_channel *channel, call_fn *fn, void *arg);
+
 struct rpc_stream_events {
     /* One message for each rpc_stream_read. `data` is valid during the callback only. */
     void (*message)(void *user, const uint8_t *data, size_t size);
