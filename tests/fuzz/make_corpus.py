@@ -167,6 +167,12 @@ def texts():
         yield b"x\n" + struct.pack("<q", number)
 
 
+def jsons():
+    return (b'["dict", "list"]', b' [ "\\"\\\\\\/\\b\\f\\n\\r\\t" ,"\\u00e9\\u6f22\\u0041"]', b"[]", b"{}", b"[1]",
+            b'["\\ud83d\\ude42\\ud83d\\u0041\\ude42\\ud83d"]', b'["\\u00', b'["\\x"]', b'["a" "b",,"c"]',
+            "größe 漢字 🙂 \x7f\x01".encode(), b"\xff\xc3", b'["a', b'["\\')
+
+
 def plots():
     rising = b"".join(struct.pack("<Q", i * 60000 << 40 | i << 6) for i in range(40))
     yield b"\x50\x01v2\n" + rising
@@ -312,7 +318,7 @@ def censuses():
 
 
 MAKERS = {
-    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "text": texts, "plot": plots, "detect": detections,
+    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "text": texts, "json": jsons, "plot": plots, "detect": detections,
    
     "proc": procs, "container": containers, "resource_list": resources, "identity": identities,
     "elf": elfs, "version": versions, "census": censuses,
