@@ -128,7 +128,9 @@ static void start_send(struct rpc_call *call)
     grpc_byte_buffer *first = rpc_outbox_first(&call->outbox);
     if (first != NULL) {
         ops[count].op = GRPC_OP_SEND_MESSAGE;
-        ops[count].flags = rpc_outbox_holds_one(&call->outbox) ? 0 : GRPC_WRITE_BUFFER_HINT;
+        /* Let gRPC gather what has more behind it; but it would gather the headers for ever. */
+        if (call->headers_sent && !rpc_outbox_holds_one(&call->outbox))
+            ops[count].flags = GRPC_WRITE_BUFFER_HINT;
         ops[count++].data.send_message.send_message = first;
     }
     if (call->wants_finish && (first == NULL || rpc_outbox_holds_one(&call->outbox))) {

@@ -88,7 +88,8 @@ static void start_send(struct rpc_stream *stream)
     grpc_byte_buffer *first = rpc_outbox_first(&stream->outbox);
     if (first != NULL) {
         ops[count].op = GRPC_OP_SEND_MESSAGE;
-        ops[count].flags = rpc_outbox_holds_one(&stream->outbox) ? 0 : GRPC_WRITE_BUFFER_HINT;
+        if (!rpc_outbox_holds_one(&stream->outbox))
+            ops[count].flags = GRPC_WRITE_BUFFER_HINT; /* gather it with what is behind it */
         ops[count++].data.send_message.send_message = first;
     }
     if (stream->wants_half_close && (first == NULL || rpc_outbox_holds_one(&stream->outbox))) {

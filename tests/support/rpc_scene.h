@@ -253,11 +253,23 @@ static inline void seen_run_for(struct seen *seen, uint64_t ms)
     loop_timer_free(timer);
 }
 
-/* Run the loop until the stream has closed. */
+static inline void seen_never_ends(void *arg)
+{
+    (void)arg;
+    fail_msg("the stream does not end");
+}
+
+/*
+ * Run the loop until the stream has closed. The patience ends before the client's keepalive of
+ * 20 s, which would push out what somebody forgot to send.
+ */
 static inline void seen_run_to_the_end(struct seen *seen)
 {
+    struct loop_timer *patience = loop_timer_new(seen->loop, seen_never_ends, seen);
+    loop_timer_start(patience, 15000, 0);
     while (!seen->closed)
         loop_run(seen->loop);
+    loop_timer_free(patience);
 }
 
 static inline void seen_open(struct seen *seen, struct rpc_channel *channel, const char *path)
