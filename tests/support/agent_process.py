@@ -30,10 +30,10 @@ def run_agent(*arguments, environment=None, **more):
 class Agent:
     """An agent in the background. `events` are its log lines so far: (event, text)."""
 
-    def __init__(self, *arguments, environment=None, **more):
+    def __init__(self, *arguments, environment=None, program=(PROGRAM,), **more):
         self.events = []
         self.changed = threading.Condition()
-        self.child = subprocess.Popen([PROGRAM, *map(str, arguments)], stderr=subprocess.PIPE,
+        self.child = subprocess.Popen([*program, *map(str, arguments)], stderr=subprocess.PIPE,
                                       text=True, env=clean_environment(**(environment or {})),
                                       **more)
         self.reader = threading.Thread(target=self._follow, daemon=True)
