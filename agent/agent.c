@@ -16,6 +16,7 @@ enum {
     SCAN_MS_MIN = 200,
     SCAN_MS_MAX = 5000,
     SCAN_STRETCH_MAX = 4,
+    ABANDON_MS = 500,
     INTERVAL_MS_MIN = 100,
     FAILURE_DOUBLINGS_MAX = 6,
     FAILURE_MS_MAX = 10 * 60 * 1000,
@@ -45,6 +46,7 @@ struct agent {
     double scan_cpu_ms; /* of the last scan */
 
     int stopping, stop_scanned, delivering;
+    int abandoned; /* the end was told although not all is over */
     int64_t stop_by_ms;
     call_fn *stopped;
     void *stopped_arg;
@@ -347,23 +349,33 @@ static struct target *most_due(const struct agent *agent)
     return best;
 }
 
+static void tell_stopped(struct agent *agent)
+{
+    loop_timer_stop(agent->timer);
+    log_event(LOG_INFO, "agent.stopped", "undelivered=%zu", uplink_pending(agent->uplink));
+    agent->stopped(agent->stopped_arg);
+}
+
 static void on_uplink_done(void *arg)
 {
     struct agent *agent = arg;
-    log_event(LOG_INFO, "agent.stopped", "undelivered=%zu", uplink_pending(agent->uplink));
-    if (agent->stopped != NULL)
-        agent->stopped(agent->stopped_arg);
+    if (!agent->abandoned)
+        tell_stopped(agent);
 }
 
-/* The last scan is done: deliver in the time that is left. */
+/*
+ * The last scan is done, or time is up: deliver in what is left. The thread that delivers may be in
+ * a census that nothing can interrupt; it gets a moment more, and is then left behind.
+ */
 static void deliver_and_stop(struct agent *agent)
 {
     if (agent->delivering)
         return;
     agent->delivering = 1;
-    loop_timer_stop(agent->timer);
     int64_t left = agent->stop_by_ms - now_ms();
-    uplink_stop(agent->uplink, left < 0 ? 0 : left, on_uplink_done, agent);
+    left = left < 0 ? 0 : left;
+    loop_timer_start(agent->timer, (uint64_t)left + ABANDON_MS, 0);
+    uplink_stop(agent->uplink, left, on_uplink_done, agent);
 }
 
 /* Nothing is under way: start what is due, or set the timer for what will be. */
@@ -410,10 +422,14 @@ static void run_next(struct agent *agent)
 static void on_timer(void *arg)
 {
     struct agent *agent = arg;
-    if (agent->stopping) /* a census is under way and time is up: deliver what there is */
-        deliver_and_stop(agent);
-    else if (!agent->busy)
+    if (agent->delivering) {
+        agent->abandoned = 1;
+        tell_stopped(agent);
+    } else if (agent->stopping) {
+        deliver_and_stop(agent); /* a census is under way, and time is up */
+    } else if (!agent->busy) {
         run_next(agent);
+    }
 }
 
 /* ----- life ----- */
@@ -483,7 +499,7 @@ void agent_start(struct agent *agent)
 
 void agent_stop(struct agent *agent, int64_t limit_ms, call_fn *fn, void *arg)
 {
-    ASSERT(!agent->stopping);
+    ASSERT(!agent->stopping && fn != NULL);
     agent->stopping = 1;
     agent->stop_by_ms = now_ms() + limit_ms;
     agent->stopped = fn;
@@ -495,7 +511,7 @@ void agent_stop(struct agent *agent, int64_t limit_ms, call_fn *fn, void *arg)
 
 int agent_is_busy(const struct agent *agent)
 {
-    return agent->busy;
+    return agent->busy || agent->abandoned;
 }
 
 void agent_free(struct agent *agent)
