@@ -104,7 +104,7 @@ int census_command(int argc, char **argv)
         {0},
     };
     struct census_result result = {0};
-    struct census *census;
+    struct census *census = NULL;
     struct why why = {0};
     command.options = options;
     int code = begin(&command, argc, argv, &census);
@@ -169,7 +169,7 @@ int track_command(int argc, char **argv)
         {"help", 'h', OPTION_FLAG, &command.help, NULL, "print this help", NULL},
         {0},
     };
-    struct census *census;
+    struct census *census = NULL;
     struct why why = {0};
     command.options = options;
     int code = begin(&command, argc, argv, &census);

@@ -2,6 +2,7 @@
 
 #include "attributes.h"
 #include "object_kind.h"
+#include "words.h"
 
 enum {
     FORMAT_CODES_MAX = 4096,
@@ -21,20 +22,6 @@ struct late_sizes *late_sizes_new(struct type_table *types, const struct present
 void late_sizes_free(struct late_sizes *late)
 {
     free(late);
-}
-
-static uint64_t word_at(const uint8_t *bytes, size_t offset)
-{
-    uint64_t word;
-    memcpy(&word, bytes + offset, sizeof(word));
-    return word;
-}
-
-static uint32_t half_at(const uint8_t *bytes, size_t offset)
-{
-    uint32_t half;
-    memcpy(&half, bytes + offset, sizeof(half));
-    return half;
 }
 
 struct keys_size {
@@ -151,7 +138,7 @@ static uint64_t dimensions_bytes(const uint8_t *head, uint64_t extra)
 {
     uint64_t bytes = extra & UINT32_MAX;
     for (uint64_t i = 0; i < extra >> 32; i++) {
-        if (__builtin_mul_overflow(bytes, word_at(head, 8 * i), &bytes))
+        if (__builtin_mul_overflow(bytes, word_at(head + 8 * i, 0), &bytes))
             return UINT64_MAX;
     }
     return bytes;

@@ -15,6 +15,8 @@
 #include "present_map.h"
 #include "type_table.h"
 
+#define COUNT_MAX UINT32_MAX /* of references: more is a pointer, or flags */
+
 enum {
     SWEEP_CHUNK_BYTES = 1 << 20, /* read at once: a pymalloc arena, and it stays in the L2 cache */
     SWEEP_LEAD_BYTES = 64,       /* in front of the chunk: GC heads and pre-headers */

@@ -108,6 +108,7 @@ static const struct cpython_layout layouts[] = {
         .pre_header_flags = 1 << 4,
         .values = VALUES_AT_32,
         STR_WITH_WSTR,
+        .int_digits_min = 1,
         .tuple_bytes = 24,
         .bytearray_bytes = 56,
         .pool_bytes = 16384,

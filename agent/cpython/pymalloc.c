@@ -6,6 +6,8 @@
  */
 #include "pymalloc.h"
 
+#include "words.h"
+
 enum {
     POOL_USED = 0,
     POOL_FREE_BLOCK = 8,
@@ -15,13 +17,6 @@ enum {
     SIZE_CLASSES = 32,
     SIZE_UNIT = 16,
 };
-
-static uint32_t half_at(const uint8_t *bytes, size_t offset)
-{
-    uint32_t half;
-    memcpy(&half, bytes + offset, sizeof(half));
-    return half;
-}
 
 int pymalloc_is_pool(const struct cpython_layout *layout, addr_t at, const uint8_t *head,
                      struct pymalloc_pool *ret)

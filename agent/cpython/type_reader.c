@@ -6,6 +6,7 @@
 
 #include "attributes.h"
 #include "utf8.h"
+#include "words.h"
 
 enum {
     ITEM_SIZE_MAX = 1 << 16,
@@ -18,20 +19,6 @@ enum {
 static int read_at(struct type_reader *reader, addr_t from, void *to, size_t size)
 {
     return remote_read(reader->remote, from, to, size) == STATUS_OK;
-}
-
-static uint64_t word_at(const uint8_t *bytes, size_t offset)
-{
-    uint64_t word;
-    memcpy(&word, bytes + offset, sizeof(word));
-    return word;
-}
-
-static uint32_t half_at(const uint8_t *bytes, size_t offset)
-{
-    uint32_t half;
-    memcpy(&half, bytes + offset, sizeof(half));
-    return half;
 }
 
 int type_reader_facts(struct type_reader *reader, addr_t at, struct type_facts *ret)
@@ -124,7 +111,7 @@ int type_reader_str(struct type_reader *reader, addr_t at, char *ret, size_t cap
         return 0;
     uint32_t state = half_at(head, layout->str_state) >> layout->str_kind_shift;
     unsigned width = state & 7;
-    int compact = state >> 3 & 1, ascii = state >> 4 & 1;
+    unsigned compact = state >> 3 & 1, ascii = state >> 4 & 1;
     uint64_t length = word_at(head, OBJECT_SIZE);
     if (width != 1 && width != 2 && width != 4)
         return 0;
@@ -209,14 +196,14 @@ static addr_t find_module(struct type_reader *reader, addr_t dict)
         !read_at(reader, keys.entries, entries, keys.bytes))
         return 0;
     for (size_t at = 0; reader->module_key && at + keys.stride <= keys.bytes; at += keys.stride) {
-        if (word_at(entries, at + keys.key_at) == reader->module_key)
-            return word_at(entries, at + keys.key_at + 8);
+        if (word_at(entries + at + keys.key_at, 0) == reader->module_key)
+            return word_at(entries + at + keys.key_at, 8);
     }
     int left = ENTRY_KEYS_READ_MAX;
     for (size_t at = 0; left > 0 && at + keys.stride <= keys.bytes; at += keys.stride, left--) {
-        addr_t key = word_at(entries, at + keys.key_at);
+        addr_t key = word_at(entries + at + keys.key_at, 0);
         if (key && is_module_key(reader, key))
-            return word_at(entries, at + keys.key_at + 8);
+            return word_at(entries + at + keys.key_at, 8);
     }
     return 0;
 }
