@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from agent_client import Process, Stream, ask, history, ingest, keyframe, query
-from collector_process import PROGRAM, Collector
+from collector_process import PROGRAM, Collector, new_folder
 
 
 @pytest.fixture(scope="module")
@@ -581,6 +581,45 @@ def test_memory_is_bounded_while_the_database_is_away():
             stream.close()
         for number in range(1, 5):
             assert len(history(collector.address, "flood", "app.Type0", f"v{number}")) == 1500
+
+
+@pytest.fixture
+def small_disk():
+    """A file system of 160 MB."""
+    folder = new_folder()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m,mode=711", "tmpfs", folder],
+                             capture_output=True, text=True)
+    if mounted.returncode != 0:
+        folder.rmdir()
+        pytest.skip(f"a small disk needs the right to mount one: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+    folder.rmdir()
+
+
+def fill_disk(path):
+    with open(path, "wb") as file:
+        try:
+            while True:
+                file.write(b"x" * 65536)
+        except OSError:
+            pass
+
+
+def test_a_full_disk_holds_facts_back_and_loses_none(small_disk):
+    with Collector(folder=small_disk) as collector:
+        senders = [Sender(collector.address, number, 800, service="full") for number in (1, 2)]
+        fill_disk(small_disk / "ballast")
+        for sender in senders:
+            sender.start()
+        collector.wait_log("No space left on device")
+        (small_disk / "ballast").unlink()
+        for sender in senders:
+            sender.join(120)
+            assert not sender.is_alive(), collector.log()
+            assert not sender.problems
+            assert history(collector.address, "full", "app.Item", sender.process.version) == [
+                (sender.first + i, i + 1) for i in range(800)]
 
 
 # ---- the command line --------------------------------------------------------------------------
