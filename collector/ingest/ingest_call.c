@@ -7,8 +7,8 @@
 #include "log.h"
 #include "wire.h"
 
-/* Messages are at most 256 KiB; unpacked they may be this much larger. */
-enum { UNPACKED_BYTES_MAX = 4 * 1024 * 1024, UNSENT_BYTES_MAX = 256 * 1024 };
+/* Of answers that the agent has not read; more, and it is not an agent. */
+enum { UNSENT_BYTES_MAX = 256 * 1024 };
 
 /* ---- what the session wants to say and to know ---------------------------------------------- */
 
@@ -183,18 +183,29 @@ static void take(struct ingest_call *call, const Heapfleet__V1__AgentMessage *me
     ingest_writer_nudge(calls->writer);
 }
 
+/* 1 if the agent has left too much unread; then the call is ended, without a farewell it would
+ * read. */
+static int is_deaf(struct ingest_call *call)
+{
+    static const char reason[] = "the agent does not read what it is sent";
+    if (rpc_call_unsent_bytes(call->rpc) <= UNSENT_BYTES_MAX)
+        return 0;
+    log_event(LOG_WARN, "ingest.ended", "peer=%s %s reason=\"%s\"", rpc_call_peer(call->rpc),
+              session_describe(call->session), reason);
+    rpc_call_abort(call->rpc, RPC_RESOURCE_EXHAUSTED, reason);
+    return 1;
+}
+
 void ingest_call_message(struct rpc_call *rpc, const uint8_t *data, size_t size)
 {
     struct ingest_call *call = rpc_call_data(rpc);
     struct arena *scratch = &call->calls->scratch;
     ProtobufCMessage *message = NULL;
     struct why why = {""};
+    if (is_deaf(call))
+        return;
     enum status status =
         wire_unpack(&heapfleet__v1__agent_message__descriptor, data, size, scratch, &message, &why);
-    if (status == STATUS_OK && rpc_call_unsent_bytes(rpc) > UNSENT_BYTES_MAX) {
-        why_set(&why, "the agent does not read what it is sent");
-        status = STATUS_LIMIT;
-    }
     if (status == STATUS_OK)
         take(call, (const Heapfleet__V1__AgentMessage *)message);
     else

@@ -45,7 +45,6 @@ struct ingest_writer {
     enum status outcome; /* of the commit, from the worker */
     struct why why;
     int64_t commit_ms;
-    struct ingest_writer_counts counts;
 };
 
 static int64_t mono_ms(void)
@@ -89,11 +88,6 @@ void ingest_writer_free(struct ingest_writer *writer)
 struct write_batch *ingest_writer_batch(struct ingest_writer *writer)
 {
     return writer->filling.rows;
-}
-
-struct ingest_writer_counts ingest_writer_counts(const struct ingest_writer *writer)
-{
-    return writer->counts;
 }
 
 static size_t batch_bytes(const struct batch *batch)
@@ -169,8 +163,6 @@ static void finish_batch(struct ingest_writer *writer)
     for (size_t i = 0; i < writer->committing.ack_count; i++)
         send_ack(&writer->committing.acks[i], &scratch);
     buf_done(&scratch);
-    writer->counts.commits++;
-    writer->counts.snapshots += write_batch_snapshots(writer->committing.rows);
     batch_done(&writer->committing);
     writer->is_committing = 0;
     writer->pause_ms = 0;
@@ -181,7 +173,6 @@ static void finish_batch(struct ingest_writer *writer)
 
 static void pause_commits(struct ingest_writer *writer)
 {
-    writer->counts.failures++;
     writer->pause_ms = writer->pause_ms > 0 ? writer->pause_ms * 2 : PAUSE_FIRST_MS;
     if (writer->pause_ms > PAUSE_LAST_MS)
         writer->pause_ms = PAUSE_LAST_MS;
@@ -198,6 +189,9 @@ static void commit_done(void *arg)
 {
     struct ingest_writer *writer = arg;
     writer->is_busy = 0;
+    log_event(LOG_DEBUG, "store.commit", "status=%s snapshots=%zu streams=%zu elapsed_ms=%lld",
+              status_name(writer->outcome), write_batch_snapshots(writer->committing.rows),
+              writer->committing.ack_count, (long long)writer->commit_ms);
     if (writer->outcome == STATUS_OK)
         finish_batch(writer);
     else if (writer->is_abandoned)

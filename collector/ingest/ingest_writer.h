@@ -66,9 +66,4 @@ void ingest_writer_nudge(struct ingest_writer *writer);
 /* Let go of everything that is not committed: nobody was told that it was. */
 void ingest_writer_abandon(struct ingest_writer *writer);
 
-struct ingest_writer_counts {
-    uint64_t commits, snapshots, failures;
-};
-struct ingest_writer_counts ingest_writer_counts(const struct ingest_writer *writer);
-
 #endif

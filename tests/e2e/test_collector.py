@@ -305,6 +305,34 @@ def test_a_broken_stream_ends_alone(collector, what):
     stream.close()
 
 
+def test_an_agent_that_does_not_read_is_ended(collector):
+    """Each of its facts is refused, in words; it never takes one of them off the wire."""
+    neighbour, process = Stream(collector.address), Process(1, service="beside the deaf")
+    process.announce(neighbour)
+    channel = grpc.insecure_channel(collector.address, options=[
+        ("grpc.use_local_subchannel_pool", 1), ("grpc.http2.lookahead_bytes", 1024),
+        ("grpc.http2.bdp_probe", 0)])
+    first, taken = start_sequence(), [0]
+
+    def messages():
+        yield ingest.AgentMessage(hello=ingest.Hello(protocol=1, agent_id=os.urandom(16)))
+        for i in range(200000):
+            taken[0] = i
+            yield ingest.AgentMessage(sequence=first + i, snapshot=ingest.Snapshot(process=9))
+
+    call = channel.stream_stream(
+        "/heapfleet.v1.Ingest/Stream", request_serializer=ingest.AgentMessage.SerializeToString,
+        response_deserializer=None)(messages())
+    collector.wait_log("the agent does not read what it is sent")
+    assert taken[0] < 200000
+    call.cancel()
+    channel.close()
+    sequence = start_sequence()
+    send_growth(neighbour, process, sequence, 1)
+    neighbour.wait_ack(sequence)
+    neighbour.close()
+
+
 def test_more_processes_than_the_limit_end_the_stream(collector):
     stream = Stream(collector.address)
     for number in range(1, 4099):
