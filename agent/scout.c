@@ -181,11 +181,10 @@ enum status scout_init(struct scout *scout, const struct scout_options *options,
     enum status status = proc_fs_open("/proc", &scout->fs, why);
     if (status != STATUS_OK)
         return status;
-    struct proc_stat self;
-    if (proc_stat(&scout->fs, getpid(), &self) != STATUS_OK) {
+    status = proc_fs_check(&scout->fs, why);
+    if (status != STATUS_OK) {
         proc_fs_close(&scout->fs);
-        return why_fail(why, STATUS_FAILED,
-                        "cannot see any process in /proc: mount the proc file system there");
+        return status;
     }
     scout->roster = roster_new(&scout->fs, &events, scout);
     return STATUS_OK;

@@ -93,6 +93,22 @@ enum status proc_read_link(const struct proc_fs *fs, pid_t pid, const char *name
     return STATUS_OK;
 }
 
+enum status proc_fs_check(const struct proc_fs *fs, struct why *why)
+{
+    char self[32];
+    char expected[32];
+    snprintf(expected, sizeof(expected), "%d", (int)getpid());
+    if (proc_read_link(fs, 0, "self", self, sizeof(self)) != STATUS_OK)
+        return why_fail(why, STATUS_FAILED,
+                        "cannot see any process in /proc: mount the proc file system there");
+    if (strcmp(self, expected) != 0)
+        return why_fail(why, STATUS_FAILED,
+                        "/proc belongs to another PID namespace, where this is process %s and not "
+                        "%s: mount the proc file system anew",
+                        self, expected);
+    return STATUS_OK;
+}
+
 enum status proc_list(const struct proc_fs *fs, proc_visit_fn *fn, void *user)
 {
     int fd = openat(fs->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -29,6 +29,10 @@ struct proc_fs {
 enum status proc_fs_open(const char *root, struct proc_fs *ret, struct why *why) MUST_CHECK;
 void proc_fs_close(struct proc_fs *fs);
 
+/* FAILED unless it shows processes, and those of our own PID namespace: a container whose /proc was
+ * not mounted anew has neither our pid nor our children in it. */
+enum status proc_fs_check(const struct proc_fs *fs, struct why *why) MUST_CHECK;
+
 /*
  * At most `capacity` bytes of a file of one process ("stat", "cgroup"), or of /proc itself with
  * pid 0 ("sys/kernel/random/boot_id"); what is longer is cut. GONE: no such process any more (or no

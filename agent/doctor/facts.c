@@ -135,10 +135,12 @@ enum status doctor_gather(pid_t pid, struct doctor_facts *ret, struct why *why)
     if (status != STATUS_OK)
         return status;
     struct proc_status self;
-    if (proc_status(&fs, getpid(), &self) != STATUS_OK) {
+    status = proc_fs_check(&fs, why);
+    if (status == STATUS_OK && proc_status(&fs, getpid(), &self) != STATUS_OK)
+        status = why_fail(why, STATUS_FAILED, "cannot read our own /proc/PID/status");
+    if (status != STATUS_OK) {
         proc_fs_close(&fs);
-        return why_fail(why, STATUS_FAILED,
-                        "cannot see any process in /proc: mount the proc file system there");
+        return status;
     }
     *ret = (struct doctor_facts){
         .uid = self.effective_uid,

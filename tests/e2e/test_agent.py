@@ -399,6 +399,14 @@ def test_doctor_surveys_every_python():
                for row in json.loads(out) if row["check"] == "survey")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="not covered: a PID namespace needs root")
+def test_a_proc_of_another_namespace_is_not_believed():
+    done = subprocess.run(["unshare", "--pid", "--fork", PROGRAM, *RUN, "--", "sh", "-c", "exit 6"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 6, done.stderr
+    assert "agent.failed" in done.stderr and "another PID namespace" in done.stderr
+
+
 # ---- watch -------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")

@@ -183,6 +183,13 @@ static void a_missing_proc_is_said(void **state)
     struct why why;
     assert_int_equal(proc_fs_open("/nonexistent/proc", &fs, &why), STATUS_FAILED);
     assert_non_null(strstr(why.text, "/nonexistent/proc"));
+    assert_int_equal(proc_fs_open("/", &fs, &why), STATUS_OK); /* a folder, but not of processes */
+    assert_int_equal(proc_fs_check(&fs, &why), STATUS_FAILED);
+    assert_non_null(strstr(why.text, "mount"));
+    proc_fs_close(&fs);
+    assert_int_equal(proc_fs_open("/proc", &fs, &why), STATUS_OK);
+    assert_int_equal(proc_fs_check(&fs, &why), STATUS_OK);
+    proc_fs_close(&fs);
 }
 
 static void a_long_file_is_cut(void **state)
