@@ -154,19 +154,19 @@ static uint64_t measure(const struct late_sizes *late, const struct late_item *i
     case LATE_CLASS_KEYS:
         return class_keys_bytes(layout, head);
     case LATE_BYTES_BUF: /* a buffer that is shared is not counted */
-        return half_at(head, 0) == 1 ? 33 + word_at(head, OBJECT_SIZE) : 0;
+        return half_at(head, 0) == 1 ? 33 + sized(word_at(head, OBJECT_SIZE), 1) : 0;
     case LATE_CODE_SLOTS:
         return code_slot_bytes(late, layout, head);
     case LATE_FRAME_CODE:
         return frame_bytes(late, layout, word_at(head, 0));
     case LATE_CODE_EXTRA: /* {Py_ssize_t ce_size; void *ce_extras[]} */
-        return 8 + 8 * word_at(head, 0);
+        return 8 + sized(word_at(head, 0), 8);
     case LATE_CODE_CACHE: /* one byte of map for each instruction of two bytes */
         return item->extra + word_at(head, OBJECT_SIZE) / 2;
     case LATE_CELLS:
-        return 8 * word_at(head, OBJECT_SIZE);
+        return sized(word_at(head, OBJECT_SIZE), 8);
     case LATE_ELEMENT: /* {attrib, length, allocated, children, first four children} */
-        return 64 + (word_at(head, 24) == item->at + 32 ? 0 : 8 * word_at(head, 16));
+        return 64 + (word_at(head, 24) == item->at + 32 ? 0 : sized(word_at(head, 16), 8));
     case LATE_DIMENSIONS:
         return dimensions_bytes(head, item->extra);
     case LATE_FORMAT:
@@ -187,7 +187,7 @@ uint64_t late_array_bytes(struct late_sizes *late, addr_t description, uint64_t 
     struct late_array *known = &late->arrays[description / 8 % LATE_ARRAYS];
     if (known->at != description)
         *known = (struct late_array){description, array_item_bytes(late, description)};
-    return known->item_bytes * items;
+    return sized(items, known->item_bytes);
 }
 
 void late_sizes_add(struct late_sizes *late, struct late_item item)

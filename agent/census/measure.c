@@ -53,12 +53,12 @@ static int measure_str(const struct cpython_layout *layout, struct object *objec
         compact ? object->at + layout->str_compact_bytes : word_at(bytes, layout->str_data);
     addr_t utf8 = word_at(bytes, layout->str_utf8);
     if (!(compact && ascii) && utf8 && utf8 != data)
-        object->size += word_at(bytes, layout->str_utf8_length) + 1;
+        object->size += sized(word_at(bytes, layout->str_utf8_length) + 1, 1);
     if (layout->str_wstr) {
         addr_t wstr = word_at(bytes, layout->str_wstr);
         uint64_t wide = compact && ascii ? length : word_at(bytes, layout->str_wstr_length);
         if (wstr && wstr != (compact && ascii ? object->at + layout->str_ascii_bytes : data))
-            object->size += (wide + 1) * 4;
+            object->size += sized(wide + 1, 4);
     }
     return 1;
 }
@@ -161,15 +161,15 @@ static int is_bytearray(const uint8_t *bytes)
 static void measure_rare(struct sweep *sweep, struct object *object)
 {
     const uint8_t *bytes = object->bytes;
-    uint64_t size = word_at(bytes, OBJECT_SIZE);
+    uint64_t size = word_at(bytes, OBJECT_SIZE), blocks;
     object->size = object->extent = object->entry->basic_size;
     switch ((enum object_kind)object->entry->kind) {
     case KIND_DEQUE: /* leftindex; a block for each 64 items that are begun */
-        object->size += (word_at(bytes, 40) + size + DEQUE_BLOCK_ITEMS - 1) / DEQUE_BLOCK_ITEMS *
-                        DEQUE_BLOCK_BYTES;
+        blocks = (word_at(bytes, 40) + size + DEQUE_BLOCK_ITEMS - 1) / DEQUE_BLOCK_ITEMS;
+        object->size += sized(blocks, DEQUE_BLOCK_BYTES);
         break;
     case KIND_ORDERED_DICT: /* od_fast_nodes_size, and a node of four words for each item */
-        object->size += 8 * word_at(bytes, 72) + 32 * size;
+        object->size += sized(word_at(bytes, 72), 8) + sized(size, 32);
         add_late(sweep, object, word_at(bytes, DICT_KEYS), LATE_DICT,
                  word_at(bytes, DICT_VALUES) != 0);
         break;
@@ -180,10 +180,10 @@ static void measure_rare(struct sweep *sweep, struct object *object)
         add_late(sweep, object, word_at(bytes, 16), LATE_BYTES_BUF, 0);
         break;
     case KIND_DECIMAL: /* flags, alloc; 32 says that the digits lie inside */
-        object->size += bytes[24] & 32 ? 0 : 8 * word_at(bytes, 56);
+        object->size += bytes[24] & 32 ? 0 : sized(word_at(bytes, 56), 8);
         break;
     case KIND_BUFFERED_IO: /* buffer, buffer_size */
-        object->size += word_at(bytes, 56) ? word_at(bytes, 120) : 0;
+        object->size += word_at(bytes, 56) ? sized(word_at(bytes, 120), 1) : 0;
         break;
     case KIND_NAIVE_TIME:
         object->extent -= 8;
@@ -215,7 +215,7 @@ int measure_other(struct sweep *sweep, struct object *object)
         return 1;
     case KIND_SET: /* mask, table; smalltable */
         if (word_at(bytes, 40) != object->at + 64)
-            object->size += (word_at(bytes, 32) + 1) * 16;
+            object->size += sized(word_at(bytes, 32) + 1, 16);
         return 1;
     case KIND_TYPE:
         measure_type(sweep, object);
@@ -230,7 +230,7 @@ int measure_other(struct sweep *sweep, struct object *object)
         measure_generator(sweep, object);
         return 1;
     case KIND_BYTEARRAY:
-        object->size += word_at(bytes, 24);
+        object->size += sized(word_at(bytes, 24), 1);
         object->size += word_at(bytes, 24) ? sweep->layout->bytearray_front : 0u;
         return is_bytearray(bytes);
     default:

@@ -63,7 +63,7 @@ static inline int measure_object(struct sweep *sweep, struct object *object)
         measure_int(sweep->layout, object);
         return 1;
     case KIND_LIST: /* allocated */
-        object->size += 8 * word_at(object->bytes, 32);
+        object->size += sized(word_at(object->bytes, 32), 8);
         return 1;
     default:
         return measure_other(sweep, object);

@@ -26,4 +26,11 @@ static inline uint64_t round_up(uint64_t value, uint64_t unit)
     return (value + unit - 1) & ~(unit - 1);
 }
 
+/* `count` units of up to 4 KiB; a count that nothing can have becomes a size that nothing can have.
+ */
+static inline uint64_t sized(uint64_t count, uint64_t unit)
+{
+    return count < (uint64_t)1 << 48 ? count * unit : (uint64_t)1 << 60;
+}
+
 #endif

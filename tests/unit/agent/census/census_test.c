@@ -1,0 +1,259 @@
+/* A census of a heap whose every byte the test chose. */
+#include "census.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "fake_heap.h"
+
+#define OBJECTS (FAKE_BASE + FAKE_OBJECTS)
+
+struct scene {
+    struct fake_heap heap;
+    addr_t of_int, of_str, of_list, of_dict, of_tuple, of_float;
+    struct census *census;
+    struct census_result result;
+};
+
+static int set_up(void **state)
+{
+    struct scene *scene = calloc(1, sizeof(*scene));
+    struct fake_heap *heap = &scene->heap;
+    fake_heap_init(heap);
+    scene->of_int = fake_type(heap, "int", 24, 4, TYPE_INT);
+    scene->of_str = fake_type(heap, "str", 80, 0, TYPE_STR);
+    scene->of_list = fake_type(heap, "list", 40, 0, TYPE_LIST | TYPE_HAS_GC);
+    scene->of_dict = fake_type(heap, "dict", 48, 0, TYPE_DICT_TYPE | TYPE_HAS_GC);
+    scene->of_tuple = fake_type(heap, "tuple", 24, 8, TYPE_TUPLE | TYPE_HAS_GC);
+    scene->of_float = fake_type(heap, "float", 24, 0, 0);
+    heap->process.builtins[PYTHON_STR] = scene->of_str;
+    *state = scene;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct scene *scene = *state;
+    census_free(scene->census);
+    census_result_done(&scene->result);
+    fake_heap_done(&scene->heap);
+    free(scene);
+    return 0;
+}
+
+static void run(struct scene *scene)
+{
+    struct why why = {0};
+    if (!scene->census)
+        assert_int_equal(census_new_over(fake_heap_open(&scene->heap), &scene->heap.process,
+                                         &scene->census, &why),
+                         STATUS_OK);
+    assert_int_equal(census_run(scene->census, &scene->result, &why), STATUS_OK);
+}
+
+static struct type_value find(const struct scene *scene, const char *name)
+{
+    for (uint32_t i = 0; i < census_type_count(scene->census); i++) {
+        if (strcmp(census_type_name(scene->census, i), name) == 0)
+            return scene->result.values.values[i];
+    }
+    return (struct type_value){0};
+}
+
+static void expect(const struct scene *scene, const char *name, uint64_t count, uint64_t bytes)
+{
+    struct type_value value = find(scene, name);
+    if (value.count != count || value.bytes != bytes)
+        fail_msg("%s: %llu objects of %llu bytes, expected %llu of %llu", name,
+                 (unsigned long long)value.count, (unsigned long long)value.bytes,
+                 (unsigned long long)count, (unsigned long long)bytes);
+}
+
+static void put_float(struct scene *scene, addr_t at, uint64_t count)
+{
+    fake_object(&scene->heap, at, count, scene->of_float);
+    fake_put(&scene->heap, at + 16, 0x3ff0000000000000);
+}
+
+/* An object with a GC head that a list of the collector holds. */
+static void put_tracked(struct scene *scene, addr_t at, addr_t type)
+{
+    fake_put(&scene->heap, at - 16, at + 0x100);
+    fake_put(&scene->heap, at - 8, at + 0x200);
+    fake_object(&scene->heap, at, 1, type);
+}
+
+static void put_tuple(struct scene *scene, addr_t at, uint64_t items)
+{
+    put_tracked(scene, at, scene->of_tuple);
+    fake_put(&scene->heap, at + 16, items);
+}
+
+static void counts_types_alone(void **state)
+{
+    run(*state);
+    expect(*state, "type", 8, 8 * 408); /* static types have no GC head */
+}
+
+static void counts_objects_by_type(void **state)
+{
+    struct scene *scene = *state;
+    for (uint64_t i = 0; i < 100; i++)
+        put_float(scene, OBJECTS + i * 32, 1 + i);
+    for (uint64_t i = 0; i < 50; i++)
+        put_tuple(scene, OBJECTS + 0x4010 + i * 256, i % 8);
+    run(scene);
+    expect(scene, "float", 100, 100 * 24);
+    expect(scene, "tuple", 50, 50 * (24 + 16) + 8 * (6 * (0 + 1 + 2 + 3 + 4 + 5 + 6 + 7) + 0 + 1));
+    run(scene); /* again the same */
+    expect(scene, "float", 100, 100 * 24);
+}
+
+static void measures_what_lies_elsewhere(void **state)
+{
+    struct scene *scene = *state;
+    addr_t dict = OBJECTS + 0x10, keys = OBJECTS + 0x200000, list = OBJECTS + 0x110;
+    put_tracked(scene, dict, scene->of_dict);
+    fake_put(&scene->heap, dict + DICT_KEYS, keys); /* in another chunk */
+    fake_put(&scene->heap, keys, 1);
+    fake_put(&scene->heap, keys + 8, 0x010504); /* 16 slots, 32 bytes of them; names for keys */
+    put_tracked(scene, list, scene->of_list);
+    fake_put(&scene->heap, list + 16, 3);
+    fake_put(&scene->heap, list + 32, 4);
+    fake_object(&scene->heap, OBJECTS + 0x200, 1, scene->of_int);
+    fake_put(&scene->heap, OBJECTS + 0x210, (uint64_t)-3);
+    fake_object(&scene->heap, OBJECTS + 0x300, 1, scene->of_str);
+    fake_put(&scene->heap, OBJECTS + 0x310, 5);
+    fake_put(&scene->heap, OBJECTS + 0x320, 1 << 2 | 1 << 5 | 1 << 6 | 1 << 7);
+    run(scene);
+    expect(scene, "dict", 1, 48 + 16 + 32 + 32 + 10 * 16);
+    expect(scene, "list", 1, 40 + 16 + 32);
+    expect(scene, "int", 1, 36);
+    expect(scene, "str", 1, 48 + 6);
+}
+
+static void leaves_out_what_is_dead(void **state)
+{
+    struct scene *scene = *state;
+    put_float(scene, OBJECTS, 0);                   /* freed */
+    put_float(scene, OBJECTS + 32, 0x7f0000123450); /* the allocator's link */
+    put_tuple(scene, OBJECTS + 0x110, 2);           /* left behind by realloc: */
+    fake_put(&scene->heap, OBJECTS + 0x108, 0);     /* a link, but no previous */
+    put_tuple(scene, OBJECTS + 0x210, 2);           /* while a collection counts */
+    fake_put(&scene->heap, OBJECTS + 0x208, 2);
+    put_tuple(scene, OBJECTS + 0x310, 2); /* not tracked */
+    fake_put(&scene->heap, OBJECTS + 0x300, 0);
+    fake_put(&scene->heap, OBJECTS + 0x308, 0);
+    run(scene);
+    expect(scene, "float", 0, 0);
+    expect(scene, "tuple", 2, 2 * (24 + 16 + 16));
+}
+
+static void jumps_over_what_lies_inside(void **state)
+{
+    struct scene *scene = *state;
+    put_tuple(scene, OBJECTS + 0x10, 9);
+    for (addr_t at = OBJECTS + 0x30; at + 16 <= OBJECTS + 0x10 + 24 + 72; at += 16)
+        fake_object(&scene->heap, at, 1, scene->of_float);
+    run(scene);
+    expect(scene, "tuple", 1, 24 + 16 + 72);
+    expect(scene, "float", 0, 0);
+}
+
+/* Sizes beyond all memory, and types that point to themselves or into nothing. */
+static void believes_no_liar(void **state)
+{
+    struct scene *scene = *state;
+    addr_t fake = OBJECTS + 0x8000;
+    put_tuple(scene, OBJECTS + 0x10, UINT64_MAX / 16);
+    put_tuple(scene, OBJECTS + 0x210, 1 << 18); /* larger than a block can be here */
+    put_tracked(scene, OBJECTS + 0x410, scene->of_list);
+    fake_put(&scene->heap, OBJECTS + 0x430, UINT64_MAX / 8);
+    fake_object(&scene->heap, OBJECTS + 0x500, 1, fake);
+    fake_object(&scene->heap, fake, 1, fake); /* its own type, but not `type` */
+    fake_put(&scene->heap, fake + TYPE_BASIC_SIZE, 64);
+    fake_put(&scene->heap, fake + TYPE_FLAGS, TYPE_READY | TYPE_TYPE);
+    fake_object(&scene->heap, OBJECTS + 0x600, 1, 0x7fffffffff00);
+    put_float(scene, OBJECTS + 0x700, 1);
+    run(scene);
+    expect(scene, "tuple", 0, 0);
+    expect(scene, "list", 1, 40 + 16);
+    expect(scene, "float", 1, 24);
+    assert_int_equal(find(scene, "type").count, 8);
+}
+
+/* In a pool an object begins where a block does, or right behind a GC head there. */
+static void looks_at_blocks_of_pools_only(void **state)
+{
+    struct scene *scene = *state;
+    addr_t pool = FAKE_BASE + 0x40000;
+    fake_put(&scene->heap, pool, 3);
+    fake_put(&scene->heap, pool + 32, (uint64_t)3 << 32); /* blocks of 64 bytes */
+    fake_put(&scene->heap, pool + 40, (uint64_t)(16384 - 64) << 32 | (48 + 4 * 64));
+    put_float(scene, pool + 48, 1);
+    put_float(scene, pool + 48 + 32, 1);       /* not at a begin */
+    put_tuple(scene, pool + 48 + 64 + 16, 1);  /* 16 + 32 bytes */
+    put_tuple(scene, pool + 48 + 128 + 16, 9); /* does not fit */
+    put_float(scene, pool + 48 + 4 * 64, 1);   /* beyond what was ever in use */
+    run(scene);
+    expect(scene, "float", 1, 24);
+    expect(scene, "tuple", 1, 16 + 24 + 8);
+}
+
+static void finds_objects_on_the_seams_of_chunks(void **state)
+{
+    struct scene *scene = *state;
+    uint64_t count = 0;
+    for (addr_t seam = FAKE_BASE + 0x100000; seam < FAKE_BASE + FAKE_BYTES; seam += 0x100000) {
+        for (addr_t at = seam - 0x200; at < seam + 0x200; at += 32, count++)
+            put_float(scene, at, 1);
+    }
+    run(scene);
+    expect(scene, "float", count, count * 24);
+}
+
+static void skips_what_is_not_present(void **state)
+{
+    struct scene *scene = *state;
+    put_float(scene, OBJECTS, 1);
+    scene->heap.present.start = FAKE_BASE;
+    scene->heap.present.end = OBJECTS; /* types only */
+    run(scene);
+    expect(scene, "float", 0, 0);
+    expect(scene, "type", 8, 8 * 408);
+}
+
+static void forgets_a_type_that_has_ended(void **state)
+{
+    struct scene *scene = *state;
+    put_float(scene, OBJECTS, 1);
+    run(scene);
+    expect(scene, "float", 1, 24);
+    uint32_t names = census_type_count(scene->census);
+    fake_put(&scene->heap, scene->of_float + TYPE_NAME, fake_text(&scene->heap, "double"));
+    run(scene);
+    expect(scene, "float", 0, 0); /* the name stays, for the wire */
+    expect(scene, "double", 1, 24);
+    assert_int_equal(census_type_count(scene->census), names + 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(counts_types_alone),
+        TEST(counts_objects_by_type),
+        TEST(measures_what_lies_elsewhere),
+        TEST(leaves_out_what_is_dead),
+        TEST(jumps_over_what_lies_inside),
+        TEST(believes_no_liar),
+        TEST(looks_at_blocks_of_pools_only),
+        TEST(finds_objects_on_the_seams_of_chunks),
+        TEST(skips_what_is_not_present),
+        TEST(forgets_a_type_that_has_ended),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

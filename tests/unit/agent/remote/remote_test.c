@@ -1,0 +1,194 @@
+#include "remote.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "pagemap.h"
+
+enum { PAGE = REMOTE_PAGE_BYTES };
+
+/* ---- an image ----------------------------------------------------------------------------------
+ */
+
+static uint8_t bytes[4 * PAGE];
+static const struct remote_region regions[] = {{0x10000, 0x20000, 0}};
+static const struct remote_range present[] = {
+    {0x10000, 0x12000}, {0x12000, 0x13000}, {0x18000, 0x19000}};
+
+static struct remote *open_image(void)
+{
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i / PAGE + 1);
+    struct remote_image image = {regions, 1, present, 3, bytes};
+    return remote_open_image(&image);
+}
+
+static void an_image_reads_what_is_present(void **state)
+{
+    (void)state;
+    struct remote *remote = open_image();
+    uint8_t read[2 * PAGE];
+    assert_int_equal(remote_read(remote, 0x11ff0, read, 32), STATUS_OK);
+    assert_int_equal(read[15], 2);
+    assert_int_equal(read[16], 3); /* over the seam of two ranges */
+    assert_int_equal(remote_read(remote, 0x12ff0, read, 32), STATUS_INVALID);
+    assert_int_equal(remote_read(remote, 0x17ff0, read, 32), STATUS_INVALID);
+    assert_int_equal(remote_read(remote, UINT64_MAX - 8, read, 32), STATUS_INVALID);
+    assert_int_equal(remote_state(remote), STATUS_OK);
+    remote_close(remote);
+}
+
+static void a_gather_stops_where_it_must(void **state)
+{
+    (void)state;
+    struct remote *remote = open_image();
+    uint8_t read[64];
+    struct remote_range ranges[] = {
+        {0x10000, 0x10008}, {0x18000, 0x18010}, {0x19000, 0x19001}, {0x10000, 0x10001}};
+    assert_int_equal(remote_gather(remote, ranges, 4, read), 24);
+    assert_int_equal(read[7], 1);
+    assert_int_equal(read[8], 4);
+    remote_close(remote);
+}
+
+static void an_image_tells_its_pages_in_any_portion(void **state)
+{
+    (void)state;
+    struct remote *remote = open_image();
+    for (size_t capacity = 1; capacity <= 4; capacity++) {
+        struct remote_range found[4];
+        addr_t at = 0x11000;
+        uint64_t sum = 0;
+        while (at < 0x18800) {
+            size_t count = remote_present(remote, at, 0x18800, found, capacity, &at);
+            for (size_t i = 0; i < count; i++)
+                sum += found[i].end - found[i].start;
+        }
+        assert_int_equal(sum, 2 * PAGE + 0x800);
+    }
+    remote_close(remote);
+}
+
+/* ---- a live process ----------------------------------------------------------------------------
+ */
+
+/* Pages 1, 2 and 5 of eight are touched. */
+static uint8_t *sparse(void)
+{
+    uint8_t *made =
+        mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(made, MAP_FAILED);
+    assert_int_equal(madvise(made, 8 * PAGE, MADV_NOHUGEPAGE), 0);
+    made[1 * PAGE] = made[2 * PAGE] = made[5 * PAGE] = 7;
+    return made;
+}
+
+static void check_sparse(size_t count, const struct remote_range *found, addr_t at)
+{
+    assert_int_equal(count, 2);
+    assert_int_equal(found[0].start, at + 1 * PAGE);
+    assert_int_equal(found[0].end, at + 3 * PAGE);
+    assert_int_equal(found[1].start, at + 5 * PAGE);
+    assert_int_equal(found[1].end, at + 6 * PAGE);
+}
+
+static void finds_present_pages_and_makes_none(void **state)
+{
+    (void)state;
+    uint8_t *made = sparse();
+    addr_t at = (addr_t)(uintptr_t)made, next;
+    struct remote_range found[8];
+    struct remote *remote;
+    assert_int_equal(remote_open(getpid(), &remote, NULL), STATUS_OK);
+    for (int again = 0; again < 2; again++) {
+        size_t count = remote_present(remote, at, at + 8 * PAGE, found, 8, &next);
+        assert_int_equal(next, at + 8 * PAGE);
+        check_sparse(count, found, at);
+    }
+    remote_close(remote);
+    munmap(made, 8 * PAGE);
+}
+
+static void does_without_the_scan_call(void **state)
+{
+    (void)state;
+    uint8_t *made = sparse();
+    addr_t at = (addr_t)(uintptr_t)made, next;
+    struct remote_range found[8];
+    FILE *file = fopen("/proc/self/pagemap", "re");
+    assert_non_null(file);
+    struct pagemap pagemap = {.fd = fileno(file), .without_scan = 1};
+    check_sparse(pagemap_present(&pagemap, at, at + 8 * PAGE, found, 8, &next), found, at);
+    assert_int_equal(next, at + 8 * PAGE);
+    assert_int_equal(pagemap_present(&pagemap, at, at + 8 * PAGE, found, 1, &next), 1);
+    assert_int_equal(next, at + 5 * PAGE);
+    fclose(file);
+    munmap(made, 8 * PAGE);
+}
+
+static void lists_private_writable_memory(void **state)
+{
+    (void)state;
+    static uint64_t in_data = 1;
+    struct remote_regions found = {0};
+    struct remote *remote;
+    uint64_t on_stack = 0;
+    int data = 0, stack = 0;
+    assert_int_equal(remote_open(getpid(), &remote, NULL), STATUS_OK);
+    assert_int_equal(remote_regions(remote, &found, NULL), STATUS_OK);
+    for (size_t i = 0; i < found.count; i++) {
+        addr_t at = (addr_t)(uintptr_t)&in_data;
+        if (found.items[i].start <= at && at < found.items[i].end) {
+            data++;
+            assert_true(found.items[i].flags & (REMOTE_FILE | REMOTE_BSS));
+        }
+        at = (addr_t)(uintptr_t)&on_stack;
+        stack += found.items[i].start <= at && at < found.items[i].end;
+    }
+    assert_int_equal(data, 1);
+    assert_int_equal(stack, 0);
+    remote_regions_done(&found);
+    remote_close(remote);
+}
+
+static void notices_the_end_of_the_process(void **state)
+{
+    (void)state;
+    uint64_t word;
+    struct remote *remote;
+    pid_t child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    assert_int_equal(remote_open(child, &remote, NULL), STATUS_OK);
+    assert_int_equal(remote_read(remote, (addr_t)(uintptr_t)bytes, &word, sizeof(word)), STATUS_OK);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    assert_int_equal(remote_read(remote, (addr_t)(uintptr_t)bytes, &word, sizeof(word)),
+                     STATUS_GONE);
+    assert_int_equal(remote_state(remote), STATUS_GONE);
+    remote_close(remote);
+    assert_int_equal(remote_open(child, &remote, NULL), STATUS_NOT_FOUND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_image_reads_what_is_present),
+        cmocka_unit_test(a_gather_stops_where_it_must),
+        cmocka_unit_test(an_image_tells_its_pages_in_any_portion),
+        cmocka_unit_test(finds_present_pages_and_makes_none),
+        cmocka_unit_test(does_without_the_scan_call),
+        cmocka_unit_test(lists_private_writable_memory),
+        cmocka_unit_test(notices_the_end_of_the_process),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
