@@ -20,26 +20,34 @@ void target_free(struct target *target)
 
 /* ----- is it ours? ----- */
 
-static int is_wanted(const struct scout *scout, pid_t pid)
+static int is_named(const struct scout *scout, pid_t pid)
 {
-    if (pid == getpid())
-        return 0;
     for (int i = 0; i < scout->options.pid_count; i++) {
         if (scout->options.pids[i] == pid)
             return 1;
     }
-    if (scout->options.pid_count > 0)
+    return 0;
+}
+
+static int is_wanted(const struct scout *scout, pid_t pid)
+{
+    if (pid == getpid())
         return 0;
+    if (scout->options.pid_count > 0)
+        return is_named(scout, pid);
     return scout->options.descendants_of == 0 ||
            proc_descends(&scout->fs, pid, scout->options.descendants_of);
 }
 
-/* Names and arguments can be seen of processes whose memory cannot. */
-static int seems_python(const struct scout *scout, const struct proc_stat *stat)
+/*
+ * Would somebody miss it? What was named on the command line, and what seems to be a Python: names
+ * and arguments can be seen of processes whose memory cannot.
+ */
+static int is_expected(const struct scout *scout, const struct proc_stat *stat)
 {
     char command[COMMAND_BYTES + 1];
     size_t size = 0;
-    if (strstr(stat->comm, "python") != NULL)
+    if (is_named(scout, stat->pid) || strstr(stat->comm, "python") != NULL)
         return 1;
     if (proc_read(&scout->fs, stat->pid, "cmdline", command, COMMAND_BYTES, &size) != STATUS_OK)
         return 0;
@@ -47,13 +55,13 @@ static int seems_python(const struct scout *scout, const struct proc_stat *stat)
     return strstr(command, "python") != NULL;
 }
 
-/* Say it once, and only of what is, or seems to be, a Python. */
+/* Said once, not at every retry. */
 static enum status report_failure(struct scout *scout, const struct roster_look *look,
                                   enum status status, const char *reason)
 {
     pid_t pid = look->stat.pid;
-    if (status == STATUS_DENIED && look->first) {
-        enum log_level level = seems_python(scout, &look->stat) ? LOG_WARN : LOG_DEBUG;
+    if (status == STATUS_DENIED && !look->retry) {
+        enum log_level level = is_expected(scout, &look->stat) ? LOG_WARN : LOG_DEBUG;
         log_event(level, "process.denied", "pid=%d command=\"%s\" reason=\"%s\"", (int)pid,
                   look->stat.comm, reason);
     }
@@ -69,12 +77,14 @@ static enum status find_python(struct scout *scout, const struct roster_look *lo
     if (status != STATUS_OK) {
         if (status == STATUS_NOT_FOUND)
             status = STATUS_GONE; /* NOT_FOUND would mean that we do not want it */
-        if (status == STATUS_UNSUPPORTED && look->settled && seems_python(scout, &look->stat))
+        if (status == STATUS_UNSUPPORTED && look->settled && is_expected(scout, &look->stat))
             log_event(LOG_INFO, "process.skipped", "pid=%d reason=\"%s\"", (int)pid, why.text);
         return report_failure(scout, look, status, why.text);
     }
     status =
         identity_read_instance_id(&scout->fs, pid, target->python.start_ticks, target->instance_id);
+    if (status == STATUS_DENIED)
+        why_set(&why, "may not see its namespaces; run as the same user, or with CAP_SYS_PTRACE");
     if (status == STATUS_OK)
         status = census_new(&target->python, &target->census, &why);
     if (status == STATUS_UNSUPPORTED && look->settled) {

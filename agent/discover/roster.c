@@ -149,6 +149,7 @@ static void look_at(struct roster *roster, struct entry *entry, const struct pro
     struct roster_look look = {
         .stat = *stat,
         .first = !entry->looked,
+        .retry = entry->pause_ms > 0,
         .settled = age_ms(roster, entry) >= ROSTER_SETTLED_MS,
     };
     if (stat->state == 'Z' || stat->kernel_thread || roster->watched >= ROSTER_WATCHED_MAX) {

@@ -29,6 +29,7 @@ struct roster;
 struct roster_look {
     struct proc_stat stat;
     int first;   /* of this program: it has not been looked at before */
+    int retry;   /* after a failure that was to be asked about again */
     int settled; /* an answer UNSUPPORTED is final, until it becomes another program */
 };
 

@@ -554,6 +554,18 @@ def test_a_process_that_is_not_there_is_said(collector):
         assert agent.stop() == 0
 
 
+def test_a_named_process_that_is_no_python_is_said(collector):
+    sleeper = subprocess.Popen(["sleep", "1000"])
+    try:
+        with watch(collector, sleeper.pid) as agent:
+            said, = agent.wait_for("process.skipped", f"pid={sleeper.pid} ")
+            assert "reason=" in said
+            assert agent.stop() == 0
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
 def test_an_end_without_a_collector_is_bounded():
     with Agent("watch", "--collector", NOBODY, "--interval", "200ms", "--flush", "100ms") as agent:
         agent.wait_for("collector.disconnected")

@@ -20,7 +20,7 @@ struct world {
     struct roster *roster;
     int64_t now_ms;
     enum status answer[PIDS];
-    int looks[PIDS], firsts[PIDS], ends[PIDS], replaced[PIDS];
+    int looks[PIDS], firsts[PIDS], retries[PIDS], ends[PIDS], replaced[PIDS];
 };
 
 static enum status look(void *user, const struct roster_look *looked)
@@ -29,6 +29,7 @@ static enum status look(void *user, const struct roster_look *looked)
     assert_in_range(looked->stat.pid, 1, PIDS - 1);
     world->looks[looked->stat.pid]++;
     world->firsts[looked->stat.pid] += looked->first;
+    world->retries[looked->stat.pid] += looked->retry;
     return world->answer[looked->stat.pid];
 }
 
@@ -203,6 +204,7 @@ static void asks_again_where_it_was_denied(void **state)
         scan_after(world, SECOND);
     assert_in_range(world->looks[5], 8, 16); /* pauses grow to ten minutes */
     assert_int_equal(world->firsts[5], 1);
+    assert_int_equal(world->retries[5], world->looks[5] - 1);
     assert_int_equal(roster_denied(world->roster), 1);
     world->answer[5] = STATUS_OK;
     for (int i = 0; i < 601; i++)
