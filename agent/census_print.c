@@ -49,6 +49,8 @@ static void append_head(struct buf *buf, const struct python_process *process,
     buf_printf(buf, ",\"elapsed_ms\":%.3f,\"cpu_ms\":%.3f,\"rss_anon_bytes\":%llu",
                (double)result->elapsed_ns / 1e6, (double)result->cpu_ns / 1e6,
                (unsigned long long)result->rss_anon_bytes);
+    buf_printf(buf, ",\"pool_bytes\":%llu,\"pool_free_bytes\":%llu",
+               (unsigned long long)result->pool_bytes, (unsigned long long)result->pool_free_bytes);
     buf_printf(buf, ",\"read_bytes\":%llu,\"coverage\":%.4f",
                (unsigned long long)result->read_bytes, result->coverage / 10000.0);
 }

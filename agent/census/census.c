@@ -159,6 +159,8 @@ enum status census_run(struct census *census, struct census_result *ret, struct 
     sweep_init(&sweep, census->types, &census->present, late);
     sweep_all(census, &sweep, late);
     fill_values(census->types, sweep.values_bytes, ret);
+    ret->pool_bytes = sweep.pool_bytes;
+    ret->pool_free_bytes = sweep.pool_free_bytes;
     ret->read_bytes = sweep.read_bytes + late->reader.read_bytes + sweep.asked->read_bytes;
     status = finish(census, &sweep, ret, why);
     sweep_done(&sweep);

@@ -28,10 +28,12 @@ struct census_result {
     struct heap_values values; /* values.types == number of names known */
     int64_t elapsed_ns;
     int64_t cpu_ns;
-    uint64_t read_bytes;     /* of the target's memory */
-    uint64_t rss_anon_bytes; /* /proc/PID/status */
-    uint32_t coverage;       /* share of the heap that was read, in 1/10000 */
-    uint32_t types_folded;   /* types beyond the table's bound, counted in "(other)" */
+    uint64_t read_bytes;      /* of the target's memory */
+    uint64_t rss_anon_bytes;  /* /proc/PID/status */
+    uint64_t pool_bytes;      /* of CPython's own allocator that are present .. */
+    uint64_t pool_free_bytes; /* .. and of these, in blocks that hold nothing */
+    uint32_t coverage;        /* share of the heap that was read, in 1/10000 */
+    uint32_t types_folded;    /* types beyond the table's bound, counted in "(other)" */
 };
 
 /*

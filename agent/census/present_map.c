@@ -62,8 +62,6 @@ int present_map_fill(struct present_map *map, addr_t from)
     map->from = map->to = from;
     for (size_t i = find_region(map->regions, from); i < map->regions->count; i++) {
         const struct remote_region *region = &map->regions->items[i];
-        if (region->flags & REMOTE_STACK)
-            continue;
         map->to = fill_region(map, i, from);
         if (map->to < region->end)
             return 1;

@@ -170,6 +170,9 @@ static size_t scan(struct sweep *sweep, size_t from, size_t to)
             pymalloc_is_pool(sweep->layout, address, sweep->chunk + at, &pool)) {
             scan_pool(sweep, at, &pool);
             at = next;
+        } else if (sweep->is_stack) { /* an arena may be merged with it, but stale words are no
+                                         objects */
+            at = next;
         } else {
             at = scan_plain(sweep, at, next < to ? next : to, stride);
         }
@@ -226,6 +229,7 @@ static void sweep_range(struct sweep *sweep, const struct present_range *range)
     size_t kept = 0; /* bytes at the begin of the chunk that are known already */
     sweep->is_static = (region->flags & (REMOTE_FILE | REMOTE_BSS)) != 0;
     sweep->is_file = (region->flags & REMOTE_FILE) != 0;
+    sweep->is_stack = (region->flags & REMOTE_STACK) != 0;
     memset(sweep->lead, 0, SWEEP_LEAD_BYTES);
     while (at < range->end) {
         if (sweep->behind >= at + SWEEP_CHUNK_BYTES) { /* inside of a large object */

@@ -40,7 +40,7 @@ struct sweep {
     size_t low_count;
     uint64_t limit_bytes; /* no object is larger than all of the process's memory */
 
-    int is_static, is_file;               /* the range at hand is a module's data or .bss; data */
+    int is_static, is_file, is_stack;     /* the range at hand is a module's data or .bss; data */
     addr_t behind;                        /* nothing below is looked at any more */
     uint64_t read_bytes, lost_bytes;      /* of the plan: lost could not be read */
     uint64_t values_bytes;                /* of attribute values outside dicts */

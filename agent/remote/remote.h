@@ -33,7 +33,7 @@ enum {
     REMOTE_FILE = 1,  /* private mapping of a file */
     REMOTE_BSS = 2,   /* right behind one: its .bss, and what the kernel merged with that */
     REMOTE_BRK = 4,   /* the [heap] */
-    REMOTE_STACK = 8, /* looks like the stack of a thread */
+    REMOTE_STACK = 8, /* begins with what looks like the stack of a thread */
 };
 
 /* A private writable mapping: where a program keeps what it made. */

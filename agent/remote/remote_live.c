@@ -49,8 +49,8 @@ static size_t live_gather(struct remote *remote, const struct remote_range *rang
 
 /*
  * The stack of a thread lies right above its guard, an inaccessible mapping of a page or a few. It
- * holds stale words of every kind and no objects. A mapping of another kind that the kernel has
- * merged with a stack is larger than a stack can be, so it is not taken for one.
+ * holds stale words of every kind and no objects; but the kernel may have merged it with what lies
+ * above it, an arena say.
  */
 static int looks_like_stack(const struct maps_entry *entry, const struct maps_entry *below)
 {
