@@ -170,6 +170,19 @@ static void test_nothing_is_said_before_the_horizon(void **state)
     assert_int_equal(scene->findings.count, 0);
 }
 
+/* One route leaks, and one container gets all of its requests. */
+static void test_a_leak_in_one_container_of_six_is_found(void **state)
+{
+    struct scene *scene = *state;
+    for (uint32_t i = 0; i < 6; i++)
+        add_life(scene, i == 2 ? 1 : 0, 0, 90, carts);
+    scene->lives[2].version = 0;
+    run(scene);
+    const struct detect_finding *finding = only_finding(scene);
+    assert_string_equal(types[finding->type], "shop.Cart");
+    assert_int_equal(finding->lives, 1);
+}
+
 /* Two classes that grow, each with an unevenness of its own. */
 static double two_leaks(uint32_t type, uint32_t version, uint32_t bin)
 {
@@ -298,9 +311,34 @@ static double few(uint32_t type, uint32_t version, uint32_t bin)
     return floor(bin / 12.0);
 }
 
-static model_fn *const harmless[] = {zero,     constant,       missing,   two_points,
-                                     one_huge, huge_from_half, huge_step, infinite,
-                                     greatest, falls,          wave,      few};
+static double four_more(uint32_t type, uint32_t version, uint32_t bin)
+{
+    (void)type, (void)version;
+    return floor(50 + bin / 24.0);
+}
+
+static double slow_cache(uint32_t type, uint32_t version, uint32_t bin)
+{
+    (void)version;
+    return floor(1000 + 900 * (1 - exp(-(double)bin / 60)) + noise(type, bin));
+}
+
+static double late_rise(uint32_t type, uint32_t version, uint32_t bin)
+{
+    (void)type, (void)version;
+    return floor(1000 + 300 * pow(bin / (double)BINS, 4));
+}
+
+static double drift_with_a_step(uint32_t type, uint32_t version, uint32_t bin)
+{
+    (void)version;
+    return floor(1000 + bin + (bin >= 50 ? 90 : 0) + noise(type, bin) / 3);
+}
+
+static model_fn *const harmless[] = {zero,      constant,       missing,   two_points,
+                                     one_huge,  huge_from_half, huge_step, infinite,
+                                     greatest,  falls,          wave,      few,
+                                     four_more, slow_cache,     late_rise, drift_with_a_step};
 
 static void test_odd_series_are_not_leaks(void **state)
 {
@@ -352,6 +390,7 @@ int main(void)
         TEST(test_a_young_version_leaves_the_finding_and_a_clean_one_closes_it),
         TEST(test_going_back_to_a_clean_version_closes_it),
         TEST(test_nothing_is_said_before_the_horizon),
+        TEST(test_a_leak_in_one_container_of_six_is_found),
         TEST(test_two_leaks_are_two_findings),
         TEST(test_dicts_alone_are_named_dict),
         TEST(test_what_is_no_type_is_not_reported),
