@@ -173,6 +173,10 @@ static void drop_if_stale(struct pg *pg)
 {
     if (pg->conn == NULL || pg->in_transaction)
         return;
+    if (PQstatus(pg->conn) == CONNECTION_BAD) {
+        close_connection(pg);
+        return;
+    }
     struct pollfd idle = {.fd = PQsocket(pg->conn), .events = POLLIN};
     for (int reads = 0; reads < 3 && poll(&idle, 1, 0) > 0; reads++) {
         if (!PQconsumeInput(pg->conn) || PQstatus(pg->conn) == CONNECTION_BAD) {

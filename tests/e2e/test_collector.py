@@ -408,10 +408,11 @@ class Sender(threading.Thread):
         self.first, self.agent_id = start_sequence(), os.urandom(16)
         self.acknowledged = self.first - 1
         self.problems = []
+        self.stream = None
 
     def run(self):
         while self.acknowledged < self.first + self.total - 1:
-            stream = Stream(self.address, agent_id=self.agent_id)
+            stream = self.stream = Stream(self.address, agent_id=self.agent_id)
             try:
                 self.session(stream)
             except AssertionError:
@@ -636,18 +637,21 @@ def fill_disk(path):
 
 def test_a_full_disk_holds_facts_back_and_loses_none(small_disk):
     with Collector(folder=small_disk) as collector:
-        senders = [Sender(collector.address, number, 800, service="full") for number in (1, 2)]
-        fill_disk(small_disk / "ballast")
+        senders = [Sender(collector.address, number, 1500, service="full") for number in (1, 2)]
         for sender in senders:
             sender.start()
-        collector.wait_log("No space left on device")
+        while not all(s.stream and s.stream.acknowledged for s in senders):
+            time.sleep(0.02)
+        fill_disk(small_disk / "ballast")
+        collector.wait_log("store.away")
+        assert "No space left on device" in collector.log()
         (small_disk / "ballast").unlink()
         for sender in senders:
             sender.join(120)
             assert not sender.is_alive(), collector.log()
             assert not sender.problems
             assert history(collector.address, "full", "app.Item", sender.process.version) == [
-                (sender.first + i, i + 1) for i in range(800)]
+                (sender.first + i, i + 1) for i in range(1500)]
 
 
 # ---- the command line --------------------------------------------------------------------------
