@@ -10,6 +10,7 @@ from target import Target, census
 EVERY = pythons.all_pythons()
 SMALL, LARGE = 100_000, 1_000_000
 N = 200
+BATCH = 12
 
 OWN = ("User", "Session", "Order", "Point", "Node", "Pair", "ThreadHeld")
 BUILT_IN = ("str", "int", "float", "dict", "list", "tuple")
@@ -63,6 +64,17 @@ def test_a_large_service(python):
 # The census is right to count it.
 BEYOND_REFERENTS = {
     ("bytes_ios", "bytes"): "the buffer of a BytesIO is a bytes object",
+    ("bytes_ios", "_io.BytesIO"): "the oracle's own look at a buffer makes it a shared one (3.12)",
+    ("picklers", "_io.BytesIO"): "the oracle's own look at a buffer makes it a shared one (3.12)",
+    ("picklers", "list"): "the memo of an unpickler holds what it made",
+    ("buffered_ios", "dict"): "attributes of a TextIOWrapper (3.8)",
+    ("buffered_ios", "list"): "of a TextIOWrapper",
+    ("structs", "bytes"): "the format of a Struct (3.8)",
+    ("partials", "str"): "names of an attrgetter (3.8)",
+    ("readers_and_scanners", "dict"): "the memo of a scanner",
+    ("tracebacks", "bytes"): "frames lead to the frame that builds, and to its code",
+    ("tracebacks", "code"): "frames lead to the frame that builds, and to its code",
+    ("tracebacks", "tuple"): "frames lead to the frame that builds, and to its code",
     ("buffered_ios", "bytes"): "the buffer of a BytesIO is a bytes object",
     ("picklers", "bytes"): "output and input of a pickler are bytes objects",
     ("bytearrays", "bytes"): "the buffer of a bytearray is a bytes object (3.15)",
@@ -95,9 +107,30 @@ BEYOND_REFERENTS = {
     ("locks", "str"): "keys of the thread's own dict",
     ("decimals", "abc.SignalDict"): "flags and traps of a context",
     ("decimals", "decimal.SignalDictMixin"): "flags and traps of a context",
+    ("tracebacks", "list"): "frames lead to the frame that builds, and to its arguments",
+    ("tracebacks", "str"): "frames lead to the frame that builds, and to its arguments",
+    ("tracebacks", "frame"): "frames lead to the frame that builds, and to its arguments",
+    ("generic_aliases", "str"): "the name of a type variable (3.12)",
+    ("generic_aliases", "dict"): "the attributes of a type variable (3.12)",
+    ("ctypes_", "tuple"): "of ctypes' cache of array types",
+    ("ctypes_", "str"): "of ctypes' cache of array types",
     ("ctypes_", "_ctypes.DictRemover"): "of ctypes' cache of array types",
     ("ctypes_", "weakref.ReferenceType"): "of ctypes' cache of array types",
     ("ctypes_", "weakref.CallableProxyType"): "of ctypes' cache of array types",
+}
+
+# Types whose __sizeof__ adds private tables that nobody's heap is made of: counted to the object, with
+# their own size only.
+OWN_SIZE_ONLY = {
+    "_pickle.Pickler": "the memo",
+    "_pickle.Unpickler": "the memo and the stack",
+    "itertools.product": "its pools' positions (up to 3.13)",
+    "itertools.permutations": "its positions and cycles (up to 3.13)",
+    "itertools.combinations": "its positions (up to 3.13)",
+    "itertools.combinations_with_replacement": "its positions (up to 3.13)",
+    "StgDict": "how ctypes lays a structure out (up to 3.12)",
+    "_ctypes.PyCArrayType": "how ctypes lays an array out (from 3.13 on)",
+    "_ctypes.PyCStructType": "how ctypes lays a structure out (from 3.13 on)",
 }
 
 # Changes elsewhere between two censuses, in objects of types that the group is not about.
@@ -114,33 +147,43 @@ def difference(before, after):
     return changed
 
 
-def complaints(group, found, expected):
+def compare(target, groups):
+    """Two censuses differ by exactly what was built between them. Yields what is wrong."""
+    target.ask("drop")
+    target.ask("warm", groups=groups, n=N)
+    before = census(target.pid)
+    expected = target.ask("build", groups=groups, n=N)["types"]
+    found = difference(before, census(target.pid))
     for name in sorted(found.keys() | expected.keys()):
         got, want = found.get(name, (0, 0)), tuple(expected.get(name, (0, 0)))
-        if got == want or name == VALUES_ROW or (group, name) in BEYOND_REFERENTS:
+        if got == want or name == VALUES_ROW or (groups[0], name) in BEYOND_REFERENTS:
+            continue
+        if name in OWN_SIZE_ONLY and got[0] == want[0]:
             continue
         if name in expected or abs(got[0]) > NOISE_OBJECTS:
-            yield f"{group}: {name}: expected {want}, found {got}"
+            yield f"{' '.join(groups)}: {name}: expected {want}, found {got}"
 
 
-def compare_groups(python, wanted):
+def batches(groups):
+    """Groups with something beyond referents are looked at one by one, the others many at a time."""
+    alone = {group for group, _ in BEYOND_REFERENTS}
+    together = [group for group in groups if group not in alone]
+    yield from ([group] for group in groups if group in alone)
+    yield from (together[at:at + BATCH] for at in range(0, len(together), BATCH))
+
+
+def compare_all(python, wanted):
     wrong = []
     with Target(python, "every_shape.py") as target:
-        for group in target.ready["groups"]:
-            if not wanted(group):
-                continue
-            target.ask("drop")
-            target.ask("warm", group=group, n=N)
-            before = census(target.pid)
-            expected = target.ask("build", group=group, n=N)["types"]
-            wrong += complaints(group, difference(before, census(target.pid)), expected)
+        for batch in batches([group for group in target.ready["groups"] if wanted(group)]):
+            if any(compare(target, batch)):  # which of them?
+                wrong += [words for group in batch for words in compare(target, [group])]
     return wrong
 
 
-@pytest.mark.parametrize("python", EVERY, ids=named)
+@pytest.mark.parametrize("python", pythons.one_per_minor(), ids=named)
 def test_every_shape_of_every_type(python):
-    """Two censuses differ by exactly what was built between them."""
-    wrong = compare_groups(python, lambda group: "ndarray" not in group)
+    wrong = compare_all(python, lambda group: "ndarray" not in group and "numpy" not in group)
     assert not wrong, "\n".join(wrong)
 
 
@@ -148,7 +191,7 @@ def test_arrays_of_numpy():
     if not pythons.with_numpy():
         pytest.skip("not covered: numpy (no interpreter here has it; ./dev bench census makes one)")
     for python in pythons.with_numpy():
-        wrong = compare_groups(python, lambda group: "numpy" in group or "ndarray" in group)
+        wrong = compare_all(python, lambda group: "numpy" in group or "ndarray" in group)
         assert not wrong, "\n".join(wrong)
 
 
@@ -160,9 +203,9 @@ def test_attribute_values_have_a_row(python):
     with Target(python, "every_shape.py") as target:
         for n in (N, 2 * N):
             target.ask("drop")
-            target.ask("warm", group="instances", n=n)
+            target.ask("warm", groups=["instances"], n=n)
             before = census(target.pid)
-            target.ask("build", group="instances", n=n)
+            target.ask("build", groups=["instances"], n=n)
             count, size = difference(before, census(target.pid))[VALUES_ROW]
             assert count == 0
             sizes.append(size)

@@ -20,7 +20,7 @@ def commands():
     while True:
         if gc.isenabled():
             gc.collect()
-        piece = os.read(0, 4096)
+        piece = os.read(0, 400)
         if not piece:
             return
         rest += piece

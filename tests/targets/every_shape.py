@@ -1,8 +1,8 @@
 """Builds objects of every built-in type in many shapes, and tells what a census must then see more.
 
-{"do": "build", "group": NAME, "n": N} answers {"types": {name: [count, bytes]}}: what the objects of
-this group, and everything new that they reach, add to the heap by sys.getsizeof. The program holds them
-until {"do": "drop"}. {"do": "warm", ..} builds and forgets them.
+{"do": "build", "groups": [NAME, ..], "n": N} answers {"types": {name: [count, bytes]}}: what the objects
+of these groups, and everything new that they reach, add to the heap by sys.getsizeof. The program holds
+them until {"do": "drop"}. {"do": "warm", ..} builds and forgets them.
 """
 import gc
 import importlib.util
@@ -19,19 +19,20 @@ if importlib.util.find_spec("numpy"):
     import shapes_numpy
     GROUPS.update(shapes_numpy.GROUPS)
 
-HELD = [None]  # the objects of one group
+HELD = [None]
 KNOWN = [None]  # ids from before; in no local variable, where a group's frames would reach it
 
 
-def warm(group, n):
+def warm(groups, n):
     """What a first use leaves behind in caches is no part of the group."""
-    GROUPS[group](n)
+    for group in groups:
+        GROUPS[group](n)
     return {}
 
 
-def build(group, n):
+def build(groups, n):
     KNOWN[0] = set(oracle.closure(gc.get_objects()))
-    HELD[0] = GROUPS[group](n)
+    HELD[0] = [GROUPS[group](n) for group in groups]
     try:
         return {"types": oracle.tally(oracle.closure(HELD, KNOWN[0]).values())}
     finally:
@@ -48,5 +49,6 @@ def whole():
 
 
 if __name__ == "__main__":
+    whole()  # code objects keep what they were asked for
     dialogue.serve({"warm": warm, "build": build, "drop": drop, "whole": whole},
                    groups=sorted(GROUPS))

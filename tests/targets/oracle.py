@@ -14,9 +14,10 @@ def type_name(cls):
 
 def _code(code):
     yield from (code.co_consts, code.co_names, code.co_name, code.co_filename)
-    for name in ("co_qualname", "co_linetable", "co_exceptiontable"):
-        if sys.version_info >= (3, 11) and hasattr(code, name):
-            yield getattr(code, name)
+    if sys.version_info >= (3, 11):
+        yield from (code.co_qualname, code.co_linetable, code.co_exceptiontable)
+        for names in (code.co_varnames, code.co_cellvars, code.co_freevars):
+            yield from names  # the tuples themselves are made for who asks
     if sys.version_info < (3, 11):
         yield from (code.co_varnames, code.co_freevars, code.co_cellvars, code.co_code)
 

@@ -80,11 +80,14 @@ def buffered_ios(n):
     return made
 
 
+MATCHER = re.compile("(.)(.)(.)?")
+
+
 @group
 def patterns(n):
     made = [re.compile("(a%d|b)[x-z]+(?P<n>.)" % i) for i in range(n // 20)]
     re.purge()
-    return made + [re.match("(.)(.)(.)?", "text") for _ in range(n)]
+    return made + [MATCHER.match("text") for _ in range(n)]
 
 
 @group
