@@ -2,7 +2,7 @@
 
 #include "attributes.h"
 
-enum { BATCH = 256 };
+enum { BATCH = 256, DATA_BYTES_MAX = 64 << 20 };
 
 void present_map_init(struct present_map *map, struct remote *remote,
                       const struct remote_regions *regions)
@@ -46,10 +46,14 @@ static addr_t fill_region(struct present_map *map, size_t index, addr_t at)
 {
     struct remote_range found[BATCH];
     const struct remote_region *region = &map->regions->items[index];
+    /* A large mapping of a file is no program's data but somebody's array. */
+    int is_data = (region->flags & REMOTE_FILE) && region->end - region->start <= DATA_BYTES_MAX;
+    size_t (*present)(struct remote *, addr_t, addr_t, struct remote_range *, size_t, addr_t *) =
+        is_data ? remote_present_data : remote_present;
     if (at < region->start)
         at = region->start;
     while (at < region->end && map->count + BATCH <= PRESENT_RANGES_MAX) {
-        size_t count = remote_present(map->remote, at, region->end, found, BATCH, &at);
+        size_t count = present(map->remote, at, region->end, found, BATCH, &at);
         for (size_t i = 0; i < count; i++)
             append(map, found[i], index);
     }

@@ -45,20 +45,12 @@ static int is_ghost(const uint8_t *bytes)
     return word_at(bytes, -16) != 0 && (word_at(bytes, -8) & ~(uint64_t)GC_FINALIZED) == 0;
 }
 
-static int is_header(const struct sweep *sweep, const uint8_t *bytes)
+/* Where static objects are immortal, one with a small count is an entry of a C table of
+ * {number, &SomeType} (or the definition of a module); static types may be younger than their
+ * count. */
+static int is_table(const struct sweep *sweep, uint64_t count, const struct type_entry *entry)
 {
-    return word_at(bytes, OBJECT_REFCOUNT) - 1 < COUNT_MAX &&
-           type_table_find(sweep->types, word_at(bytes, OBJECT_TYPE));
-}
-
-/*
- * An entry of a C table of {number, &SomeType}: its neighbour looks like an object, too. Where
- * static objects are immortal, an object with a small count is suspect.
- */
-static int is_table(const struct sweep *sweep, uint64_t count, const uint8_t *bytes)
-{
-    return sweep->is_file && sweep->layout->immortal_from && count < sweep->layout->immortal_from &&
-           (is_header(sweep, bytes - OBJECT_BYTES) || is_header(sweep, bytes + OBJECT_BYTES));
+    return sweep->is_file && count < sweep->layout->immortal_from && entry->kind != KIND_TYPE;
 }
 
 /*
@@ -88,7 +80,7 @@ static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr
     uint64_t count = word_at(bytes, OBJECT_REFCOUNT) & sweep->layout->refcount_mask;
     if (entry->least_bytes > room)
         return 0;
-    if (is_pointer(sweep, count) || is_table(sweep, count, bytes))
+    if (is_pointer(sweep, count) || is_table(sweep, count, entry))
         return 0;
     if (!measure_object(sweep, &object) || (entry->has_values && !measure_values(sweep, &object)))
         return 0;

@@ -37,6 +37,7 @@ static int scan(struct pagemap *pagemap, addr_t start, addr_t end, struct remote
                 size_t capacity, size_t *ret_count, addr_t *ret_next)
 {
     struct scan_found found[SCAN_BATCH];
+    uint64_t unwanted = SCAN_ZERO_PAGE | (pagemap->with_file_pages ? 0 : SCAN_FILE);
     size_t count = 0;
     while (start < end && count < capacity) {
         size_t room = capacity - count < SCAN_BATCH ? capacity - count : SCAN_BATCH;
@@ -46,8 +47,8 @@ static int scan(struct pagemap *pagemap, addr_t start, addr_t end, struct remote
             .end = end,
             .vec = (uint64_t)(uintptr_t)found,
             .vec_len = room,
-            .category_mask = SCAN_PRESENT | SCAN_FILE | SCAN_ZERO_PAGE,
-            .category_inverted = SCAN_FILE | SCAN_ZERO_PAGE,
+            .category_mask = SCAN_PRESENT | unwanted,
+            .category_inverted = unwanted,
             .return_mask = SCAN_PRESENT,
         };
         int got = ioctl(pagemap->fd, SCAN_CALL, &request);
@@ -70,6 +71,7 @@ static size_t read_entries(struct pagemap *pagemap, addr_t start, addr_t end,
                            struct remote_range *ret, size_t capacity, addr_t *ret_next)
 {
     uint64_t entries[ENTRY_BATCH];
+    uint64_t unwanted = pagemap->with_file_pages ? 0 : ENTRY_FILE;
     size_t count = 0;
     for (addr_t at = start; at < end;) {
         size_t pages = (size_t)((end - at) / REMOTE_PAGE_BYTES);
@@ -81,7 +83,7 @@ static size_t read_entries(struct pagemap *pagemap, addr_t start, addr_t end,
         if (got < (ssize_t)sizeof(entries[0]))
             break;
         for (size_t i = 0; i < (size_t)got / sizeof(entries[0]); i++, at += REMOTE_PAGE_BYTES) {
-            if (!(entries[i] & ENTRY_PRESENT) || (entries[i] & ENTRY_FILE))
+            if (!(entries[i] & ENTRY_PRESENT) || (entries[i] & unwanted))
                 continue;
             if (count == capacity && ret[count - 1].end != at) {
                 *ret_next = at;

@@ -9,10 +9,11 @@
 
 struct pagemap {
     int fd;
-    int without_scan; /* 1: the kernel has no PAGEMAP_SCAN */
+    int without_scan;    /* 1: the kernel has no PAGEMAP_SCAN */
+    int with_file_pages; /* 1: remote_present_data */
 };
 
-/* remote_present for an open pagemap. */
+/* remote_present or remote_present_data for an open pagemap. */
 size_t pagemap_present(struct pagemap *pagemap, addr_t start, addr_t end, struct remote_range *ret,
                        size_t capacity, addr_t *ret_next) MUST_CHECK;
 

@@ -64,5 +64,12 @@ size_t remote_present(struct remote *remote, addr_t start, addr_t end, struct re
                       size_t capacity, addr_t *ret_next)
 {
     ASSERT(capacity > 0);
-    return remote->ops->present(remote, start, end, ret, capacity, ret_next);
+    return remote->ops->present(remote, start, end, ret, capacity, ret_next, 0);
+}
+
+size_t remote_present_data(struct remote *remote, addr_t start, addr_t end,
+                           struct remote_range *ret, size_t capacity, addr_t *ret_next)
+{
+    ASSERT(capacity > 0);
+    return remote->ops->present(remote, start, end, ret, capacity, ret_next, 1);
 }

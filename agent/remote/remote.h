@@ -97,4 +97,9 @@ void remote_regions_done(struct remote_regions *regions);
 size_t remote_present(struct remote *remote, addr_t start, addr_t end, struct remote_range *ret,
                       size_t capacity, addr_t *ret_next) MUST_CHECK;
 
+/* The same, and the present pages of files that the process has not written: the data of a program
+ * that is loaded where it was linked for holds static objects on such pages. */
+size_t remote_present_data(struct remote *remote, addr_t start, addr_t end,
+                           struct remote_range *ret, size_t capacity, addr_t *ret_next) MUST_CHECK;
+
 #endif

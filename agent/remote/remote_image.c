@@ -61,8 +61,10 @@ static enum status image_regions(struct remote *remote, struct remote_regions *r
 }
 
 static size_t image_present(struct remote *remote, addr_t start, addr_t end,
-                            struct remote_range *ret, size_t capacity, addr_t *ret_next)
+                            struct remote_range *ret, size_t capacity, addr_t *ret_next,
+                            int with_file_pages)
 {
+    (void)with_file_pages;
     const struct image *image = (const struct image *)remote;
     size_t count = 0;
     for (size_t i = find_range(image, start); i < image->image.present_count; i++) {

@@ -97,9 +97,12 @@ static enum status live_regions(struct remote *remote, struct remote_regions *re
 }
 
 static size_t live_present(struct remote *remote, addr_t start, addr_t end,
-                           struct remote_range *ret, size_t capacity, addr_t *ret_next)
+                           struct remote_range *ret, size_t capacity, addr_t *ret_next,
+                           int with_file_pages)
 {
-    return pagemap_present(&((struct live *)remote)->pagemap, start, end, ret, capacity, ret_next);
+    struct pagemap *pagemap = &((struct live *)remote)->pagemap;
+    pagemap->with_file_pages = with_file_pages;
+    return pagemap_present(pagemap, start, end, ret, capacity, ret_next);
 }
 
 static void live_close(struct remote *remote)

@@ -9,7 +9,7 @@ struct remote_ops {
                      void *to);
     enum status (*regions)(struct remote *remote, struct remote_regions *ret, struct why *why);
     size_t (*present)(struct remote *remote, addr_t start, addr_t end, struct remote_range *ret,
-                      size_t capacity, addr_t *ret_next);
+                      size_t capacity, addr_t *ret_next, int with_file_pages);
     void (*close)(struct remote *remote); /* frees */
 };
 

@@ -105,9 +105,13 @@ static enum status trace_regions(struct remote *remote, struct remote_regions *r
 }
 
 static size_t trace_present(struct remote *remote, addr_t start, addr_t end,
-                            struct remote_range *ret, size_t capacity, addr_t *ret_next)
+                            struct remote_range *ret, size_t capacity, addr_t *ret_next,
+                            int with_file_pages)
 {
-    return remote_present(((struct tracer *)remote)->live, start, end, ret, capacity, ret_next);
+    struct remote *live = ((struct tracer *)remote)->live;
+    if (with_file_pages)
+        return remote_present_data(live, start, end, ret, capacity, ret_next);
+    return remote_present(live, start, end, ret, capacity, ret_next);
 }
 
 static void trace_close(struct remote *remote)
