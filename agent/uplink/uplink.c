@@ -211,6 +211,10 @@ static void on_closed(void *user, enum rpc_code code, const char *text)
         return;
     }
     move_to(uplink, UPLINK_PAUSING);
+    if (uplink->stopping && spool_count(uplink->spool) == 0) {
+        finish(uplink);
+        return;
+    }
     int64_t retry_ms = pause_ms(uplink, code);
     if (uplink->stopping && retry_ms > UPLINK_RETRY_MS_MIN)
         retry_ms = UPLINK_RETRY_MS_MIN;
@@ -326,5 +330,9 @@ void uplink_stop(struct uplink *uplink, int64_t limit_ms, call_fn *fn, void *arg
     loop_timer_start(uplink->deadline, (uint64_t)limit_ms, 0);
     if (uplink->state == UPLINK_PAUSING)
         loop_timer_start(uplink->timer, 0, 0);
+    if (uplink->state == UPLINK_GREETING && spool_count(uplink->spool) == 0) {
+        move_to(uplink, UPLINK_LEAVING);
+        rpc_stream_cancel(uplink->stream);
+    }
     leave_if_delivered(uplink);
 }

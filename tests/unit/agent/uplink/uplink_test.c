@@ -408,6 +408,31 @@ static void stops_before_it_has_started(void **state)
     free(day);
 }
 
+/* An hour to deliver nothing is not taken. */
+static void leaves_at_once_when_there_is_nothing_to_deliver(void **state)
+{
+    (void)state;
+    for (int silent = 0; silent < 2; silent++) {
+        struct day *day = day_new();
+        day->fake.silent = silent;
+        fake_collector_start(&day->fake);
+        char target[64];
+        snprintf(target, sizeof(target), "127.0.0.1:%d", day->fake.port);
+        const struct uplink_options options = {
+            .channel = {.target = target}, .host = "here", .spool_bytes = 4000, .now_ms = 1};
+        assert_int_equal(uplink_new(day->loop, &options, &day_events, day, &day->uplink, NULL),
+                         STATUS_OK);
+        uplink_start(day->uplink);
+        uplink_stop(day->uplink, 3600000, on_done, day);
+        loop_run(day->loop);
+        uplink_free(day->uplink);
+        loop_free(day->loop);
+        fake_collector_stop(&day->fake);
+        assert_int_equal(day->done, 1);
+        free(day);
+    }
+}
+
 static void a_wrong_target_is_said(void **state)
 {
     (void)state;
@@ -434,6 +459,7 @@ int main(void)
         cmocka_unit_test(leaves_a_collector_that_breaks_the_rules),
         cmocka_unit_test(does_not_wait_for_ever),
         cmocka_unit_test(stops_before_it_has_started),
+        cmocka_unit_test(leaves_at_once_when_there_is_nothing_to_deliver),
         cmocka_unit_test(a_wrong_target_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
