@@ -19,7 +19,7 @@
 enum {
     STRIDE_HEAP = 16,  /* malloc and pymalloc align to this */
     STRIDE_STATIC = 8, /* static objects lie inside larger structs */
-    GC_FINALIZED = 1,  /* in `prev` of a GC head; 2 is GC_COLLECTING */
+    GC_COLLECTING = 2, /* in `prev` of a GC head */
     FRONT_MAX = GC_HEAD_BYTES + PRE_HEADER_BYTES,
     LARGE_BYTES = 1 << 14, /* objects from here on must look like blocks to be jumped over .. */
     HUGE_BYTES = 1 << 20,  /* .. and from here on to be counted */
@@ -39,10 +39,18 @@ static int is_pointer(const struct sweep *sweep, uint64_t count)
     return 0;
 }
 
-/* While a collection runs, `prev` is a count and the flag GC_COLLECTING. */
-static int is_ghost(const uint8_t *bytes)
+/*
+ * Tracked objects have both links, others none, and while a collection runs `prev` is a part of the
+ * count. Links are aligned to words; their lowest two bits are flags.
+ */
+static int is_gc_head(const uint8_t *bytes, uint64_t count)
 {
-    return word_at(bytes, -16) != 0 && (word_at(bytes, -8) & ~(uint64_t)GC_FINALIZED) == 0;
+    uint64_t next = word_at(bytes, -16), prev = word_at(bytes, -8);
+    if (next == 0)
+        return prev >> 2 == 0;
+    if (prev & GC_COLLECTING)
+        return prev >> 2 <= count;
+    return prev >> 2 != 0 && (prev & 4) == 0 && (next & 4) == 0;
 }
 
 /* Where static objects are immortal, one with a small count is an entry of a C table of
@@ -73,11 +81,9 @@ static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr
     unsigned front = entry->front_size;
     if (entry->kind == KIND_TYPE && !(word_at(bytes, TYPE_FLAGS) & TYPE_HEAP))
         front = 0;
-    if (entry->has_gc && front && is_ghost(bytes)) {
-        sweep->ghosts++;
-        return 0;
-    }
     uint64_t count = word_at(bytes, OBJECT_REFCOUNT) & sweep->layout->refcount_mask;
+    if (entry->has_gc && front && !is_gc_head(bytes, count))
+        return 0;
     if (entry->least_bytes > room)
         return 0;
     if (is_pointer(sweep, count) || is_table(sweep, count, entry))

@@ -44,7 +44,6 @@ struct sweep {
     addr_t behind;                        /* nothing below is looked at any more */
     uint64_t read_bytes, lost_bytes;      /* of the plan: lost could not be read */
     uint64_t values_bytes;                /* of attribute values outside dicts */
-    uint64_t ghosts;                      /* left behind by realloc, not counted */
     uint64_t pool_bytes, pool_free_bytes; /* of CPython's own allocator */
     addr_t chunk_at;                      /* address of `chunk[0]` */
     size_t chunk_size;                    /* bytes of it that are valid */
