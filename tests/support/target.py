@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TARGETS = ROOT / "tests" / "targets"
@@ -41,7 +42,17 @@ class Target:
 
     def ask(self, do, **rest):
         self.send(do, **rest)
-        return self.reply()
+        answer = self.reply()
+        self.settle()
+        return answer
+
+    def settle(self):
+        """Until it waits for the next command: what it does after an answer is done."""
+        for _ in range(500):
+            with open(f"/proc/{self.pid}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "S":
+                    return
+            time.sleep(0.002)
 
     def __enter__(self):
         return self

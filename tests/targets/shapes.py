@@ -26,7 +26,7 @@ def group(function):
 
 @group
 def ints(n):
-    return [sign * (1000 + i) << shift for i in range(n // 8)
+    return [sign * (10_000 + i) << shift for i in range(n // 8)
             for sign in (1, -1) for shift in (0, 20, 50, 300)]
 
 
@@ -207,7 +207,7 @@ def dicts(n):
 
 @group
 def dicts_large(n):
-    return [dict.fromkeys(range(200 + 37 * i)) for i in range(n // 10)] + \
+    return [dict.fromkeys(range(10_000, 10_200 + 37 * i)) for i in range(n // 10)] + \
            [dict.fromkeys(map(chr, range(300 + i, 900 + 2 * i))) for i in range(n // 100)]
 
 
@@ -270,7 +270,7 @@ def default_dicts(n):
 
 @group
 def ranges_slices(n):
-    return [range(1000 + i) for i in range(n)] + [slice(1000 + i, None, 2000 + i) for i in range(n)]
+    return [range(10_000 + i) for i in range(n)] + [slice(10_000 + i, None, 20_000 + i) for i in range(n)]
 
 
 @group
@@ -405,7 +405,7 @@ def slots(n):
 def subclasses(n):
     made = []
     for i in range(n):
-        made += [Int(5000 + i), Float(i + 0.5), Tuple((None,) * (i % 9)), List([None] * (i % 9)),
+        made += [Int(10_000 + i), Float(i + 0.5), Tuple((None,) * (i % 9)), List([None] * (i % 9)),
                  Set(range(i % 20)), Bytes(b"b" * (i % 30))]
     for thing in made[::2]:
         thing.note = None
@@ -480,7 +480,7 @@ def cells(n):
 @group
 def codes(n):
     return [compile("def f(a, b=%d):\n  x = %r\n  return lambda: (a, x, [y for y in b])\n"
-                    % (1000 + i, "literal %d" % i), "file%d.py" % i, "exec") for i in range(n // 4)]
+                    % (10_000 + i, "literal %d" % i), "file%d.py" % i, "exec") for i in range(n // 4)]
 
 
 @group

@@ -111,7 +111,7 @@ def decimals(n):
 
 @group
 def fractions_(n):
-    return [fractions.Fraction(1000 + i, 7) for i in range(n)]
+    return [fractions.Fraction(10_000 + i, 7) for i in range(n)]
 
 
 @group
