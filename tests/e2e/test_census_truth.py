@@ -34,7 +34,7 @@ def service(python, objects):
 def off(seen, truth, allowed, background=None):
     for name, share in allowed.items():
         for k in range(2):
-            beside = background[0][name][k] - background[1][name][k] if background else 0
+            beside = background[0][name][k] - background[1][name][k] if background and share else 0
             if abs(seen[name][k] - beside - truth[name][k]) > share * truth[name][k]:
                 yield f"{name}: expected {truth[name]}, found {seen[name]}, of these {beside} beside"
                 break
