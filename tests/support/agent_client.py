@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 def _load_messages():
     folder = tempfile.mkdtemp(prefix="heapfleet-proto-")
     subprocess.run(
-        ["/usr/bin/python3", "-m", "grpc_tools.protoc", "-I", ROOT / "proto/heapfleet/v1",
+        ["protoc", "-I", ROOT / "proto/heapfleet/v1",
          f"--python_out={folder}", "ingest.proto", "query.proto"], check=True)
     sys.path.insert(0, folder)
     import ingest_pb2
