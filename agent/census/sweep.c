@@ -11,6 +11,7 @@
 #include "sweep.h"
 
 #include "attributes.h"
+#include "data_stack.h"
 #include "measure.h"
 #include "pymalloc.h"
 #include "type_search.h"
@@ -152,6 +153,28 @@ static void scan_pool(struct sweep *sweep, size_t from, const struct pymalloc_po
         sweep->layout->pool_bytes - POOL_HEAD_BYTES - (uint64_t)pool->used * size;
 }
 
+/* The interpreter's frames at chunk[at], a page: their size, or 0. */
+static size_t stack_at(const struct sweep *sweep, size_t at)
+{
+    if (sweep->layout->frame_rule != FRAME_INTERPRETER ||
+        at + DATA_STACK_HEAD_BYTES > sweep->chunk_size)
+        return 0;
+    return data_stack_chunk_bytes(sweep->chunk + at);
+}
+
+/* Outside of pools: page by page, as frames begin with one. Returns where to go on. */
+static size_t scan_pages(struct sweep *sweep, size_t from, size_t to, size_t stride)
+{
+    size_t at = from;
+    while (at < to) {
+        size_t in_page = (size_t)((sweep->chunk_at + at) % REMOTE_PAGE_BYTES);
+        size_t frames = in_page == 0 ? stack_at(sweep, at) : 0;
+        size_t next = at - in_page + REMOTE_PAGE_BYTES;
+        at = frames ? at + frames : scan_plain(sweep, at, next < to ? next : to, stride);
+    }
+    return at;
+}
+
 /* Look at chunk[from..to), where an object header may start: pool by pool where there are such,
  * plainly elsewhere. Returns where to go on. */
 static size_t scan(struct sweep *sweep, size_t from, size_t to)
@@ -172,7 +195,7 @@ static size_t scan(struct sweep *sweep, size_t from, size_t to)
                                          objects */
             at = next;
         } else {
-            at = scan_plain(sweep, at, next < to ? next : to, stride);
+            at = scan_pages(sweep, at, next < to ? next : to, stride);
         }
     }
     return at;
