@@ -41,8 +41,9 @@ static int is_pointer(const struct sweep *sweep, uint64_t count)
 }
 
 /*
- * Tracked objects have both links, others none, and while a collection runs `prev` is a part of the
- * count. Links are aligned to words; their lowest two bits are flags.
+ * Tracked objects have both links, others none. While a collection runs, `prev` is a part of the
+ * count or, of an object that has not been reached yet, a link. Links are aligned to words; their
+ * lowest two bits are flags.
  */
 static int is_gc_head(const uint8_t *bytes, uint64_t count)
 {
@@ -50,7 +51,7 @@ static int is_gc_head(const uint8_t *bytes, uint64_t count)
     if (next == 0)
         return prev >> 2 == 0;
     if (prev & GC_COLLECTING)
-        return prev >> 2 <= count;
+        return prev >> 2 <= count || (prev & 4) == 0;
     return prev >> 2 != 0 && (prev & 4) == 0 && (next & 4) == 0;
 }
 
