@@ -54,11 +54,6 @@ struct agent {
     uint64_t refusals;
 };
 
-static int64_t now_ms(void)
-{
-    return clock_mono_ns() / 1000000;
-}
-
 static void run_next(struct agent *agent);
 
 /* ----- what the uplink tells ----- */
@@ -162,7 +157,7 @@ static void take_found(struct agent *agent, struct scout_found *found)
                   "process=%u pid=%u service=\"%s\" version=\"%s\" python=%s", started.process,
                   started.pid, found->identity.field[IDENTITY_SERVICE],
                   found->identity.field[IDENTITY_VERSION], started.runtime_version);
-        target->next_ms = now_ms();
+        target->next_ms = clock_mono_ms();
         add_target(agent, target);
     }
     arena_done(&found->arena);
@@ -269,7 +264,7 @@ static void postpone(struct agent *agent, struct target *target)
     target->failures++;
     if (pause > most)
         pause = most;
-    target->next_ms = now_ms() + jittered(agent, pause);
+    target->next_ms = clock_mono_ms() + jittered(agent, pause);
 }
 
 static void take_census(struct agent *agent, struct target *target)
@@ -280,8 +275,8 @@ static void take_census(struct agent *agent, struct target *target)
     }
     target->failures = 0;
     target->next_ms += jittered(agent, agent->interval_ms);
-    if (target->next_ms < now_ms()) /* we are late: do not catch up */
-        target->next_ms = now_ms() + jittered(agent, agent->interval_ms);
+    if (target->next_ms < clock_mono_ms()) /* we are late: do not catch up */
+        target->next_ms = clock_mono_ms() + jittered(agent, agent->interval_ms);
     send_snapshot(agent, target);
 }
 
@@ -303,10 +298,10 @@ static void on_job_done(void *arg)
 {
     struct agent *agent = arg;
     agent->busy = 0;
-    budget_spend(&agent->budget, agent->job_cpu_ms, now_ms());
+    budget_spend(&agent->budget, agent->job_cpu_ms, clock_mono_ms());
     if (agent->job == NULL) {
         agent->scan_cpu_ms = agent->job_cpu_ms;
-        agent->next_scan_ms = now_ms() + scan_period_ms(agent);
+        agent->next_scan_ms = clock_mono_ms() + scan_period_ms(agent);
         take_scan(agent);
     } else {
         take_census(agent, agent->job);
@@ -372,7 +367,7 @@ static void deliver_and_stop(struct agent *agent)
     if (agent->delivering)
         return;
     agent->delivering = 1;
-    int64_t left = agent->stop_by_ms - now_ms();
+    int64_t left = agent->stop_by_ms - clock_mono_ms();
     left = left < 0 ? 0 : left;
     loop_timer_start(agent->timer, (uint64_t)left + ABANDON_MS, 0);
     uplink_stop(agent->uplink, left, on_uplink_done, agent);
@@ -381,7 +376,7 @@ static void deliver_and_stop(struct agent *agent)
 /* Nothing is under way: start what is due, or set the timer for what will be. */
 static void run_next(struct agent *agent)
 {
-    int64_t now = now_ms();
+    int64_t now = clock_mono_ms();
     if (agent->stopping) {
         if (agent->stop_scanned) {
             deliver_and_stop(agent);
@@ -469,7 +464,7 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
         options->interval_ms < INTERVAL_MS_MIN ? INTERVAL_MS_MIN : options->interval_ms;
     agent->boot_wall_ms = clock_wall_ms() - proc_boot_now_ms();
     agent->jitter = (unsigned)clock_mono_ns() ^ (unsigned)getpid();
-    budget_init(&agent->budget, options->cpu_share, now_ms());
+    budget_init(&agent->budget, options->cpu_share, clock_mono_ms());
     *ret = agent;
     return STATUS_OK;
 }
@@ -501,7 +496,7 @@ void agent_stop(struct agent *agent, int64_t limit_ms, call_fn *fn, void *arg)
 {
     ASSERT(!agent->stopping && fn != NULL);
     agent->stopping = 1;
-    agent->stop_by_ms = now_ms() + limit_ms;
+    agent->stop_by_ms = clock_mono_ms() + limit_ms;
     agent->stopped = fn;
     agent->stopped_arg = arg;
     loop_timer_start(agent->timer, (uint64_t)limit_ms, 0);

@@ -10,6 +10,7 @@
 
 int64_t clock_wall_ms(void); /* milliseconds since 1970-01-01 UTC */
 int64_t clock_mono_ns(void); /* monotonic; only differences mean something */
+int64_t clock_mono_ms(void); /* the same in milliseconds */
 int64_t clock_cpu_ns(void);  /* CPU time of the calling thread */
 
 enum { CLOCK_TEXT_BYTES = 32 };

@@ -32,11 +32,6 @@ struct ingest {
     int is_drained;
 };
 
-static int64_t mono_ms(void)
-{
-    return clock_mono_ns() / 1000000;
-}
-
 /* ---- events of the parts -------------------------------------------------------------------- */
 
 static void post(void *user, call_fn *fn, void *arg)
@@ -56,7 +51,7 @@ static void check_drained(struct ingest *ingest)
     if (!ingest->calls.is_draining || ingest->is_drained)
         return;
     if (!ingest_writer_is_idle(ingest->calls.writer)) {
-        if (mono_ms() < ingest->drain_until_ms)
+        if (clock_mono_ms() < ingest->drain_until_ms)
             return;
         log_event(LOG_WARN, "ingest.abandoned", "reason=\"the database did not take it in time\"");
         ingest_writer_abandon(ingest->calls.writer);
@@ -180,7 +175,7 @@ static void start_draining(void *arg)
 {
     struct ingest *ingest = arg;
     ingest->calls.is_draining = 1;
-    ingest->drain_until_ms = mono_ms() + DRAIN_MS;
+    ingest->drain_until_ms = clock_mono_ms() + DRAIN_MS;
     ingest_opener_cancel(ingest->calls.opener);
     tick(ingest);
 }

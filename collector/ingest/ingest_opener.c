@@ -44,11 +44,6 @@ void ingest_opener_free(struct ingest_opener *opener)
     free(opener);
 }
 
-static int64_t mono_ms(void)
-{
-    return clock_mono_ns() / 1000000;
-}
-
 static struct ingest_lookup *take_first(struct ingest_opener *opener)
 {
     struct ingest_lookup *lookup = opener->first;
@@ -84,7 +79,7 @@ static void make_pause(struct ingest_opener *opener, const struct ingest_lookup 
     opener->pause_ms = opener->pause_ms > 0 ? opener->pause_ms * 2 : PAUSE_FIRST_MS;
     if (opener->pause_ms > PAUSE_LAST_MS)
         opener->pause_ms = PAUSE_LAST_MS;
-    opener->again_at_ms = mono_ms() + opener->pause_ms;
+    opener->again_at_ms = clock_mono_ms() + opener->pause_ms;
 }
 
 static void end_pause(struct ingest_opener *opener)
@@ -152,7 +147,7 @@ static void look_up(void *arg)
 
 static void pump(struct ingest_opener *opener)
 {
-    if (opener->pause_ms > 0 && mono_ms() < opener->again_at_ms)
+    if (opener->pause_ms > 0 && clock_mono_ms() < opener->again_at_ms)
         return;
     for (int i = 0; i < OPENER_LANES && opener->first != NULL; i++) {
         struct lane *lane = &opener->lanes[i];

@@ -47,11 +47,6 @@ struct ingest_writer {
     int64_t commit_ms;
 };
 
-static int64_t mono_ms(void)
-{
-    return clock_mono_ns() / 1000000;
-}
-
 static struct batch batch_new(uint64_t number)
 {
     return (struct batch){.number = number, .rows = write_batch_new()};
@@ -176,7 +171,7 @@ static void pause_commits(struct ingest_writer *writer)
     writer->pause_ms = writer->pause_ms > 0 ? writer->pause_ms * 2 : PAUSE_FIRST_MS;
     if (writer->pause_ms > PAUSE_LAST_MS)
         writer->pause_ms = PAUSE_LAST_MS;
-    writer->again_at_ms = mono_ms() + writer->pause_ms;
+    writer->again_at_ms = clock_mono_ms() + writer->pause_ms;
     if (!writer->is_away)
         log_event(writer->outcome == STATUS_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "store.away",
                   "snapshots=%zu reason=\"%s\" action=\"kept, tried again\"",
@@ -207,9 +202,9 @@ static void commit_done(void *arg)
 static void commit(void *arg)
 {
     struct ingest_writer *writer = arg;
-    int64_t began = mono_ms();
+    int64_t began = clock_mono_ms();
     writer->outcome = write_batch_commit(writer->options.db, writer->committing.rows, &writer->why);
-    writer->commit_ms = mono_ms() - began;
+    writer->commit_ms = clock_mono_ms() - began;
     writer->options.post(writer->options.user, commit_done, writer);
 }
 
@@ -252,7 +247,7 @@ void ingest_writer_tick(struct ingest_writer *writer)
     if (writer->is_busy)
         return;
     if (writer->is_committing) {
-        if (mono_ms() >= writer->again_at_ms)
+        if (clock_mono_ms() >= writer->again_at_ms)
             start_commit(writer);
     } else if (!ingest_writer_is_idle(writer)) {
         rotate(writer);

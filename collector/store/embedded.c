@@ -41,11 +41,6 @@ static void sleep_ms(long ms)
     (void)nanosleep(&time, NULL);
 }
 
-static int64_t mono_ms(void)
-{
-    return clock_mono_ns() / 1000000;
-}
-
 /* ---- one attempt ---------------------------------------------------------------------------- */
 
 static enum status start_server(struct embedded *embedded, struct why *why)
@@ -131,7 +126,7 @@ static int is_passing(const char *log)
  */
 static enum status wait_ready(struct embedded *embedded, off_t log_from, struct why *why)
 {
-    int64_t began = mono_ms();
+    int64_t began = clock_mono_ms();
     for (;;) {
         enum pg_answer answer = pg_probe(embedded->dsn);
         if (answer == PG_ANSWERS)
@@ -142,7 +137,7 @@ static enum status wait_ready(struct embedded *embedded, off_t log_from, struct 
             return why_fail(why, is_passing(tail) ? STATUS_UNAVAILABLE : STATUS_FAILED,
                             "PostgreSQL did not start on %s: %s", embedded->files.cluster, tail);
         }
-        if (mono_ms() - began > (answer == PG_STARTING ? RECOVERY_MS : START_MS))
+        if (clock_mono_ms() - began > (answer == PG_STARTING ? RECOVERY_MS : START_MS))
             return why_fail(why, STATUS_FAILED, "PostgreSQL on %s does not answer; see %s",
                             embedded->files.cluster, "postgres.log beside it");
         sleep_ms(LOOK_MS);
@@ -151,7 +146,7 @@ static enum status wait_ready(struct embedded *embedded, off_t log_from, struct 
 
 static enum status start_and_wait(struct embedded *embedded, struct why *why)
 {
-    int64_t began = mono_ms();
+    int64_t began = clock_mono_ms();
     for (;;) {
         off_t log_from = embedded_log_size(&embedded->files);
         enum status status = start_server(embedded, why);
@@ -159,7 +154,7 @@ static enum status start_and_wait(struct embedded *embedded, struct why *why)
             status = wait_ready(embedded, log_from, why);
         if (status != STATUS_UNAVAILABLE)
             return status;
-        if (mono_ms() - began > START_MS)
+        if (clock_mono_ms() - began > START_MS)
             return STATUS_FAILED;
         sleep_ms(RETRY_MS);
     }
@@ -238,9 +233,9 @@ const char *embedded_dsn(const struct embedded *embedded)
 
 static int gone_within(struct embedded *embedded, int64_t limit_ms)
 {
-    int64_t began = mono_ms();
+    int64_t began = clock_mono_ms();
     while (embedded_is_running(embedded)) {
-        if (mono_ms() - began > limit_ms)
+        if (clock_mono_ms() - began > limit_ms)
             return 0;
         sleep_ms(LOOK_MS);
     }
