@@ -1,14 +1,11 @@
 #include "census.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "attributes.h"
 #include "clock.h"
 #include "late_size.h"
 #include "layout_check.h"
 #include "present_map.h"
+#include "proc.h"
 #include "sweep.h"
 #include "type_table.h"
 
@@ -74,17 +71,17 @@ static enum status check_identity(const struct census *census, struct why *why)
     return STATUS_OK;
 }
 
+/* 0 where it cannot be told. */
 static uint64_t read_rss_anon(pid_t pid)
 {
-    char path[64], text[4096];
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    text[got > 0 ? got : 0] = '\0';
-    const char *line = strstr(text, "\nRssAnon:");
-    return line ? strtoull(line + strlen("\nRssAnon:"), NULL, 10) * 1024 : 0;
+    struct proc_fs fs;
+    struct proc_status found = {0};
+    if (proc_fs_open("/proc", &fs, NULL) != STATUS_OK)
+        return 0;
+    if (proc_status(&fs, pid, &found) != STATUS_OK)
+        found.rss_anon_bytes = 0;
+    proc_fs_close(&fs);
+    return found.rss_anon_bytes;
 }
 
 /* All windows; types that are first seen late in memory may have instances before, but a type is

@@ -6,13 +6,12 @@
 #include "python_process.h"
 
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "attributes.h"
 #include "elf.h"
 #include "maps.h"
+#include "proc.h"
 #include "python_version.h"
 #include "remote.h"
 
@@ -58,21 +57,15 @@ static const struct {
 
 enum status python_process_start_ticks(pid_t pid, uint64_t *ret)
 {
-    char path[64], text[1024];
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    if (got <= 0)
+    struct proc_fs fs;
+    struct proc_stat stat;
+    if (proc_fs_open("/proc", &fs, NULL) != STATUS_OK)
         return STATUS_NOT_FOUND;
-    text[got] = '\0';
-    char *at = strrchr(text, ')'); /* the name may hold anything, blanks and ')' too */
-    for (int field = 2; at && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    if (!at)
+    enum status status = proc_stat(&fs, pid, &stat);
+    proc_fs_close(&fs);
+    if (status != STATUS_OK)
         return STATUS_NOT_FOUND;
-    *ret = strtoull(at + 1, NULL, 10);
+    *ret = stat.start_ticks;
     return STATUS_OK;
 }
 
