@@ -1,0 +1,309 @@
+/*
+ * The fleet goes in as a collector would take it: every snapshot is decoded onto what is remembered
+ * of its process, summed, and put into a batch; one minute of the fleet is one batch, at most
+ * BATCH_ROWS. Time is the fleet's own; whenever an hour of it has passed, the database is kept up.
+ * The CPU of decoding and writing is counted, that of making up the fleet is not.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "embedded.h"
+#include "pg.h"
+#include "postgres_cost.h"
+#include "storage_load.h"
+#include "storage_questions.h"
+#include "store.h"
+
+enum { BATCH_ROWS = 2000, UPKEEP_MS = 3600 * 1000 };
+
+struct container {
+    int64_t service_id, instance_id;
+    uint64_t sequence; /* of its newest snapshot; 0: none */
+    uint32_t types_known;
+};
+
+struct loader {
+    const struct storage_job *job;
+    struct embedded *server;
+    struct db *db;
+    struct pg *pg; /* for looking at the server */
+    struct fleet_load *fleet;
+    struct container *containers;
+    struct write_batch *batch;
+    struct heap_values heap; /* where bodies are decoded to */
+    uint64_t snapshots, samples, body_bytes, opened;
+    int64_t write_cpu_ns, upkeep_cpu_ns, open_cpu_ns;
+    int64_t upkeep_at_ms;
+};
+
+/* ---- processes ------------------------------------------------------------------------------ */
+
+static enum status add_types(struct loader *loader, const struct fleet_process *process,
+                             struct container *container, struct why *why)
+{
+    uint32_t from = container->types_known;
+    uint32_t count = process->values.types - from;
+    char(*texts)[FLEET_NAME_BYTES] = malloc((count + 1) * sizeof(*texts));
+    const char **names = malloc((count + 1) * sizeof(*names));
+    uint32_t *places = malloc((count + 1) * sizeof(*places));
+    ASSERT(texts != NULL && names != NULL && places != NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        fleet_type_name(process->container, process->kinds[from + i], texts[i]);
+        names[i] = texts[i];
+    }
+    enum status status = instance_types_add(loader->db, container->service_id,
+                                            container->instance_id, names, count, places, why);
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (places[i] != from + i)
+            status = why_fail(why, STATUS_FAILED, "the database numbers a type differently");
+    }
+    container->types_known = process->values.types;
+    free(texts);
+    free(names);
+    free(places);
+    return status;
+}
+
+static enum status open_process(struct loader *loader, const struct fleet_process *process,
+                                struct container *container, struct why *why)
+{
+    char service[FLEET_NAME_BYTES], version[FLEET_NAME_BYTES], pod[FLEET_NAME_BYTES];
+    fleet_service_name(process->container, service);
+    fleet_version_name(process->version, version);
+    (void)snprintf(pod, sizeof(pod), "c%u-%u", process->container, process->version);
+    struct process_identity identity = {
+        .service = service,
+        .service_namespace = "",
+        .environment = "prod",
+        .version = version,
+        .host = "node-1",
+        .pod = pod,
+        .container_id = pod,
+        .image = service,
+        .runtime = "cpython",
+        .runtime_version = "3.11.2",
+        .pid = 1,
+        .started_ms = process->started_ms,
+        .attributes_json = "{}",
+    };
+    memcpy(identity.instance_uuid, &process->container, sizeof(process->container));
+    memcpy(identity.instance_uuid + 8, &process->version, sizeof(process->version));
+    struct instance_state state;
+    enum status status = instance_open(loader->db, &identity, &state, why);
+    if (status != STATUS_OK)
+        return status;
+    *container = (struct container){state.service_id, state.instance_id, 0, 0};
+    loader->opened++;
+    instance_state_done(&state);
+    return STATUS_OK;
+}
+
+/* A process that a deployment replaced ends when its successor is seen. */
+static enum status prepare(struct loader *loader, const struct fleet_process *process,
+                           struct container *container, struct why *why)
+{
+    int64_t before_ns = clock_cpu_ns();
+    enum status status = STATUS_OK;
+    if (process->snapshots == 1) {
+        if (process->version > 0)
+            write_batch_end(loader->batch, container->service_id, container->instance_id,
+                            process->started_ms, "exited");
+        status = open_process(loader, process, container, why);
+    }
+    if (status == STATUS_OK && process->values.types > container->types_known)
+        status = add_types(loader, process, container, why);
+    loader->open_cpu_ns += clock_cpu_ns() - before_ns;
+    return status;
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
+static void sum_heap(const struct heap_values *heap, struct snapshot_row *row)
+{
+    for (uint32_t i = 0; i < heap->types; i++) {
+        row->objects += heap->values[i].count;
+        row->bytes += heap->values[i].bytes;
+    }
+}
+
+static enum status put_snapshot(struct loader *loader, const struct fleet_process *process,
+                                struct container *container, struct why *why)
+{
+    int is_keyframe = 0;
+    const struct buf *body = fleet_load_body(loader->fleet, &is_keyframe);
+    struct snapshot_row row = {
+        .service_id = container->service_id,
+        .instance_id = container->instance_id,
+        .sequence = process->snapshots,
+        .base_sequence = is_keyframe ? 0 : container->sequence,
+        .time_ms = process->time_ms,
+        .types = process->values.types,
+        .body = body->data,
+        .body_size = body->size,
+        .coverage = 10000,
+    };
+    heap_values_copy(&loader->heap, fleet_load_before(loader->fleet));
+    int64_t before_ns = clock_cpu_ns();
+    enum status status = snapshot_decode(body->data, body->size, &loader->heap, why);
+    sum_heap(&loader->heap, &row);
+    row.rss_anon_bytes = row.bytes + row.bytes / 4;
+    row.container_usage_bytes = row.rss_anon_bytes + (8 << 20);
+    row.container_limit_bytes = (uint64_t)2 << 30;
+    row.not_objects_bytes = row.bytes / 4;
+    row.cpu_ms = (uint64_t)(process->time_ms - process->started_ms) / 8;
+    write_batch_snapshot(loader->batch, &row);
+    loader->write_cpu_ns += clock_cpu_ns() - before_ns;
+    container->sequence = row.sequence;
+    loader->snapshots++;
+    loader->samples += row.types;
+    loader->body_bytes += body->size;
+    return status;
+}
+
+static enum status commit(struct loader *loader, struct why *why)
+{
+    int64_t before_ns = clock_cpu_ns();
+    enum status status = write_batch_commit(loader->db, loader->batch, why);
+    loader->write_cpu_ns += clock_cpu_ns() - before_ns;
+    write_batch_free(loader->batch);
+    loader->batch = write_batch_new();
+    return status;
+}
+
+/* What the collector does beside writing, when it is `now_ms`. */
+static enum status keep_up(struct loader *loader, int64_t now_ms, struct why *why)
+{
+    int64_t before_ns = clock_cpu_ns();
+    enum status status = STATUS_OK;
+    (void)now_ms, (void)why;
+    loader->upkeep_cpu_ns += clock_cpu_ns() - before_ns;
+    return status;
+}
+
+static enum status load_step(struct loader *loader, uint32_t step, struct why *why)
+{
+    const struct fleet_shape *shape = &loader->job->shape;
+    int64_t now_ms = shape->start_ms + (step + 1) * shape->interval_ms;
+    enum status status = STATUS_OK;
+    for (uint32_t c = 0; c < shape->containers && status == STATUS_OK; c++) {
+        const struct fleet_process *process = fleet_load_step(loader->fleet, c);
+        status = prepare(loader, process, &loader->containers[c], why);
+        if (status == STATUS_OK)
+            status = put_snapshot(loader, process, &loader->containers[c], why);
+        if (status == STATUS_OK && (c + 1) % BATCH_ROWS == 0)
+            status = commit(loader, why);
+    }
+    if (status == STATUS_OK)
+        status = commit(loader, why);
+    if (status == STATUS_OK && now_ms >= loader->upkeep_at_ms) {
+        status = keep_up(loader, now_ms, why);
+        loader->upkeep_at_ms = now_ms + UPKEEP_MS;
+    }
+    return status;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static void print_costs(const struct loader *loader, const struct postgres_cost *before,
+                        const struct postgres_cost *first, const struct postgres_cost *after)
+{
+    (void)printf("\"containers\": %u, \"types\": %u, \"steps\": %u, \"processes\": %llu,\n",
+                 loader->job->shape.containers, loader->job->shape.types, loader->job->steps,
+                 (unsigned long long)loader->opened);
+    (void)printf("\"snapshots\": %llu, \"samples\": %llu, \"body_bytes\": %llu,\n",
+                 (unsigned long long)loader->snapshots, (unsigned long long)loader->samples,
+                 (unsigned long long)loader->body_bytes);
+    (void)printf("\"write_cpu_s\": %.3f, \"upkeep_cpu_s\": %.3f, \"open_cpu_s\": %.3f,\n",
+                 (double)loader->write_cpu_ns / 1e9, (double)loader->upkeep_cpu_ns / 1e9,
+                 (double)loader->open_cpu_ns / 1e9);
+    (void)printf("\"database_cpu_s\": %.2f, \"database_first_cpu_s\": %.2f,\n",
+                 after->cpu_s - before->cpu_s, first->cpu_s - before->cpu_s);
+    (void)printf("\"wal_bytes\": %lld, \"wal_first_bytes\": %lld, \"disk_bytes\": %lld,\n",
+                 (long long)(after->wal_bytes - before->wal_bytes),
+                 (long long)(first->wal_bytes - before->wal_bytes),
+                 (long long)(after->disk_bytes - before->disk_bytes));
+}
+
+static enum status print_relations(struct loader *loader, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status =
+        pg_run(loader->pg,
+               "SELECT coalesce(p.relname, c.relname)::text, "
+               "sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c "
+               "LEFT JOIN pg_inherits i ON i.inhrelid = c.oid "
+               "LEFT JOIN pg_class p ON p.oid = i.inhparent "
+               "WHERE c.relnamespace = 'heapfleet'::regnamespace AND c.relkind = 'r' "
+               "GROUP BY 1 ORDER BY 2 DESC",
+               NULL, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    (void)printf("\"relations\": {");
+    for (int i = 0; i < rows.count; i++)
+        (void)printf("%s\"%s\": %lld", i > 0 ? ", " : "", pg_text(&rows, i, 0),
+                     (long long)pg_i64(&rows, i, 1));
+    (void)printf("},\n");
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+static enum status load_all(struct loader *loader, struct why *why)
+{
+    const struct storage_job *job = loader->job;
+    struct postgres_cost before = {0}, first = {0}, after = {0};
+    enum status status = pg_script(loader->pg, "CHECKPOINT", why);
+    if (status == STATUS_OK)
+        status = postgres_cost(loader->pg, job->folder, &before, why);
+    for (uint32_t step = 0; step < job->steps && status == STATUS_OK; step++) {
+        status = load_step(loader, step, why);
+        if (status == STATUS_OK && step == 0)
+            status = postgres_cost(loader->pg, job->folder, &first, why);
+    }
+    int64_t end_ms = job->shape.start_ms + job->steps * job->shape.interval_ms;
+    if (status == STATUS_OK)
+        status = keep_up(loader, end_ms, why);
+    if (status == STATUS_OK)
+        status = pg_script(loader->pg, "CHECKPOINT", why);
+    if (status == STATUS_OK)
+        status = postgres_cost(loader->pg, job->folder, &after, why);
+    if (status != STATUS_OK)
+        return status;
+    (void)printf("{\n");
+    print_costs(loader, &before, &first, &after);
+    status = print_relations(loader, why);
+    (void)printf("\"questions\": {");
+    if (status == STATUS_OK && job->ask)
+        status = storage_ask(loader->db, &job->shape, end_ms, why);
+    (void)printf("}\n}\n");
+    return status;
+}
+
+enum status storage_heapfleet(const struct storage_job *job, struct why *why)
+{
+    struct loader loader = {.job = job};
+    enum status status = embedded_start(job->folder, NULL, &loader.server, why);
+    if (status != STATUS_OK)
+        return status;
+    loader.pg = pg_new(embedded_dsn(loader.server));
+    pg_set_deadline(loader.pg, PG_MIGRATION_MS);
+    loader.fleet = fleet_load_new(&job->shape);
+    loader.containers = calloc(job->shape.containers, sizeof(*loader.containers));
+    loader.batch = write_batch_new();
+    ASSERT(loader.containers != NULL);
+    loader.upkeep_at_ms = job->shape.start_ms + UPKEEP_MS;
+    status = db_open(embedded_dsn(loader.server), &loader.db, why);
+    if (status == STATUS_OK)
+        status = migrate_up(loader.db, why);
+    if (status == STATUS_OK)
+        status = load_all(&loader, why);
+    db_close(loader.db);
+    pg_free(loader.pg);
+    write_batch_free(loader.batch);
+    heap_values_done(&loader.heap);
+    fleet_load_free(loader.fleet);
+    free(loader.containers);
+    embedded_stop(loader.server);
+    return status;
+}
