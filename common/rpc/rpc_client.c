@@ -34,6 +34,8 @@ struct rpc_channel {
     grpc_channel *grpc;
     struct rpc_queue *queue; /* NULL until the first stream */
     int streams;
+
+    struct rpc_channel *thread_of; /* whose queue is used; NULL: our own */
 };
 
 /* ----- the channel ----- */
@@ -71,6 +73,7 @@ static struct rpc_channel *channel_new(const struct rpc_channel_options *options
         options->message_bytes_max != 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX;
     ASSERT(pthread_mutex_init(&channel->lock, NULL) == 0);
     channel->credentials = credentials;
+    channel->thread_of = options->thread_of;
     channel->grpc = create_grpc_channel(channel);
     return channel;
 }
@@ -129,12 +132,13 @@ grpc_call *rpc_channel_create_call(struct rpc_channel *channel, const char *path
 }
 
 /* The channel's thread, from the first call on that needs it. */
-static struct rpc_queue *queue_of(struct rpc_channel *channel, int more_streams)
+static struct rpc_queue *queue_of(struct rpc_channel *channel)
 {
+    if (channel->thread_of != NULL)
+        return queue_of(channel->thread_of);
     pthread_mutex_lock(&channel->lock);
     if (channel->queue == NULL)
         channel->queue = rpc_queue_new("rpc");
-    channel->streams += more_streams;
     struct rpc_queue *queue = channel->queue;
     pthread_mutex_unlock(&channel->lock);
     return queue;
@@ -142,12 +146,15 @@ static struct rpc_queue *queue_of(struct rpc_channel *channel, int more_streams)
 
 struct rpc_queue *rpc_channel_attach(struct rpc_channel *channel)
 {
-    return queue_of(channel, 1);
+    pthread_mutex_lock(&channel->lock);
+    channel->streams++;
+    pthread_mutex_unlock(&channel->lock);
+    return queue_of(channel);
 }
 
 void rpc_channel_post(struct rpc_channel *channel, call_fn *fn, void *arg)
 {
-    rpc_queue_post(queue_of(channel, 0), fn, arg);
+    rpc_queue_post(queue_of(channel), fn, arg);
 }
 
 void rpc_channel_detach(struct rpc_channel *channel)

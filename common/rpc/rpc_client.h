@@ -25,6 +25,9 @@ struct rpc_channel_options {
     /* PEM texts; `tls_ca` set: TLS, with the client's own pair if given. Copied. */
     const char *tls_ca, *tls_certificate, *tls_key;
     uint32_t message_bytes_max; /* 0: 64 MiB (answers to queries are large) */
+    /* Share this channel's thread, for programs with thousands of channels; it is freed after this
+     * one. NULL: a thread of its own. */
+    struct rpc_channel *thread_of;
 };
 
 /* Does not connect yet. STATUS_USAGE: the target is not HOST:PORT or unix:PATH. STATUS_INVALID: a
@@ -57,7 +60,8 @@ struct rpc_stream_events {
     void (*closed)(void *user, enum rpc_code code, const char *text);
 };
 
-/* Every callback runs on `loop`'s thread, and all rpc_stream_ calls are made there. */
+/* Every callback runs on `loop`'s thread, and all rpc_stream_ calls are made there. `loop` NULL: on
+ * the channel's own thread (rpc_channel_post), which saves the hand-over. */
 struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path, struct loop *loop,
                                    const struct rpc_stream_events *events, void *user);
 /* Ask for one more message; idempotent while asked. Keep one asked for: an orderly end stands

@@ -1,6 +1,7 @@
 /*
  * A stream of the client. The same machine as a call of the server (rpc_call.c), on the loop's
- * thread: operations are started there, the channel's thread only carries each completion over.
+ * thread: operations are started there, the channel's thread only carries each completion over (or
+ * is the owner's thread itself).
  *
  *     opening        SEND_INITIAL_METADATA and RECV_INITIAL_METADATA; nobody waits for it
  *     ended          RECV_STATUS_ON_CLIENT, from the beginning; completes at the end
@@ -29,7 +30,7 @@ struct stream_op {
 
 struct rpc_stream {
     struct rpc_channel *channel;
-    struct loop *loop;
+    struct loop *loop; /* NULL: the channel's thread is the owner's */
     const struct rpc_stream_events *events;
     void *user;
     grpc_call *grpc;
@@ -55,7 +56,10 @@ static void carry_to_loop(struct rpc_tag *tag, int ok)
 {
     struct stream_op *op = RPC_TAG_OWNER(tag, struct stream_op, tag);
     op->ok = ok;
-    loop_post(op->stream->loop, op->done, op);
+    if (op->stream->loop == NULL)
+        op->done(op);
+    else
+        loop_post(op->stream->loop, op->done, op);
 }
 
 static void start(struct rpc_stream *stream, const grpc_op *ops, size_t count, struct stream_op *op,

@@ -464,6 +464,82 @@ static void messages_come_one_for_each_read(void **state)
     rpc_server_stop(server, 30000);
 }
 
+/* ----- streams on the channel's own thread ----- */
+
+enum { LONERS = 8, LONER_MESSAGES = 100 };
+
+struct loner {
+    struct rpc_channel *channel;
+    struct rpc_stream *stream;
+    pthread_t thread; /* of the first callback */
+    int messages;
+    atomic_int *ended;
+};
+
+static void loner_message(void *user, const uint8_t *data, size_t size)
+{
+    struct loner *loner = user;
+    if (loner->messages++ == 0)
+        loner->thread = pthread_self();
+    if (!pthread_equal(loner->thread, pthread_self()) || size != 1)
+        return; /* a message short: the test waits in vain */
+    if (loner->messages == LONER_MESSAGES) {
+        rpc_stream_half_close(loner->stream);
+    } else {
+        const uint8_t next = (uint8_t)(data[0] + 1);
+        rpc_stream_send(loner->stream, &next, 1);
+    }
+    rpc_stream_read(loner->stream);
+}
+
+static void loner_writable(void *user)
+{
+    (void)user;
+}
+
+static void loner_closed(void *user, enum rpc_code code, const char *text)
+{
+    struct loner *loner = user;
+    (void)text;
+    if (code == RPC_OK)
+        atomic_fetch_add(loner->ended, 1);
+}
+
+static void loner_begin(void *arg)
+{
+    static const struct rpc_stream_events events = {loner_message, loner_writable, loner_closed};
+    struct loner *loner = arg;
+    loner->stream = rpc_stream_open(loner->channel, "/test/Echo", NULL, &events, loner);
+    rpc_stream_send(loner->stream, (const uint8_t *)"", 1);
+    rpc_stream_read(loner->stream);
+}
+
+static void channels_may_share_a_thread(void **state)
+{
+    (void)state;
+    struct served served = {0};
+    struct rpc_server *server = scene_start_plain(&served);
+    struct rpc_channel *first = scene_connect_port(rpc_server_port(server));
+    struct loner loners[LONERS];
+    atomic_int ended = 0;
+    char target[32];
+    snprintf(target, sizeof(target), "127.0.0.1:%d", rpc_server_port(server));
+    for (int i = 0; i < LONERS; i++) {
+        const struct rpc_channel_options options = {.target = target, .thread_of = first};
+        loners[i] = (struct loner){.channel = scene_connect(&options), .ended = &ended};
+        rpc_channel_post(loners[i].channel, loner_begin, &loners[i]);
+    }
+    wait_for(&ended, LONERS);
+    for (int i = 0; i < LONERS; i++) {
+        assert_int_equal(loners[i].messages, LONER_MESSAGES);
+        assert_true(pthread_equal(loners[i].thread, loners[0].thread));
+        rpc_channel_free(loners[i].channel);
+    }
+    rpc_channel_free(first);
+    rpc_server_stop(server, 30000);
+    assert_int_equal(served.closed, LONERS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +560,7 @@ int main(void)
         cmocka_unit_test(nothing_but_the_end_follows_a_cancel),
         cmocka_unit_test(a_message_does_not_overtake_a_cancel),
         cmocka_unit_test(messages_come_one_for_each_read),
+        cmocka_unit_test(channels_may_share_a_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
