@@ -8,6 +8,7 @@
  * nor much memory, and so that a visitor may use the same handle.
  */
 #include "db.h"
+#include "process_numbers.h"
 
 enum { PAGE_ROWS = 1000 };
 
@@ -18,10 +19,11 @@ struct walk {
     int64_t from_ms, to_ms;
     history_visit_fn *visit;
     void *user;
+    struct why *why;
 };
 
 static const char bounds_sql[] =
-    "WITH k AS MATERIALIZED (SELECT sequence, time_ms FROM heapfleet.snapshot "
+    "WITH k AS MATERIALIZED (SELECT sequence, time_ms FROM heapfleet.snap_delta "
     "    WHERE service_id = $1 AND instance_id = $2 AND base_sequence = 0) "
     "SELECT (SELECT max(sequence) FROM k WHERE sequence < coalesce("
     "            (SELECT min(sequence) FROM k WHERE time_ms >= $3), 9223372036854775807)), "
@@ -48,8 +50,7 @@ static enum status find_bounds(struct db *db, int64_t service_id, int64_t instan
 }
 
 static const char page_sql[] =
-    "SELECT sequence, base_sequence, time_ms, objects, bytes, rss_anon_bytes, "
-    "container_usage_bytes, container_limit_bytes, cpu_ms, body FROM heapfleet.snapshot "
+    "SELECT sequence, base_sequence, time_ms, process, body FROM heapfleet.snap_delta "
     "WHERE service_id = $1 AND instance_id = $2 AND sequence >= $3 AND sequence < $4 "
     "ORDER BY sequence LIMIT $5";
 
@@ -70,7 +71,7 @@ static int decode_row(const struct pg_rows *rows, int row, struct walk *walk)
 {
     uint64_t base = (uint64_t)pg_i64(rows, row, 1);
     size_t size;
-    const uint8_t *body = pg_bytes(rows, row, 9, &size);
+    const uint8_t *body = pg_bytes(rows, row, 4, &size);
     if (base != 0 && (walk->broken || base != walk->sequence))
         walk->broken = 1;
     else
@@ -84,16 +85,22 @@ static enum status visit_row(const struct pg_rows *rows, int row, struct walk *w
     int64_t time_ms = pg_i64(rows, row, 2);
     if (!decode_row(rows, row, walk) || time_ms < walk->from_ms || time_ms > walk->to_ms)
         return STATUS_OK;
+    size_t size;
+    const uint8_t *process = pg_bytes(rows, row, 3, &size);
+    struct process_numbers numbers;
+    enum status status = process_numbers_unpack(process, size, &numbers, walk->why);
+    if (status != STATUS_OK)
+        return STATUS_FAILED;
     struct history_snapshot snapshot = {
         .sequence = walk->sequence,
         .time_ms = time_ms,
         .values = &walk->values,
-        .objects = (uint64_t)pg_i64(rows, row, 3),
-        .bytes = (uint64_t)pg_i64(rows, row, 4),
-        .rss_anon_bytes = (uint64_t)pg_i64(rows, row, 5),
-        .container_usage_bytes = (uint64_t)pg_i64(rows, row, 6),
-        .container_limit_bytes = (uint64_t)pg_i64(rows, row, 7),
-        .cpu_ms = (uint64_t)pg_i64(rows, row, 8),
+        .objects = numbers.of[PROCESS_OBJECTS],
+        .bytes = numbers.of[PROCESS_BYTES],
+        .rss_anon_bytes = numbers.of[PROCESS_RSS_ANON],
+        .container_usage_bytes = numbers.of[PROCESS_CONTAINER_USAGE],
+        .container_limit_bytes = numbers.of[PROCESS_CONTAINER_LIMIT],
+        .cpu_ms = numbers.of[PROCESS_CPU_MS],
     };
     return walk->visit(walk->user, &snapshot);
 }
@@ -104,7 +111,7 @@ enum status history_walk(struct db *db, int64_t service_id, int64_t instance_id,
     int64_t next = 0, end = 0;
     enum status status = find_bounds(db, service_id, instance_id, from_ms, to_ms, &next, &end, why);
     struct walk walk = {
-        .broken = 1, .from_ms = from_ms, .to_ms = to_ms, .visit = visit, .user = user};
+        .broken = 1, .from_ms = from_ms, .to_ms = to_ms, .visit = visit, .user = user, .why = why};
     int more = 1;
     while (status == STATUS_OK && more) {
         struct pg_rows rows;

@@ -165,11 +165,11 @@ static enum status load_types(struct db *db, struct instance_state *state, struc
 /* ---- its chain ------------------------------------------------------------------------------ */
 
 static const char chain_sql[] =
-    "SELECT sequence, base_sequence, body FROM heapfleet.snapshot "
+    "SELECT sequence, base_sequence, body FROM heapfleet.snap_delta "
     "WHERE service_id = $1 AND instance_id = $2 AND sequence >= coalesce("
-    "    (SELECT max(sequence) FROM heapfleet.snapshot "
+    "    (SELECT max(sequence) FROM heapfleet.snap_delta "
     "     WHERE service_id = $1 AND instance_id = $2 AND base_sequence = 0), "
-    "    (SELECT max(sequence) FROM heapfleet.snapshot "
+    "    (SELECT max(sequence) FROM heapfleet.snap_delta "
     "     WHERE service_id = $1 AND instance_id = $2)) "
     "ORDER BY sequence";
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "db.h"
+#include "process_numbers.h"
 
 static enum status too_large(struct why *why)
 {
@@ -63,7 +64,7 @@ static const char deployments_sql[] =
     "count(*) FILTER (WHERE i.end_reason = 'oom_killed') "
     "FROM heapfleet.deployment d "
     "LEFT JOIN heapfleet.instance i ON i.service_id = d.service_id AND i.deployment_id = d.id "
-    "LEFT JOIN LATERAL (SELECT s.time_ms FROM heapfleet.snapshot s "
+    "LEFT JOIN LATERAL (SELECT s.time_ms FROM heapfleet.snap_delta s "
     "    WHERE s.service_id = i.service_id AND s.instance_id = i.id "
     "    ORDER BY s.sequence DESC LIMIT 1) n ON true "
     "WHERE d.service_id = $1 GROUP BY d.id, d.version ORDER BY 3, 1";
@@ -111,11 +112,11 @@ enum status deployment_list(struct db *db, int64_t service_id, struct arena *are
 static const char instances_sql[] =
     "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, "
     "CASE WHEN n.time_ms > i.ended_ms THEN NULL ELSE i.ended_ms END, i.end_reason = 'oom_killed', "
-    "n.time_ms, n.interval_ms, n.objects, n.bytes, i.type_ids "
+    "n.time_ms, n.interval_ms, n.process, i.type_ids "
     "FROM heapfleet.instance i LEFT JOIN LATERAL ("
-    "    SELECT t.time_ms, t.objects, t.bytes, "
+    "    SELECT t.time_ms, t.process, "
     "    t.time_ms - lead(t.time_ms) OVER (ORDER BY t.sequence DESC) AS interval_ms "
-    "    FROM (SELECT s.sequence, s.time_ms, s.objects, s.bytes FROM heapfleet.snapshot s "
+    "    FROM (SELECT s.sequence, s.time_ms, s.process FROM heapfleet.snap_delta s "
     "          WHERE s.service_id = i.service_id AND s.instance_id = i.id "
     "          ORDER BY s.sequence DESC LIMIT 2) t "
     "    ORDER BY t.sequence DESC LIMIT 1) n ON true "
@@ -132,7 +133,13 @@ static enum status read_instance(const struct pg_rows *rows, int row, struct are
     if (uuid_size != ID_BYTES)
         return why_fail(why, STATUS_FAILED, "heapfleet.instance.uuid is not a uuid");
     enum status status =
-        pg_i32_array(rows, row, 10, SNAPSHOT_TYPES_MAX, arena, &type_ids, &type_count, why);
+        pg_i32_array(rows, row, 9, SNAPSHOT_TYPES_MAX, arena, &type_ids, &type_count, why);
+    struct process_numbers numbers = {{0}};
+    if (status == STATUS_OK && !pg_is_null(rows, row, 8)) {
+        size_t size;
+        const uint8_t *process = pg_bytes(rows, row, 8, &size);
+        status = process_numbers_unpack(process, size, &numbers, why);
+    }
     if (status != STATUS_OK)
         return status;
     *ret = (struct instance_row){
@@ -143,8 +150,8 @@ static enum status read_instance(const struct pg_rows *rows, int row, struct are
         .oom_killed = pg_i64(rows, row, 5) != 0,
         .last_seen_ms = pg_i64(rows, row, 6),
         .interval_ms = pg_i64(rows, row, 7),
-        .objects = (uint64_t)pg_i64(rows, row, 8),
-        .bytes = (uint64_t)pg_i64(rows, row, 9),
+        .objects = numbers.of[PROCESS_OBJECTS],
+        .bytes = numbers.of[PROCESS_BYTES],
         .type_count = (uint32_t)type_count,
         .type_ids = type_ids,
     };

@@ -66,6 +66,7 @@ static const struct reaction {
     {"08", STATUS_UNAVAILABLE, 1},    /* connection exception */
     {"22", STATUS_INVALID, 0},        /* data exception: a value that the type does not take */
     {"23505", STATUS_CONFLICT, 0},    /* unique violation */
+    {"23514", STATUS_NOT_FOUND, 0},   /* no partition; our tables have no other checks of rows */
     {"25006", STATUS_UNAVAILABLE, 1}, /* read only: this server is a standby now */
     {"40", STATUS_UNAVAILABLE, 0},    /* serialization failure, deadlock */
     {"53", STATUS_UNAVAILABLE, 0},    /* disk full, out of memory, too many connections */

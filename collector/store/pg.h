@@ -10,6 +10,7 @@
  *                  memory or connections, or asked to try again. The connection may have been
  *                  closed; the next call outside a transaction opens it again.
  *     CONFLICT     a unique key exists already.
+ *     NOT_FOUND    a partitioned table has no partition for a row.
  *     INVALID      a value that PostgreSQL does not take; another statement may be fine.
  *     FAILED       anything else: rights, a schema that is not ours, a statement that is wrong.
  * One thread at a time.
@@ -101,6 +102,14 @@ enum status pg_begin(struct pg *pg, struct why *why) MUST_CHECK;
 enum status pg_commit(struct pg *pg, struct why *why) MUST_CHECK;
 /* Ends a transaction that is open, if any. Never fails: a dead connection is closed. */
 void pg_rollback(struct pg *pg);
+
+/*
+ * The binary form of COPY: begin, then for each row pg_copy_row with its number of fields and
+ * exactly as many elements (pg_array_...), then end.
+ */
+void pg_copy_begin(struct buf *copy);
+void pg_copy_row(struct buf *copy, int fields);
+void pg_copy_end(struct buf *copy);
 
 /* `sql` is a COPY ... FROM STDIN; `data` is all of it. */
 enum status pg_copy_in(struct pg *pg, const char *sql, const struct buf *data,

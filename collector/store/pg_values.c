@@ -138,6 +138,32 @@ void pg_param_array(struct pg_params *params, enum pg_element element, const str
     param(params, oids[element].array, array->data, array->size);
 }
 
+/* ---- COPY ----------------------------------------------------------------------------------- */
+
+static void append_u16(struct buf *buf, uint16_t value)
+{
+    uint16_t big = htobe16(value);
+    buf_append(buf, &big, sizeof(big));
+}
+
+void pg_copy_begin(struct buf *copy)
+{
+    static const char header[19] = "PGCOPY\n\377\r\n"; /* no flags, no extension */
+    buf_clear(copy);
+    buf_append(copy, header, sizeof(header));
+}
+
+/* A field looks like an element of an array: size, bytes. */
+void pg_copy_row(struct buf *copy, int fields)
+{
+    append_u16(copy, (uint16_t)fields);
+}
+
+void pg_copy_end(struct buf *copy)
+{
+    append_u16(copy, UINT16_MAX);
+}
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
 void pg_rows_done(struct pg_rows *rows)

@@ -5,143 +5,135 @@
  * (23505). That happens after a COMMIT whose outcome we never learnt, and when an agent resends
  * over a new stream what the old stream's batch still holds. Then the batch goes in once more by an
  * INSERT that leaves rows alone that exist. Both ways, each row is stored once.
+ *
+ * A time for which there is no partition (an agent that was away for long, a partition that
+ * somebody dropped) fails the batch as a whole too; the partition is made, and the batch tried
+ * again.
  */
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "db.h"
+#include "partitions.h"
+#include "process_numbers.h"
 #include "write_batch.h"
 
 /* ---- snapshots ------------------------------------------------------------------------------ */
 
-enum { SNAPSHOT_NUMBERS = 13, SNAPSHOT_SMALL = 3 };
+enum { KEY_NUMBERS = 5 };
 
-#define SNAPSHOT_COLUMNS                                                                           \
-    "service_id, instance_id, sequence, base_sequence, time_ms, objects, bytes, rss_anon_bytes, "  \
-    "swap_bytes, container_usage_bytes, container_limit_bytes, not_objects_bytes, cpu_ms, "        \
-    "types, coverage, dropped, body"
+#define SNAPSHOT_COLUMNS "service_id, instance_id, sequence, time_ms, base_sequence, process, body"
 
-/* The row as its columns: 13 bigints, 3 integers. */
-static void row_numbers(const struct snapshot_row *row, int64_t big[SNAPSHOT_NUMBERS],
-                        int32_t small[SNAPSHOT_SMALL])
+static void row_key(const struct snapshot_row *row, int64_t ret[KEY_NUMBERS])
 {
-    const int64_t numbers[SNAPSHOT_NUMBERS] = {
-        row->service_id,
-        row->instance_id,
-        (int64_t)row->sequence,
-        (int64_t)row->base_sequence,
-        row->time_ms,
-        (int64_t)row->objects,
-        (int64_t)row->bytes,
-        (int64_t)row->rss_anon_bytes,
-        (int64_t)row->swap_bytes,
-        (int64_t)row->container_usage_bytes,
-        (int64_t)row->container_limit_bytes,
-        (int64_t)row->not_objects_bytes,
-        (int64_t)row->cpu_ms,
-    };
-    memcpy(big, numbers, sizeof(numbers));
-    small[0] = (int32_t)row->types;
-    small[1] = (int32_t)row->coverage;
-    small[2] = (int32_t)row->dropped;
+    ret[0] = row->service_id;
+    ret[1] = row->instance_id;
+    ret[2] = (int64_t)row->sequence;
+    ret[3] = row->time_ms;
+    ret[4] = (int64_t)row->base_sequence;
 }
 
-static void append_u16(struct buf *buf, uint16_t value)
+/* `ret` is started over. */
+static void row_process(const struct snapshot_row *row, struct buf *ret)
 {
-    uint16_t big = htobe16(value);
-    buf_append(buf, &big, sizeof(big));
-}
-
-static void append_copy_row(struct buf *copy, const struct snapshot_row *row)
-{
-    int64_t big[SNAPSHOT_NUMBERS];
-    int32_t small[SNAPSHOT_SMALL];
-    row_numbers(row, big, small);
-    append_u16(copy, SNAPSHOT_NUMBERS + SNAPSHOT_SMALL + 1);
-    /* a field of COPY looks like an element of an array: size, bytes */
-    for (int i = 0; i < SNAPSHOT_NUMBERS; i++)
-        pg_array_i64(copy, big[i]);
-    for (int i = 0; i < SNAPSHOT_SMALL; i++)
-        pg_array_i32(copy, small[i]);
-    pg_array_bytes(copy, row->body, row->body_size);
+    const struct process_numbers numbers = {{
+        [PROCESS_OBJECTS] = row->objects,
+        [PROCESS_BYTES] = row->bytes,
+        [PROCESS_RSS_ANON] = row->rss_anon_bytes,
+        [PROCESS_SWAP] = row->swap_bytes,
+        [PROCESS_CONTAINER_USAGE] = row->container_usage_bytes,
+        [PROCESS_CONTAINER_LIMIT] = row->container_limit_bytes,
+        [PROCESS_NOT_OBJECTS] = row->not_objects_bytes,
+        [PROCESS_CPU_MS] = row->cpu_ms,
+        [PROCESS_COVERAGE] = row->coverage,
+        [PROCESS_DROPPED] = row->dropped,
+    }};
+    buf_clear(ret);
+    process_numbers_pack(&numbers, ret);
 }
 
 static enum status copy_snapshots(struct db *db, const struct write_batch *batch, struct why *why)
 {
-    static const char header[19] = "PGCOPY\n\377\r\n";
-    struct buf copy = BUF_INIT;
-    buf_append(&copy, header, sizeof(header));
+    struct buf copy = BUF_INIT, process = BUF_INIT;
+    pg_copy_begin(&copy);
     for (size_t i = 0; i < write_batch_snapshots(batch); i++) {
         struct snapshot_row row = write_batch_row(batch, i);
-        append_copy_row(&copy, &row);
+        int64_t key[KEY_NUMBERS];
+        row_key(&row, key);
+        row_process(&row, &process);
+        pg_copy_row(&copy, KEY_NUMBERS + 2);
+        for (int c = 0; c < KEY_NUMBERS; c++)
+            pg_array_i64(&copy, key[c]);
+        pg_array_bytes(&copy, process.data, process.size);
+        pg_array_bytes(&copy, row.body, row.body_size);
     }
-    append_u16(&copy, UINT16_MAX);
+    pg_copy_end(&copy);
     enum status status = pg_copy_in(
-        db->pg, "COPY heapfleet.snapshot (" SNAPSHOT_COLUMNS ") FROM STDIN (FORMAT binary)", &copy,
-        why);
+        db->pg, "COPY heapfleet.snap_delta (" SNAPSHOT_COLUMNS ") FROM STDIN (FORMAT binary)",
+        &copy, why);
     buf_done(&copy);
+    buf_done(&process);
     return status;
 }
 
-static const char insert_sql[] =
-    "INSERT INTO heapfleet.snapshot (" SNAPSHOT_COLUMNS ") "
-    "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
-    "$17) ON CONFLICT DO NOTHING";
+static const char insert_sql[] = "INSERT INTO heapfleet.snap_delta (" SNAPSHOT_COLUMNS ") "
+                                 "SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) "
+                                 "ON CONFLICT DO NOTHING";
 
 struct columns {
-    struct buf big[SNAPSHOT_NUMBERS], small[SNAPSHOT_SMALL], body;
+    struct buf key[KEY_NUMBERS], process, body;
 };
 
-static void begin_columns(struct columns *columns, size_t rows)
+static void fill_columns(struct columns *columns, const struct write_batch *batch)
 {
+    size_t rows = write_batch_snapshots(batch);
+    struct buf process = BUF_INIT;
     *columns = (struct columns){.body = BUF_INIT};
-    for (int c = 0; c < SNAPSHOT_NUMBERS; c++)
-        pg_array_begin(&columns->big[c], PG_I64, rows);
-    for (int c = 0; c < SNAPSHOT_SMALL; c++)
-        pg_array_begin(&columns->small[c], PG_I32, rows);
+    for (int c = 0; c < KEY_NUMBERS; c++)
+        pg_array_begin(&columns->key[c], PG_I64, rows);
+    pg_array_begin(&columns->process, PG_BYTES, rows);
     pg_array_begin(&columns->body, PG_BYTES, rows);
-}
-
-static void append_column_row(struct columns *columns, const struct snapshot_row *row)
-{
-    int64_t big[SNAPSHOT_NUMBERS];
-    int32_t small[SNAPSHOT_SMALL];
-    row_numbers(row, big, small);
-    for (int c = 0; c < SNAPSHOT_NUMBERS; c++)
-        pg_array_i64(&columns->big[c], big[c]);
-    for (int c = 0; c < SNAPSHOT_SMALL; c++)
-        pg_array_i32(&columns->small[c], small[c]);
-    pg_array_bytes(&columns->body, row->body, row->body_size);
-}
-
-static enum status run_columns(struct db *db, struct columns *columns, struct why *why)
-{
-    struct pg_params params = PG_PARAMS_INIT;
-    for (int c = 0; c < SNAPSHOT_NUMBERS; c++)
-        pg_param_array(&params, PG_I64, &columns->big[c]);
-    for (int c = 0; c < SNAPSHOT_SMALL; c++)
-        pg_param_array(&params, PG_I32, &columns->small[c]);
-    pg_param_array(&params, PG_BYTES, &columns->body);
-    enum status status = pg_run(db->pg, insert_sql, &params, NULL, why);
-    for (int c = 0; c < SNAPSHOT_NUMBERS; c++)
-        buf_done(&columns->big[c]);
-    for (int c = 0; c < SNAPSHOT_SMALL; c++)
-        buf_done(&columns->small[c]);
-    buf_done(&columns->body);
-    return status;
+    for (size_t i = 0; i < rows; i++) {
+        struct snapshot_row row = write_batch_row(batch, i);
+        int64_t key[KEY_NUMBERS];
+        row_key(&row, key);
+        row_process(&row, &process);
+        for (int c = 0; c < KEY_NUMBERS; c++)
+            pg_array_i64(&columns->key[c], key[c]);
+        pg_array_bytes(&columns->process, process.data, process.size);
+        pg_array_bytes(&columns->body, row.body, row.body_size);
+    }
+    buf_done(&process);
 }
 
 static enum status insert_snapshots(struct db *db, const struct write_batch *batch, struct why *why)
 {
     struct columns columns;
+    fill_columns(&columns, batch);
+    struct pg_params params = PG_PARAMS_INIT;
+    for (int c = 0; c < KEY_NUMBERS; c++)
+        pg_param_array(&params, PG_I64, &columns.key[c]);
+    pg_param_array(&params, PG_BYTES, &columns.process);
+    pg_param_array(&params, PG_BYTES, &columns.body);
+    enum status status = pg_run(db->pg, insert_sql, &params, NULL, why);
+    for (int c = 0; c < KEY_NUMBERS; c++)
+        buf_done(&columns.key[c]);
+    buf_done(&columns.process);
+    buf_done(&columns.body);
+    return status;
+}
+
+/* Usually they are there, made ahead of time. */
+static enum status make_partitions(struct db *db, const struct write_batch *batch, struct why *why)
+{
     size_t rows = write_batch_snapshots(batch);
-    begin_columns(&columns, rows);
-    for (size_t i = 0; i < rows; i++) {
-        struct snapshot_row row = write_batch_row(batch, i);
-        append_column_row(&columns, &row);
-    }
-    return run_columns(db, &columns, why);
+    int64_t *times_ms = malloc((rows + 1) * sizeof(*times_ms));
+    ASSERT(times_ms != NULL);
+    for (size_t i = 0; i < rows; i++)
+        times_ms[i] = write_batch_row(batch, i).time_ms;
+    enum status status = partitions_make(db, "snap_delta", times_ms, rows, why);
+    free(times_ms);
+    return status;
 }
 
 /* ---- ends and high waters ------------------------------------------------------------------- */
@@ -239,8 +231,13 @@ static enum status transact(struct db *db, const struct write_batch *batch, int 
 enum status write_batch_commit(struct db *db, struct write_batch *batch, struct why *why)
 {
     enum status status = transact(db, batch, batch->tried, why);
+    if (status == STATUS_NOT_FOUND) {
+        status = make_partitions(db, batch, why);
+        if (status == STATUS_OK)
+            status = transact(db, batch, batch->tried, why);
+    }
     if (status == STATUS_CONFLICT)
         status = transact(db, batch, 1, why);
     batch->tried = 1;
-    return status == STATUS_CONFLICT ? STATUS_FAILED : status;
+    return status == STATUS_CONFLICT || status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }

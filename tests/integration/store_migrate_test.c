@@ -10,6 +10,7 @@
 
 #include "pg.h"
 #include "private_store.h"
+#include "schema.h"
 
 static struct private_store store;
 
@@ -79,7 +80,8 @@ static void many_may_start_together(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, migrate, dsn), 0);
     for (int i = 0; i < MANY; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    assert_int_equal(number_of(dsn, "SELECT count(*) FROM heapfleet.schema_version"), 1);
+    assert_int_equal(number_of(dsn, "SELECT count(*) FROM heapfleet.schema_version"),
+                     schema_step_count);
 }
 
 static void a_newer_database_is_refused(void **state)
@@ -145,31 +147,110 @@ static void another_encoding_is_refused(void **state)
     db_close(db);
 }
 
-/* So that the same schema can be distributed by service, and explains itself to who reads it. */
+/* ---- data of the first schema --------------------------------------------------------------- */
+
+/* As the first schema's program left it: the first migration, and three snapshots of a process. */
+static void make_first_schema(const char *dsn)
+{
+    static const char data[] =
+        "INSERT INTO heapfleet.schema_version (version, name) VALUES (1, 'first_light');"
+        "INSERT INTO heapfleet.service (id, name, service_namespace, environment) "
+        "    OVERRIDING SYSTEM VALUE VALUES (5, 'old', '', '');"
+        "INSERT INTO heapfleet.snapshot SELECT 5, 7, n, CASE n WHEN 1 THEN 0 ELSE n - 1 END, "
+        "    1700000000000 + 3600000 * n, 1000 * n, 1::bigint << 40, 300, 127, 128, 0, 16383, "
+        "16384, "
+        "    1, 10000, 1, CASE n WHEN 1 THEN '\\x1001e807b817'::bytea ELSE '\\x110100d00f00' END "
+        "FROM generate_series(1, 3) n;";
+    struct why why = {""};
+    struct pg *pg = pg_new(dsn);
+    private_store_must(pg_script(pg,
+                                 "CREATE SCHEMA heapfleet; CREATE TABLE heapfleet.schema_version ("
+                                 "version integer PRIMARY KEY, name text NOT NULL, "
+                                 "applied_at timestamptz NOT NULL DEFAULT now())",
+                                 &why),
+                       &why);
+    private_store_must(pg_script(pg, schema_steps[0].sql, &why), &why);
+    private_store_must(pg_script(pg, data, &why), &why);
+    pg_free(pg);
+}
+
+static enum status see_old(void *user, const struct history_snapshot *snapshot)
+{
+    uint64_t *seen = user;
+    (*seen)++;
+    assert_int_equal(snapshot->sequence, *seen);
+    assert_int_equal(snapshot->time_ms, 1700000000000 + 3600000 * (int64_t)*seen);
+    assert_int_equal(snapshot->values->values[0].count, 1000 * *seen);
+    assert_int_equal(snapshot->values->values[0].bytes, 3000 * *seen);
+    assert_int_equal(snapshot->objects, 1000 * *seen);
+    assert_true(snapshot->bytes == (uint64_t)1 << 40);
+    assert_int_equal(snapshot->rss_anon_bytes, 300);
+    assert_int_equal(snapshot->container_usage_bytes, 128);
+    assert_int_equal(snapshot->container_limit_bytes, 0);
+    assert_int_equal(snapshot->cpu_ms, 16384);
+    return STATUS_OK;
+}
+
+static void what_the_first_schema_held_is_carried_over(void **state)
+{
+    (void)state;
+    must_run("CREATE DATABASE first");
+    char dsn[1024];
+    (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=first"));
+    make_first_schema(dsn);
+    (void)migrate(dsn);
+    struct why why = {""};
+    struct db *db = NULL;
+    uint64_t seen = 0;
+    private_store_must(db_open(dsn, &db, &why), &why);
+    private_store_must(history_walk(db, 5, 7, 0, INT64_MAX, see_old, &seen, &why), &why);
+    assert_int_equal(seen, 3);
+    db_close(db);
+}
+
+/* ---- the rules ------------------------------------------------------------------------------ */
+
+/* So that the same schema can be distributed by service, and explains itself to who reads it. Each
+ * of them counts what breaks the rule. */
+static const char *const rules[] = {
+    /* every table, view and function says what it is */
+    "SELECT count(*) FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v') "
+    "AND c.relnamespace = 'heapfleet'::regnamespace AND obj_description(c.oid) IS NULL",
+    "SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'heapfleet'::regnamespace "
+    "AND obj_description(p.oid) IS NULL",
+    /* and every column of the levels */
+    "SELECT count(*) FROM pg_attribute a JOIN heapfleet.level l "
+    "ON a.attrelid = ('heapfleet.' || l.name)::regclass WHERE a.attnum > 0 AND NOT a.attisdropped "
+    "AND col_description(a.attrelid, a.attnum) IS NULL",
+    /* no foreign keys */
+    "SELECT count(*) FROM pg_constraint WHERE contype = 'f' "
+    "AND connamespace = 'heapfleet'::regnamespace",
+    /* every unique key begins with the service, but those of the tables that name things */
+    "SELECT count(*) FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid "
+    "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[0] "
+    "WHERE c.relnamespace = 'heapfleet'::regnamespace AND a.attname <> 'service_id' "
+    "AND c.relname NOT IN ('service', 'type', 'agent', 'level', 'schema_version')",
+    /* every table of facts has the service, and a key */
+    "SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'heapfleet'::regnamespace "
+    "AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('service', 'type', 'agent', 'level', "
+    "'schema_version') AND NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid "
+    "AND x.indisprimary)",
+    /* facts have no ids that the database draws */
+    "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+    "WHERE c.relnamespace = 'heapfleet'::regnamespace AND c.relname NOT IN ('service', "
+    "'deployment', 'type', 'instance') AND (a.attidentity <> '' OR (a.atthasdef AND EXISTS ("
+    "SELECT FROM pg_attrdef d WHERE d.adrelid = c.oid AND d.adnum = a.attnum "
+    "AND pg_get_expr(d.adbin, d.adrelid) LIKE 'nextval%')))",
+};
+
 static void the_schema_keeps_its_rules(void **state)
 {
     (void)state;
-    const char *dsn = embedded_dsn(store.server);
-    assert_int_equal(number_of(dsn, "SELECT count(*) FROM pg_class c WHERE c.relkind = 'r' "
-                                    "AND c.relnamespace = 'heapfleet'::regnamespace "
-                                    "AND obj_description(c.oid) IS NULL"),
-                     0);
-    assert_int_equal(number_of(dsn, "SELECT count(*) FROM pg_constraint WHERE contype = 'f' "
-                                    "AND connamespace = 'heapfleet'::regnamespace"),
-                     0);
-    /* keys of facts begin with the service */
-    assert_int_equal(number_of(dsn,
-                               "SELECT count(*) FROM pg_index x JOIN pg_class c ON c.oid = "
-                               "x.indrelid JOIN pg_attribute a ON a.attrelid = c.oid "
-                               "AND a.attnum = x.indkey[0] WHERE c.relnamespace = "
-                               "'heapfleet'::regnamespace AND c.relname IN "
-                               "('snapshot', 'finding', 'instance') AND a.attname <> 'service_id'"),
-                     0);
-    /* and facts have no ids that the database draws */
-    assert_int_equal(number_of(dsn, "SELECT count(*) FROM pg_attribute WHERE attidentity <> '' AND "
-                                    "attrelid IN ('heapfleet.snapshot'::regclass, "
-                                    "'heapfleet.finding'::regclass)"),
-                     0);
+    must_run("SELECT heapfleet.make_partition(name, 0) FROM heapfleet.level");
+    for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
+        if (number_of(embedded_dsn(store.server), rules[i]) != 0)
+            fail_msg("broken: %s", rules[i]);
+    }
 }
 
 int main(void)
@@ -180,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_role_without_rights_is_told),
         cmocka_unit_test(a_current_schema_needs_no_rights_to_change_it),
         cmocka_unit_test(another_encoding_is_refused),
+        cmocka_unit_test(what_the_first_schema_held_is_carried_over),
         cmocka_unit_test(the_schema_keeps_its_rules),
     };
     return cmocka_run_group_tests(tests, start, stop);
