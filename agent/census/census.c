@@ -36,7 +36,7 @@ enum status census_new_over(struct remote *remote, const struct python_process *
     census->process = *process;
     census->remote = remote;
     present_map_init(&census->present, remote, &census->regions);
-    census->types = type_table_new(remote, layout, process, &census->present);
+    census->types = type_table_new(layout, process, &census->present);
     *ret = census;
     return STATUS_OK;
 }
@@ -160,6 +160,7 @@ enum status census_run(struct census *census, struct census_result *ret, struct 
     ret->pool_free_bytes = sweep.pool_free_bytes;
     ret->read_bytes = sweep.read_bytes + late->reader.read_bytes + sweep.asked->read_bytes;
     status = finish(census, &sweep, ret, why);
+    type_table_end(census->types);
     sweep_done(&sweep);
     late_sizes_free(late);
     ret->elapsed_ns = clock_mono_ns() - start_ns;

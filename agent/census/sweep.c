@@ -88,7 +88,7 @@ static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr
         return 0;
     if (entry->least_bytes > room)
         return 0;
-    if (is_pointer(sweep, count) || is_table(sweep, count, entry))
+    if (sweep->has_odd_counts && (is_pointer(sweep, count) || is_table(sweep, count, entry)))
         return 0;
     if (!measure_object(sweep, &object) || (entry->has_values && !measure_values(sweep, &object)))
         return 0;
@@ -112,13 +112,13 @@ static size_t scan_plain(struct sweep *sweep, size_t from, size_t to, size_t str
 {
     const uint8_t *chunk = sweep->chunk;
     uint64_t mask = sweep->layout->refcount_mask;
-    size_t at = from, asked = from;
+    size_t at = from;
     while (at < to) {
         if ((word_at(chunk + at, OBJECT_REFCOUNT) & mask) - 1 >= COUNT_MAX) {
             at += stride;
             continue;
         }
-        struct type_entry *entry = type_search(sweep, at, to, stride, &asked);
+        struct type_entry *entry = type_search(sweep, at, stride);
         uint64_t extent =
             entry ? count_object(sweep, entry, sweep->chunk_at + at, chunk + at, UINT64_MAX) : 0;
         at += extent ? round_up(extent, stride) : stride;
@@ -127,7 +127,7 @@ static size_t scan_plain(struct sweep *sweep, size_t from, size_t to, size_t str
 }
 
 /* A block holds at most one object, behind its GC head and pre-header if it has them. */
-static void scan_block(struct sweep *sweep, size_t block, size_t size, size_t to, size_t *asked)
+static void scan_block(struct sweep *sweep, size_t block, size_t size)
 {
     uint64_t mask = sweep->layout->refcount_mask;
     for (size_t front = 0; front <= FRONT_MAX && front + OBJECT_BYTES <= size;
@@ -135,7 +135,7 @@ static void scan_block(struct sweep *sweep, size_t block, size_t size, size_t to
         size_t at = block + front;
         if ((word_at(sweep->chunk + at, OBJECT_REFCOUNT) & mask) - 1 >= COUNT_MAX)
             continue;
-        struct type_entry *entry = type_search(sweep, at, to, STRIDE_HEAP, asked);
+        struct type_entry *entry = type_search(sweep, at, STRIDE_HEAP);
         if (entry && entry->front_size == front &&
             count_object(sweep, entry, sweep->chunk_at + at, sweep->chunk + at, size - front))
             return;
@@ -144,11 +144,11 @@ static void scan_block(struct sweep *sweep, size_t block, size_t size, size_t to
 
 static void scan_pool(struct sweep *sweep, size_t from, const struct pymalloc_pool *pool)
 {
-    size_t end = from + pool->end, asked = from, size = pool->block_bytes;
+    size_t end = from + pool->end, size = pool->block_bytes;
     if (end > sweep->chunk_size)
         end = sweep->chunk_size;
     for (size_t block = from + POOL_HEAD_BYTES; block + size <= end; block += size)
-        scan_block(sweep, block, size, end, &asked);
+        scan_block(sweep, block, size);
     sweep->pool_bytes += sweep->layout->pool_bytes;
     sweep->pool_free_bytes +=
         sweep->layout->pool_bytes - POOL_HEAD_BYTES - (uint64_t)pool->used * size;
@@ -240,6 +240,7 @@ static size_t read_chunk(struct sweep *sweep, addr_t at, addr_t end, size_t kept
     sweep->read_bytes += got;
     sweep->chunk_at = at - kept;
     sweep->chunk_size = kept + got;
+    sweep->asked_to = 0;
     return got;
 }
 
@@ -251,6 +252,7 @@ static void sweep_range(struct sweep *sweep, const struct present_range *range)
     size_t kept = 0; /* bytes at the begin of the chunk that are known already */
     sweep->is_static = (region->flags & (REMOTE_FILE | REMOTE_BSS)) != 0;
     sweep->is_file = (region->flags & REMOTE_FILE) != 0;
+    sweep->has_odd_counts = sweep->is_file || sweep->low_count > 0;
     sweep->is_stack = (region->flags & REMOTE_STACK) != 0;
     memset(sweep->lead, 0, SWEEP_LEAD_BYTES);
     while (at < range->end) {

@@ -41,12 +41,14 @@ struct sweep {
     uint64_t limit_bytes; /* no object is larger than all of the process's memory */
 
     int is_static, is_file, is_stack;     /* the range at hand is a module's data or .bss; data */
+    int has_odd_counts;                   /* counts are looked at twice here */
     addr_t behind;                        /* nothing below is looked at any more */
     uint64_t read_bytes, lost_bytes;      /* of the plan: lost could not be read */
     uint64_t values_bytes;                /* of attribute values outside dicts */
     uint64_t pool_bytes, pool_free_bytes; /* of CPython's own allocator */
     addr_t chunk_at;                      /* address of `chunk[0]` */
     size_t chunk_size;                    /* bytes of it that are valid */
+    size_t asked_to;                      /* types of candidates below were asked about */
     struct far_reader *asked;             /* for types that are not known yet */
     struct known_pool pools[SWEEP_POOLS]; /* by address: where no type can be */
     uint8_t *lead;                        /* SWEEP_LEAD_BYTES, followed by the chunk */

@@ -2,7 +2,6 @@
 
 #include "attributes.h"
 #include "pymalloc.h"
-#include "words.h"
 
 enum {
     ASK_MAX = 1024,      /* addresses that are asked about at once .. */
@@ -89,30 +88,38 @@ static size_t ask_pools(struct sweep *sweep, struct far_place *places, size_t co
 /*
  * A type that is not known is asked for, and most often there is none: a large dict with int keys
  * is full of pairs (hash, pointer) that look like (count, type). So the process is asked at once
- * about all that follow: first where the pools of small objects are, then about what lies
- * elsewhere. Returns how far it looked.
+ * about all that follow: first where the pools of small objects are, then what lies elsewhere, then
+ * about what may be types. Returns how far it looked.
  */
-static size_t ask_ahead(struct sweep *sweep, size_t from, size_t to, size_t stride)
+static size_t ask_ahead(struct sweep *sweep, size_t from, size_t stride)
 {
     struct far_place places[ASK_MAX];
-    size_t next;
+    addr_t types[ASK_MAX];
+    size_t next, kept = 0, to = sweep->chunk_size - OBJECT_BYTES + 1;
     if (to - from > ASK_BYTES)
         to = from + ASK_BYTES;
     size_t count = find_unknown(sweep, from, to, stride, places, &next);
     count = ask_pools(sweep, places, count);
     if (count > 1)
         far_read(sweep->asked, places, count, note_front, sweep);
+    for (size_t i = 0; i < count; i++) {
+        if (may_be_type(sweep, places[i].at))
+            types[kept++] = places[i].at;
+    }
+    type_table_probe_all(sweep->types, types, kept);
     return next;
 }
 
-struct type_entry *type_search(struct sweep *sweep, size_t at, size_t to, size_t stride,
-                               size_t *asked)
+struct type_entry *type_search_further(struct sweep *sweep, size_t at, size_t stride)
 {
     addr_t type = word_at(sweep->chunk + at, OBJECT_TYPE);
-    struct type_entry *entry = type_table_find(sweep->types, type);
-    if (entry || !may_be_type(sweep, type))
-        return entry;
-    if (at >= *asked)
-        *asked = ask_ahead(sweep, at, to, stride);
+    if (!may_be_type(sweep, type))
+        return NULL;
+    if (at >= sweep->asked_to) {
+        sweep->asked_to = ask_ahead(sweep, at, stride);
+        struct type_entry *entry = type_table_find(sweep->types, type);
+        if (entry)
+            return entry;
+    }
     return may_be_type(sweep, type) ? type_table_probe(sweep->types, type) : NULL;
 }

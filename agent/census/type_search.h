@@ -6,12 +6,19 @@
 #define AGENT_CENSUS_TYPE_SEARCH_H
 
 #include "sweep.h"
+#include "words.h"
 
-/*
- * The type of what may be an object at chunk[at], NULL if it is none. `*asked` is how far the
- * process was asked already; it looks ahead no further than `to`.
- */
-struct type_entry *type_search(struct sweep *sweep, size_t at, size_t to, size_t stride,
-                               size_t *asked) MUST_CHECK;
+/* type_search for a type that is not in the table. */
+struct type_entry *type_search_further(struct sweep *sweep, size_t at, size_t stride) MUST_CHECK;
+
+/* The type of what may be an object at chunk[at], NULL if it is none. `stride` is how far apart
+ * objects are here. */
+MUST_CHECK static inline struct type_entry *type_search(struct sweep *sweep, size_t at,
+                                                        size_t stride)
+{
+    addr_t type = word_at(sweep->chunk + at, OBJECT_TYPE);
+    struct type_entry *entry = type_table_find(sweep->types, type);
+    return entry ? entry : type_search_further(sweep, at, stride);
+}
 
 #endif

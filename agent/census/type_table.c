@@ -5,8 +5,10 @@
 enum {
     ENTRIES_AT_FIRST = 1024,
     ROW_SLOTS = 32768,
-    BASES_MAX = 64,           /* depth of inheritance that is followed */
-    TEXT_BYTES_MAX = 9 << 20, /* TYPE_ROWS_MAX names of full length */
+    FACTS_AT_ONCE = 256,
+    PROBES_AT_ONCE = TYPE_AHEAD_MAX / 2, /* the other half are bases */
+    BASES_MAX = 64,                      /* depth of inheritance that is followed */
+    TEXT_BYTES_MAX = 9 << 20,            /* TYPE_ROWS_MAX names of full length */
 };
 
 static void rebuild_slots(struct type_table *table)
@@ -69,7 +71,7 @@ static uint32_t find_row(struct type_table *table, const char *name)
     return row;
 }
 
-struct type_table *type_table_new(struct remote *remote, const struct cpython_layout *layout,
+struct type_table *type_table_new(const struct cpython_layout *layout,
                                   const struct python_process *process,
                                   const struct present_map *present)
 {
@@ -77,8 +79,8 @@ struct type_table *type_table_new(struct remote *remote, const struct cpython_la
     ASSERT(table);
     table->layout = layout;
     table->present = present;
-    table->reader = (struct type_reader){
-        .remote = remote, .layout = layout, .str_type = process->builtins[PYTHON_STR]};
+    table->reader =
+        (struct type_reader){.layout = layout, .str_type = process->builtins[PYTHON_STR]};
     table->type_type = process->type_type;
     table->row_slots = calloc(ROW_SLOTS, sizeof(table->row_slots[0]));
     ASSERT(table->row_slots);
@@ -99,7 +101,21 @@ void type_table_free(struct type_table *table)
     free(table->names);
     free(table->row_slots);
     arena_done(&table->text);
+    type_table_end(table);
     free(table);
+}
+
+/* What entries from..to say of themselves, in one reading. */
+static void read_facts_ahead(struct type_table *table, uint32_t from, uint32_t to)
+{
+    struct read_ahead *ahead = table->reader.ahead;
+    read_ahead_clear(ahead);
+    for (uint32_t i = from; i < to; i++) {
+        read_ahead_want(ahead, table->entries[i].at, TYPE_FRONT_BYTES, 0);
+        if (table->facts[i].flags & TYPE_HEAP)
+            type_reader_want_heap(&table->reader, table->entries[i].at);
+    }
+    read_ahead_fetch(ahead);
 }
 
 void type_table_begin(struct type_table *table)
@@ -107,11 +123,15 @@ void type_table_begin(struct type_table *table)
     uint32_t kept = 0;
     memset(table->misses, 0, sizeof(table->misses));
     table->probes_left = TYPE_PROBES_MAX;
+    if (!table->reader.ahead)
+        table->reader.ahead = read_ahead_new(table->present);
     for (uint32_t i = 0; i < table->count; i++) {
         struct type_facts facts;
         struct type_entry *entry = &table->entries[i];
-        if (!present_map_has(table->present, entry->at, TYPE_FRONT_BYTES) ||
-            !type_reader_facts(&table->reader, entry->at, &facts) ||
+        if (i % FACTS_AT_ONCE == 0)
+            read_facts_ahead(table, i,
+                             table->count - i < FACTS_AT_ONCE ? table->count : i + FACTS_AT_ONCE);
+        if (!type_reader_facts(&table->reader, entry->at, &facts) ||
             memcmp(&facts, &table->facts[i], sizeof(facts)) != 0)
             continue;
         entry->count = entry->bytes = 0;
@@ -120,7 +140,14 @@ void type_table_begin(struct type_table *table)
         table->facts[kept++] = facts;
     }
     table->count = kept;
+    read_ahead_clear(table->reader.ahead);
     rebuild_slots(table);
+}
+
+void type_table_end(struct type_table *table)
+{
+    read_ahead_free(table->reader.ahead);
+    table->reader.ahead = NULL;
 }
 
 static struct type_entry *insert(struct type_table *table, struct type_entry entry,
@@ -169,7 +196,8 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
     const struct cpython_layout *layout = table->layout;
     struct type_facts facts;
     char name[TYPE_NAME_BYTES_MAX + 1];
-    if (at % 8 || !present_map_has(table->present, at, TYPE_FRONT_BYTES) ||
+    if (at % 8 ||
+        !present_map_has(table->present, at, TYPE_FRONT_BYTES) || /* constant data is none */
         table->count >= TYPE_ENTRIES_MAX || table->probes_left == 0)
         return NULL;
     table->probes_left--;
@@ -222,6 +250,28 @@ struct type_entry *type_table_probe(struct type_table *table, addr_t at)
     return entry;
 }
 
+static int is_known(const void *user, addr_t at)
+{
+    return type_table_find(user, at) != NULL;
+}
+
+void type_table_probe_all(struct type_table *table, const addr_t *types, size_t count)
+{
+    addr_t asked[PROBES_AT_ONCE];
+    for (size_t i = 0; i < count;) {
+        size_t n = 0;
+        for (; i < count && n < PROBES_AT_ONCE; i++) {
+            if (!is_known(table, types[i]))
+                asked[n++] = types[i];
+        }
+        type_reader_ahead(&table->reader, asked, n, is_known, table);
+        for (size_t k = 0; k < n; k++) {
+            if (!is_known(table, asked[k]))
+                (void)!type_table_probe(table, asked[k]);
+        }
+    }
+}
+
 uint32_t type_table_values_bytes(struct type_table *table, struct type_entry *entry)
 {
     uint64_t head[4]; /* .., dk_usable, dk_nentries */
@@ -229,7 +279,7 @@ uint32_t type_table_values_bytes(struct type_table *table, struct type_entry *en
         return entry->values_bytes;
     uint64_t slots = 0;
     if (present_map_has(table->present, entry->cached_keys, sizeof(head)) &&
-        remote_read(table->reader.remote, entry->cached_keys, head, sizeof(head)) == STATUS_OK)
+        remote_read(table->present->remote, entry->cached_keys, head, sizeof(head)) == STATUS_OK)
         slots = head[2] + head[3];
     if (slots > 64)
         slots = 0;

@@ -60,13 +60,19 @@ struct type_table {
     struct arena text;
 };
 
-struct type_table *type_table_new(struct remote *remote, const struct cpython_layout *layout,
+struct type_table *type_table_new(const struct cpython_layout *layout,
                                   const struct python_process *process,
                                   const struct present_map *present);
 void type_table_free(struct type_table *table);
 
-/* Before each census: all counts 0, entries whose type has ended or changed forgotten. */
+/* Before each census: all counts 0, entries whose type has ended or changed forgotten. Behind it:
+ * what only a census needs is given back. */
 void type_table_begin(struct type_table *table);
+void type_table_end(struct type_table *table);
+
+/* Recognise which of these addresses are types, all at once; the others are remembered as misses.
+ */
+void type_table_probe_all(struct type_table *table, const addr_t *types, size_t count);
 
 static inline uint32_t type_table_hash(addr_t at)
 {

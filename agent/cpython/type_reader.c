@@ -14,19 +14,20 @@ enum {
     ENTRIES_BYTES_MAX = 16384, /* of a type's dict that are searched for "__module__" */
     ENTRY_KEYS_READ_MAX = 64,  /* keys that are compared by content */
     KEYS_LOG2_MAX = 32,
+    HEAP_FACTS_BYTES = 16, /* ht_qualname, ht_cached_keys */
+    NAME_AHEAD_BYTES = 96,
+    STR_AHEAD_BYTES = 144, /* a head and a text of usual length */
+    KEYS_AHEAD_BYTES = 640,
 };
 
 static int read_at(struct type_reader *reader, addr_t from, void *to, size_t size)
 {
-    return remote_read(reader->remote, from, to, size) == STATUS_OK;
+    return read_ahead_read(reader->ahead, from, 0, to, size);
 }
 
-int type_reader_facts(struct type_reader *reader, addr_t at, struct type_facts *ret)
+/* What the front says; 0: it can be no type's. */
+static int parse_front(const uint8_t *front, struct type_facts *ret)
 {
-    const struct cpython_layout *layout = reader->layout;
-    uint8_t front[TYPE_FRONT_BYTES], heap[16];
-    if (!read_at(reader, at, front, sizeof(front)))
-        return 0;
     struct type_facts facts = {
         .metatype = word_at(front, OBJECT_TYPE),
         .name = word_at(front, TYPE_NAME),
@@ -40,6 +41,17 @@ int type_reader_facts(struct type_reader *reader, addr_t at, struct type_facts *
         facts.basic_size > TYPE_BASIC_SIZE_MAX || facts.item_size < 0 ||
         facts.item_size > ITEM_SIZE_MAX || !facts.name || !facts.metatype)
         return 0;
+    *ret = facts;
+    return 1;
+}
+
+int type_reader_facts(struct type_reader *reader, addr_t at, struct type_facts *ret)
+{
+    const struct cpython_layout *layout = reader->layout;
+    struct type_facts facts;
+    uint8_t front[TYPE_FRONT_BYTES], heap[HEAP_FACTS_BYTES];
+    if (!read_at(reader, at, front, sizeof(front)) || !parse_front(front, &facts))
+        return 0;
     if (facts.flags & TYPE_HEAP) {
         if (!read_at(reader, at + layout->type_qualname, heap, sizeof(heap)))
             return 0;
@@ -48,6 +60,11 @@ int type_reader_facts(struct type_reader *reader, addr_t at, struct type_facts *
     }
     *ret = facts;
     return 1;
+}
+
+void type_reader_want_heap(struct type_reader *reader, addr_t at)
+{
+    read_ahead_want(reader->ahead, at + reader->layout->type_qualname, HEAP_FACTS_BYTES, 0);
 }
 
 /* Append the code point if it fits; 1 if it did. */
@@ -120,7 +137,9 @@ int type_reader_str(struct type_reader *reader, addr_t at, char *ret, size_t cap
                            : at + layout->str_compact_bytes;
     if (length > TYPE_NAME_BYTES_MAX)
         length = TYPE_NAME_BYTES_MAX;
-    if (!read_at(reader, from, text, (size_t)length * width))
+    if (!(from - at < STR_AHEAD_BYTES
+              ? read_ahead_read(reader->ahead, at, from - at, text, (size_t)length * width)
+              : read_at(reader, from, text, (size_t)length * width)))
         return 0;
     decode(text, (size_t)length, width, ret, capacity);
     return 1;
@@ -129,9 +148,15 @@ int type_reader_str(struct type_reader *reader, addr_t at, char *ret, size_t cap
 /* A C string that may lie at the end of what is readable. */
 static int read_c_string(struct type_reader *reader, addr_t at, char *ret, size_t capacity)
 {
-    size_t size = capacity - 1;
+    size_t size = capacity - 1, in_page = (size_t)(REMOTE_PAGE_BYTES - at % REMOTE_PAGE_BYTES);
+    size_t near = in_page < NAME_AHEAD_BYTES ? in_page : NAME_AHEAD_BYTES;
+    const uint8_t *here = read_ahead_find(reader->ahead, at, near);
+    if (here && memchr(here, '\0', near)) {
+        memcpy(ret, here, near);
+        return 1;
+    }
     if (!read_at(reader, at, ret, size)) {
-        size = (size_t)(REMOTE_PAGE_BYTES - at % REMOTE_PAGE_BYTES);
+        size = in_page;
         if (size >= capacity || !read_at(reader, at, ret, size))
             return 0;
     }
@@ -140,7 +165,7 @@ static int read_c_string(struct type_reader *reader, addr_t at, char *ret, size_
 }
 
 struct keys {
-    addr_t entries;
+    size_t offset;                /* of the entries */
     size_t bytes, stride, key_at; /* of all entries, of one, of its key */
 };
 
@@ -166,7 +191,7 @@ static int find_entries(struct type_reader *reader, addr_t at, struct keys *ret)
             return 0;
         index_bytes = size * (size <= 0xff ? 1 : size <= 0xffff ? 2 : 4);
     }
-    keys.entries = at + layout->keys_bytes + index_bytes;
+    keys.offset = (size_t)(layout->keys_bytes + index_bytes);
     uint64_t bytes = size * 2 / 3 * keys.stride;
     keys.bytes = bytes < ENTRIES_BYTES_MAX ? (size_t)bytes : ENTRIES_BYTES_MAX;
     *ret = keys;
@@ -186,6 +211,17 @@ static int is_module_key(struct type_reader *reader, addr_t key)
     return 1;
 }
 
+/* The value of the key that is known to be "__module__"; 0: not among these entries. */
+static addr_t known_module(const struct type_reader *reader, const struct keys *keys,
+                           const uint8_t *entries, size_t bytes)
+{
+    for (size_t at = 0; reader->module_key && at + keys->stride <= bytes; at += keys->stride) {
+        if (word_at(entries + at + keys->key_at, 0) == reader->module_key)
+            return word_at(entries + at + keys->key_at, 8);
+    }
+    return 0;
+}
+
 /* The value of "__module__" in the dict, 0 if it has none. */
 static addr_t find_module(struct type_reader *reader, addr_t dict)
 {
@@ -193,12 +229,11 @@ static addr_t find_module(struct type_reader *reader, addr_t dict)
     struct keys keys;
     if (!dict || !read_at(reader, dict, head, sizeof(head)) || word_at(head, DICT_VALUES) ||
         !find_entries(reader, word_at(head, DICT_KEYS), &keys) ||
-        !read_at(reader, keys.entries, entries, keys.bytes))
+        !read_ahead_read(reader->ahead, word_at(head, DICT_KEYS), keys.offset, entries, keys.bytes))
         return 0;
-    for (size_t at = 0; reader->module_key && at + keys.stride <= keys.bytes; at += keys.stride) {
-        if (word_at(entries + at + keys.key_at, 0) == reader->module_key)
-            return word_at(entries + at + keys.key_at, 8);
-    }
+    addr_t module = known_module(reader, &keys, entries, keys.bytes);
+    if (module)
+        return module;
     int left = ENTRY_KEYS_READ_MAX;
     for (size_t at = 0; left > 0 && at + keys.stride <= keys.bytes; at += keys.stride, left--) {
         addr_t key = word_at(entries + at + keys.key_at, 0);
@@ -243,4 +278,114 @@ int type_reader_name(struct type_reader *reader, const struct type_facts *facts,
     }
     clean(ret);
     return ret[0] != '\0';
+}
+
+/* ----- reading ahead ----- */
+
+/* Types that are read ahead together, and their bases. */
+struct batch {
+    addr_t types[TYPE_AHEAD_MAX];
+    size_t count;
+};
+
+static void want_type(struct type_reader *reader, struct batch *batch, addr_t at)
+{
+    if (at % 8 || batch->count == TYPE_AHEAD_MAX ||
+        !present_map_has(reader->ahead->present, at, TYPE_FRONT_BYTES))
+        return;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->types[i] == at)
+            return;
+    }
+    batch->types[batch->count++] = at;
+    read_ahead_want(reader->ahead, at, TYPE_FRONT_BYTES, 0);
+}
+
+/* The fronts of all, and of what they derive from. */
+static void fetch_fronts(struct type_reader *reader, struct batch *batch, type_known_fn *is_known,
+                         const void *user)
+{
+    for (size_t done = 0; done < batch->count;) {
+        size_t end = batch->count;
+        read_ahead_fetch(reader->ahead);
+        for (; done < end; done++) {
+            struct type_facts facts;
+            const uint8_t *front =
+                read_ahead_find(reader->ahead, batch->types[done], TYPE_FRONT_BYTES);
+            if (!front || !parse_front(front, &facts)) {
+                batch->types[done] = 0;
+                continue;
+            }
+            if (!is_known(user, facts.metatype))
+                want_type(reader, batch, facts.metatype);
+            if (facts.base && !is_known(user, facts.base))
+                want_type(reader, batch, facts.base);
+        }
+    }
+}
+
+/* Where names and dicts begin. */
+static void want_heads(struct type_reader *reader, addr_t at)
+{
+    struct type_facts facts;
+    const uint8_t *front = read_ahead_find(reader->ahead, at, TYPE_FRONT_BYTES);
+    if (!front || !parse_front(front, &facts))
+        return;
+    if (!(facts.flags & TYPE_HEAP)) {
+        read_ahead_want(reader->ahead, facts.name, NAME_AHEAD_BYTES, 1);
+        return;
+    }
+    type_reader_want_heap(reader, at);
+    read_ahead_want(reader->ahead, facts.dict, DICT_BYTES, 0);
+}
+
+/* The qualified name, and the keys of the dict. */
+static void want_tables(struct type_reader *reader, addr_t at)
+{
+    const uint8_t *heap =
+        read_ahead_find(reader->ahead, at + reader->layout->type_qualname, HEAP_FACTS_BYTES);
+    const uint8_t *front = read_ahead_find(reader->ahead, at, TYPE_FRONT_BYTES);
+    if (!heap || !front)
+        return;
+    read_ahead_want(reader->ahead, word_at(heap, 0), STR_AHEAD_BYTES, 1);
+    const uint8_t *dict = read_ahead_find(reader->ahead, word_at(front, TYPE_DICT), DICT_BYTES);
+    if (dict)
+        read_ahead_want(reader->ahead, word_at(dict, DICT_KEYS), KEYS_AHEAD_BYTES, 1);
+}
+
+/* The name of the module. */
+static void want_module(struct type_reader *reader, addr_t at)
+{
+    struct keys keys;
+    const uint8_t *front = read_ahead_find(reader->ahead, at, TYPE_FRONT_BYTES);
+    const uint8_t *dict =
+        front ? read_ahead_find(reader->ahead, word_at(front, TYPE_DICT), DICT_BYTES) : NULL;
+    addr_t table = dict ? word_at(dict, DICT_KEYS) : 0;
+    if (!table || !read_ahead_find(reader->ahead, table, reader->layout->keys_bytes) ||
+        !find_entries(reader, table, &keys))
+        return;
+    const uint8_t *bytes = read_ahead_find(reader->ahead, table, keys.offset + keys.bytes);
+    addr_t module =
+        bytes ? known_module(reader, &keys, bytes + keys.offset, keys.bytes) : (addr_t)0;
+    if (module)
+        read_ahead_want(reader->ahead, module, STR_AHEAD_BYTES, 1);
+}
+
+void type_reader_ahead(struct type_reader *reader, const addr_t *types, size_t count,
+                       type_known_fn *is_known, const void *user)
+{
+    static void (*const rounds[])(struct type_reader *, addr_t) = {want_heads, want_tables,
+                                                                   want_module};
+    struct batch batch = {.count = 0};
+    read_ahead_clear(reader->ahead);
+    for (size_t i = 0; i < count; i++)
+        want_type(reader, &batch, types[i]);
+    fetch_fronts(reader, &batch, is_known, user);
+    for (size_t round = 0; round < ARRAY_SIZE(rounds); round++) {
+        for (size_t i = 0; i < batch.count; i++) {
+            if (batch.types[i])
+                rounds[round](reader, batch.types[i]);
+        }
+        read_ahead_fetch(reader->ahead);
+    }
 }

@@ -7,11 +7,12 @@
 #include <stddef.h>
 
 #include "layout.h"
-#include "remote.h"
+#include "read_ahead.h"
 
 enum {
     TYPE_NAME_BYTES_MAX = 512, /* without the final zero; a longer name is cut */
     TYPE_BASIC_SIZE_MAX = 1 << 24,
+    TYPE_AHEAD_MAX = 64, /* types that are read ahead at once */
 };
 
 /* What a type object says of itself; two readings that agree in all of it are the same type. */
@@ -24,11 +25,23 @@ struct type_facts {
 };
 
 struct type_reader {
-    struct remote *remote;
+    struct read_ahead *ahead; /* the caller's; cleared whenever the process may have changed */
     const struct cpython_layout *layout;
     addr_t str_type;   /* 0: not known */
     addr_t module_key; /* the interned "__module__", once it was seen; 0: not yet */
 };
+
+/*
+ * Read ahead, in a few system calls, what the functions below will want of these addresses, and of
+ * the bases and metatypes of what may be types there. `is_known` says which of those will not be
+ * asked about. Says nothing about whether there are types.
+ */
+typedef int type_known_fn(const void *user, addr_t at);
+void type_reader_ahead(struct type_reader *reader, const addr_t *types, size_t count,
+                       type_known_fn *is_known, const void *user);
+
+/* Of a heap type at `at`: want what type_reader_facts reads besides its front. */
+void type_reader_want_heap(struct type_reader *reader, addr_t at);
 
 /*
  * Read what a type object at `at` would say. Returns 0 when nothing there can be one: unreadable,

@@ -107,13 +107,12 @@ int present_map_has(const struct present_map *map, addr_t at, size_t size)
     return end >= at + size;
 }
 
-addr_t present_map_extent_end(const struct present_map *map, addr_t at)
+int present_map_may_read(const struct present_map *map, addr_t at, size_t size)
 {
-    size_t i = find_region(map->regions, at);
-    if (i == map->regions->count || map->regions->items[i].start > at)
-        return at;
-    addr_t end = map->regions->items[i].end;
-    while (++i < map->regions->count && map->regions->items[i].start == end)
-        end = map->regions->items[i].end;
-    return end;
+    size_t region = find_region(map->regions, at);
+    if (at + size < at)
+        return 0;
+    if (region == map->regions->count || map->regions->items[region].start >= at + size)
+        return 1;
+    return present_map_has(map, at, size);
 }

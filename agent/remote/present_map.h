@@ -5,8 +5,8 @@
  * Bounded: a process with more fragments than fit is taken in windows, one after the other; outside
  * the window present_map_has asks the kernel.
  */
-#ifndef AGENT_CENSUS_PRESENT_MAP_H
-#define AGENT_CENSUS_PRESENT_MAP_H
+#ifndef AGENT_REMOTE_PRESENT_MAP_H
+#define AGENT_REMOTE_PRESENT_MAP_H
 
 #include "remote.h"
 
@@ -36,7 +36,8 @@ int present_map_fill(struct present_map *map, addr_t from) MUST_CHECK;
 /* 1 if all of at..at+size is present. */
 int present_map_has(const struct present_map *map, addr_t at, size_t size) MUST_CHECK;
 
-/* The end of the mappings that follow each other without a gap from the one that holds `at`. */
-addr_t present_map_extent_end(const struct present_map *map, addr_t at) MUST_CHECK;
+/* 1 unless some of at..at+size lies in private memory and is not present: constant data of programs
+ * is not in the map, and reading it allocates nothing. */
+int present_map_may_read(const struct present_map *map, addr_t at, size_t size) MUST_CHECK;
 
 #endif

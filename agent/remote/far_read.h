@@ -2,8 +2,8 @@
  * Many small places of a process with few system calls: places that lie near each other become one
  * range, and up to REMOTE_GATHER_MAX ranges one call. What is not present is not read.
  */
-#ifndef AGENT_CENSUS_FAR_READ_H
-#define AGENT_CENSUS_FAR_READ_H
+#ifndef AGENT_REMOTE_FAR_READ_H
+#define AGENT_REMOTE_FAR_READ_H
 
 #include "present_map.h"
 
