@@ -46,7 +46,8 @@ struct rpc_stream {
     struct rpc_outbox outbox;
 
     int receiving, sending, sending_message, half_closed; /* facts */
-    int over;                                             /* nothing more can be started */
+    int broken;    /* nothing more can be sent; what the peer had said before is still to be read */
+    int over;      /* nothing more can be started */
     int cancelled; /* by the owner, who wants to hear of nothing but the end */
 };
 
@@ -112,7 +113,7 @@ static void advance(struct rpc_stream *stream)
     if (stream->wants_message && !stream->receiving)
         start_receive(stream);
     int something_to_send = stream->outbox.first != NULL || stream->wants_half_close;
-    if (something_to_send && !stream->sending && !stream->half_closed)
+    if (something_to_send && !stream->sending && !stream->half_closed && !stream->broken)
         start_send(stream);
 }
 
@@ -183,8 +184,8 @@ static void on_sent(void *arg)
     stream->sending = 0;
     if (stream->sending_message)
         rpc_outbox_pop(&stream->outbox);
-    if (!op->ok) /* broken; `ended` is on its way */
-        stream->over = 1;
+    if (!op->ok) /* the end is on its way, behind the messages that nobody has read yet */
+        stream->broken = 1;
     else if (stream->outbox.first == NULL && !stream->wants_half_close && !stream->over)
         stream->events->writable(stream->user);
     completed(stream);
@@ -238,7 +239,7 @@ void rpc_stream_read(struct rpc_stream *stream)
 
 void rpc_stream_send(struct rpc_stream *stream, const uint8_t *data, size_t size)
 {
-    if (stream->over || stream->wants_half_close)
+    if (stream->over || stream->broken || stream->wants_half_close)
         return;
     rpc_outbox_push(&stream->outbox, data, size);
     advance(stream);

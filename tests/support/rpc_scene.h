@@ -102,7 +102,17 @@ static inline void scene_peer(struct rpc_call *call, const uint8_t *data, size_t
     rpc_call_finish(call, RPC_OK, NULL);
 }
 
-enum { SCENE_METHODS = 6 };
+/* "/test/Burst": many answers to the first message, then the end, and no reading meanwhile. */
+enum { SCENE_BURST = 50 };
+
+static inline void scene_burst(struct rpc_call *call, const uint8_t *data, size_t size)
+{
+    for (int i = 0; i < SCENE_BURST; i++)
+        rpc_call_send(call, data, size);
+    rpc_call_finish(call, RPC_UNAVAILABLE, "enough");
+}
+
+enum { SCENE_METHODS = 7 };
 
 /* Fills `ret` (SCENE_METHODS of them). */
 static inline void scene_methods(struct served *served, struct rpc_method *ret)
@@ -114,6 +124,7 @@ static inline void scene_methods(struct served *served, struct rpc_method *ret)
         {"/test/Header", served, scene_opened, scene_header, NULL, NULL},
         {"/test/Peer", served, scene_opened, scene_peer, NULL, NULL},
         {"/test/Silent", served, scene_opened_silently, scene_echo, NULL, scene_closed},
+        {"/test/Burst", served, scene_opened, scene_burst, NULL, scene_closed},
     };
     memcpy(ret, methods, sizeof(methods));
 }

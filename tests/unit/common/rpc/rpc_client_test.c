@@ -540,6 +540,29 @@ static void channels_may_share_a_thread(void **state)
     assert_int_equal(served.closed, LONERS);
 }
 
+/* A send fails when the peer ends the call; what it had said before still comes, and then the end.
+ */
+static void a_failed_send_does_not_stop_the_reading(void **state)
+{
+    (void)state;
+    static const uint8_t load[64 * 1024];
+    struct pair pair;
+    pair_start(&pair);
+    for (int i = 0; i < 50; i++) {
+        struct seen seen = {.loop = loop_new(), .keep_asking = 1};
+        seen_open(&seen, pair.channel, "/test/Burst");
+        rpc_stream_read(seen.stream);
+        rpc_stream_send(seen.stream, load, 100);
+        for (int j = 0; j < 16; j++) /* more than flow control takes */
+            rpc_stream_send(seen.stream, load, sizeof(load));
+        seen_run_to_the_end(&seen);
+        assert_int_equal(seen.messages, SCENE_BURST);
+        assert_int_equal(seen.code, RPC_UNAVAILABLE);
+        loop_free(seen.loop);
+    }
+    pair_stop(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,6 +584,7 @@ int main(void)
         cmocka_unit_test(a_message_does_not_overtake_a_cancel),
         cmocka_unit_test(messages_come_one_for_each_read),
         cmocka_unit_test(channels_may_share_a_thread),
+        cmocka_unit_test(a_failed_send_does_not_stop_the_reading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
