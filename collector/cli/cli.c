@@ -35,8 +35,13 @@ enum command_bit {
     HISTORY = 8,
     COMPARE = 16,
     LEAKS = 32,
-    ALL = 63,
-    PROGRAM = 64, /* before any command; for the help */
+    SHOW = 64,
+    ACK = 128,
+    MUTE = 256,
+    UNMUTE = 512,
+    MUTES = 1024,
+    ALL = 2047,
+    PROGRAM = 2048, /* before any command; for the help */
 };
 
 static const struct command {
@@ -65,7 +70,17 @@ static const struct command {
      "Values are means over the processes that reached the uptime.\n"},
     {"leaks", LEAKS, 0, "", cli_leaks, "what leaks, and since which version",
      "leaks cannot be listed",
-     "With --exit-code the command ends with 6 when there is a leak, for use as a gate.\n"},
+     "With --exit-code the command ends with 6 when one of them is open or acknowledged.\n"},
+    {"leaks show", SHOW, 1, "ID", cli_leaks_show, "why one of them is believed to be a leak",
+     "the leak cannot be shown", "ID may be the first digits, as long as no other begins so.\n"},
+    {"leaks ack", ACK, 1, "ID", cli_leaks_ack, "say that it is known: no more alerts",
+     "the leak cannot be acknowledged", "It holds until the leak is resolved.\n"},
+    {"leaks mute", MUTE, 1, "SERVICE", cli_leaks_mute, "no alerts for a type, or for all",
+     "the service cannot be muted", "Findings are still made and listed, as muted.\n"},
+    {"leaks unmute", UNMUTE, 1, "SERVICE", cli_leaks_unmute, "the mute ends",
+     "the service cannot be unmuted", "Name the type if the mute has one.\n"},
+    {"leaks mutes", MUTES, 0, "", cli_leaks_mutes, "which mutes hold", "mutes cannot be listed",
+     ""},
 };
 
 struct cli_option {
@@ -96,9 +111,21 @@ static void make_options(struct cli *cli, unsigned bits, struct option ret[OPTIO
         {LEAKS,
          {"exit-code", 0, OPTION_FLAG, &cli->fail_on_leak, NULL, "exit with 6 when there is a leak",
           NULL}},
-        {ALL,
+        {LEAKS,
+         {"severity", 0, OPTION_TEXT, &cli->severity, "LEAST", "watch, suspect or confirmed",
+          "suspect"}},
+        {LEAKS,
+         {"resolved", 0, OPTION_DURATION, &cli->resolved_ms, "TIME",
+          "those resolved within this time too", NULL}},
+        {ACK, {"note", 0, OPTION_TEXT, &cli->text, "TEXT", "what is being done", NULL}},
+        {MUTE, {"reason", 0, OPTION_TEXT, &cli->text, "TEXT", "why; must be given", NULL}},
+        {MUTE, {"for", 0, OPTION_DURATION, &cli->for_ms, "TIME", "how long", "for ever"}},
+        {MUTE | UNMUTE, {"type", 0, OPTION_TEXT, &cli->type, "TYPE", "this type only", NULL}},
+        {ACK | MUTE | UNMUTE,
+         {"actor", 0, OPTION_TEXT, &cli->actor, "NAME", "who says so", "the user"}},
+        {ALL & ~(unsigned)(SHOW | ACK | MUTES),
          {"environment", 'e', OPTION_TEXT, &cli->environment, "ENV", "of this environment", NULL}},
-        {ALL & ~(unsigned)SERVICES,
+        {ALL & ~(unsigned)(SERVICES | SHOW | ACK | MUTES),
          {"namespace", 0, OPTION_TEXT, &cli->service_namespace, "NS", "of this namespace", NULL}},
         {ALL, {"output", 'o', OPTION_TEXT, &cli->output, "FORMAT", "table, json or csv", "table"}},
         {ALL,
@@ -165,12 +192,12 @@ static enum status judge(const struct cli *cli, enum status status, struct why *
     return status == STATUS_INVALID ? STATUS_USAGE : status;
 }
 
-enum status cli_ask(struct cli *cli, const char *method, const ProtobufCMessage *request,
-                    const ProtobufCMessageDescriptor *answer, ProtobufCMessage **ret,
-                    struct why *why)
+static enum status call(struct cli *cli, const char *service, const char *method,
+                        const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
+                        ProtobufCMessage **ret, struct why *why)
 {
     char path[PATH_BYTES];
-    (void)snprintf(path, sizeof(path), "/heapfleet.v1.Query/%s", method);
+    (void)snprintf(path, sizeof(path), "/heapfleet.v1.%s/%s", service, method);
     struct buf question = BUF_INIT;
     struct buf bytes = BUF_INIT;
     enum status status = STATUS_OK;
@@ -188,6 +215,20 @@ enum status cli_ask(struct cli *cli, const char *method, const ProtobufCMessage 
     buf_done(&question);
     buf_done(&bytes);
     return status;
+}
+
+enum status cli_ask(struct cli *cli, const char *method, const ProtobufCMessage *request,
+                    const ProtobufCMessageDescriptor *answer, ProtobufCMessage **ret,
+                    struct why *why)
+{
+    return call(cli, "Query", method, request, answer, ret, why);
+}
+
+enum status cli_tell(struct cli *cli, const char *method, const ProtobufCMessage *request,
+                     const ProtobufCMessageDescriptor *answer, ProtobufCMessage **ret,
+                     struct why *why)
+{
+    return call(cli, "Admin", method, request, answer, ret, why);
 }
 
 char *cli_string(const char *text)
@@ -267,6 +308,24 @@ static int find_command_word(struct cli *cli, int argc, char **argv)
     return at < argc ? at : argc;
 }
 
+/* "leaks show" is two. */
+static int words_of(const struct command *command)
+{
+    return strchr(command->name, ' ') != NULL ? 2 : 1;
+}
+
+/* The command of two words that begins here; NULL: there is none, the second is no part of it. */
+static const struct command *find_pair(int argc, char **argv, int at)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands) && at + 1 < argc; i++) {
+        size_t first = strlen(argv[at]);
+        if (strncmp(commands[i].name, argv[at], first) == 0 && commands[i].name[first] == ' ' &&
+            strcmp(commands[i].name + first + 1, argv[at + 1]) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
 static enum status parse(struct cli *cli, const struct command *command, int argc, char **argv,
                          int command_at, struct why *why)
 {
@@ -277,7 +336,7 @@ static enum status parse(struct cli *cli, const struct command *command, int arg
     if (argc > WORDS_MAX)
         return why_fail(why, STATUS_USAGE, "the command line has more than %d words", WORDS_MAX);
     for (int i = 0; i < argc; i++) {
-        if (i != command_at)
+        if (i < command_at || i >= command_at + words_of(command))
             words[count++] = argv[i];
     }
     make_options(cli, command->bit, options);
@@ -335,6 +394,10 @@ int cli_run(int argc, char **argv)
         .version = "",
         .service = "",
         .instance = "",
+        .severity = "suspect",
+        .type = "",
+        .actor = "",
+        .text = "",
         .since_ms = SINCE_DEFAULT_MS,
     };
     struct why why = {0};
@@ -353,7 +416,9 @@ int cli_run(int argc, char **argv)
         why_set(&why, "a command is missing: heapfleet --help lists them");
         return fail(STATUS_USAGE, &why);
     }
-    const struct command *command = find_command(argv[at], &why);
+    const struct command *command = find_pair(argc, argv, at);
+    if (command == NULL)
+        command = find_command(argv[at], &why);
     if (command == NULL)
         return fail(STATUS_USAGE, &why);
     enum status status = parse(&cli, command, argc, argv, at, &why);

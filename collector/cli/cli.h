@@ -22,6 +22,8 @@ struct cli {
     const char *by, *version, *service, *instance;
     int64_t since_ms, at_ms;
     int raw, fail_on_leak, help;
+    const char *severity, *type, *actor, *text;
+    int64_t for_ms, resolved_ms;
 
     const char *operands[CLI_OPERANDS_MAX];
     int operand_count;
@@ -44,11 +46,22 @@ cli_command_fn cli_top;
 cli_command_fn cli_history;
 cli_command_fn cli_compare;
 cli_command_fn cli_leaks;
+cli_command_fn cli_leaks_show;
+cli_command_fn cli_leaks_ack;
+cli_command_fn cli_leaks_mute;
+cli_command_fn cli_leaks_unmute;
+cli_command_fn cli_leaks_mutes;
 
 /* Send `request` to the method ("GetTop") and wait. `*ret`, of type `answer`, is in cli->arena. */
 enum status cli_ask(struct cli *cli, const char *method, const ProtobufCMessage *request,
                     const ProtobufCMessageDescriptor *answer, ProtobufCMessage **ret,
                     struct why *why) MUST_CHECK;
+
+/* The same with a method of the Admin service ("MuteLeaks"): it changes what the collector knows.
+ */
+enum status cli_tell(struct cli *cli, const char *method, const ProtobufCMessage *request,
+                     const ProtobufCMessageDescriptor *answer, ProtobufCMessage **ret,
+                     struct why *why) MUST_CHECK;
 
 /* A reference to the service with this name in the environment and namespace of the options. */
 Heapfleet__V1__ServiceRef cli_service_ref(const struct cli *cli, const char *name);

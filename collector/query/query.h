@@ -33,6 +33,11 @@ query_answer_fn query_get_top;
 query_answer_fn query_get_history;
 query_answer_fn query_compare_deployments;
 query_answer_fn query_list_leaks;
+query_answer_fn query_get_leak;
+query_answer_fn query_list_mutes;
+query_answer_fn query_acknowledge_leak;
+query_answer_fn query_mute_leaks;
+query_answer_fn query_unmute_leaks;
 
 /* ---- what the answers share ----------------------------------------------------------------- */
 

@@ -1,4 +1,8 @@
-/* ListLeaks: the open findings. */
+/* ListLeaks, GetLeak and ListMutes: what was found, and what people said of it. */
+#include "query_leaks.h"
+
+#include <string.h>
+
 #include "json.h"
 #include "query_find.h"
 
@@ -40,8 +44,8 @@ static enum status read_companions(struct query *query, const char *json, Heapfl
     return status;
 }
 
-static enum status write_leak(struct query *query, const struct finding_row *row,
-                              Heapfleet__V1__Leak **ret, struct why *why)
+enum status query_write_leak(struct query *query, const struct finding_row *row,
+                             Heapfleet__V1__Leak **ret, struct why *why)
 {
     void *memory = NULL;
     enum status status = query_alloc(query, sizeof(Heapfleet__V1__Leak), &memory, why);
@@ -49,11 +53,16 @@ static enum status write_leak(struct query *query, const struct finding_row *row
         return status;
     Heapfleet__V1__Leak *leak = memory;
     heapfleet__v1__leak__init(leak);
+    leak->id = (char *)row->id;
     leak->service = (char *)row->service;
     leak->environment = (char *)row->environment;
     leak->service_namespace = (char *)row->service_namespace;
     leak->type = (char *)row->type;
     leak->severity = (char *)row->severity;
+    leak->state = (char *)finding_state_name(row->state);
+    leak->kind = (char *)row->kind;
+    leak->rule = (char *)row->rule;
+    leak->version = (char *)row->version;
     leak->introduced_in = (char *)row->introduced_in;
     leak->count_per_hour = row->count_per_hour;
     leak->bytes_per_hour = row->bytes_per_hour;
@@ -62,20 +71,60 @@ static enum status write_leak(struct query *query, const struct finding_row *row
     leak->last_seen_ms = row->last_seen_ms;
     leak->instances = row->instances;
     leak->until_limit_ms = row->until_limit_ms;
+    leak->resolved_ms = row->closed_ms;
+    leak->resolved_reason = (char *)row->closed_reason;
+    leak->fixed_in = (char *)row->fixed_in;
+    leak->acknowledged_ms = row->acknowledged_ms;
+    leak->acknowledged_by = (char *)row->acknowledged_by;
+    leak->note = (char *)row->note;
+    leak->muted_ms = row->muted_ms;
+    leak->muted_until_ms = row->muted_until_ms;
+    leak->muted_by = (char *)row->muted_by;
+    leak->muted_because = (char *)row->muted_because;
     *ret = leak;
     return read_companions(query, row->companions_json, leak, why);
+}
+
+/* ---- ListLeaks ------------------------------------------------------------------------------ */
+
+/* Its place among the severities, from 1; 0: it is none. */
+static int rank_of(const char *severity)
+{
+    static const char *const names[] = {"watch", "suspect", "confirmed"};
+    for (int i = 0; i < (int)ARRAY_SIZE(names); i++) {
+        if (strcmp(severity, names[i]) == 0)
+            return i + 1;
+    }
+    return 0;
+}
+
+static enum status check_severity(const char *severity, struct why *why)
+{
+    if (*severity == '\0' || rank_of(severity) > 0)
+        return STATUS_OK;
+    return why_fail(why, STATUS_INVALID, "a severity is watch, suspect or confirmed, not '%s'",
+                    severity);
+}
+
+static int is_asked_for(const Heapfleet__V1__ListLeaksRequest *asked, const struct finding_row *row)
+{
+    return rank_of(row->severity) >= rank_of(asked->severity) &&
+           query_matches(asked->service, row->service, row->environment, row->service_namespace);
 }
 
 enum status query_list_leaks(struct query *query, const ProtobufCMessage *request,
                              ProtobufCMessage **ret, struct why *why)
 {
     const Heapfleet__V1__ListLeaksRequest *asked = (const void *)request;
+    const struct finding_filter filter = {.closed_from_ms = asked->resolved_from_ms};
     struct finding_row *rows = NULL;
     size_t count = 0;
     void *memory = NULL;
-    enum status status = check_service(query, asked->service, why);
+    enum status status = check_severity(asked->severity, why);
     if (status == STATUS_OK)
-        status = findings_list(query->db, 0, query->arena, &rows, &count, why);
+        status = check_service(query, asked->service, why);
+    if (status == STATUS_OK)
+        status = findings_list(query->db, &filter, query->now_ms, query->arena, &rows, &count, why);
     if (status == STATUS_OK)
         status = query_alloc(query, sizeof(Heapfleet__V1__ListLeaksResponse), &memory, why);
     if (status != STATUS_OK)
@@ -85,12 +134,147 @@ enum status query_list_leaks(struct query *query, const ProtobufCMessage *reques
     status = query_alloc(query, (count + 1) * sizeof(void *), &memory, why);
     response->leaks = memory;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (!query_matches(asked->service, rows[i].service, rows[i].environment,
-                           rows[i].service_namespace))
+        if (!is_asked_for(asked, &rows[i]))
             continue;
-        status = write_leak(query, &rows[i], &response->leaks[response->n_leaks], why);
+        status = query_write_leak(query, &rows[i], &response->leaks[response->n_leaks], why);
         if (status == STATUS_OK)
             response->n_leaks++;
+    }
+    if (status == STATUS_OK)
+        *ret = &response->base;
+    return status;
+}
+
+/* ---- GetLeak -------------------------------------------------------------------------------- */
+
+enum status query_find_leak(struct query *query, const char *id, struct finding_row *ret,
+                            struct why *why)
+{
+    const struct finding_filter filter = {.id = id};
+    struct finding_row *rows = NULL;
+    size_t count = 0;
+    if (*id == '\0')
+        return why_fail(why, STATUS_INVALID, "name a leak by its id: heapfleet leaks lists them");
+    enum status status =
+        findings_list(query->db, &filter, query->now_ms, query->arena, &rows, &count, why);
+    if (status != STATUS_OK)
+        return status;
+    if (count == 0)
+        return why_fail(why, STATUS_NOT_FOUND, "there is no leak '%s': heapfleet leaks lists them",
+                        id);
+    if (count > 1)
+        return why_fail(why, STATUS_INVALID, "the ids of %zu leaks begin with '%s': add digits",
+                        count, id);
+    *ret = rows[0];
+    return STATUS_OK;
+}
+
+static enum status write_events(struct query *query, const struct finding_row *finding,
+                                Heapfleet__V1__GetLeakResponse *ret, struct why *why)
+{
+    struct finding_event *events = NULL;
+    size_t count = 0;
+    void *memory = NULL;
+    enum status status = finding_events(query->db, finding, query->arena, &events, &count, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, (count + 1) * sizeof(void *), &memory, why);
+    ret->events = memory;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = query_alloc(query, sizeof(Heapfleet__V1__LeakEvent), &memory, why);
+        if (status != STATUS_OK)
+            break;
+        Heapfleet__V1__LeakEvent *event = memory;
+        heapfleet__v1__leak_event__init(event);
+        event->at_ms = events[i].at_ms;
+        event->event = (char *)events[i].event;
+        event->detail = (char *)events[i].detail;
+        event->actor = (char *)events[i].actor;
+        ret->events[ret->n_events++] = event;
+    }
+    return status;
+}
+
+static enum status write_evidence(struct query *query, const struct finding_row *finding,
+                                  Heapfleet__V1__GetLeakResponse *ret, struct why *why)
+{
+    struct finding_figure *figures = NULL;
+    size_t count = 0;
+    void *memory = NULL;
+    enum status status = finding_evidence(query->db, finding, query->arena, &figures, &count, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, (count + 1) * sizeof(void *), &memory, why);
+    ret->evidence = memory;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = query_alloc(query, sizeof(Heapfleet__V1__LeakFigure), &memory, why);
+        if (status != STATUS_OK)
+            break;
+        Heapfleet__V1__LeakFigure *figure = memory;
+        heapfleet__v1__leak_figure__init(figure);
+        figure->name = (char *)figures[i].name;
+        figure->value = (char *)figures[i].value;
+        ret->evidence[ret->n_evidence++] = figure;
+    }
+    return status;
+}
+
+enum status query_get_leak(struct query *query, const ProtobufCMessage *request,
+                           ProtobufCMessage **ret, struct why *why)
+{
+    const Heapfleet__V1__GetLeakRequest *asked = (const void *)request;
+    struct finding_row finding;
+    void *memory = NULL;
+    enum status status = query_find_leak(query, asked->id, &finding, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, sizeof(Heapfleet__V1__GetLeakResponse), &memory, why);
+    if (status != STATUS_OK)
+        return status;
+    Heapfleet__V1__GetLeakResponse *response = memory;
+    heapfleet__v1__get_leak_response__init(response);
+    status = query_write_leak(query, &finding, &response->leak, why);
+    if (status == STATUS_OK)
+        status = write_events(query, &finding, response, why);
+    if (status == STATUS_OK)
+        status = write_evidence(query, &finding, response, why);
+    if (status == STATUS_OK)
+        status = query_growth_curves(query, &finding, response, why);
+    if (status == STATUS_OK)
+        *ret = &response->base;
+    return status;
+}
+
+/* ---- ListMutes ------------------------------------------------------------------------------ */
+
+enum status query_list_mutes(struct query *query, const ProtobufCMessage *request,
+                             ProtobufCMessage **ret, struct why *why)
+{
+    (void)request;
+    struct mute_row *rows = NULL;
+    size_t count = 0;
+    void *memory = NULL;
+    enum status status = mute_list(query->db, query->now_ms, query->arena, &rows, &count, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, sizeof(Heapfleet__V1__ListMutesResponse), &memory, why);
+    if (status != STATUS_OK)
+        return status;
+    Heapfleet__V1__ListMutesResponse *response = memory;
+    heapfleet__v1__list_mutes_response__init(response);
+    status = query_alloc(query, (count + 1) * sizeof(void *), &memory, why);
+    response->mutes = memory;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = query_alloc(query, sizeof(Heapfleet__V1__Mute), &memory, why);
+        if (status != STATUS_OK)
+            break;
+        Heapfleet__V1__Mute *mute = memory;
+        heapfleet__v1__mute__init(mute);
+        mute->service = (char *)rows[i].service;
+        mute->environment = (char *)rows[i].environment;
+        mute->service_namespace = (char *)rows[i].service_namespace;
+        mute->type = (char *)rows[i].type;
+        mute->actor = (char *)rows[i].actor;
+        mute->reason = (char *)rows[i].reason;
+        mute->created_ms = rows[i].created_ms;
+        mute->until_ms = rows[i].until_ms;
+        response->mutes[response->n_mutes++] = mute;
     }
     if (status == STATUS_OK)
         *ret = &response->base;

@@ -43,6 +43,15 @@ static const struct question questions[QUERY_METHODS] = {
      &heapfleet__v1__compare_deployments_request__descriptor, query_compare_deployments},
     {"/heapfleet.v1.Query/ListLeaks", &heapfleet__v1__list_leaks_request__descriptor,
      query_list_leaks},
+    {"/heapfleet.v1.Query/GetLeak", &heapfleet__v1__get_leak_request__descriptor, query_get_leak},
+    {"/heapfleet.v1.Query/ListMutes", &heapfleet__v1__list_mutes_request__descriptor,
+     query_list_mutes},
+    {"/heapfleet.v1.Admin/AcknowledgeLeak", &heapfleet__v1__acknowledge_leak_request__descriptor,
+     query_acknowledge_leak},
+    {"/heapfleet.v1.Admin/MuteLeaks", &heapfleet__v1__mute_leaks_request__descriptor,
+     query_mute_leaks},
+    {"/heapfleet.v1.Admin/UnmuteLeaks", &heapfleet__v1__unmute_leaks_request__descriptor,
+     query_unmute_leaks},
 };
 
 struct query_worker {

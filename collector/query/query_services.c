@@ -1,6 +1,7 @@
 /* ListServices and ListDeployments: who is there. */
 #include <math.h>
 
+#include "findings.h"
 #include "query_find.h"
 #include "query_life.h"
 
@@ -54,13 +55,15 @@ enum status query_list_services(struct query *query, const ProtobufCMessage *req
 {
     const Heapfleet__V1__ListServicesRequest *asked = (const void *)request;
     struct service_row *rows = NULL;
+    const struct finding_filter open = {0};
     struct finding_row *findings = NULL;
     size_t count = 0;
     size_t finding_count = 0;
     void *memory = NULL;
     enum status status = service_list(query->db, query->arena, &rows, &count, why);
     if (status == STATUS_OK)
-        status = findings_list(query->db, 0, query->arena, &findings, &finding_count, why);
+        status = findings_list(query->db, &open, query->now_ms, query->arena, &findings,
+                               &finding_count, why);
     if (status == STATUS_OK)
         status = query_alloc(query, sizeof(Heapfleet__V1__ListServicesResponse), &memory, why);
     if (status != STATUS_OK)

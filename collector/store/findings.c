@@ -1,25 +1,48 @@
 /*
  * Findings of a service are replaced as a whole, under a lock on the service's row, so that two
  * collectors that sweep the same service take turns. What is open and found again keeps its first
- * sight; what is open and not found any more is closed; the rest is new.
+ * sight; what is open and not found any more is closed; the rest is new. Each change is an event.
  */
-#include <string.h>
+#include "findings.h"
 
 #include "db.h"
 
-static const char close_sql[] = "UPDATE heapfleet.finding SET closed_ms = $2 "
-                                "WHERE service_id = $1 AND closed_ms IS NULL AND type <> ALL ($3)";
+#define INSERT_EVENT                                                                               \
+    "INSERT INTO heapfleet.finding_event "                                                         \
+    "(service_id, type, first_seen_ms, at_ms, event, detail, actor) "
+
+static const char close_sql[] =
+    "WITH ended AS (UPDATE heapfleet.finding f SET closed_ms = $2, "
+    "closed_reason = coalesce(e.reason, $3), fixed_in = coalesce(e.fixed_in, '') "
+    "FROM heapfleet.finding o LEFT JOIN unnest($5, $6, $7) AS e(type, reason, fixed_in) "
+    "ON e.type = o.type WHERE o.service_id = $1 AND o.closed_ms IS NULL AND o.type <> ALL ($4) "
+    "AND f.service_id = $1 AND f.type = o.type AND f.first_seen_ms = o.first_seen_ms "
+    "RETURNING f.type, f.first_seen_ms, f.closed_reason) " INSERT_EVENT
+    "SELECT $1, type, first_seen_ms, $2, 'resolved', closed_reason, '' FROM ended "
+    "ON CONFLICT DO NOTHING";
 
 static const char upsert_sql[] =
-    "INSERT INTO heapfleet.finding AS f (service_id, type, first_seen_ms, last_seen_ms, severity, "
-    "introduced_in, count_per_hour, bytes_per_hour, confidence, until_limit_ms, instances, "
-    "companions) VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb) "
+    "WITH old AS (SELECT severity, version FROM heapfleet.finding "
+    "WHERE service_id = $1 AND type = $2 AND closed_ms IS NULL), "
+    "new AS (INSERT INTO heapfleet.finding AS f (service_id, type, first_seen_ms, last_seen_ms, "
+    "severity, introduced_in, count_per_hour, bytes_per_hour, confidence, until_limit_ms, "
+    "instances, companions, kind, rule, version, evidence) "
+    "VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12, $13, $14, $15::jsonb) "
     "ON CONFLICT (service_id, type) WHERE closed_ms IS NULL DO UPDATE SET "
     "last_seen_ms = excluded.last_seen_ms, severity = excluded.severity, "
     "introduced_in = excluded.introduced_in, count_per_hour = excluded.count_per_hour, "
     "bytes_per_hour = excluded.bytes_per_hour, confidence = excluded.confidence, "
     "until_limit_ms = excluded.until_limit_ms, instances = excluded.instances, "
-    "companions = excluded.companions";
+    "companions = excluded.companions, kind = excluded.kind, rule = excluded.rule, "
+    "version = excluded.version, evidence = excluded.evidence "
+    "RETURNING f.first_seen_ms, f.severity, f.version) " INSERT_EVENT
+    "SELECT $1, $2, new.first_seen_ms, $3, e.event, e.detail, '' "
+    "FROM new LEFT JOIN old ON true, LATERAL (VALUES "
+    "('opened', new.severity, old.severity IS NULL), "
+    "('severity', old.severity || ' to ' || new.severity, old.severity <> new.severity), "
+    "('version', 'it grows in ' || new.version || ' too', "
+    "new.version <> '' AND old.version <> new.version)) AS e(event, detail, due) "
+    "WHERE e.due ON CONFLICT DO NOTHING";
 
 static enum status lock_service(struct db *db, int64_t service_id, struct why *why)
 {
@@ -29,20 +52,53 @@ static enum status lock_service(struct db *db, int64_t service_id, struct why *w
                   why);
 }
 
-static enum status close_others(struct db *db, int64_t service_id, const struct finding_row *rows,
-                                size_t count, int64_t now_ms, struct why *why)
+/* The lists of a close: what stays open, and why the others do not. */
+struct close_lists {
+    struct buf kept, types, reasons, versions;
+};
+
+static void write_close_lists(const struct finding_row *rows, size_t count,
+                              const struct finding_end *ends, size_t end_count,
+                              struct close_lists *ret)
 {
-    struct buf types = BUF_INIT;
-    pg_array_begin(&types, PG_TEXT, count);
+    pg_array_begin(&ret->kept, PG_TEXT, count);
     for (size_t i = 0; i < count; i++)
-        pg_array_text(&types, rows[i].type);
+        pg_array_text(&ret->kept, rows[i].type);
+    pg_array_begin(&ret->types, PG_TEXT, end_count);
+    pg_array_begin(&ret->reasons, PG_TEXT, end_count);
+    pg_array_begin(&ret->versions, PG_TEXT, end_count);
+    for (size_t i = 0; i < end_count; i++) {
+        pg_array_text(&ret->types, ends[i].type);
+        pg_array_text(&ret->reasons, ends[i].reason);
+        pg_array_text(&ret->versions, ends[i].fixed_in);
+    }
+}
+
+static enum status close_others(struct db *db, int64_t service_id, const struct finding_row *rows,
+                                size_t count, const struct finding_end *ends, size_t end_count,
+                                int64_t now_ms, struct why *why)
+{
+    struct close_lists lists = {BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT};
+    write_close_lists(rows, count, ends, end_count, &lists);
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, service_id);
     pg_param_i64(&params, now_ms);
-    pg_param_array(&params, PG_TEXT, &types);
+    pg_param_text(&params, "it does not grow any more");
+    pg_param_array(&params, PG_TEXT, &lists.kept);
+    pg_param_array(&params, PG_TEXT, &lists.types);
+    pg_param_array(&params, PG_TEXT, &lists.reasons);
+    pg_param_array(&params, PG_TEXT, &lists.versions);
     enum status status = pg_run(db->pg, close_sql, &params, NULL, why);
-    buf_done(&types);
+    buf_done(&lists.kept);
+    buf_done(&lists.types);
+    buf_done(&lists.reasons);
+    buf_done(&lists.versions);
     return status;
+}
+
+static const char *or_else(const char *text, const char *otherwise)
+{
+    return text != NULL ? text : otherwise;
 }
 
 static enum status upsert(struct db *db, int64_t service_id, const struct finding_row *row,
@@ -60,101 +116,105 @@ static enum status upsert(struct db *db, int64_t service_id, const struct findin
     pg_param_i64(&params, row->until_limit_ms);
     pg_param_i32(&params, (int32_t)row->instances);
     pg_param_text(&params, row->companions_json);
+    pg_param_text(&params, or_else(row->kind, "objects"));
+    pg_param_text(&params, or_else(row->rule, ""));
+    pg_param_text(&params, or_else(row->version, ""));
+    pg_param_text(&params, or_else(row->evidence_json, "{}"));
     return pg_run(db->pg, upsert_sql, &params, NULL, why);
 }
 
-static enum status replace(struct db *db, int64_t service_id, const struct finding_row *rows,
-                           size_t count, int64_t now_ms, struct why *why)
-{
-    enum status status = lock_service(db, service_id, why);
-    if (status == STATUS_OK)
-        status = close_others(db, service_id, rows, count, now_ms, why);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++)
-        status = upsert(db, service_id, &rows[i], now_ms, why);
-    return status;
-}
-
 enum status findings_replace(struct db *db, int64_t service_id, const struct finding_row *rows,
-                             size_t count, int64_t now_ms, struct why *why)
+                             size_t count, const struct finding_end *ends, size_t end_count,
+                             int64_t now_ms, struct why *why)
 {
     enum status status = pg_begin(db->pg, why);
     if (status == STATUS_OK)
-        status = replace(db, service_id, rows, count, now_ms, why);
+        status = lock_service(db, service_id, why);
+    if (status == STATUS_OK)
+        status = close_others(db, service_id, rows, count, ends, end_count, now_ms, why);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = upsert(db, service_id, &rows[i], now_ms, why);
     if (status == STATUS_OK)
         status = pg_commit(db->pg, why);
     pg_rollback(db->pg);
     return status == STATUS_CONFLICT ? STATUS_FAILED : status;
 }
 
-/* ---- reading -------------------------------------------------------------------------------- */
+/* ---- what people say ------------------------------------------------------------------------ */
 
-static const char list_sql[] =
-    "SELECT f.service_id, s.name, s.service_namespace, s.environment, f.type, f.severity, "
-    "f.introduced_in, f.companions::text, f.count_per_hour, f.bytes_per_hour, f.confidence, "
-    "f.first_seen_ms, f.last_seen_ms, f.until_limit_ms, f.instances "
-    "FROM heapfleet.finding f JOIN heapfleet.service s ON s.id = f.service_id "
-    "WHERE f.closed_ms IS NULL AND ($1 = 0 OR f.service_id = $1) "
-    "ORDER BY f.bytes_per_hour DESC, s.name, f.type";
+static const char acknowledge_sql[] =
+    "WITH said AS (UPDATE heapfleet.finding SET acknowledged_ms = $4, acknowledged_by = $5, "
+    "note = $6 WHERE service_id = $1 AND type = $2 AND first_seen_ms = $3 AND closed_ms IS NULL "
+    "RETURNING 1) " INSERT_EVENT "SELECT $1, $2, $3, $4, 'acknowledged', $6, $5 FROM said "
+    "ON CONFLICT (service_id, type, first_seen_ms, at_ms, event) DO UPDATE "
+    "SET detail = excluded.detail, actor = excluded.actor";
 
-static enum status read_finding(const struct pg_rows *rows, int row, struct arena *arena,
-                                struct finding_row *ret, struct why *why)
+enum status finding_acknowledge(struct db *db, const struct finding_row *finding,
+                                const struct finding_word *word, struct why *why)
 {
-    enum { TEXTS = 7 };
-    const char *texts[TEXTS];
-    for (int i = 0; i < TEXTS; i++) {
-        size_t size;
-        const char *text = (const char *)pg_bytes(rows, row, i + 1, &size);
-        texts[i] = arena_strndup(arena, text, size);
-        if (texts[i] == NULL)
-            return why_fail(why, STATUS_LIMIT, "the findings need too much memory");
-    }
-    *ret = (struct finding_row){
-        .service_id = pg_i64(rows, row, 0),
-        .service = texts[0],
-        .service_namespace = texts[1],
-        .environment = texts[2],
-        .type = texts[3],
-        .severity = texts[4],
-        .introduced_in = texts[5],
-        .companions_json = texts[6],
-        .count_per_hour = pg_f64(rows, row, 8),
-        .bytes_per_hour = pg_f64(rows, row, 9),
-        .confidence = pg_f64(rows, row, 10),
-        .first_seen_ms = pg_i64(rows, row, 11),
-        .last_seen_ms = pg_i64(rows, row, 12),
-        .until_limit_ms = pg_i64(rows, row, 13),
-        .instances = (uint32_t)pg_i64(rows, row, 14),
-    };
-    return STATUS_OK;
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, finding->service_id);
+    pg_param_text(&params, finding->type);
+    pg_param_i64(&params, finding->first_seen_ms);
+    pg_param_i64(&params, word->now_ms);
+    pg_param_text(&params, word->actor);
+    pg_param_text(&params, word->text);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, acknowledge_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    if (rows.changed == 0)
+        status = why_fail(why, STATUS_NOT_FOUND, "the finding is resolved already");
+    pg_rows_done(&rows);
+    return status;
 }
 
-static enum status read_findings(const struct pg_rows *rows, struct arena *arena,
-                                 struct finding_row **ret, struct why *why)
+/* An event for every open finding of service $1 and type $2 ('': any). */
+#define EVENT_OF_OPEN(event, at, detail, actor)                                                    \
+    INSERT_EVENT "SELECT f.service_id, f.type, f.first_seen_ms, " at ", '" event "', " detail      \
+                 ", " actor " FROM heapfleet.finding f WHERE f.service_id = $1 AND f.closed_ms "   \
+                 "IS NULL AND ($2 = '' OR f.type = $2) ON CONFLICT DO NOTHING"
+
+static const char mute_sql[] =
+    "WITH put AS (INSERT INTO heapfleet.mute AS m "
+    "(service_id, type, actor, reason, created_ms, until_ms) "
+    "VALUES ($1, $2, $3, $4, $5, nullif($6, 0)) ON CONFLICT (service_id, type) DO UPDATE SET "
+    "actor = excluded.actor, reason = excluded.reason, created_ms = excluded.created_ms, "
+    "until_ms = excluded.until_ms) " EVENT_OF_OPEN("muted", "$5", "$4", "$3");
+
+enum status mute_put(struct db *db, const struct mute_row *mute, struct why *why)
 {
-    struct finding_row *list = arena_alloc(arena, (size_t)rows->count * sizeof(*list));
-    if (list == NULL)
-        return why_fail(why, STATUS_LIMIT, "the findings need too much memory");
-    for (int i = 0; i < rows->count; i++) {
-        enum status status = read_finding(rows, i, arena, &list[i], why);
-        if (status != STATUS_OK)
-            return status;
-    }
-    *ret = list;
-    return STATUS_OK;
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, mute->service_id);
+    pg_param_text(&params, mute->type);
+    pg_param_text(&params, mute->actor);
+    pg_param_text(&params, mute->reason);
+    pg_param_i64(&params, mute->created_ms);
+    pg_param_i64(&params, mute->until_ms);
+    return pg_run(db->pg, mute_sql, &params, NULL, why);
 }
 
-enum status findings_list(struct db *db, int64_t service_id, struct arena *arena,
-                          struct finding_row **ret, size_t *ret_count, struct why *why)
+static const char unmute_sql[] = "DELETE FROM heapfleet.mute WHERE service_id = $1 AND type = $2 "
+                                 "AND (until_ms IS NULL OR until_ms > $3)";
+static const char unmuted_sql[] = EVENT_OF_OPEN("unmuted", "$3", "$4", "$5");
+
+/* The event is history for people: should it get lost, the mute is gone all the same. */
+enum status mute_remove(struct db *db, int64_t service_id, const char *type,
+                        const struct finding_word *word, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, service_id);
+    pg_param_text(&params, type);
+    pg_param_i64(&params, word->now_ms);
     struct pg_rows rows;
-    enum status status = pg_run(db->pg, list_sql, &params, &rows, why);
+    enum status status = pg_run(db->pg, unmute_sql, &params, &rows, why);
     if (status != STATUS_OK)
         return status;
-    status = read_findings(&rows, arena, ret, why);
-    if (status == STATUS_OK)
-        *ret_count = (size_t)rows.count;
+    uint64_t removed = rows.changed;
     pg_rows_done(&rows);
-    return status;
+    if (removed == 0)
+        return why_fail(why, STATUS_NOT_FOUND, "there is no such mute");
+    pg_param_text(&params, word->text);
+    pg_param_text(&params, word->actor);
+    return pg_run(db->pg, unmuted_sql, &params, NULL, why);
 }

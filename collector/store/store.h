@@ -166,25 +166,4 @@ enum status history_walk(struct db *db, int64_t service_id, int64_t instance_id,
                          int64_t to_ms, history_visit_fn *visit, void *user,
                          struct why *why) MUST_CHECK;
 
-/* ---- findings ------------------------------------------------------------------------------- */
-
-struct finding_row {
-    int64_t service_id;
-    const char *service, *service_namespace, *environment; /* read only */
-    const char *type, *severity;
-    const char *introduced_in; /* "" : in the oldest version known */
-    double count_per_hour, bytes_per_hour, confidence;
-    int64_t first_seen_ms, last_seen_ms;
-    int64_t until_limit_ms; /* 0: no limit known */
-    uint32_t instances;
-    const char *companions_json; /* array of names */
-};
-
-/* Replace the open findings of a service by these: kept ones keep first_seen_ms, others close. */
-enum status findings_replace(struct db *db, int64_t service_id, const struct finding_row *rows,
-                             size_t count, int64_t now_ms, struct why *why) MUST_CHECK;
-/* Open ones; service_id 0: of all services. By bytes_per_hour, largest first. */
-enum status findings_list(struct db *db, int64_t service_id, struct arena *arena,
-                          struct finding_row **ret, size_t *ret_count, struct why *why) MUST_CHECK;
-
 #endif

@@ -447,48 +447,6 @@ static void an_end_that_snapshots_belie_is_none(void **state)
     instance_state_done(&at);
 }
 
-static void findings_open_stay_and_close(void **state)
-{
-    (void)state;
-    struct process_identity identity = identity_of("find", "v1", 8);
-    struct instance_state at = open_instance(&identity);
-    struct finding_row rows[] = {
-        {.type = "a",
-         .severity = "confirmed",
-         .introduced_in = "v1",
-         .bytes_per_hour = 5,
-         .companions_json = "[\"dict\"]"},
-        {.type = "b",
-         .severity = "confirmed",
-         .introduced_in = "",
-         .bytes_per_hour = 9,
-         .companions_json = "[]"},
-    };
-    struct arena arena;
-    arena_init(&arena, 1 << 20);
-    struct finding_row *list;
-    size_t count;
-    OK(findings_replace(store.db, at.service_id, rows, 2, 100, &why));
-    OK(findings_replace(store.db, at.service_id, rows, 1, 200, &why));
-    OK(findings_list(store.db, at.service_id, &arena, &list, &count, &why));
-    assert_int_equal(count, 1);
-    assert_string_equal(list[0].type, "a");
-    assert_string_equal(list[0].service, "find");
-    assert_string_equal(list[0].companions_json, "[\"dict\"]");
-    assert_int_equal(list[0].first_seen_ms, 100);
-    assert_int_equal(list[0].last_seen_ms, 200);
-    OK(findings_replace(store.db, at.service_id, rows, 2, 300, &why)); /* b comes back */
-    OK(findings_list(store.db, 0, &arena, &list, &count, &why));
-    assert_int_equal(count, 2);
-    assert_string_equal(list[0].type, "b");
-    assert_int_equal(list[0].first_seen_ms, 300);
-    OK(findings_replace(store.db, at.service_id, NULL, 0, 400, &why));
-    OK(findings_list(store.db, 0, &arena, &list, &count, &why));
-    assert_int_equal(count, 0);
-    arena_done(&arena);
-    instance_state_done(&at);
-}
-
 static void migrating_again_changes_nothing(void **state)
 {
     (void)state;
@@ -508,7 +466,6 @@ int main(void)
         cmocka_unit_test(a_clock_that_jumps_hides_nothing),
         cmocka_unit_test(lists_tell_what_is_there),
         cmocka_unit_test(an_end_that_snapshots_belie_is_none),
-        cmocka_unit_test(findings_open_stay_and_close),
         cmocka_unit_test(migrating_again_changes_nothing),
     };
     return cmocka_run_group_tests(tests, start, stop);

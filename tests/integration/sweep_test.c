@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "findings.h"
 #include "fleet_sweep.h"
 #include "private_store.h"
 
@@ -122,8 +123,9 @@ static void sweep_at(uint32_t bin)
 
 static size_t list(struct arena *arena, struct finding_row **ret)
 {
+    const struct finding_filter open = {0};
     size_t count = 0;
-    OK(findings_list(store.db, 0, arena, ret, &count, &why));
+    OK(findings_list(store.db, &open, 0, arena, ret, &count, &why));
     return count;
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "findings.h"
 #include "private_store.h"
 #include "query_service.h"
 #include "rpc_server.h"
@@ -128,9 +129,15 @@ static inline void query_scene_finding(struct query_scene *scene)
             .until_limit_ms = 30 * scene_hour_ms,
             .instances = 2,
             .companions_json = "[\"dict\"]",
+            .kind = "objects",
+            .rule = "A",
+            .version = "v2",
+            .evidence_json = "{\"second_half\": 0.51, \"reason\": \"a line, not a curve\", "
+                             "\"curves\": []}",
         };
-        private_store_must(
-            findings_replace(scene->store.db, services[i].id, &row, 1, scene->now_ms, &why), &why);
+        private_store_must(findings_replace(scene->store.db, services[i].id, &row, 1, NULL, 0,
+                                            scene->now_ms, &why),
+                           &why);
     }
     arena_done(&arena);
 }

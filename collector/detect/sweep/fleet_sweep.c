@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "buf.h"
+#include "findings.h"
 #include "json.h"
 #include "service_reader.h"
 
@@ -83,7 +84,8 @@ static enum status judge_service(struct db *db, const struct detect_config *conf
     struct finding_row *rows = arena_must(&arena, findings.count * sizeof(*rows));
     for (uint32_t i = 0; i < findings.count; i++)
         write_row(service_id, view, &findings.items[i], &arena, &rows[i]);
-    enum status status = findings_replace(db, service_id, rows, findings.count, now_ms, why);
+    enum status status =
+        findings_replace(db, service_id, rows, findings.count, NULL, 0, now_ms, why);
     arena_done(&arena);
     return status;
 }

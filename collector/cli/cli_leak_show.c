@@ -1,0 +1,280 @@
+/* heapfleet leaks show: one finding, and why it is believed. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+enum { NAME_WIDTH = 22, CURVE_COLUMNS = 48, HIGHEST_BLOCK = 7 };
+
+/* ---- what it is ----------------------------------------------------------------------------- */
+
+static void append_time(struct buf *ret, int64_t time_ms)
+{
+    report_format_number(ret, (double)time_ms, REPORT_TIME);
+}
+
+static void print_pair(const char *name, const char *text)
+{
+    if (*text != '\0')
+        cli_line("%-*s %s", NAME_WIDTH, name, text);
+}
+
+static void print_number(const char *name, double value, enum report_unit unit)
+{
+    struct buf text = BUF_INIT;
+    report_format_number(&text, value, unit);
+    print_pair(name, buf_text(&text));
+    buf_done(&text);
+}
+
+static const char *what_grows(const char *kind)
+{
+    static const struct {
+        const char *kind, *words;
+    } all[] = {
+        {"objects", "objects that are kept"},
+        {"buffer", "bytes at a flat number of objects: a container or buffer that is kept"},
+        {"native", "memory of the process that is no Python object"},
+        {"fragmentation", "free space inside Python's pools that is not given back"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        if (strcmp(all[i].kind, kind) == 0)
+            return all[i].words;
+    }
+    return kind;
+}
+
+static void print_state(const Heapfleet__V1__Leak *leak)
+{
+    struct buf text = BUF_INIT;
+    if (leak->resolved_ms != 0) {
+        append_time(&text, leak->resolved_ms);
+        buf_printf(&text, ", %s", leak->resolved_reason);
+        if (*leak->fixed_in != '\0')
+            buf_printf(&text, " (fixed in %s)", leak->fixed_in);
+        print_pair("resolved", buf_text(&text));
+        buf_clear(&text);
+    }
+    if (leak->muted_ms != 0) {
+        buf_printf(&text, "by %s, until ", leak->muted_by);
+        if (leak->muted_until_ms != 0)
+            append_time(&text, leak->muted_until_ms);
+        else
+            buf_append_text(&text, "it is unmuted");
+        buf_printf(&text, ": %s", leak->muted_because);
+        print_pair("muted", buf_text(&text));
+        buf_clear(&text);
+    }
+    if (leak->acknowledged_ms != 0) {
+        buf_printf(&text, "by %s", leak->acknowledged_by);
+        if (*leak->note != '\0')
+            buf_printf(&text, ": %s", leak->note);
+        print_pair("acknowledged", buf_text(&text));
+    }
+    buf_done(&text);
+}
+
+static void print_facts(const Heapfleet__V1__Leak *leak)
+{
+    cli_line("%s in %s%s%s: %s, %s (%s)", leak->type, leak->service,
+             *leak->environment != '\0' ? ", " : "", leak->environment, leak->severity, leak->state,
+             leak->id);
+    cli_line("%s", "");
+    print_pair("what grows", what_grows(leak->kind));
+    print_pair("introduced in",
+               *leak->introduced_in != '\0' ? leak->introduced_in : "the oldest version known");
+    print_pair("newest version with it", leak->version);
+    print_number("objects of a process", leak->count_per_hour, REPORT_RATE);
+    print_number("bytes of a process", leak->bytes_per_hour, REPORT_BYTE_RATE);
+    if (leak->until_limit_ms > 0)
+        print_number("memory limit in", (double)leak->until_limit_ms, REPORT_DURATION);
+    print_number("confidence", leak->confidence, REPORT_SHARE);
+    print_number("processes judged", leak->instances, REPORT_PLAIN);
+    struct buf names = BUF_INIT;
+    for (size_t i = 0; i < leak->n_companions; i++)
+        buf_printf(&names, "%s%s", i > 0 ? ", " : "", leak->companions[i]);
+    print_pair("with it grow", buf_text(&names));
+    buf_done(&names);
+    print_state(leak);
+}
+
+/* ---- curves --------------------------------------------------------------------------------- */
+
+/* What a point is drawn by: objects, or bytes where those say more. */
+static double value_of(const Heapfleet__V1__GrowthPoint *point, int by_bytes)
+{
+    return by_bytes ? point->bytes : point->count;
+}
+
+static const Heapfleet__V1__GrowthPoint *last_point(const Heapfleet__V1__GrowthCurve *curve)
+{
+    return curve->n_points > 0 ? curve->points[curve->n_points - 1] : NULL;
+}
+
+/* What all curves are drawn on. */
+struct scale {
+    int by_bytes;
+    int64_t longest_ms;
+    double lowest, highest;
+};
+
+/* A curve as a row of blocks: the column is the uptime, the height the value. */
+static void draw_curve(const Heapfleet__V1__GrowthCurve *curve, const struct scale *scale,
+                       struct buf *ret)
+{
+    static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    size_t at = 0;
+    for (int column = 0; column < CURVE_COLUMNS; column++) {
+        double step_ms = (double)scale->longest_ms / CURVE_COLUMNS;
+        double uptime_ms = step_ms * (column + 1);
+        while (at + 1 < curve->n_points && (double)curve->points[at]->uptime_ms < uptime_ms)
+            at++;
+        if ((double)curve->points[at]->uptime_ms < uptime_ms - step_ms) {
+            buf_append_text(ret, " ");
+            continue;
+        }
+        double share = (value_of(curve->points[at], scale->by_bytes) - scale->lowest) /
+                       fmax(scale->highest - scale->lowest, 1);
+        int level = (int)lround(fmin(fmax(share, 0), 1) * HIGHEST_BLOCK);
+        buf_append_text(ret, blocks[level]);
+    }
+}
+
+static void append_ends(const Heapfleet__V1__GrowthCurve *curve, int by_bytes, struct buf *ret)
+{
+    enum report_unit unit = by_bytes ? REPORT_BYTES : REPORT_PLAIN;
+    report_format_number(ret, round(value_of(curve->points[0], by_bytes)), unit);
+    buf_append_text(ret, " to ");
+    report_format_number(ret, round(value_of(last_point(curve), by_bytes)), unit);
+    buf_append_text(ret, " in ");
+    report_format_number(ret, (double)last_point(curve)->uptime_ms, REPORT_DURATION);
+}
+
+static void print_curves(const Heapfleet__V1__GetLeakResponse *answer)
+{
+    struct scale scale = {.by_bytes = strcmp(answer->leak->kind, "objects") != 0,
+                          .lowest = INFINITY};
+    for (size_t i = 0; i < answer->n_curves; i++) {
+        const Heapfleet__V1__GrowthCurve *curve = answer->curves[i];
+        for (size_t k = 0; k < curve->n_points; k++) {
+            double value = value_of(curve->points[k], scale.by_bytes);
+            scale.lowest = fmin(scale.lowest, value);
+            scale.highest = fmax(scale.highest, value);
+        }
+        if (curve->n_points > 0 && last_point(curve)->uptime_ms > scale.longest_ms)
+            scale.longest_ms = last_point(curve)->uptime_ms;
+    }
+    if (scale.longest_ms == 0)
+        return;
+    cli_line("%s", "");
+    cli_line("%s of a process by its uptime, each version on the same scale",
+             scale.by_bytes ? "bytes" : "objects");
+    cli_line("%s", "");
+    for (size_t i = 0; i < answer->n_curves; i++) {
+        const Heapfleet__V1__GrowthCurve *curve = answer->curves[i];
+        if (curve->n_points == 0)
+            continue;
+        struct buf line = BUF_INIT;
+        buf_printf(&line, "  %-12.40s ", *curve->version != '\0' ? curve->version : "(none)");
+        draw_curve(curve, &scale, &line);
+        buf_append_text(&line, "  ");
+        append_ends(curve, scale.by_bytes, &line);
+        cli_line("%s", buf_text(&line));
+        buf_done(&line);
+    }
+}
+
+/* ---- evidence and history ------------------------------------------------------------------- */
+
+/* "second_half" reads "second half". */
+static void print_evidence(const Heapfleet__V1__GetLeakResponse *answer)
+{
+    if (answer->n_evidence == 0)
+        return;
+    cli_line("%s", "");
+    cli_line("evidence%s%s", *answer->leak->rule != '\0' ? ", by rule " : "", answer->leak->rule);
+    cli_line("%s", "");
+    for (size_t i = 0; i < answer->n_evidence; i++) {
+        const Heapfleet__V1__LeakFigure *figure = answer->evidence[i];
+        struct buf name = BUF_INIT;
+        for (const char *at = figure->name; *at != '\0'; at++)
+            buf_append_byte(&name, (uint8_t)(*at == '_' ? ' ' : *at));
+        cli_line("  %-*s %s", NAME_WIDTH - 2, buf_text(&name), figure->value);
+        buf_done(&name);
+    }
+}
+
+static void print_events(const Heapfleet__V1__GetLeakResponse *answer)
+{
+    if (answer->n_events == 0)
+        return;
+    cli_line("%s", "");
+    cli_line("history");
+    cli_line("%s", "");
+    for (size_t i = 0; i < answer->n_events; i++) {
+        const Heapfleet__V1__LeakEvent *event = answer->events[i];
+        struct buf line = BUF_INIT;
+        append_time(&line, event->at_ms);
+        buf_printf(&line, "  %s", event->event);
+        if (*event->actor != '\0')
+            buf_printf(&line, " by %s", event->actor);
+        if (*event->detail != '\0')
+            buf_printf(&line, ": %s", event->detail);
+        cli_line("  %s", buf_text(&line));
+        buf_done(&line);
+    }
+}
+
+/* ---- for programs --------------------------------------------------------------------------- */
+
+static const struct report_column curve_columns[] = {
+    {"id", "", REPORT_PLAIN},      {"service", "", REPORT_PLAIN},   {"type", "", REPORT_PLAIN},
+    {"version", "", REPORT_PLAIN}, {"instances", "", REPORT_PLAIN}, {"uptime_ms", "", REPORT_PLAIN},
+    {"count", "", REPORT_PLAIN},   {"bytes", "", REPORT_PLAIN},
+};
+
+/* The growth curves, a row a point: the rest is in `leaks -o json`. */
+static void print_rows(const struct cli *cli, const Heapfleet__V1__GetLeakResponse *answer)
+{
+    struct report report;
+    report_begin(&report, cli->format, curve_columns, ARRAY_SIZE(curve_columns));
+    for (size_t i = 0; i < answer->n_curves; i++) {
+        const Heapfleet__V1__GrowthCurve *curve = answer->curves[i];
+        for (size_t k = 0; k < curve->n_points; k++) {
+            report_text(&report, answer->leak->id);
+            report_text(&report, answer->leak->service);
+            report_text(&report, answer->leak->type);
+            report_text(&report, curve->version);
+            report_uint(&report, curve->instances);
+            report_int(&report, curve->points[k]->uptime_ms);
+            report_double(&report, curve->points[k]->count);
+            report_double(&report, curve->points[k]->bytes);
+        }
+    }
+    report_end(&report, NULL);
+}
+
+enum status cli_leaks_show(struct cli *cli, struct why *why)
+{
+    Heapfleet__V1__GetLeakRequest request = HEAPFLEET__V1__GET_LEAK_REQUEST__INIT;
+    request.id = cli_string(cli->operands[0]);
+    ProtobufCMessage *message = NULL;
+    enum status status = cli_ask(cli, "GetLeak", &request.base,
+                                 &heapfleet__v1__get_leak_response__descriptor, &message, why);
+    if (status != STATUS_OK)
+        return status;
+    const Heapfleet__V1__GetLeakResponse *answer = (const void *)message;
+    if (answer->leak == NULL)
+        return why_fail(why, STATUS_FAILED, "the collector's answer has no leak in it");
+    if (!cli_is_table(cli)) {
+        print_rows(cli, answer);
+        return STATUS_OK;
+    }
+    print_facts(answer->leak);
+    print_curves(answer);
+    print_evidence(answer);
+    print_events(answer);
+    return STATUS_OK;
+}

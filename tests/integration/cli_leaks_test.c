@@ -1,0 +1,105 @@
+/* USES cli query store rpc */
+/* heapfleet leaks show, ack, mute, unmute, mutes: what they print, and what the next one sees. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "cli_scene.h"
+
+/* The id of the scene's only leak. */
+static const char *leak_id(void)
+{
+    static char id[9];
+    prints("leaks -o csv", "shop.cart.CartLine");
+    const char *line = strchr(outcome.out, '\n');
+    assert_non_null(line);
+    (void)snprintf(id, sizeof(id), "%s", line + 1);
+    return id;
+}
+
+static const char *with_id(const char *before, const char *after)
+{
+    static char line[256];
+    (void)snprintf(line, sizeof(line), "%s %s%s", before, leak_id(), after);
+    return line;
+}
+
+static void shown_with_its_evidence(void **state)
+{
+    (void)state;
+    const char *line = with_id("leaks show", "");
+    prints(line, "shop.cart.CartLine in shop, prod: confirmed, open (");
+    prints(line, "what grows             objects that are kept\n");
+    prints(line, "introduced in          v2\n");
+    prints(line, "objects of a process   +900/h\n");
+    prints(line, "memory limit in        1d 6h\n");
+    prints(line, "with it grow           dict\n");
+    prints(line, "  v1           ▁");
+    prints(line, "█  ");
+    prints(line, "evidence, by rule A\n\n  reason               a line, not a curve\n");
+    prints(line, "  second half          0.51\n");
+    prints(line, "  opened: confirmed\n");
+    prints(with_id("leaks show", " -o csv"),
+           "id,service,type,version,instances,uptime_ms,count,bytes\n");
+}
+
+static void named_wrongly(void **state)
+{
+    (void)state;
+    refuses("leaks show zzzzzzzz", 3,
+            "heapfleet: the leak cannot be shown: there is no leak 'zzzzzzzz': heapfleet leaks "
+            "lists them\n");
+    refuses("leaks show", 2, "heapfleet: an argument is missing: heapfleet leaks show ID\n");
+    refuses("leaks --severity bad", 2,
+            "heapfleet: leaks cannot be listed: a severity is watch, suspect or confirmed, not "
+            "'bad'\n");
+    refuses("leaks mute shop", 2,
+            "heapfleet: the service cannot be muted: say why with --reason: somebody will ask\n");
+    refuses("leaks unmute shop", 3,
+            "heapfleet: the service cannot be unmuted: there is no such mute\n");
+    run("leaks mute shop --reason x --type shop.cart.CartLin");
+    assert_int_equal(outcome.exit_code, 3);
+    assert_non_null(strstr(outcome.err, "shop.cart.CartLine"));
+}
+
+static void muted_and_unmuted(void **state)
+{
+    (void)state;
+    run("leaks --exit-code");
+    assert_int_equal(outcome.exit_code, 6);
+    prints("leaks mute shop --type shop.cart.CartLine --reason cache --for 2d --actor ann",
+           "muted: shop.cart.CartLine in shop, for 2d; open findings that it silences: 1\n");
+    prints("leaks --exit-code", "muted");
+    prints("leaks mutes", "shop     prod         shop.cart.CartLine  ");
+    prints("leaks mutes -o csv", ",ann,cache,");
+    prints(with_id("leaks show", ""), "muted by ann: cache\n");
+    prints("leaks unmute shop --type shop.cart.CartLine", "unmuted: shop.cart.CartLine in shop\n");
+    prints("leaks mutes", "nothing is muted");
+    prints("leaks mute shop --reason cache", "muted: every type in shop, until it is unmuted");
+    prints("leaks mutes", "(all)");
+    prints("leaks unmute shop", "unmuted: every type in shop");
+}
+
+static void acknowledged(void **state)
+{
+    (void)state;
+    prints(with_id("leaks ack", " --note fix-is-on-its-way --actor bob"),
+           "acknowledged: shop.cart.CartLine in shop (");
+    prints("leaks", "acknowledged");
+    prints(with_id("leaks show", ""), "acknowledged           by bob: fix-is-on-its-way\n");
+    prints(with_id("leaks show", ""), "  acknowledged by bob: fix-is-on-its-way\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shown_with_its_evidence),
+        cmocka_unit_test(named_wrongly),
+        cmocka_unit_test(muted_and_unmuted),
+        cmocka_unit_test(acknowledged),
+    };
+    return cmocka_run_group_tests(tests, cli_scene_start, cli_scene_stop);
+}

@@ -1,0 +1,260 @@
+/* USES store */
+/* The life of a finding in the database: seen, seen again, acknowledged, muted, resolved. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "findings.h"
+#include "pg.h"
+#include "private_store.h"
+
+static struct private_store store;
+static struct why why;
+static struct arena arena;
+
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        why = (struct why){""};                                                                    \
+        if ((call) != STATUS_OK)                                                                   \
+            fail_msg("%s: %s", #call, why.text);                                                   \
+    } while (0)
+
+static int start(void **state)
+{
+    (void)state;
+    private_store_start(&store);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    private_store_stop(&store);
+    return 0;
+}
+
+/* A service of its own for each test. */
+static int64_t service_of(const char *name)
+{
+    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg_params params = PG_PARAMS_INIT;
+    struct pg_rows rows;
+    pg_param_text(&params, name);
+    OK(pg_run(pg,
+              "INSERT INTO heapfleet.service (name, service_namespace, environment) "
+              "VALUES ($1, '', '') RETURNING id",
+              &params, &rows, &why));
+    int64_t id = pg_i64(&rows, 0, 0);
+    pg_rows_done(&rows);
+    pg_free(pg);
+    return id;
+}
+
+static struct finding_row row_of(const char *type, const char *severity, const char *version)
+{
+    return (struct finding_row){.type = type,
+                                .severity = severity,
+                                .version = version,
+                                .introduced_in = "v1",
+                                .bytes_per_hour = type[0],
+                                .companions_json = "[\"dict\"]"};
+}
+
+static struct finding_row *list(int64_t service_id, int64_t now_ms, size_t *ret_count)
+{
+    const struct finding_filter filter = {.service_id = service_id, .closed_from_ms = 1};
+    struct finding_row *rows = NULL;
+    arena_reset(&arena);
+    OK(findings_list(store.db, &filter, now_ms, &arena, &rows, ret_count, &why));
+    return rows;
+}
+
+/* "opened severity resolved" */
+static const char *events_of(const struct finding_row *finding)
+{
+    static char text[512];
+    struct finding_event *events = NULL;
+    size_t count = 0;
+    OK(finding_events(store.db, finding, &arena, &events, &count, &why));
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        size_t used = strlen(text);
+        (void)snprintf(text + used, sizeof(text) - used, "%s%s", i > 0 ? " " : "", events[i].event);
+    }
+    return text;
+}
+
+/* ---- tests ---------------------------------------------------------------------------------- */
+
+static void found_again_keeps_its_first_sight(void **state)
+{
+    (void)state;
+    int64_t service = service_of("again");
+    const struct finding_row first[] = {row_of("a", "suspect", "v1"),
+                                        row_of("b", "confirmed", "v1")};
+    const struct finding_row second[] = {row_of("a", "confirmed", "v2")};
+    size_t count = 0;
+    OK(findings_replace(store.db, service, first, 2, NULL, 0, 100, &why));
+    OK(findings_replace(store.db, service, second, 1, NULL, 0, 200, &why));
+    const struct finding_row *rows = list(service, 200, &count);
+    assert_int_equal(count, 2);
+    assert_string_equal(rows[0].type, "a"); /* open ones first */
+    assert_int_equal(rows[0].first_seen_ms, 100);
+    assert_int_equal(rows[0].last_seen_ms, 200);
+    assert_string_equal(rows[0].severity, "confirmed");
+    assert_string_equal(rows[0].version, "v2");
+    assert_string_equal(rows[0].kind, "objects");
+    assert_string_equal(rows[0].service, "again");
+    assert_string_equal(rows[0].companions_json, "[\"dict\"]");
+    assert_int_equal(strlen(rows[0].id), 8);
+    assert_int_equal(rows[0].state, FINDING_OPEN);
+    assert_int_equal(rows[1].state, FINDING_RESOLVED);
+    assert_int_equal(rows[1].closed_ms, 200);
+    assert_string_equal(events_of(&rows[0]), "opened version severity");
+    assert_string_equal(events_of(&rows[1]), "opened resolved");
+}
+
+static void comes_back_as_another(void **state)
+{
+    (void)state;
+    int64_t service = service_of("back");
+    const struct finding_row row = row_of("a", "confirmed", "v1");
+    size_t count = 0;
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 200, &why));
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 300, &why));
+    const struct finding_row *rows = list(service, 300, &count);
+    assert_int_equal(count, 2);
+    assert_int_equal(rows[0].first_seen_ms, 300);
+    assert_int_equal(rows[1].first_seen_ms, 100);
+    assert_string_not_equal(rows[0].id, rows[1].id);
+}
+
+static void says_why_it_ended(void **state)
+{
+    (void)state;
+    int64_t service = service_of("why");
+    const struct finding_row both[] = {row_of("a", "confirmed", "v1"), row_of("b", "watch", "v1")};
+    const struct finding_end ends[] = {{"b", "flat in v3", "v3"}, {"never there", "x", ""}};
+    size_t count = 0;
+    OK(findings_replace(store.db, service, both, 2, NULL, 0, 100, &why));
+    OK(findings_replace(store.db, service, NULL, 0, ends, 2, 200, &why));
+    const struct finding_row *rows = list(service, 200, &count);
+    assert_int_equal(count, 2);
+    assert_string_equal(rows[0].type, "b");
+    assert_string_equal(rows[0].closed_reason, "flat in v3");
+    assert_string_equal(rows[0].fixed_in, "v3");
+    assert_string_equal(rows[1].closed_reason, "it does not grow any more");
+    assert_string_equal(rows[1].fixed_in, "");
+}
+
+static void is_found_by_the_beginning_of_its_id(void **state)
+{
+    (void)state;
+    int64_t service = service_of("id");
+    const struct finding_row row = row_of("a", "confirmed", "v1");
+    size_t count = 0;
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 200, &why));
+    char id[9];
+    (void)snprintf(id, sizeof(id), "%s", list(service, 0, &count)->id);
+    id[6] = '\0';
+    const struct finding_filter filter = {.id = id};
+    struct finding_row *rows = NULL;
+    OK(findings_list(store.db, &filter, 0, &arena, &rows, &count, &why));
+    assert_int_equal(count, 1);
+    assert_int_equal(rows[0].service_id, service);
+}
+
+static void is_acknowledged_until_it_ends(void **state)
+{
+    (void)state;
+    int64_t service = service_of("ack");
+    const struct finding_row row = row_of("a", "confirmed", "v1");
+    const struct finding_word word = {"ann", "on it", 150};
+    size_t count = 0;
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(finding_acknowledge(store.db, list(service, 0, &count), &word, &why));
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 200, &why));
+    const struct finding_row *rows = list(service, 200, &count);
+    assert_int_equal(rows[0].state, FINDING_ACKNOWLEDGED);
+    assert_string_equal(rows[0].acknowledged_by, "ann");
+    assert_string_equal(rows[0].note, "on it");
+    assert_string_equal(events_of(&rows[0]), "opened acknowledged");
+    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 300, &why));
+    rows = list(service, 300, &count);
+    assert_int_equal(rows[0].state, FINDING_RESOLVED);
+    assert_int_equal(finding_acknowledge(store.db, rows, &word, &why), STATUS_NOT_FOUND);
+}
+
+static void a_mute_holds_until_its_end(void **state)
+{
+    (void)state;
+    int64_t service = service_of("mute");
+    const struct finding_row both[] = {row_of("a", "confirmed", "v1"),
+                                       row_of("b", "confirmed", "v1")};
+    const struct mute_row mute = {.service_id = service,
+                                  .type = "b",
+                                  .actor = "bob",
+                                  .reason = "a cache",
+                                  .created_ms = 150,
+                                  .until_ms = 250};
+    size_t count = 0;
+    OK(findings_replace(store.db, service, both, 2, NULL, 0, 100, &why));
+    OK(mute_put(store.db, &mute, &why));
+    const struct finding_row *rows = list(service, 200, &count);
+    assert_int_equal(rows[0].state, FINDING_MUTED);
+    assert_string_equal(rows[0].muted_because, "a cache");
+    assert_int_equal(rows[0].muted_until_ms, 250);
+    assert_int_equal(rows[1].state, FINDING_OPEN);
+    assert_string_equal(events_of(&rows[0]), "opened muted");
+    assert_string_equal(events_of(&rows[1]), "opened");
+    struct mute_row *mutes = NULL;
+    OK(mute_list(store.db, 200, &arena, &mutes, &count, &why));
+    assert_int_equal(count, 1);
+    assert_string_equal(mutes[0].service, "mute");
+    assert_string_equal(mutes[0].actor, "bob");
+    rows = list(service, 250, &count);
+    assert_int_equal(rows[0].state, FINDING_OPEN);
+    OK(mute_list(store.db, 250, &arena, &mutes, &count, &why));
+    assert_int_equal(count, 0);
+}
+
+static void a_service_is_muted_as_a_whole(void **state)
+{
+    (void)state;
+    int64_t service = service_of("whole");
+    const struct finding_row row = row_of("a", "confirmed", "v1");
+    const struct mute_row mute = {
+        .service_id = service, .type = "", .actor = "bob", .reason = "old", .created_ms = 150};
+    const struct finding_word word = {"ann", "", 300};
+    size_t count = 0;
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(mute_put(store.db, &mute, &why));
+    assert_int_equal(list(service, 200, &count)->state, FINDING_MUTED);
+    assert_int_equal(mute_remove(store.db, service, "a", &word, &why), STATUS_NOT_FOUND);
+    OK(mute_remove(store.db, service, "", &word, &why));
+    const struct finding_row *rows = list(service, 300, &count);
+    assert_int_equal(rows[0].state, FINDING_OPEN);
+    assert_string_equal(events_of(&rows[0]), "opened muted unmuted");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(found_again_keeps_its_first_sight),
+        cmocka_unit_test(comes_back_as_another),
+        cmocka_unit_test(says_why_it_ended),
+        cmocka_unit_test(is_found_by_the_beginning_of_its_id),
+        cmocka_unit_test(is_acknowledged_until_it_ends),
+        cmocka_unit_test(a_mute_holds_until_its_end),
+        cmocka_unit_test(a_service_is_muted_as_a_whole),
+    };
+    arena_init(&arena, 1 << 20);
+    int failed = cmocka_run_group_tests(tests, start, stop);
+    arena_done(&arena);
+    return failed;
+}
