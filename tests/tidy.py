@@ -15,6 +15,8 @@ OWNERS = {
     r"<uv\.h>": "common/loop",
     r"<libpq-fe\.h>": "collector/store",
     r"<protobuf-c/": "common/wire",
+    r"<openssl/": "common/digest",
+    r"<curl/": "collector/alert",
 }
 
 TOP = {"agent", "collector", "common", "deploy", "proto", "tests"}
