@@ -38,7 +38,7 @@ struct collector {
     struct sweeper *sweeper;
     struct loop *loop;
     struct loop_timer *batch_timer, *watch_timer;
-    struct loop_signal *terminate, *interrupt;
+    struct loop_signal *terminate, *interrupt, *hangup;
     int is_ending;
 };
 
@@ -151,11 +151,19 @@ static void on_signal(void *arg)
     ingest_drain(collector->ingest, collector->loop, on_drained, collector);
 }
 
+static void on_hangup(void *arg)
+{
+    struct collector *collector = arg;
+    if (collector->config->reload != NULL)
+        collector->config->reload(collector->config->reload_arg);
+}
+
 static void start_loop(struct collector *collector)
 {
     uint64_t batch_ms = (uint64_t)collector->config->batch_every_ms;
     collector->terminate = loop_signal_new(collector->loop, SIGTERM, on_signal, collector);
     collector->interrupt = loop_signal_new(collector->loop, SIGINT, on_signal, collector);
+    collector->hangup = loop_signal_new(collector->loop, SIGHUP, on_hangup, collector);
     collector->batch_timer = loop_timer_new(collector->loop, on_batch_timer, collector);
     collector->watch_timer = loop_timer_new(collector->loop, watch_database, collector);
     loop_timer_start(collector->batch_timer, batch_ms, batch_ms);
@@ -173,6 +181,7 @@ static void stop_loop(struct collector *collector)
     loop_timer_free(collector->watch_timer);
     loop_signal_free(collector->terminate);
     loop_signal_free(collector->interrupt);
+    loop_signal_free(collector->hangup);
 }
 
 /* The address that was asked for, with the port that was chosen in place of 0. */

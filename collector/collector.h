@@ -20,11 +20,15 @@ struct collector_config {
     int64_t sweep_every_ms;
     int64_t batch_every_ms;
     size_t pending_bytes_max; /* 0: the default */
+
+    void (*reload)(void *arg); /* on SIGHUP, on the main thread; NULL: nothing */
+    void *reload_arg;
 };
 
 /*
  * Serve until SIGTERM or SIGINT, then commit, acknowledge and end; a second signal ends the process
- * at once. Logs `collector.ready listen=HOST:PORT` when it can be used. Blocks; once a process.
+ * at once. SIGHUP reloads. Logs `collector.ready listen=HOST:PORT` when it can be used. Blocks;
+ * once a process.
  */
 enum status collector_run(const struct collector_config *config, struct why *why) MUST_CHECK;
 

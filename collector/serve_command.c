@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "collector.h"
+#include "command_line.h"
 #include "log.h"
-#include "options.h"
 #include "rpc_address.h"
 #include "store.h"
 
@@ -20,14 +20,8 @@ struct serve_options {
     char usual_data_dir[PATH_MAX];
     int64_t horizon_ms, sweep_every_ms, batch_every_ms;
     uint64_t pending_bytes;
-    int insecure, help;
+    int insecure;
 };
-
-static int fail(enum status status, const struct why *why)
-{
-    (void)fprintf(stderr, "heapfleet-collector: %s\n", why->text);
-    return status_exit_code(status);
-}
 
 /* ---- which database ------------------------------------------------------------------------- */
 
@@ -109,42 +103,41 @@ static int is_loopback(const struct rpc_address *address)
     return inet_pton(AF_INET6, address->host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
 
-static enum status check_listen(const struct serve_options *options, struct why *why)
+static enum status check_listen(const struct serve_options *options,
+                                const struct command_line *line, struct why *why)
 {
     struct rpc_address address;
+    const char *place = command_line_place(line, "listen");
     enum status status = rpc_address_parse(options->listen, &address, why);
     if (status != STATUS_OK) {
-        why_prefix(why, "--listen");
+        why_prefix(why, "%s", place);
         return STATUS_USAGE;
     }
     if (options->insecure || is_loopback(&address))
         return STATUS_OK;
     return why_fail(why, STATUS_USAGE,
-                    "--listen %s is open to other machines and nothing protects it: say --insecure "
-                    "if the network does",
-                    options->listen);
+                    "%s: %s is open to other machines and nothing protects it: say --insecure if "
+                    "the network does",
+                    place, options->listen);
 }
 
-static enum status check_times(const struct serve_options *options, struct why *why)
+static enum status check_times(const struct serve_options *options, const struct command_line *line,
+                               struct why *why)
 {
-    if (options->batch_every_ms < 1 || options->batch_every_ms > 10000)
-        return why_fail(why, STATUS_USAGE, "--batch-every is between 1ms and 10s");
-    if (options->sweep_every_ms < 100)
-        return why_fail(why, STATUS_USAGE, "--sweep-every is at least 100ms");
-    if (options->horizon_ms < 1000)
-        return why_fail(why, STATUS_USAGE, "--horizon is at least 1s");
-    return STATUS_OK;
-}
-
-static enum status set_up_log(const struct serve_options *options, struct why *why)
-{
-    enum log_level level;
-    if (log_level_parse(options->log_level, &level) != 0)
-        return why_fail(why, STATUS_USAGE, "--log-level is debug, info, warn or error");
-    int is_json = strcmp(options->log_format, "json") == 0;
-    if (!is_json && strcmp(options->log_format, "text") != 0)
-        return why_fail(why, STATUS_USAGE, "--log-format is text or json");
-    log_setup(level, is_json ? LOG_JSON : LOG_TEXT);
+    const struct {
+        const char *option;
+        int64_t ms, least, most;
+        const char *words;
+    } rows[] = {
+        {"batch-every", options->batch_every_ms, 1, 10000, "between 1ms and 10s"},
+        {"sweep-every", options->sweep_every_ms, 100, INT64_MAX, "at least 100ms"},
+        {"horizon", options->horizon_ms, 1000, INT64_MAX, "at least 1s"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (rows[i].ms < rows[i].least || rows[i].ms > rows[i].most)
+            return why_fail(why, STATUS_USAGE, "%s is %s", command_line_place(line, rows[i].option),
+                            rows[i].words);
+    }
     return STATUS_OK;
 }
 
@@ -160,18 +153,98 @@ static void raise_descriptor_limit(void)
 
 /* ---- serve ---------------------------------------------------------------------------------- */
 
-static int run(struct serve_options *options)
+enum { SERVE_OPTIONS_MAX = 32 };
+
+static const struct serve_options serve_defaults = {
+    .listen = "127.0.0.1:4777",
+    .log_level = "info",
+    .log_format = "text",
+    .horizon_ms = (int64_t)30 * 3600 * 1000,
+    .sweep_every_ms = (int64_t)5 * 60 * 1000,
+    .batch_every_ms = 250,
+};
+
+static void make_serve_table(struct serve_options *options, struct option ret[SERVE_OPTIONS_MAX])
 {
+    const struct option table[] = {
+        {"listen", 'l', OPTION_TEXT, &options->listen, "HOST:PORT",
+         "where agents and the command line connect", "127.0.0.1:4777"},
+        {"dsn", 0, OPTION_SECRET, &options->dsn, "DSN",
+         "PostgreSQL to use, as a URI or keywords of libpq", NULL},
+        {"data-dir", 0, OPTION_TEXT, &options->data_dir, "DIR",
+         "where a private PostgreSQL keeps its data", NULL},
+        {"postgres-bin", 0, OPTION_TEXT, &options->bin_dir, "DIR",
+         "where its initdb and postgres are", "/usr/lib/postgresql/N/bin"},
+        {"horizon", 0, OPTION_DURATION, &options->horizon_ms, "TIME",
+         "uptime after which growth is judged", "30h"},
+        {"sweep-every", 0, OPTION_DURATION, &options->sweep_every_ms, "TIME",
+         "between two searches for leaks", "5m"},
+        {"batch-every", 0, OPTION_DURATION, &options->batch_every_ms, "TIME", "between two commits",
+         "250ms"},
+        {"pending-bytes", 0, OPTION_BYTES, &options->pending_bytes, "SIZE",
+         "facts in memory before agents are held back", "32M"},
+        {"insecure", 0, OPTION_FLAG, &options->insecure, NULL,
+         "allow an address that other machines reach, without TLS", NULL},
+        {"log-level", 0, OPTION_TEXT, &options->log_level, "LEVEL", "debug, info, warn, error",
+         "info"},
+        {"log-format", 0, OPTION_TEXT, &options->log_format, "FORMAT", "text or json", "text"},
+        {0},
+    };
+    _Static_assert(ARRAY_SIZE(table) <= SERVE_OPTIONS_MAX, "room for the table");
+    memcpy(ret, table, sizeof(table));
+}
+
+/* What a reload may change. */
+static const char *const reloadable[] = {"log-level", "log-format", NULL};
+
+static enum status check_serve(const struct serve_options *options, const struct command_line *line,
+                               struct why *why)
+{
+    enum status status = log_setup_words(options->log_level, options->log_format, why);
+    if (status == STATUS_OK)
+        status = check_listen(options, line, why);
+    if (status == STATUS_OK)
+        status = check_times(options, line, why);
+    return status;
+}
+
+/* ---- SIGHUP --------------------------------------------------------------------------------- */
+
+static void log_change(void *arg, const char *option, int is_reloadable)
+{
+    int *changes = arg;
+    *changes += is_reloadable;
+    if (!is_reloadable)
+        log_event(LOG_WARN, "config.ignored", "option=%s reason=\"needs a restart\"", option);
+}
+
+/* What is wrong leaves everything as it is. */
+static void reload(void *arg)
+{
+    const struct command_line *line = arg;
+    struct serve_options options = serve_defaults;
+    struct option table[SERVE_OPTIONS_MAX];
     struct why why = {""};
-    enum status status = set_up_log(options, &why);
+    int changes = 0;
+    make_serve_table(&options, table);
+    struct command_line again = *line;
+    again.options = table;
+    enum status status = command_line_read_again(line, &again, &why);
     if (status == STATUS_OK)
-        status = check_listen(options, &why);
+        status = check_serve(&options, &again, &why);
     if (status == STATUS_OK)
-        status = check_times(options, &why);
+        command_line_compare(line, &again, log_change, &changes);
     if (status == STATUS_OK)
-        status = choose_database(options, &why);
-    if (status != STATUS_OK)
-        return fail(status, &why);
+        log_event(LOG_INFO, "config.reloaded", "changes=%d", changes);
+    else
+        log_event(LOG_WARN, "config.refused", "reason=\"%s\"", why.text);
+    command_line_done(&again);
+}
+
+/* --------------------------------------------------------------------------------------------- */
+
+static enum status serve(struct serve_options *options, struct command_line *line, struct why *why)
+{
     raise_descriptor_limit();
     if (options->dsn == NULL)
         forget_libpq_environment();
@@ -184,68 +257,46 @@ static int run(struct serve_options *options)
         .sweep_every_ms = options->sweep_every_ms,
         .batch_every_ms = options->batch_every_ms,
         .pending_bytes_max = options->pending_bytes,
+        .reload = reload,
+        .reload_arg = line,
     };
-    status = collector_run(&config, &why);
-    return status == STATUS_OK ? 0 : fail(status, &why);
+    return collector_run(&config, why);
 }
 
-static void print_serve_help(const struct option *table)
+static struct command_line serve_line(const struct option *table)
 {
-    (void)puts(
-        "usage: heapfleet-collector serve [--listen HOST:PORT] [--dsn DSN | --data-dir DIR]\n"
-        "\n"
-        "Takes what agents send, keeps it in PostgreSQL, looks for leaks, answers questions.\n"
-        "Without a database (--dsn, DATABASE_URL, or PGHOST and the like) it runs a private\n"
-        "PostgreSQL under the data directory.\n");
-    options_print_help(table);
+    return (struct command_line){
+        .name = "heapfleet-collector serve",
+        .help =
+            "usage: heapfleet-collector serve [--listen HOST:PORT] [--dsn DSN | --data-dir DIR]\n"
+            "\n"
+            "Takes what agents send, keeps it in PostgreSQL, looks for leaks, answers questions.\n"
+            "Without a database (--dsn, DATABASE_URL, or PGHOST and the like) it runs a private\n"
+            "PostgreSQL under the data directory.\n",
+        .options = table,
+        .has_config = 1,
+        .reloadable = reloadable,
+    };
 }
 
 int serve_command(int argc, char **argv)
 {
-    struct serve_options options = {
-        .listen = "127.0.0.1:4777",
-        .log_level = "info",
-        .log_format = "text",
-        .horizon_ms = (int64_t)30 * 3600 * 1000,
-        .sweep_every_ms = (int64_t)5 * 60 * 1000,
-        .batch_every_ms = 250,
-    };
-    const struct option table[] = {
-        {"listen", 'l', OPTION_TEXT, &options.listen, "HOST:PORT",
-         "where agents and the command line connect", "127.0.0.1:4777"},
-        {"dsn", 0, OPTION_TEXT, &options.dsn, "DSN",
-         "PostgreSQL to use, as a URI or keywords of libpq", NULL},
-        {"data-dir", 0, OPTION_TEXT, &options.data_dir, "DIR",
-         "where a private PostgreSQL keeps its data", NULL},
-        {"postgres-bin", 0, OPTION_TEXT, &options.bin_dir, "DIR",
-         "where its initdb and postgres are", "/usr/lib/postgresql/N/bin"},
-        {"horizon", 0, OPTION_DURATION, &options.horizon_ms, "TIME",
-         "uptime after which growth is judged", "30h"},
-        {"sweep-every", 0, OPTION_DURATION, &options.sweep_every_ms, "TIME",
-         "between two searches for leaks", "5m"},
-        {"batch-every", 0, OPTION_DURATION, &options.batch_every_ms, "TIME", "between two commits",
-         "250ms"},
-        {"pending-bytes", 0, OPTION_BYTES, &options.pending_bytes, "SIZE",
-         "facts in memory before agents are held back", "32M"},
-        {"insecure", 0, OPTION_FLAG, &options.insecure, NULL,
-         "allow an address that other machines reach, without TLS", NULL},
-        {"log-level", 0, OPTION_TEXT, &options.log_level, "LEVEL", "debug, info, warn, error",
-         "info"},
-        {"log-format", 0, OPTION_TEXT, &options.log_format, "FORMAT", "text or json", "text"},
-        {"help", 'h', OPTION_FLAG, &options.help, NULL, "show this", NULL},
-        {0},
-    };
+    struct serve_options options = serve_defaults;
+    struct option table[SERVE_OPTIONS_MAX];
+    make_serve_table(&options, table);
+    struct command_line line = serve_line(table);
     struct why why = {""};
-    const char *operand;
-    int operands = 0, rest = 0;
-    enum status status = options_parse(table, argc, argv, &operand, 0, &operands, &rest, &why);
-    if (status != STATUS_OK)
-        return fail(status, &why);
-    if (options.help) {
-        print_serve_help(table);
-        return 0;
+    int code = command_line_read(&line, argc, argv);
+    if (code < 0) {
+        enum status status = check_serve(&options, &line, &why);
+        if (status == STATUS_OK)
+            status = choose_database(&options, &why);
+        code = command_line_settle(&line, status, &why);
     }
-    return run(&options);
+    if (code < 0)
+        code = command_line_end(&line, serve(&options, &line, &why), &why);
+    command_line_done(&line);
+    return code;
 }
 
 /* ---- migrate -------------------------------------------------------------------------------- */
@@ -260,33 +311,40 @@ static enum status migrate(const char *dsn, struct why *why)
     return status;
 }
 
+static enum status check_migrate(const char **dsn, struct why *why)
+{
+    if (*dsn == NULL)
+        *dsn = dsn_of_environment();
+    if (*dsn == NULL)
+        return why_fail(why, STATUS_USAGE,
+                        "no database is named: give --dsn, DATABASE_URL or PGHOST");
+    return STATUS_OK;
+}
+
 int migrate_command(int argc, char **argv)
 {
     const char *dsn = NULL;
-    int help = 0;
+    struct serve_options unused = serve_defaults;
+    struct option elsewhere[SERVE_OPTIONS_MAX];
+    make_serve_table(&unused, elsewhere);
     const struct option table[] = {
-        {"dsn", 0, OPTION_TEXT, &dsn, "DSN", "PostgreSQL to bring up to date", NULL},
-        {"help", 'h', OPTION_FLAG, &help, NULL, "show this", NULL},
+        {"dsn", 0, OPTION_SECRET, &dsn, "DSN", "PostgreSQL to bring up to date", NULL},
         {0},
     };
+    struct command_line line = {
+        .name = "heapfleet-collector migrate",
+        .help = "usage: heapfleet-collector migrate --dsn DSN\n\nCreates or updates the schema "
+                "\"heapfleet\"; serve does the same when it starts.\n",
+        .options = table,
+        .has_config = 1,
+        .elsewhere = elsewhere,
+    };
     struct why why = {""};
-    const char *operand;
-    int operands = 0, rest = 0;
-    enum status status = options_parse(table, argc, argv, &operand, 0, &operands, &rest, &why);
-    if (status != STATUS_OK)
-        return fail(status, &why);
-    if (help) {
-        (void)puts("usage: heapfleet-collector migrate --dsn DSN\n\nCreates or updates the schema "
-                   "\"heapfleet\"; serve does the same when it starts.\n");
-        options_print_help(table);
-        return 0;
-    }
-    if (dsn == NULL)
-        dsn = dsn_of_environment();
-    if (dsn == NULL) {
-        why_set(&why, "no database is named: give --dsn, DATABASE_URL or PGHOST");
-        return fail(STATUS_USAGE, &why);
-    }
-    status = migrate(dsn, &why);
-    return status == STATUS_OK ? 0 : fail(status, &why);
+    int code = command_line_read(&line, argc, argv);
+    if (code < 0)
+        code = command_line_settle(&line, check_migrate(&dsn, &why), &why);
+    if (code < 0)
+        code = command_line_end(&line, migrate(dsn, &why), &why);
+    command_line_done(&line);
+    return code;
 }

@@ -1,6 +1,7 @@
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,15 +11,15 @@
 #include "json.h"
 #include "utf8.h"
 
-static enum log_level least_level = LOG_INFO;
-static enum log_format line_format = LOG_TEXT;
+static atomic_int least_level = LOG_INFO;
+static atomic_int line_format = LOG_TEXT;
 
 static const char *const names[] = {"debug", "info", "warn", "error"};
 
 void log_setup(enum log_level least, enum log_format format)
 {
-    least_level = least;
-    line_format = format;
+    atomic_store_explicit(&least_level, (int)least, memory_order_relaxed);
+    atomic_store_explicit(&line_format, (int)format, memory_order_relaxed);
 }
 
 int log_level_parse(const char *text, enum log_level *ret)
@@ -32,9 +33,24 @@ int log_level_parse(const char *text, enum log_level *ret)
     return -1;
 }
 
+enum status log_setup_words(const char *level, const char *format, struct why *why)
+{
+    enum log_level least;
+    if (log_level_parse(level, &least) != 0)
+        return why_fail(why, STATUS_USAGE,
+                        "cannot use \"%s\" as a log level: debug, info, warn or error is wanted",
+                        level);
+    int is_json = strcmp(format, "json") == 0;
+    if (!is_json && strcmp(format, "text") != 0)
+        return why_fail(why, STATUS_USAGE,
+                        "cannot use \"%s\" as a log format: text or json is wanted", format);
+    log_setup(least, is_json ? LOG_JSON : LOG_TEXT);
+    return STATUS_OK;
+}
+
 void log_event(enum log_level level, const char *event, const char *format, ...)
 {
-    if (level < least_level)
+    if ((int)level < atomic_load_explicit(&least_level, memory_order_relaxed))
         return;
     char detail[1024] = "";
     if (format != NULL) {
@@ -47,7 +63,7 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
     char when[CLOCK_TEXT_BYTES];
     clock_format_utc(clock_wall_ms(), when);
     struct buf line = BUF_INIT;
-    if (line_format == LOG_JSON) {
+    if (atomic_load_explicit(&line_format, memory_order_relaxed) == LOG_JSON) {
         buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"detail\":", when,
                    names[level], event);
         json_append_string(&line, detail, strlen(detail));

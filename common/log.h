@@ -6,12 +6,17 @@
 #define COMMON_LOG_H
 
 #include "attributes.h"
+#include "status.h"
+#include "why.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 
-/* Call once, before threads start. Default: LOG_INFO as text. */
+/* Before threads start, or from the thread that made them. Default: LOG_INFO as text. */
 void log_setup(enum log_level least, enum log_format format);
+
+/* The same from the words of options: "info" and "text" or "json". USAGE: another word. */
+enum status log_setup_words(const char *level, const char *format, struct why *why) MUST_CHECK;
 
 /* "debug", "info", "warn" or "error" -> level. 0 on success, -1 for any other word. */
 int log_level_parse(const char *text, enum log_level *ret) MUST_CHECK;

@@ -1,6 +1,6 @@
 /*
- * One pass over argv for the flags, then one over the table for the environment variables of the
- * options that no flag has set.
+ * One pass over argv for the flags, one over the table for the environment variables of the options
+ * that no flag has set, and one over the configuration file for what is still open.
  */
 #include "options.h"
 
@@ -10,253 +10,299 @@
 #include <string.h>
 
 #include "buf.h"
-#include "parse.h"
-#include "suggest.h"
+#include "config_file.h"
+#include "file.h"
+#include "option_value.h"
 
-enum { OPTIONS_MAX = 64, NAME_MAX_BYTES = 64, HELP_COLUMN_MAX = 34 };
-
-/* What a value of each kind must look like, for the messages. */
-static const char *const expected[] = {
-    [OPTION_FLAG] = "1, true, yes, on, 0, false, no or off",
-    [OPTION_TEXT] = "a text",
-    [OPTION_U64] = "a whole number",
-    [OPTION_DURATION] = "a time such as 250ms, 5s, 1.5m, 6h or 30d",
-    [OPTION_BYTES] = "a size such as 4096, 64k, 12M or 1.5G",
-    [OPTION_LIST] = "a text",
+enum {
+    VARIABLE_BYTES = 96,
+    HELP_COLUMN_MAX = 34,
+    PLACES_BYTES_MAX = 64 * 1024, /* for a command line without an arena */
 };
 
-struct parser {
+struct reader {
     const struct option *options;
-    int count; /* of options */
-    int argc;
-    char **argv;
+    const struct options_input *input;
+    struct options_result *result;
     int at; /* next word of argv */
-    unsigned char is_set[OPTIONS_MAX];
     struct why *why;
 };
 
-static enum status set_flag(int *target, const char *value)
+static enum status set(struct reader *reader, int index, enum option_source source,
+                       const char *place, const char *value, int by_file)
 {
-    static const char *const words[][4] = {{"0", "false", "no", "off"}, {"1", "true", "yes", "on"}};
-    for (int truth = 0; truth < 2; truth++) {
-        for (size_t i = 0; i < ARRAY_SIZE(words[truth]); i++) {
-            if (strcmp(value, words[truth][i]) == 0) {
-                *target = truth;
-                return STATUS_OK;
-            }
-        }
-    }
-    return STATUS_INVALID;
-}
-
-static enum status set_item(struct option_list *list, const char *value)
-{
-    if (list->count >= OPTION_LIST_MAX)
-        return STATUS_LIMIT;
-    list->items[list->count++] = value;
-    return STATUS_OK;
-}
-
-static enum status set_value(const struct option *option, const char *value)
-{
-    switch (option->kind) {
-    case OPTION_FLAG:
-        return set_flag(option->target, value);
-    case OPTION_TEXT:
-        *(const char **)option->target = value;
-        return STATUS_OK;
-    case OPTION_U64:
-        return parse_u64(value, 0, UINT64_MAX, option->target);
-    case OPTION_DURATION:
-        return parse_duration_ms(value, option->target);
-    case OPTION_BYTES:
-        return parse_bytes(value, option->target);
-    case OPTION_LIST:
-        return set_item(option->target, value);
-    }
-    ASSERT(0 && "a kind of option");
-    return STATUS_INVALID;
-}
-
-/* Set, or say what is wrong with the value that `source` ("--interval", "HEAPFLEET_...") has. */
-static enum status set_or_explain(const struct option *option, const char *source,
-                                  const char *value, struct why *why)
-{
-    enum status status = set_value(option, value);
-    if (status == STATUS_OK)
+    struct arena *arena = reader->result->arena;
+    struct option_origin *origin = &reader->result->origins[index];
+    enum status status = option_set(&reader->options[index], place, value, by_file, arena,
+                                    &origin->value, reader->why);
+    if (status != STATUS_OK)
         return status;
-    if (status == STATUS_LIMIT)
-        return why_fail(why, STATUS_USAGE, "%s is given too often: at most %d times", source,
-                        OPTION_LIST_MAX);
-    return why_fail(why, STATUS_USAGE, "%s cannot be '%s': it takes %s", source, value,
-                    expected[option->kind]);
+    origin->source = source;
+    if (origin->place == NULL || strcmp(origin->place, place) != 0)
+        origin->place = arena_strndup(arena, place, strlen(place));
+    if (origin->place == NULL)
+        return why_fail(reader->why, STATUS_USAGE, "too much is given: %s has no room", place);
+    return STATUS_OK;
 }
 
 /* ---- flags ---------------------------------------------------------------------------------- */
 
-static int find_long(const struct parser *parser, const char *name, size_t size)
+/* The value of an option that was written as `place`: `attached` to it, or the next word. */
+static enum status take_value(struct reader *reader, int index, const char *place,
+                              const char *attached, int by_file)
 {
-    for (int i = 0; i < parser->count; i++) {
-        const char *known = parser->options[i].name;
-        if (strlen(known) == size && memcmp(known, name, size) == 0)
-            return i;
-    }
-    return -1;
+    const struct option *option = &reader->options[index];
+    if (attached == NULL && reader->at >= reader->input->argc)
+        return why_fail(reader->why, STATUS_USAGE, "%s needs a value: %s", place,
+                        option->metavar != NULL ? option->metavar : option_expectation(option));
+    const char *value = attached != NULL ? attached : reader->input->argv[reader->at++];
+    return set(reader, index, OPTION_GIVEN, place, value, by_file);
 }
 
-static enum status unknown_long(const struct parser *parser, const char *name, size_t size)
-{
-    char word[NAME_MAX_BYTES];
-    (void)snprintf(word, sizeof(word), "%.*s", (int)(size < sizeof(word) ? size : sizeof(word)),
-                   name);
-    const char *nearest = NULL;
-    int best = SUGGEST_FAR;
-    for (int i = 0; i < parser->count; i++) {
-        int distance = suggest_distance(word, parser->options[i].name);
-        if (distance < best) {
-            best = distance;
-            nearest = parser->options[i].name;
-        }
-    }
-    if (nearest != NULL)
-        return why_fail(parser->why, STATUS_USAGE, "unknown option '--%s': did you mean '--%s'?",
-                        word, nearest);
-    return why_fail(parser->why, STATUS_USAGE, "unknown option '--%s': --help lists the options",
-                    word);
-}
-
-/* The value of an option that was written as `source`: `attached` to it, or the next word. */
-static enum status take_value(struct parser *parser, const struct option *option,
-                              const char *source, const char *attached)
-{
-    if (attached != NULL)
-        return set_or_explain(option, source, attached, parser->why);
-    if (parser->at >= parser->argc)
-        return why_fail(parser->why, STATUS_USAGE, "%s needs a value: %s", source,
-                        option->metavar != NULL ? option->metavar : expected[option->kind]);
-    return set_or_explain(option, source, parser->argv[parser->at++], parser->why);
-}
-
-static enum status take_long(struct parser *parser, const char *word)
+static enum status take_long(struct reader *reader, const char *word)
 {
     const char *name = word + 2;
     size_t size = strcspn(name, "=");
     const char *attached = name[size] == '=' ? name + size + 1 : NULL;
-    int index = find_long(parser, name, size);
+    int by_file = 0;
+    int index = option_find(reader->options, name, size, &by_file);
     if (index < 0)
-        return unknown_long(parser, name, size);
-    const struct option *option = &parser->options[index];
-    char source[NAME_MAX_BYTES];
-    (void)snprintf(source, sizeof(source), "--%s", option->name);
-    parser->is_set[index] = 1;
+        return option_unknown(reader->options, "--", name, size, reader->why);
+    const struct option *option = &reader->options[index];
+    char place[VARIABLE_BYTES];
+    (void)snprintf(place, sizeof(place), "--%s%s", option->name, by_file ? "-file" : "");
     if (option->kind == OPTION_FLAG && attached == NULL)
-        return set_or_explain(option, source, "1", parser->why);
-    return take_value(parser, option, source, attached);
+        return set(reader, index, OPTION_GIVEN, place, "1", 0);
+    return take_value(reader, index, place, attached, by_file);
 }
 
-static enum status take_short(struct parser *parser, const char *word)
+static enum status take_short(struct reader *reader, const char *word)
 {
-    for (int i = 0; i < parser->count; i++) {
-        const struct option *option = &parser->options[i];
+    for (int i = 0; reader->options[i].name != NULL; i++) {
+        const struct option *option = &reader->options[i];
         if (option->letter == 0 || option->letter != word[1])
             continue;
-        char source[] = {'-', option->letter, '\0'};
-        parser->is_set[i] = 1;
+        char place[] = {'-', option->letter, '\0'};
         if (option->kind != OPTION_FLAG)
-            return take_value(parser, option, source, word[2] != '\0' ? word + 2 : NULL);
+            return take_value(reader, i, place, word[2] != '\0' ? word + 2 : NULL, 0);
         if (word[2] != '\0')
-            return why_fail(parser->why, STATUS_USAGE, "'%s' cannot be read: %s takes no value",
-                            word, source);
-        return set_or_explain(option, source, "1", parser->why);
+            return why_fail(reader->why, STATUS_USAGE, "'%s' cannot be read: %s takes no value",
+                            word, place);
+        return set(reader, i, OPTION_GIVEN, place, "1", 0);
     }
-    return why_fail(parser->why, STATUS_USAGE, "unknown option '%s': --help lists the options",
+    return why_fail(reader->why, STATUS_USAGE, "unknown option '%s': --help lists the options",
                     word);
+}
+
+static enum status take_words(struct reader *reader)
+{
+    const struct options_input *input = reader->input;
+    struct options_result *result = reader->result;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && reader->at < input->argc) {
+        const char *word = input->argv[reader->at++];
+        if (strcmp(word, "--") == 0)
+            break;
+        if (word[0] == '-' && word[1] == '-')
+            status = take_long(reader, word);
+        else if (word[0] == '-' && word[1] != '\0')
+            status = take_short(reader, word);
+        else if (result->operand_count < input->operands_max)
+            result->operands[result->operand_count++] = word;
+        else
+            status = why_fail(reader->why, STATUS_USAGE, "unexpected argument '%s'", word);
+    }
+    result->rest = reader->at;
+    return status;
 }
 
 /* ---- environment ---------------------------------------------------------------------------- */
 
-static void environment_name(const char *name, char *ret)
+static void variable_name(const char *name, const char *ending, char ret[VARIABLE_BYTES])
 {
-    static const char prefix[] = "HEAPFLEET_";
-    memcpy(ret, prefix, sizeof(prefix) - 1);
-    char *to = ret + sizeof(prefix) - 1;
-    ASSERT(strlen(name) < NAME_MAX_BYTES - sizeof(prefix));
-    for (; *name != '\0'; name++) {
-        char letter = *name;
-        if (letter == '-')
-            letter = '_';
-        else if (letter >= 'a' && letter <= 'z')
-            letter = (char)(letter - 'a' + 'A');
-        *to++ = letter;
+    int size = snprintf(ret, VARIABLE_BYTES, "HEAPFLEET_%s%s", name, ending);
+    ASSERT(size > 0 && size < VARIABLE_BYTES);
+    for (; *ret != '\0'; ret++) {
+        if (*ret == '-')
+            *ret = '_';
+        else if (*ret >= 'a' && *ret <= 'z')
+            *ret = (char)(*ret - 'a' + 'A');
     }
-    *to = '\0';
 }
 
-static enum status take_environment(struct parser *parser)
+/* NULL if it is not set, or empty. */
+static const char *variable(const char *name)
 {
-    for (int i = 0; i < parser->count; i++) {
-        const struct option *option = &parser->options[i];
-        if (parser->is_set[i] || strcmp(option->name, "help") == 0 ||
-            strcmp(option->name, "version") == 0)
-            continue;
-        char name[NAME_MAX_BYTES];
-        environment_name(option->name, name);
-        const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): before any thread */
-        if (value == NULL || *value == '\0')
-            continue;
-        enum status status = set_or_explain(option, name, value, parser->why);
-        if (status != STATUS_OK)
-            return status;
+    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): before any thread */
+    return value != NULL && *value != '\0' ? value : NULL;
+}
+
+static enum status take_alias(struct reader *reader, int index)
+{
+    const struct option_alias *alias = reader->input->aliases;
+    for (; alias != NULL && alias->option != NULL; alias++) {
+        const char *value = strcmp(alias->option, reader->options[index].name) == 0
+                                ? variable(alias->variable)
+                                : NULL;
+        if (value != NULL)
+            return set(reader, index, OPTION_ENVIRONMENT, alias->variable, value, 0);
     }
     return STATUS_OK;
 }
 
+static enum status take_variable(struct reader *reader, int index)
+{
+    const struct option *option = &reader->options[index];
+    char name[VARIABLE_BYTES], file_name[VARIABLE_BYTES];
+    variable_name(option->name, "", name);
+    const char *value = variable(name);
+    const char *path = NULL;
+    if (option_takes_file(option)) {
+        variable_name(option->name, "-file", file_name);
+        path = variable(file_name);
+    }
+    if (value != NULL && path != NULL)
+        return why_fail(reader->why, STATUS_USAGE, "%s and %s are both set: one of them is enough",
+                        name, file_name);
+    if (value != NULL)
+        return set(reader, index, OPTION_ENVIRONMENT, name, value, 0);
+    if (path != NULL)
+        return set(reader, index, OPTION_ENVIRONMENT, file_name, path, 1);
+    return take_alias(reader, index);
+}
+
+static enum status take_environment(struct reader *reader)
+{
+    enum status status = STATUS_OK;
+    for (int i = 0; status == STATUS_OK && reader->options[i].name != NULL; i++) {
+        if (reader->result->origins[i].source == OPTION_DEFAULT &&
+            !option_is_only_flag(&reader->options[i]))
+            status = take_variable(reader, i);
+    }
+    return status;
+}
+
+/* ---- configuration file --------------------------------------------------------------------- */
+
+/* The row that a line of the file sets; -1: a line that is passed over. */
+static enum status find_entry(struct reader *reader, const struct config_entry *entry,
+                              unsigned char *seen, int *ret, int *ret_by_file)
+{
+    size_t size = strlen(entry->name);
+    const struct option *elsewhere = reader->input->elsewhere;
+    int index = option_find(reader->options, entry->name, size, ret_by_file), ignored = 0;
+    *ret = -1;
+    if (index < 0 && elsewhere != NULL && option_find(elsewhere, entry->name, size, &ignored) >= 0)
+        return STATUS_OK;
+    if (index < 0)
+        return option_unknown(reader->options, "", entry->name, size, reader->why);
+    const struct option *option = &reader->options[index];
+    if (option_is_only_flag(option) || strcmp(option->name, "config") == 0)
+        return why_fail(reader->why, STATUS_USAGE, "%s cannot be set in a file", entry->name);
+    if (seen[index] && option->kind != OPTION_LIST)
+        return why_fail(reader->why, STATUS_USAGE, "%s is set a second time", entry->name);
+    seen[index] = 1;
+    if (reader->result->origins[index].source <= OPTION_CONFIGURED)
+        *ret = index;
+    return STATUS_OK;
+}
+
+static enum status take_entry(struct reader *reader, const char *path, int line,
+                              const struct config_entry *entry, unsigned char *seen)
+{
+    int by_file = 0, index = -1;
+    enum status status = find_entry(reader, entry, seen, &index, &by_file);
+    if (status != STATUS_OK)
+        why_prefix(reader->why, "%s:%d", path, line);
+    if (index < 0)
+        return status;
+    struct buf place = BUF_INIT;
+    buf_printf(&place, "%s:%d: %s", path, line, entry->name);
+    status = set(reader, index, OPTION_CONFIGURED, buf_text(&place), entry->value, by_file);
+    buf_done(&place);
+    return status;
+}
+
+static enum status take_entries(struct reader *reader, const char *path, char *text, size_t size)
+{
+    struct config_file file;
+    struct config_entry entry;
+    unsigned char seen[OPTIONS_MAX] = {0};
+    config_file_init(&file, text, size);
+    enum status status;
+    while ((status = config_file_next(&file, &entry, reader->why)) == STATUS_OK) {
+        status = take_entry(reader, path, file.line, &entry, seen);
+        if (status != STATUS_OK)
+            return status;
+    }
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    why_prefix(reader->why, "%s:%d", path, file.line);
+    return status;
+}
+
+static enum status take_config_file(struct reader *reader)
+{
+    int by_file = 0;
+    int index = option_find(reader->options, "config", strlen("config"), &by_file);
+    const char *path = index < 0 ? NULL : *(const char **)reader->options[index].target;
+    if (path == NULL)
+        return STATUS_OK;
+    struct buf text = BUF_INIT;
+    enum status status = file_read(path, CONFIG_FILE_BYTES_MAX, &text, reader->why);
+    if (status == STATUS_OK) {
+        char *copy = arena_strndup(reader->result->arena, buf_text(&text), text.size);
+        ASSERT(copy != NULL);
+        status = take_entries(reader, path, copy, text.size);
+    } else {
+        why_prefix(reader->why, "%s", reader->result->origins[index].place);
+    }
+    buf_done(&text);
+    return status;
+}
+
 /* --------------------------------------------------------------------------------------------- */
 
-static int count_options(const struct option *options)
+static void check_table(const struct option *options)
 {
     int count = 0;
     while (options[count].name != NULL)
         count++;
     ASSERT(count <= OPTIONS_MAX);
-    return count;
+}
+
+enum status options_read(const struct option *options, const struct options_input *input,
+                         struct options_result *result, struct why *why)
+{
+    check_table(options);
+    struct reader reader = {
+        .options = options, .input = input, .result = result, .at = 1, .why = why};
+    result->operand_count = 0;
+    memset(result->origins, 0, sizeof(result->origins));
+    enum status status = take_words(&reader);
+    if (status == STATUS_OK)
+        status = take_environment(&reader);
+    if (status == STATUS_OK)
+        status = take_config_file(&reader);
+    return status;
 }
 
 enum status options_parse(const struct option *options, int argc, char **argv,
                           const char **operands, int operands_max, int *ret_operands, int *ret_rest,
                           struct why *why)
 {
-    struct parser parser = {.options = options,
-                            .count = count_options(options),
-                            .argc = argc,
-                            .argv = argv,
-                            .why = why};
-    int found = 0;
-    parser.at = 1;
-    while (parser.at < argc) {
-        const char *word = argv[parser.at++];
-        enum status status = STATUS_OK;
-        if (strcmp(word, "--") == 0)
-            break;
-        if (word[0] == '-' && word[1] == '-')
-            status = take_long(&parser, word);
-        else if (word[0] == '-' && word[1] != '\0')
-            status = take_short(&parser, word);
-        else if (found < operands_max)
-            operands[found++] = word;
-        else
-            status = why_fail(why, STATUS_USAGE, "unexpected argument '%s'", word);
-        if (status != STATUS_OK)
-            return status;
-    }
-    enum status status = take_environment(&parser);
+    struct arena places;
+    arena_init(&places, PLACES_BYTES_MAX);
+    const struct options_input input = {.argc = argc, .argv = argv, .operands_max = operands_max};
+    struct options_result result = {.operands = operands, .arena = &places};
+    enum status status = options_read(options, &input, &result, why);
+    arena_done(&places);
     if (status != STATUS_OK)
         return status;
-    *ret_operands = found;
-    *ret_rest = parser.at;
+    *ret_operands = result.operand_count;
+    *ret_rest = result.rest;
     return STATUS_OK;
 }
-
 /* ---- help ----------------------------------------------------------------------------------- */
 
 static void left_column(const struct option *option, struct buf *ret)

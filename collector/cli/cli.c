@@ -20,7 +20,6 @@
 
 enum {
     ANSWER_BYTES_MAX = 512 * 1024 * 1024, /* in memory; the channel limits what is on the wire */
-    OPTIONS_MAX = 32,
     WORDS_MAX = 256,
     PATH_BYTES = 64,
     SINCE_DEFAULT_MS = 6 * 3600 * 1000,

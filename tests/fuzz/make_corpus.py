@@ -150,6 +150,15 @@ def parses():
             b"64k", b"1e5", b"0x10", b".5", b"36525d", b"-1", b" 5", b"9007199254740992B")
 
 
+def configs():
+    yield b"# a comment\nlisten = 127.0.0.1:4777 # more\ndsn = \"host=db # x\"\n\n"
+    yield b"a=1\r\nb = \xc3\xa4 \nc=\nd = #\n"
+    yield b"a = \"open\n"
+    yield b"a = \"x\" y\n= 3\n[part]\na b = 1\n"
+    yield b"a = x\0y\n\x1b = 1\na = \xff"
+    yield b"a=" + b"x" * 9000
+
+
 def options():
     return (b"-c\nlocalhost:4777\n--interval=5s\n--count\n3\nshop", b"--intervall\n5s", b"-hx",
             b"-a\nk=v\n-ak=w\n--attribute=x=y\n--\n-c", b"--spool-bytes\n1.5G\na\nb\nc\nd",
@@ -318,8 +327,8 @@ def censuses():
 
 
 MAKERS = {
-    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "text": texts, "json": jsons, "plot": plots, "detect": detections,
-   
+    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "config": configs,
+    "text": texts, "json": jsons, "plot": plots, "detect": detections,
     "proc": procs, "container": containers, "resource_list": resources, "identity": identities,
     "elf": elfs, "version": versions, "census": censuses,
 }
