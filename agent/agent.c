@@ -8,6 +8,7 @@
 #include "budget.h"
 #include "clock.h"
 #include "facts.h"
+#include "footprint.h"
 #include "log.h"
 #include "roster.h"
 #include "uplink.h"
@@ -20,6 +21,7 @@ enum {
     INTERVAL_MS_MIN = 100,
     FAILURE_DOUBLINGS_MAX = 6,
     FAILURE_MS_MAX = 10 * 60 * 1000,
+    TRIM_MS_MIN = 1000,
 };
 
 struct agent {
@@ -33,6 +35,7 @@ struct agent {
     int64_t boot_wall_ms;    /* wall clock of the boot */
     uint32_t next_process;
     unsigned jitter;
+    int64_t next_trim_ms;
 
     struct target **targets;
     size_t target_count, target_capacity;
@@ -56,6 +59,14 @@ struct agent {
 
 static void run_next(struct agent *agent);
 
+/* After what is rare: a start, a connection; and after a job, which leaves the code of another. */
+static void trim(struct agent *agent)
+{
+    int64_t now = clock_mono_ms();
+    if (now >= agent->next_trim_ms && footprint_trim())
+        agent->next_trim_ms = now + TRIM_MS_MIN;
+}
+
 /* ----- what the uplink tells ----- */
 
 static void on_connected(void *user, const char *version)
@@ -63,6 +74,7 @@ static void on_connected(void *user, const char *version)
     struct agent *agent = user;
     agent->said_disconnected = 0;
     agent->said_lost = 0;
+    trim(agent);
     log_event(LOG_INFO, "collector.connected", "version=\"%s\" pending=%zu", version,
               uplink_pending(agent->uplink));
 }
@@ -307,6 +319,7 @@ static void on_job_done(void *arg)
         take_census(agent, agent->job);
     }
     run_next(agent);
+    trim(agent);
 }
 
 /*
@@ -437,6 +450,8 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
                                                 .refused = on_refused,
                                                 .configured = on_configured,
                                                 .lost = on_lost};
+    footprint_init();
+    rpc_client_set_up();
     struct agent *agent = calloc(1, sizeof(*agent));
     ASSERT(agent != NULL);
     enum status status = scout_init(&agent->scout, &options->scout, why);
@@ -465,6 +480,7 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
     agent->boot_wall_ms = clock_wall_ms() - proc_boot_now_ms();
     agent->jitter = (unsigned)clock_mono_ns() ^ (unsigned)getpid();
     budget_init(&agent->budget, options->cpu_share, clock_mono_ms());
+    trim(agent);
     *ret = agent;
     return STATUS_OK;
 }

@@ -38,6 +38,15 @@ struct rpc_channel {
     struct rpc_channel *thread_of; /* whose queue is used; NULL: our own */
 };
 
+/*
+ * Debian's gRPC is built with the defaults of a debug build, among them a thread that polls for an
+ * event engine which does none of our I/O.
+ */
+void rpc_client_set_up(void)
+{
+    (void)setenv("GRPC_EXPERIMENTS", "-posix_event_engine_enable_polling", 0);
+}
+
 /* ----- the channel ----- */
 
 static grpc_channel *create_grpc_channel(const struct rpc_channel *channel)

@@ -20,6 +20,12 @@
 struct rpc_channel;
 struct rpc_stream;
 
+/*
+ * Keep gRPC to as few threads as it can do with. Speaks to it through the environment (what that
+ * says already, wins): to be called while the program has one thread, before anything else here.
+ */
+void rpc_client_set_up(void);
+
 struct rpc_channel_options {
     const char *target; /* "HOST:PORT", "[::1]:4777", "unix:/path" */
     /* PEM texts; `tls_ca` set: TLS, with the client's own pair if given. Copied. */

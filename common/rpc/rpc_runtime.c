@@ -26,6 +26,24 @@ unsigned gpr_cpu_current_cpu(void)
     return cpu < 0 ? 0 : (unsigned)cpu % PRETENDED_CPUS;
 }
 
+/*
+ * One of its two executors resolves names, but only where gRPC is built without c-ares; its thread
+ * sleeps for ever. Without threads it would do such a job at once. These are not of gRPC's API,
+ * hence weak: where they are missing, that thread is there.
+ */
+void executors_set_threading(_Bool on) __asm__("_ZN9grpc_core8Executor15SetThreadingAllEb")
+    __attribute__((weak));
+void default_executor_set_threading(_Bool on) __asm__(
+    "_ZN9grpc_core8Executor19SetThreadingDefaultEb") __attribute__((weak));
+
+static void stop_resolver_executor(void)
+{
+    if (executors_set_threading == NULL || default_executor_set_threading == NULL)
+        return;
+    executors_set_threading(0);
+    default_executor_set_threading(1);
+}
+
 /* Every failure that matters reaches its caller as a status; what gRPC adds is for debugging. */
 static void log_of_grpc(gpr_log_func_args *args)
 {
@@ -52,10 +70,16 @@ void rpc_signals_restore(const sigset_t *before)
 void rpc_runtime_enter(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     sigset_t before;
     rpc_signals_block(&before);
     pthread_once(&once, set_log_function);
+    pthread_mutex_lock(&lock);
+    int is_first = !grpc_is_initialized();
     grpc_init();
+    if (is_first)
+        stop_resolver_executor();
+    pthread_mutex_unlock(&lock);
     rpc_signals_restore(&before);
 }
 

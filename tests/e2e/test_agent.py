@@ -1,11 +1,8 @@
 """The agent from outside: `run` as an init process, `watch` against real processes and collectors."""
-import concurrent.futures
-import contextlib
 import json
 import os
 import pathlib
 import pty
-import queue
 import re
 import shutil
 import signal
@@ -15,12 +12,12 @@ import tempfile
 import textwrap
 import time
 
-import grpc
 import pytest
 
 import agent_process
 from agent_process import NOBODY, PROGRAM, Agent, run_agent, wait_until
-from agent_client import ask, history, ingest, query
+from agent_client import ask, history, query
+from bare_collector import BareCollector, make_certificates, tls_options
 from collector_process import Collector
 
 PYTHON = "/usr/bin/python3"
@@ -666,61 +663,26 @@ def test_a_hidden_proc_is_said(readable_agent):
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificates")
-    script = pathlib.Path(__file__).parent.parent / "support/make_certificates.sh"
-    subprocess.run(["sh", script, folder], check=True)
-    return folder
-
-
-@contextlib.contextmanager
-def tls_collector(folder):
-    """One that asks for a client's certificate, welcomes, and notes who was there."""
-    hosts = queue.Queue()
-
-    def stream(messages, context):
-        hosts.put((next(messages).hello.host,
-                   context.auth_context()["x509_common_name"][0].decode()))
-        yield ingest.CollectorMessage(welcome=ingest.Welcome(protocol=1, collector_version="tls"))
-        for _ in messages:
-            pass
-
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
-    handler = grpc.stream_stream_rpc_method_handler(
-        stream, ingest.AgentMessage.FromString, ingest.CollectorMessage.SerializeToString)
-    server.add_generic_rpc_handlers(
-        [grpc.method_handlers_generic_handler("heapfleet.v1.Ingest", {"Stream": handler})])
-    credentials = grpc.ssl_server_credentials(
-        [((folder / "server.key").read_bytes(), (folder / "server.pem").read_bytes())],
-        (folder / "ca.pem").read_bytes(), require_client_auth=True)
-    port = server.add_secure_port("127.0.0.1:0", credentials)
-    server.start()
-    try:
-        yield f"127.0.0.1:{port}", hosts
-    finally:
-        server.stop(0).wait()
-
-
-def tls_options(folder, ca="ca", pair="client"):
-    return ("--tls-ca", folder / f"{ca}.pem", "--tls-cert", folder / f"{pair}.pem", "--tls-key",
-            folder / f"{pair}.key", "--flush", "100ms", "--interval", "1s")
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 def test_connects_with_a_certificate(certificates):
-    with tls_collector(certificates) as (address, hosts), \
-            Agent("watch", "--collector", address, "--host", "node-7",
+    with BareCollector(certificates) as collector, \
+            Agent("watch", "--collector", collector.address, "--host", "node-7",
                   *tls_options(certificates)) as agent:
-        agent.wait_for("collector.connected", 'version="tls"')
-        assert hosts.get(timeout=60) == ("node-7", "client")
+        agent.wait_for("collector.connected", 'version="bare"')
+        assert collector.hosts.get(timeout=60) == ("node-7", "client")
         assert agent.stop() == 0
 
 
 @pytest.mark.parametrize("wrong", [{"ca": "stranger_ca"}, {"pair": "stranger"}])
 def test_does_not_talk_to_strangers(certificates, wrong):
-    with tls_collector(certificates) as (address, hosts), \
-            Agent("watch", "--collector", address, *tls_options(certificates, **wrong)) as agent:
+    with BareCollector(certificates) as collector, \
+            Agent("watch", "--collector", collector.address,
+                  *tls_options(certificates, **wrong)) as agent:
         agent.wait_for("collector.disconnected")
         assert agent.stop() == 0
-        assert hosts.empty()
+        assert collector.hosts.empty()
 
 
 if __name__ == "__main__":
