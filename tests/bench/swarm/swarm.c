@@ -33,6 +33,7 @@ struct swarm {
     struct swarm_result *result;
     struct swarm_world world;
     struct swarm_agent *agents;
+    struct rpc_channel *anchor;    /* whose thread everything runs on */
     struct rpc_channel **channels; /* [connections][target_count]; made on first use */
     struct swarm_agent *away;
     atomic_int step_ran, is_over;
@@ -59,45 +60,58 @@ static double own_cpu_s(void)
 
 /* ---- connections ---------------------------------------------------------------------------- */
 
-static struct rpc_channel *channel_of(struct swarm *swarm, const struct swarm_agent *agent)
-{
-    const struct swarm_options *options = swarm->options;
-    uint32_t connection = agent->number % options->connections;
-    struct rpc_channel **at = &swarm->channels[connection * options->target_count + agent->target];
-    if (*at == NULL) {
-        const struct rpc_channel_options channel = {
-            .target = options->targets[agent->target],
-            .tls_ca = options->tls_ca,
-            .tls_certificate = options->tls_certificate,
-            .tls_key = options->tls_key,
-            .thread_of = swarm->channels[0],
-        };
-        struct why why;
-        ASSERT(rpc_channel_new(&channel, at, &why) == STATUS_OK); /* the first one was right */
-    }
-    return *at;
-}
-
-static enum status open_first_channel(struct swarm *swarm, struct why *why)
+static enum status open_channel(const struct swarm *swarm, uint32_t target,
+                                struct rpc_channel **ret, struct why *why)
 {
     const struct swarm_options *options = swarm->options;
     const struct rpc_channel_options channel = {
-        .target = options->targets[0],
+        .target = options->targets[target],
         .tls_ca = options->tls_ca,
         .tls_certificate = options->tls_certificate,
         .tls_key = options->tls_key,
+        .thread_of = swarm->anchor,
     };
+    return rpc_channel_new(&channel, ret, why);
+}
+
+static struct rpc_channel **channel_place(const struct swarm *swarm,
+                                          const struct swarm_agent *agent)
+{
+    uint32_t connection = agent->number % swarm->options->connections;
+    return &swarm->channels[connection * swarm->options->target_count + agent->target];
+}
+
+static struct rpc_channel *channel_of(struct swarm *swarm, const struct swarm_agent *agent)
+{
+    struct rpc_channel **place = channel_place(swarm, agent);
+    struct why why;
+    if (*place == NULL)
+        ASSERT(open_channel(swarm, agent->target, place, &why) == STATUS_OK); /* as the anchor */
+    return *place;
+}
+
+/* The anchor carries no stream: it only lends its thread. */
+static enum status make_channels(struct swarm *swarm, struct why *why)
+{
+    const struct swarm_options *options = swarm->options;
     swarm->channels =
         calloc((size_t)options->connections * options->target_count, sizeof(struct rpc_channel *));
     ASSERT(swarm->channels != NULL);
-    return rpc_channel_new(&channel, &swarm->channels[0], why);
+    enum status status = STATUS_OK;
+    for (uint32_t target = options->target_count; target-- > 0 && status == STATUS_OK;) {
+        rpc_channel_free(swarm->anchor);
+        swarm->anchor = NULL;
+        status = open_channel(swarm, target, &swarm->anchor, why);
+    }
+    return status;
 }
 
 static void free_channels(struct swarm *swarm)
 {
     size_t count = (size_t)swarm->options->connections * swarm->options->target_count;
-    for (size_t i = count; i > 0; i--) /* the first, whose thread they use, at last */
-        rpc_channel_free(swarm->channels[i - 1]);
+    for (size_t i = 0; i < count; i++)
+        rpc_channel_free(swarm->channels[i]);
+    rpc_channel_free(swarm->anchor);
     free(swarm->channels);
 }
 
@@ -127,6 +141,10 @@ static void on_away(void *user, struct swarm_agent *agent)
     agent->retry_at_ms = clock_mono_ms();
     if (bound_ms > 0)
         agent->retry_at_ms += (int64_t)swarm_random_below(&agent->random, (uint64_t)bound_ms);
+    if (swarm->options->connections == swarm->options->agents) { /* it is this agent's alone */
+        rpc_channel_free(*channel_place(swarm, agent));
+        *channel_place(swarm, agent) = NULL;
+    }
     agent->target = (agent->target + 1) % swarm->options->target_count;
     agent->next_away = swarm->away;
     swarm->away = agent;
@@ -187,6 +205,7 @@ static void start_running(struct swarm *swarm, int64_t now_ms)
     swarm->run_stats = swarm->world.stats;
     swarm->world.stats.latency = (struct swarm_latency){.total = 0};
     swarm->run_cpu_s = own_cpu_s();
+    swarm->result->watch_run = swarm_watch_now(swarm->options->watched);
     swarm->run_ns = clock_mono_ns();
     move_to(swarm, RUNNING, now_ms);
     for (uint32_t i = 0; i < swarm->options->agents; i++)
@@ -198,6 +217,7 @@ static void stop_running(struct swarm *swarm, int64_t now_ms)
     const struct swarm_stats *stats = &swarm->world.stats, *before = &swarm->run_stats;
     struct swarm_wire wire = swarm_wire_now();
     struct swarm_result *result = swarm->result;
+    result->watch_end = swarm_watch_now(swarm->options->watched);
     result->run_s = (double)(clock_mono_ns() - swarm->run_ns) / 1e9;
     result->run_acknowledged = stats->acknowledged - before->acknowledged;
     result->run_samples = stats->samples - before->samples;
@@ -368,7 +388,7 @@ static void pace(struct swarm *swarm)
 {
     while (!swarm->is_over) {
         swarm->step_ran = 0;
-        rpc_channel_post(swarm->channels[0], step, swarm);
+        rpc_channel_post(swarm->anchor, step, swarm);
         do
             (void)usleep(STEP_US);
         while (!swarm->step_ran);
@@ -402,8 +422,8 @@ enum status swarm_run(const struct swarm_options *options, struct swarm_result *
     ASSERT(swarm != NULL);
     swarm->options = options;
     swarm->result = ret;
-    *ret = (struct swarm_result){.connect_s = 0};
-    enum status status = open_first_channel(swarm, why);
+    *ret = (struct swarm_result){.watch_start = swarm_watch_now(options->watched)};
+    enum status status = make_channels(swarm, why);
     if (status == STATUS_OK) {
         make_agents(swarm);
         swarm->began_ms = swarm->phase_ms = clock_mono_ms();

@@ -16,6 +16,7 @@
 
 #include "status.h"
 #include "swarm_stats.h"
+#include "swarm_watch.h"
 #include "why.h"
 
 enum { SWARM_TARGETS_MAX = 8 };
@@ -23,7 +24,8 @@ enum { SWARM_TARGETS_MAX = 8 };
 struct swarm_options {
     const char *targets[SWARM_TARGETS_MAX];
     uint32_t target_count;
-    uint32_t agents, connections; /* connections 0: one an agent */
+    uint32_t agents;
+    uint32_t connections; /* as many as agents: one an agent, which ends with its stream */
     uint32_t processes, services, types, window;
     uint32_t restart_per_million;
     int64_t interval_ms; /* between two snapshots of a process; 0: as fast as they are taken */
@@ -33,6 +35,7 @@ struct swarm_options {
     int64_t deploy_every_ms; /* the next service gets a new version; 0: never */
     int64_t retry_ms;        /* bound of the first random pause; 0: retry at once */
     uint64_t seed;
+    int watched;                                    /* pid of the collector; 0: none */
     const char *tls_ca, *tls_certificate, *tls_key; /* PEM texts or NULL */
     const char *ledger; /* file for what was acknowledged, a line a process; NULL: none */
 };
@@ -46,8 +49,9 @@ struct swarm_result {
     uint64_t run_sent_bytes;                /* on the wire within run_s; 0: not to be had */
     uint64_t run_message_bytes;
     uint32_t connections;
-    double cpu_s, run_cpu_s; /* of this process */
-    double late_ms;          /* the most that a snapshot was behind its time */
+    double cpu_s, run_cpu_s;                              /* of this process */
+    struct swarm_watch watch_start, watch_run, watch_end; /* of the swarm, of running, behind it */
+    double late_ms; /* the most that a snapshot was behind its time */
 };
 
 /* `ret` is complete after a failure of a phase too (STATUS_FAILED). */

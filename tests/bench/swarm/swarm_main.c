@@ -16,7 +16,7 @@
 struct settings {
     struct swarm_options swarm;
     struct option_list targets;
-    uint64_t agents, connections, processes, services, types, window, restarts;
+    uint64_t agents, connections, processes, services, types, window, restarts, watched;
     const char *tls_ca, *tls_certificate, *tls_key, *format;
     int help;
 };
@@ -34,13 +34,14 @@ static double per(double value, double count)
     return count > 0 ? value / count : 0;
 }
 
-enum { FIGURES = 28 };
+enum { FIGURES = 35 };
 
 static void gather(const struct settings *settings, const struct swarm_result *result,
                    struct figure ret[FIGURES])
 {
     const struct swarm_stats *stats = &result->stats;
     double samples = (double)result->run_samples, taken = (double)result->run_acknowledged;
+    double cpu_s = result->watch_end.cpu_s - result->watch_run.cpu_s;
     const struct figure figures[FIGURES] = {
         {"agents", "agents", (double)settings->agents, 0},
         {"connections", "connections while running", result->connections, 0},
@@ -73,6 +74,16 @@ static void gather(const struct settings *settings, const struct swarm_result *r
         {"run_cpu_s", "the swarm's own CPU while running, s", result->run_cpu_s, 2},
         {"cpu_us_per_snapshot", "a snapshot, us", per(result->run_cpu_s * 1e6, taken), 2},
         {"cpu_s", "in all, s", result->cpu_s, 2},
+        {"collector_cpu_s", "the collector's CPU while running, s", cpu_s, 3},
+        {"collector_share", "of one core, %", per(cpu_s * 100, result->run_s), 2},
+        {"collector_us_per_snapshot", "a snapshot, us", per(cpu_s * 1e6, taken), 2},
+        {"collector_ns_per_sample", "a sample, ns", per(cpu_s * 1e9, samples), 2},
+        {"collector_connect_cpu_s", "until all were served, s",
+         result->watch_run.cpu_s - result->watch_start.cpu_s, 2},
+        {"collector_rss_mb", "its resident memory, MB", (double)result->watch_end.rss_bytes / 1e6,
+         1},
+        {"collector_rss_peak_mb", "at its peak, MB", (double)result->watch_end.rss_peak_bytes / 1e6,
+         1},
     };
     for (int i = 0; i < FIGURES; i++)
         ret[i] = figures[i];
@@ -137,19 +148,22 @@ static enum status check(struct settings *settings, struct why *why)
         {"types", settings->types, 30, SNAPSHOT_TYPES_MAX, &settings->swarm.types},
         {"window", settings->window, 1, 100 * 1000, &settings->swarm.window},
         {"restarts", settings->restarts, 0, 1000 * 1000, &settings->swarm.restart_per_million},
+        {"watch", settings->watched, 0, INT32_MAX, NULL},
     };
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
         enum status status =
             check_count(counts[i].name, counts[i].value, counts[i].least, counts[i].most, why);
         if (status != STATUS_OK)
             return status;
-        *counts[i].to = (uint32_t)counts[i].value;
+        if (counts[i].to != NULL)
+            *counts[i].to = (uint32_t)counts[i].value;
     }
     if (settings->swarm.connections == 0)
         settings->swarm.connections = settings->swarm.agents;
     if (settings->targets.count == 0 || settings->targets.count > SWARM_TARGETS_MAX)
         return why_fail(why, STATUS_USAGE, "give --target HOST:PORT, %d times at most",
                         SWARM_TARGETS_MAX);
+    settings->swarm.watched = (int)settings->watched;
     settings->swarm.target_count = (uint32_t)settings->targets.count;
     for (int i = 0; i < settings->targets.count; i++)
         settings->swarm.targets[i] = settings->targets.items[i];
@@ -216,32 +230,31 @@ static void raise_descriptor_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int main(int argc, char **argv)
+static const struct settings usual = {
+    .agents = 100,
+    .processes = 1,
+    .services = 20,
+    .types = 300,
+    .window = 64,
+    .restarts = 500,
+    .format = "table",
+    .swarm =
+        {.interval_ms = 1000, .run_ms = 10000, .patience_ms = 120000, .retry_ms = 200, .seed = 1},
+};
+
+/* Ends the program when help was asked for. */
+static enum status parse(int argc, char **argv, struct settings *settings, struct why *why)
 {
-    struct settings settings = {
-        .agents = 100,
-        .processes = 1,
-        .services = 20,
-        .types = 300,
-        .window = 64,
-        .restarts = 500,
-        .format = "table",
-        .swarm = {.interval_ms = 1000,
-                  .run_ms = 10000,
-                  .patience_ms = 120000,
-                  .retry_ms = 200,
-                  .seed = 1},
-    };
-    struct swarm_options *swarm = &settings.swarm;
+    struct swarm_options *swarm = &settings->swarm;
     const struct option table[] = {
-        {"target", 0, OPTION_LIST, &settings.targets, "HOST:PORT", "a collector; may be repeated",
+        {"target", 0, OPTION_LIST, &settings->targets, "HOST:PORT", "a collector; may be repeated",
          NULL},
-        {"agents", 'n', OPTION_U64, &settings.agents, "N", "virtual agents", "100"},
-        {"connections", 0, OPTION_U64, &settings.connections, "N",
+        {"agents", 'n', OPTION_U64, &settings->agents, "N", "virtual agents", "100"},
+        {"connections", 0, OPTION_U64, &settings->connections, "N",
          "shared by the agents; 0: each its own", "0"},
-        {"processes", 0, OPTION_U64, &settings.processes, "N", "of an agent", "1"},
-        {"services", 0, OPTION_U64, &settings.services, "N", "that the processes belong to", "20"},
-        {"types", 0, OPTION_U64, &settings.types, "N", "of a process", "300"},
+        {"processes", 0, OPTION_U64, &settings->processes, "N", "of an agent", "1"},
+        {"services", 0, OPTION_U64, &settings->services, "N", "that the processes belong to", "20"},
+        {"types", 0, OPTION_U64, &settings->types, "N", "of a process", "300"},
         {"interval", 'i', OPTION_DURATION, &swarm->interval_ms, "TIME",
          "between two snapshots of a process; 0: as fast as they are taken", "1s"},
         {"duration", 'd', OPTION_DURATION, &swarm->run_ms, "TIME", "once all are served", "10s"},
@@ -252,33 +265,43 @@ int main(int argc, char **argv)
          "bound of the first random pause before a reconnect; 0: none at all", "200ms"},
         {"deploy-every", 0, OPTION_DURATION, &swarm->deploy_every_ms, "TIME",
          "a service gets a new version; its processes restart", NULL},
-        {"restarts", 0, OPTION_U64, &settings.restarts, "N",
+        {"restarts", 0, OPTION_U64, &settings->restarts, "N",
          "of a million snapshots, those before which the process restarts", "500"},
-        {"window", 0, OPTION_U64, &settings.window, "N", "unacknowledged snapshots of an agent",
+        {"window", 0, OPTION_U64, &settings->window, "N", "unacknowledged snapshots of an agent",
          "64"},
         {"patience", 0, OPTION_DURATION, &swarm->patience_ms, "TIME", "for each phase", "2m"},
         {"seed", 0, OPTION_U64, &swarm->seed, "N", "decides the heaps and who they are", "1"},
-        {"tls-ca", 0, OPTION_TEXT, &settings.tls_ca, "FILE", "who vouches for the collector", NULL},
-        {"tls-cert", 0, OPTION_TEXT, &settings.tls_certificate, "FILE", "the agents'", NULL},
-        {"tls-key", 0, OPTION_TEXT, &settings.tls_key, "FILE", "its key", NULL},
+        {"tls-ca", 0, OPTION_TEXT, &settings->tls_ca, "FILE", "who vouches for the collector",
+         NULL},
+        {"tls-cert", 0, OPTION_TEXT, &settings->tls_certificate, "FILE", "the agents'", NULL},
+        {"tls-key", 0, OPTION_TEXT, &settings->tls_key, "FILE", "its key", NULL},
         {"ledger", 0, OPTION_TEXT, &swarm->ledger, "FILE",
          "what was acknowledged: uuid, snapshots, objects, bytes a line", NULL},
-        {"output", 'o', OPTION_TEXT, &settings.format, "FORMAT", "table or json", "table"},
-        {"help", 'h', OPTION_FLAG, &settings.help, NULL, "show this", NULL},
+        {"watch", 0, OPTION_U64, &settings->watched, "PID", "the collector, whose cost is told",
+         NULL},
+        {"output", 'o', OPTION_TEXT, &settings->format, "FORMAT", "table or json", "table"},
+        {"help", 'h', OPTION_FLAG, &settings->help, NULL, "show this", NULL},
         {0},
     };
-    struct why why = {""};
     const char *operand;
     int operands = 0, rest = 0;
-    enum status status = options_parse(table, argc, argv, &operand, 0, &operands, &rest, &why);
+    enum status status = options_parse(table, argc, argv, &operand, 0, &operands, &rest, why);
+    if (status == STATUS_OK && settings->help) {
+        (void)puts("usage: heapfleet-swarm --target HOST:PORT [options]\n");
+        options_print_help(table);
+        exit(0);
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = usual;
+    struct why why = {""};
+    enum status status = parse(argc, argv, &settings, &why);
     if (status != STATUS_OK) {
         (void)fprintf(stderr, "heapfleet-swarm: %s\n", why.text);
         return status_exit_code(status);
-    }
-    if (settings.help) {
-        (void)puts("usage: heapfleet-swarm --target HOST:PORT [options]\n");
-        options_print_help(table);
-        return 0;
     }
     raise_descriptor_limit();
     return run(&settings);
