@@ -11,7 +11,8 @@
 
 enum {
     FORMAT_KEYFRAME = 0x10,
-    FORMAT_DELTA = 0x11,
+    FORMAT_OLDER_DELTA = 0x11, /* only read */
+    FORMAT_DELTA = 0x12,
     ENTRY_BYTES_MAX = 3 * VARINT_BYTES_MAX,
     CAPACITY_STEP = 32,
 };
@@ -105,9 +106,11 @@ void snapshot_encode_delta(const struct heap_values *base, const struct heap_val
         ASSERT(within_limits(value));
         uint64_t change = value.count - old.count;
         buf_reserve(ret, ENTRY_BYTES_MAX);
-        put(ret, i - next);
+        uint64_t residual = zigzag(value.bytes - old.bytes - change * unit_of(old));
+        put(ret, (uint64_t)(i - next) << 1 | (residual != 0));
         put(ret, zigzag(change));
-        put(ret, zigzag(value.bytes - old.bytes - change * unit_of(old)));
+        if (residual != 0)
+            put(ret, residual);
         next = i + 1;
     }
 }
@@ -146,7 +149,7 @@ static const char *read_keyframe(const uint8_t *at, const uint8_t *end, uint32_t
     return at == end ? NULL : "bytes follow the last entry";
 }
 
-static const char *read_delta(const uint8_t *at, const uint8_t *end, uint32_t types,
+static const char *read_delta(const uint8_t *at, const uint8_t *end, int is_older, uint32_t types,
                               const struct heap_values *base, struct change *changes,
                               size_t *ret_count)
 {
@@ -158,7 +161,9 @@ static const char *read_delta(const uint8_t *at, const uint8_t *end, uint32_t ty
         at = varint_read(at, end, &gap);
         if (at != NULL)
             at = varint_read(at, end, &change);
-        if (at != NULL)
+        int has_residual = is_older || (gap & 1) != 0;
+        gap >>= !is_older;
+        if (at != NULL && has_residual)
             at = varint_read(at, end, &residual);
         if (at == NULL)
             return "an entry is cut off or not a varint";
@@ -166,6 +171,8 @@ static const char *read_delta(const uint8_t *at, const uint8_t *end, uint32_t ty
             return "an entry is for a type beyond the last";
         if ((change | residual) == 0)
             return "an entry changes nothing";
+        if (has_residual && residual == 0 && !is_older)
+            return "an entry is not in its shortest form";
         next += gap;
         struct type_value value = next < base->types ? base->values[next] : (struct type_value){0};
         change = unzigzag(change);
@@ -190,7 +197,8 @@ enum status snapshot_decode(const uint8_t *body, size_t size, struct heap_values
     if (size == 0)
         return refuse(why, "it is empty");
     int keyframe = body[0] == FORMAT_KEYFRAME;
-    if (!keyframe && body[0] != FORMAT_DELTA)
+    int older = body[0] == FORMAT_OLDER_DELTA;
+    if (!keyframe && !older && body[0] != FORMAT_DELTA)
         return refuse(why, "its format is unknown");
     uint64_t types = 0;
     const uint8_t *end = body + size;
@@ -209,8 +217,9 @@ enum status snapshot_decode(const uint8_t *body, size_t size, struct heap_values
         ASSERT(changes != NULL);
     }
     size_t count = 0;
-    const char *wrong = keyframe ? read_keyframe(at, end, (uint32_t)types, changes, &count)
-                                 : read_delta(at, end, (uint32_t)types, heap, changes, &count);
+    const char *wrong = keyframe
+                            ? read_keyframe(at, end, (uint32_t)types, changes, &count)
+                            : read_delta(at, end, older, (uint32_t)types, heap, changes, &count);
     if (wrong == NULL) {
         heap_values_resize(heap, (uint32_t)types);
         for (size_t i = 0; i < count; i++)

@@ -6,14 +6,16 @@
  * Types are dense indices into the process's own type table, which only grows: index i means the
  * same type for the whole life of the process, and a type that is new has the value (0, 0) before.
  *
- *     body     = format(1 byte: 0x10 keyframe, 0x11 delta) types(varint) entry*
+ *     body     = format(1 byte: 0x10 keyframe, 0x12 delta) types(varint) entry*
  *     keyframe : entry = count bytes, for index 0 .. types-1
- *     delta    : entry = gap change residual, for each index that changed, ascending
- *                gap      = indices skipped since the last entry
+ *     delta    : entry = gap change residual?, for each index that changed, ascending
+ *                gap      = 2 * indices skipped since the last entry, + 1 if a residual follows
  *                change   = zigzag(count - old count)
  *                residual = zigzag((bytes - old bytes) - (count - old count) * unit),
  *                           unit = old bytes / old count (0 if old count is 0):
- *                           a type whose objects have one size costs one zero byte
+ *                           a type whose objects have one size has none
+ *     older    : format 0x11, in databases of the first schema only: a delta whose gaps are not
+ *                doubled and whose entries all have a residual
  *
  * All varints are LEB128, at most 10 bytes, in their shortest form. Arithmetic is modulo 2^64 and
  * so exact for any input; a decoded value above the limits below is refused.
@@ -73,7 +75,7 @@ int snapshot_is_keyframe(const uint8_t *body, size_t size);
  * Apply `body` to `heap`: a keyframe replaces it whatever it was, a delta changes it. On any
  * failure `heap` is as it was. STATUS_INVALID: not a body, trailing bytes, a value out of range, an
  * entry that changes nothing, a delta with fewer types than `heap`. So there is exactly one body
- * for a keyframe, and one for a change. Work is linear in `size` + types.
+ * for a keyframe, and one for a change (and an older one). Work is linear in `size` + types.
  */
 enum status snapshot_decode(const uint8_t *body, size_t size, struct heap_values *heap,
                             struct why *why) MUST_CHECK;

@@ -7,6 +7,8 @@
 #include "fuzz.h"
 #include "snapshot_codec.h"
 
+enum { OLDER_DELTA = 0x11 }; /* which the encoder does not make any more */
+
 static void check_same(const struct heap_values *a, const struct heap_values *b)
 {
     ASSERT(a->types == b->types);
@@ -22,7 +24,8 @@ static void check_taken(const struct heap_values *before, const struct heap_valu
         snapshot_encode_keyframe(after, &again);
     else
         snapshot_encode_delta(before, after, &again);
-    ASSERT(again.size == size && memcmp(again.data, body, size) == 0);
+    if (body[0] != OLDER_DELTA)
+        ASSERT(again.size == size && memcmp(again.data, body, size) == 0);
 
     buf_clear(&again);
     snapshot_encode_keyframe(after, &again);

@@ -31,8 +31,9 @@ def keyframe(*values):
 
 
 def delta(types, *entries):
-    return b"\x11" + varint(types) + b"".join(
-        varint(gap) + zigzag(change) + zigzag(residual) for gap, change, residual in entries)
+    return b"\x12" + varint(types) + b"".join(
+        varint(gap * 2 + (residual != 0)) + zigzag(change) + (zigzag(residual) if residual else b"")
+        for gap, change, residual in entries)
 
 
 def bodies(*items):
@@ -46,7 +47,8 @@ def snapshots():
     yield bodies(first, delta(5, (3, 7, 448), (0, 1, 0)), delta(5, (0, -3, 0), (2, 0, -64)))
     yield bodies(keyframe((1 << 48, 1 << 56)), delta(1, (0, -(1 << 48), 0)), delta(1, (0, 1, 1)))
     yield bodies(first, delta(2, (0, 1, 0)), delta(3), keyframe((1, 2)))
-    yield bodies(first, delta(3, (0, 0, 0)), b"\x11\x03\x80\x00\x02\x00", b"\x12", b"\x10\x81")
+    yield bodies(first, delta(3, (0, 0, 0)), b"\x12\x03\x80\x00\x02\x00", b"\x12\x03\x03\x02\x00", b"\x11", b"\x13", b"\x10\x81")
+    yield bodies(first, b"\x11\x03\x00\x02\x00\x01\x87\x0e\x05")
     yield bodies(keyframe(*[(i, i * 64) for i in range(400)]), delta(500, (499, 1, 64)))
 
 

@@ -54,7 +54,7 @@ def keyframe(values):
 
 
 def delta(old, new):
-    body, skipped = b"\x11" + varint(len(new)), 0
+    body, skipped = b"\x12" + varint(len(new)), 0
     for i, (count, size) in enumerate(new):
         old_count, old_size = old[i] if i < len(old) else (0, 0)
         if (count, size) == (old_count, old_size):
@@ -62,7 +62,9 @@ def delta(old, new):
             continue
         unit = old_size // old_count if old_count else 0
         change = count - old_count
-        body += varint(skipped) + zigzag(change) + zigzag(size - old_size - change * unit)
+        residual = size - old_size - change * unit
+        body += varint(skipped * 2 + (residual != 0)) + zigzag(change)
+        body += zigzag(residual) if residual else b""
         skipped = 0
     return body
 

@@ -248,7 +248,7 @@ static void what_is_refused_holds_no_memory(void **state)
     tracked_process_place(process, &place);
     struct write_batch *batch = write_batch_new();
     const uint8_t nothing[] = {0x10, 0x00};
-    const uint8_t large[] = {0x11, 0x80, 0x80, 0x01}; /* 16,384 types, of which none is named */
+    const uint8_t large[] = {0x12, 0x80, 0x80, 0x01}; /* 16,384 types, of which none is named */
     struct snapshot_row row = {.sequence = 5, .body = nothing, .body_size = sizeof(nothing)};
     assert_int_equal(tracked_process_snapshot(process, &row, batch, NULL), STATUS_OK);
     row = (struct snapshot_row){
