@@ -3,6 +3,7 @@
  *     rpc thread ------+
  *                      +-> query ---> query workers
  *     sweeper ---> sweep (worker)
+ *     alerter ---> alert (worker) ---> webhook, Alertmanager
  *     main thread: loop of timers and signals; the embedded PostgreSQL is its child
  *
  * The end, in this order: ingest drains (commits, acknowledges, ends the streams), the loop stops,
@@ -36,6 +37,7 @@ struct collector {
     struct query_service *query;
     struct rpc_server *server;
     struct sweeper *sweeper;
+    struct alerter *alerter;
     struct loop *loop;
     struct loop_timer *batch_timer, *watch_timer;
     struct loop_signal *terminate, *interrupt, *hangup;
@@ -172,10 +174,12 @@ static void start_loop(struct collector *collector)
     const struct detect_config detect = {.horizon_ms = collector->config->horizon_ms};
     collector->sweeper =
         sweeper_new(collector->loop, collector->dsn, &detect, collector->config->sweep_every_ms);
+    collector->alerter = alerter_new(collector->loop, collector->dsn, &collector->config->alert);
 }
 
 static void stop_loop(struct collector *collector)
 {
+    alerter_free(collector->alerter);
     sweeper_free(collector->sweeper);
     loop_timer_free(collector->batch_timer);
     loop_timer_free(collector->watch_timer);

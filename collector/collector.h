@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alert.h"
 #include "status.h"
 #include "why.h"
 
@@ -20,6 +21,7 @@ struct collector_config {
     int64_t sweep_every_ms;
     int64_t batch_every_ms;
     size_t pending_bytes_max; /* 0: the default */
+    struct alert_config alert;
 
     void (*reload)(void *arg); /* on SIGHUP, on the main thread; NULL: nothing */
     void *reload_arg;

@@ -21,6 +21,7 @@ struct serve_options {
     int64_t horizon_ms, sweep_every_ms, batch_every_ms;
     uint64_t pending_bytes;
     int insecure;
+    struct alert_config alert;
 };
 
 /* ---- which database ------------------------------------------------------------------------- */
@@ -162,6 +163,7 @@ static const struct serve_options serve_defaults = {
     .horizon_ms = (int64_t)30 * 3600 * 1000,
     .sweep_every_ms = (int64_t)5 * 60 * 1000,
     .batch_every_ms = 250,
+    .alert = {.severity = "confirmed", .every_ms = 5000},
 };
 
 static void make_serve_table(struct serve_options *options, struct option ret[SERVE_OPTIONS_MAX])
@@ -183,6 +185,16 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
          "250ms"},
         {"pending-bytes", 0, OPTION_BYTES, &options->pending_bytes, "SIZE",
          "facts in memory before agents are held back", "32M"},
+        {"alert-webhook", 0, OPTION_TEXT, &options->alert.webhook, "URL",
+         "is told of leaks, as JSON", NULL},
+        {"alert-webhook-secret", 0, OPTION_SECRET, &options->alert.webhook_secret, "TEXT",
+         "signs what it is told (Heapfleet-Signature)", NULL},
+        {"alertmanager", 0, OPTION_TEXT, &options->alert.alertmanager, "URL",
+         "of an Alertmanager that is told of leaks", NULL},
+        {"alert-severity", 0, OPTION_TEXT, &options->alert.severity, "LEAST",
+         "what is told: watch, suspect or confirmed", "confirmed"},
+        {"alert-every", 0, OPTION_DURATION, &options->alert.every_ms, "TIME",
+         "between two looks for what is to be told", "5s"},
         {"insecure", 0, OPTION_FLAG, &options->insecure, NULL,
          "allow an address that other machines reach, without TLS", NULL},
         {"log-level", 0, OPTION_TEXT, &options->log_level, "LEVEL", "debug, info, warn, error",
@@ -205,6 +217,8 @@ static enum status check_serve(const struct serve_options *options, const struct
         status = check_listen(options, line, why);
     if (status == STATUS_OK)
         status = check_times(options, line, why);
+    if (status == STATUS_OK)
+        status = alert_check(&options->alert, why);
     return status;
 }
 
@@ -257,6 +271,7 @@ static enum status serve(struct serve_options *options, struct command_line *lin
         .sweep_every_ms = options->sweep_every_ms,
         .batch_every_ms = options->batch_every_ms,
         .pending_bytes_max = options->pending_bytes,
+        .alert = options->alert,
         .reload = reload,
         .reload_arg = line,
     };

@@ -1,0 +1,217 @@
+#include "alert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "alert_message.h"
+#include "alert_post.h"
+#include "clock.h"
+#include "log.h"
+
+enum {
+    ALERTS_A_ROUND = 50,
+    REMIND_MS = 60 * 1000, /* Alertmanager */
+    VALID_MS = 5 * 60 * 1000,
+};
+
+static const size_t round_bytes_max = (size_t)16 << 20;
+
+struct alerter {
+    struct loop *loop;
+    struct loop_timer *timer;
+    struct worker *worker;
+    int is_busy; /* the loop's */
+    /* from here on the worker's */
+    char *dsn, *webhook, *secret, *alertmanager, *severity;
+    struct db *db;
+};
+
+/* ---- one receiver --------------------------------------------------------------------------- */
+
+/* Log and remember what became of it. A mark that cannot be written only means a repetition. */
+static void mark(struct alerter *alerter, const char *receiver, const struct alert_row *alert,
+                 enum status posted, const struct why *reason)
+{
+    struct why why = {""};
+    enum status status;
+    int64_t now_ms = clock_wall_ms();
+    if (posted == STATUS_OK) {
+        status = alert_told(alerter->db, receiver, alert, now_ms, &why);
+        if (strcmp(alert->state, alert->told) != 0)
+            log_event(LOG_INFO, "alert.told", "receiver=%s leak=%s state=%s", receiver,
+                      alert->finding.id, alert->state);
+    } else {
+        status = alert_failed(alerter->db, receiver, alert, reason->text, now_ms, &why);
+        log_event(LOG_WARN, "alert.failed", "receiver=%s leak=%s state=%s reason=\"%s\"", receiver,
+                  alert->finding.id, alert->state, reason->text);
+    }
+    if (status != STATUS_OK)
+        log_event(LOG_WARN, "alert.unmarked", "receiver=%s leak=%s reason=\"%s\"", receiver,
+                  alert->finding.id, why.text);
+}
+
+static void post_to_webhook(struct alerter *alerter, const struct alert_row *alert)
+{
+    struct why why = {""};
+    struct buf body = BUF_INIT;
+    struct buf signature = BUF_INIT;
+    alert_write_webhook(alert, &body);
+    size_t count = 0;
+    const char *headers[1];
+    if (alerter->secret != NULL) {
+        buf_append_text(&signature, "Heapfleet-Signature: ");
+        alert_write_signature(alerter->secret, &body, clock_wall_ms(), &signature);
+        headers[count++] = buf_text(&signature);
+    }
+    enum status status = alert_post(alerter->webhook, headers, count, &body, &why);
+    mark(alerter, "webhook", alert, status, &why);
+    buf_done(&body);
+    buf_done(&signature);
+}
+
+static enum status tell_webhook(struct alerter *alerter, struct arena *arena, struct why *why)
+{
+    const struct alert_wish wish = {
+        .receiver = "webhook", .severity = alerter->severity, .count_max = ALERTS_A_ROUND};
+    struct alert_row *alerts = NULL;
+    size_t count = 0;
+    enum status status =
+        alerts_claim(alerter->db, &wish, clock_wall_ms(), arena, &alerts, &count, why);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++)
+        post_to_webhook(alerter, &alerts[i]);
+    return status;
+}
+
+/* All in one request: it takes arrays, and sorts out by itself what it knows. */
+static enum status tell_alertmanager(struct alerter *alerter, struct arena *arena, struct why *why)
+{
+    const struct alert_wish wish = {.receiver = "alertmanager",
+                                    .severity = alerter->severity,
+                                    .remind_ms = REMIND_MS,
+                                    .count_max = ALERTS_A_ROUND};
+    struct alert_row *alerts = NULL;
+    size_t count = 0;
+    int64_t now_ms = clock_wall_ms();
+    enum status status = alerts_claim(alerter->db, &wish, now_ms, arena, &alerts, &count, why);
+    if (status != STATUS_OK || count == 0)
+        return status;
+    struct buf url = BUF_INIT;
+    struct buf body = BUF_INIT;
+    struct why refusal = {""};
+    size_t size = strlen(alerter->alertmanager);
+    while (size > 0 && alerter->alertmanager[size - 1] == '/')
+        size--;
+    buf_printf(&url, "%.*s/api/v2/alerts", (int)size, alerter->alertmanager);
+    alert_write_alertmanager(alerts, count, now_ms + VALID_MS, &body);
+    enum status posted = alert_post(buf_text(&url), NULL, 0, &body, &refusal);
+    for (size_t i = 0; i < count; i++)
+        mark(alerter, "alertmanager", &alerts[i], posted, &refusal);
+    buf_done(&url);
+    buf_done(&body);
+    return STATUS_OK;
+}
+
+/* ---- rounds --------------------------------------------------------------------------------- */
+
+static enum status tell_all(struct alerter *alerter, struct arena *arena, struct why *why)
+{
+    enum status status = STATUS_OK;
+    if (alerter->db == NULL)
+        status = db_open(alerter->dsn, &alerter->db, why);
+    if (status == STATUS_OK && alerter->webhook != NULL)
+        status = tell_webhook(alerter, arena, why);
+    if (status == STATUS_OK && alerter->alertmanager != NULL)
+        status = tell_alertmanager(alerter, arena, why);
+    return status;
+}
+
+static void on_told(void *arg)
+{
+    struct alerter *alerter = arg;
+    alerter->is_busy = 0;
+}
+
+static void run_on_worker(void *arg)
+{
+    struct alerter *alerter = arg;
+    struct why why = {""};
+    struct arena arena;
+    arena_init(&arena, round_bytes_max);
+    enum status status = tell_all(alerter, &arena, &why);
+    if (status != STATUS_OK)
+        log_event(LOG_WARN, "alert.round_failed", "status=%s reason=\"%s\"", status_name(status),
+                  why.text);
+    arena_done(&arena);
+    loop_post(alerter->loop, on_told, alerter);
+}
+
+static void on_timer(void *arg)
+{
+    struct alerter *alerter = arg;
+    if (alerter->is_busy)
+        return;
+    alerter->is_busy = 1;
+    worker_post(alerter->worker, run_on_worker, alerter);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+enum status alert_check(const struct alert_config *config, struct why *why)
+{
+    static const char *const severities[] = {"watch", "suspect", "confirmed"};
+    enum status status = STATUS_OK;
+    if (config->webhook != NULL)
+        status = alert_check_url(config->webhook, why);
+    if (status == STATUS_OK && config->alertmanager != NULL)
+        status = alert_check_url(config->alertmanager, why);
+    if (status == STATUS_OK && config->every_ms < 100)
+        status = why_fail(why, STATUS_USAGE, "--alert-every is at least 100ms");
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < ARRAY_SIZE(severities); i++) {
+        if (strcmp(config->severity, severities[i]) == 0)
+            return STATUS_OK;
+    }
+    return why_fail(why, STATUS_USAGE, "--alert-severity is watch, suspect or confirmed, not '%s'",
+                    config->severity);
+}
+
+static char *copy_of(const char *text)
+{
+    char *copy = text != NULL ? strdup(text) : NULL;
+    ASSERT(text == NULL || copy != NULL);
+    return copy;
+}
+
+struct alerter *alerter_new(struct loop *loop, const char *dsn, const struct alert_config *config)
+{
+    if (config->webhook == NULL && config->alertmanager == NULL)
+        return NULL;
+    struct alerter *alerter = calloc(1, sizeof(*alerter));
+    ASSERT(alerter != NULL);
+    alerter->loop = loop;
+    alerter->dsn = copy_of(dsn);
+    alerter->webhook = copy_of(config->webhook);
+    alerter->secret = copy_of(config->webhook_secret);
+    alerter->alertmanager = copy_of(config->alertmanager);
+    alerter->severity = copy_of(config->severity);
+    alerter->worker = worker_new("alert");
+    alerter->timer = loop_timer_new(loop, on_timer, alerter);
+    loop_timer_start(alerter->timer, (uint64_t)config->every_ms, (uint64_t)config->every_ms);
+    return alerter;
+}
+
+void alerter_free(struct alerter *alerter)
+{
+    if (alerter == NULL)
+        return;
+    loop_timer_free(alerter->timer);
+    worker_free(alerter->worker);
+    db_close(alerter->db);
+    free(alerter->dsn);
+    free(alerter->webhook);
+    free(alerter->secret);
+    free(alerter->alertmanager);
+    free(alerter->severity);
+    free(alerter);
+}
