@@ -19,6 +19,8 @@ enum {
     SCAN_STRETCH_MAX = 4,
     ABANDON_MS = 500,
     INTERVAL_MS_MIN = 100,
+    SLICE_CPU_NS = 10 * 1000 * 1000, /* of a census, in one go .. */
+    SLICE_PAUSES = 4,                /* .. and then a pause of so many times that */
     FAILURE_DOUBLINGS_MAX = 6,
     FAILURE_MS_MAX = 10 * 60 * 1000,
     TRIM_MS_MIN = 1000,
@@ -42,11 +44,14 @@ struct agent {
 
     int busy;           /* a job is under way */
     struct target *job; /* that counts this one; NULL: a scan */
+    int job_more;       /* .. and is not done with it */
     enum status job_status;
     struct why job_why;
     double job_cpu_ms;
     int64_t next_scan_ms;
-    double scan_cpu_ms; /* of the last scan */
+    double scan_cpu_ms;      /* of the last scan */
+    struct target *counting; /* its census is under way, between two slices; or NULL */
+    int64_t next_slice_ms;
 
     int stopping, stop_scanned, delivering;
     int abandoned; /* the end was told although not all is over */
@@ -146,6 +151,8 @@ static void remove_target(struct agent *agent, struct target *target)
         if (agent->targets[i] == target)
             agent->targets[i] = agent->targets[--agent->target_count];
     }
+    if (agent->counting == target)
+        agent->counting = NULL;
     target_free(target);
 }
 
@@ -245,8 +252,12 @@ static void send_snapshot(struct agent *agent, struct target *target)
         .swap_bytes = target->swap_bytes,
         .container_usage_bytes = target->memory.usage_bytes,
         .container_limit_bytes = target->memory.limit_bytes,
-        .not_objects_bytes =
-            result->rss_anon_bytes > result->bytes ? result->rss_anon_bytes - result->bytes : 0,
+        .not_objects_bytes = census_not_objects_bytes(result),
+        .pool_bytes = result->pool_bytes,
+        .pool_free_bytes = result->pool_free_bytes,
+        .malloc_free_bytes = result->malloc_free_bytes,
+        .objects_error = result->total_error.count,
+        .bytes_error = result->total_error.bytes,
         .cpu_ms = (uint64_t)proc_ticks_ms(target->stat.cpu_ticks),
         .census_cpu_us = (uint32_t)(result->cpu_ns / 1000),
         .coverage = result->coverage,
@@ -315,7 +326,11 @@ static void on_job_done(void *arg)
         agent->scan_cpu_ms = agent->job_cpu_ms;
         agent->next_scan_ms = clock_mono_ms() + scan_period_ms(agent);
         take_scan(agent);
+    } else if (agent->job_more) {
+        agent->counting = agent->job;
+        agent->next_slice_ms = clock_mono_ms() + (int64_t)(agent->job_cpu_ms * SLICE_PAUSES) + 1;
     } else {
+        agent->counting = NULL;
         take_census(agent, agent->job);
     }
     run_next(agent);
@@ -331,9 +346,9 @@ static void run_job(void *arg)
     struct agent *agent = arg;
     int64_t before = clock_cpu_ns();
     agent->job_why.text[0] = '\0';
-    agent->job_status = agent->job == NULL
-                            ? scout_scan(&agent->scout, &agent->job_why)
-                            : scout_census(&agent->scout, agent->job, &agent->job_why);
+    agent->job_status = agent->job == NULL ? scout_scan(&agent->scout, &agent->job_why)
+                                           : scout_census(&agent->scout, agent->job, SLICE_CPU_NS,
+                                                          &agent->job_more, &agent->job_why);
     agent->job_cpu_ms = (double)(clock_cpu_ns() - before) / 1e6;
     loop_post(agent->loop, on_job_done, agent);
 }
@@ -342,6 +357,7 @@ static void start_job(struct agent *agent, struct target *target)
 {
     agent->busy = 1;
     agent->job = target;
+    agent->job_more = 0;
     agent->scout.targets = agent->targets;
     agent->scout.target_count = agent->target_count;
     uplink_lend_thread(agent->uplink, run_job, agent);
@@ -405,7 +421,14 @@ static void run_next(struct agent *agent)
     }
     struct target *target = most_due(agent);
     int64_t wait = agent->next_scan_ms - now;
-    if (target != NULL) {
+    if (agent->counting != NULL) { /* a census is ended before the next begins, whatever it costs */
+        if (now >= agent->next_slice_ms) {
+            start_job(agent, agent->counting);
+            return;
+        }
+        if (agent->next_slice_ms - now < wait)
+            wait = agent->next_slice_ms - now;
+    } else if (target != NULL) {
         int64_t until = target->next_ms - now;
         int64_t budget = budget_wait_ms(&agent->budget, now);
         if (budget > 0 && until <= 0 && !agent->said_slow) {

@@ -20,6 +20,7 @@ struct command {
     uint64_t top;
     int64_t every_ms;
     uint64_t count;
+    uint64_t sample_above_bytes;
     int help;
     enum report_format format;
     struct python_process process;
@@ -65,6 +66,9 @@ static enum status read_command(struct command *command, int argc, char **argv, 
     if (operands != 1 || rest != argc)
         return why_fail(why, STATUS_USAGE, "name one process by its PID: heapfleet-agent %s %s",
                         command->name, command->usage);
+    if (command->sample_above_bytes && command->sample_above_bytes < CENSUS_SAMPLE_BYTES_MIN)
+        return why_fail(why, STATUS_USAGE,
+                        "--sample-above must be at least 16M: of less, no estimate can be made");
     if (parse_u64(operand, 1, PID_MAX_POSSIBLE, &pid) != STATUS_OK)
         return why_fail(why, STATUS_USAGE, "\"%s\" is no PID: a number from 1 to %d", operand,
                         PID_MAX_POSSIBLE);
@@ -84,6 +88,8 @@ static int begin(struct command *command, int argc, char **argv, struct census *
     }
     if (status == STATUS_OK)
         status = census_new(&command->process, ret, &why);
+    if (status == STATUS_OK)
+        census_sample_above(*ret, command->sample_above_bytes);
     return status == STATUS_OK ? -1 : fail(command, status, &why);
 }
 
@@ -91,7 +97,7 @@ int census_command(int argc, char **argv)
 {
     struct command command = {
         .name = "census",
-        .usage = "PID [-o table|json|csv] [--top N]",
+        .usage = "PID [-o table|json|csv] [--top N] [--sample-above SIZE]",
         .about =
             "What is in the heap of a running CPython: every type by count and bytes. The process "
             "is only read;\nit is not stopped, signalled or changed.",
@@ -100,6 +106,8 @@ int census_command(int argc, char **argv)
     const struct option options[] = {
         {"output", 'o', OPTION_TEXT, &command.output, "FORMAT", "table, json or csv", "table"},
         {"top", 'n', OPTION_U64, &command.top, "N", "the N largest types only", "all"},
+        {"sample-above", 0, OPTION_BYTES, &command.sample_above_bytes, "SIZE",
+         "of a heap larger than this read about as much, and estimate the rest", "never"},
         {"help", 'h', OPTION_FLAG, &command.help, NULL, "print this help", NULL},
         {0},
     };
@@ -152,7 +160,8 @@ int track_command(int argc, char **argv)
 {
     struct command command = {
         .name = "track",
-        .usage = "PID [--every TIME] [--count N] [-o table|json|csv] [--top N]",
+        .usage =
+            "PID [--every TIME] [--count N] [-o table|json|csv] [--top N] [--sample-above SIZE]",
         .about =
             "What grows in the heap of a running CPython: a census every so often, and the types "
             "that grew since\nthe one before.",
@@ -166,6 +175,8 @@ int track_command(int argc, char **argv)
         {"output", 'o', OPTION_TEXT, &command.output, "FORMAT",
          "table, json (an object a line) or csv", "table"},
         {"top", 'n', OPTION_U64, &command.top, "N", "the N largest growths only; 0: all", "20"},
+        {"sample-above", 0, OPTION_BYTES, &command.sample_above_bytes, "SIZE",
+         "of a heap larger than this read about as much, and estimate the rest", "never"},
         {"help", 'h', OPTION_FLAG, &command.help, NULL, "print this help", NULL},
         {0},
     };

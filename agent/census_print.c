@@ -51,23 +51,57 @@ static void append_head(struct buf *buf, const struct python_process *process,
                (unsigned long long)result->rss_anon_bytes);
     buf_printf(buf, ",\"pool_bytes\":%llu,\"pool_free_bytes\":%llu",
                (unsigned long long)result->pool_bytes, (unsigned long long)result->pool_free_bytes);
+    buf_printf(buf, ",\"not_objects_bytes\":%llu,\"malloc_free_bytes\":%llu",
+               (unsigned long long)census_not_objects_bytes(result),
+               (unsigned long long)result->malloc_free_bytes);
     buf_printf(buf, ",\"read_bytes\":%llu,\"coverage\":%.4f",
                (unsigned long long)result->read_bytes, result->coverage / 10000.0);
+    if (result->is_sample)
+        buf_printf(buf, ",\"objects_error\":%llu,\"bytes_error\":%llu",
+                   (unsigned long long)result->total_error.count,
+                   (unsigned long long)result->total_error.bytes);
 }
 
-static void append_type(struct buf *buf, const struct census *census, const struct line *line)
+static void append_type(struct buf *buf, const struct census *census,
+                        const struct census_result *result, const struct line *line)
 {
     const char *name = census_type_name(census, line->type);
     buf_append_text(buf, "{\"type\":");
     json_append_string(buf, name, strlen(name));
     buf_printf(buf, ",\"count\":%llu,\"bytes\":%llu", (unsigned long long)line->now.count,
                (unsigned long long)line->now.bytes);
+    if (result->is_sample)
+        buf_printf(buf, ",\"count_error\":%llu,\"bytes_error\":%llu",
+                   (unsigned long long)result->errors.values[line->type].count,
+                   (unsigned long long)result->errors.values[line->type].bytes);
 }
 
 static void put(struct buf *buf)
 {
     fwrite(buf->data, 1, buf->size, stdout);
     buf_done(buf);
+}
+
+/* What is not Python objects, and what can be told of it. */
+static void print_rest(const struct census_result *result)
+{
+    uint64_t rest = census_not_objects_bytes(result);
+    const struct {
+        const char *words;
+        uint64_t bytes;
+    } parts[] = {
+        {"not Python objects: ", rest},
+        {"; free in pools: ", result->pool_free_bytes},
+        {", free in malloc: ", result->malloc_free_bytes},
+        {", native: ", rest - result->pool_free_bytes - result->malloc_free_bytes},
+    };
+    struct buf text = BUF_INIT;
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        buf_append_text(&text, parts[i].words);
+        report_format_number(&text, (double)parts[i].bytes, REPORT_BYTES);
+    }
+    printf("%s\n", buf_text(&text));
+    buf_done(&text);
 }
 
 static void print_summary(const struct python_process *process, const struct census_result *result)
@@ -79,6 +113,15 @@ static void print_summary(const struct python_process *process, const struct cen
     buf_clear(&text);
     report_format_number(&text, (double)result->rss_anon_bytes, REPORT_BYTES);
     printf("%s resident; read in %.0f ms\n", buf_text(&text), (double)result->elapsed_ns / 1e6);
+    print_rest(result);
+    if (result->is_sample) {
+        buf_clear(&text);
+        report_format_number(&text, (double)result->total_error.bytes, REPORT_BYTES);
+        printf("an estimate from %.1f %% of the heap: off by at most %llu objects, %s, 19 times of "
+               "20\n",
+               result->coverage / 100.0, (unsigned long long)result->total_error.count,
+               buf_text(&text));
+    }
     buf_done(&text);
 }
 
@@ -90,7 +133,7 @@ static void print_json(const struct python_process *process, const struct census
     buf_append_text(&buf, ",\"types\":[");
     for (size_t i = 0; i < count; i++) {
         buf_append_text(&buf, i ? "," : "");
-        append_type(&buf, census, &lines[i]);
+        append_type(&buf, census, result, &lines[i]);
         buf_append_text(&buf, "}");
     }
     buf_append_text(&buf, "]}\n");
@@ -104,6 +147,8 @@ void census_print(const struct python_process *process, const struct census *cen
         {"type", "TYPE", REPORT_PLAIN},
         {"count", "COUNT", REPORT_PLAIN},
         {"bytes", "BYTES", REPORT_BYTES},
+        {"count_error", "COUNT +-", REPORT_PLAIN},
+        {"bytes_error", "BYTES +-", REPORT_BYTES},
     };
     struct line *lines = new_lines(result->values.types);
     struct report report;
@@ -119,11 +164,15 @@ void census_print(const struct python_process *process, const struct census *cen
     } else {
         if (format == REPORT_TABLE)
             print_summary(process, result);
-        report_begin(&report, format, columns, ARRAY_SIZE(columns));
+        report_begin(&report, format, columns, ARRAY_SIZE(columns) - (result->is_sample ? 0 : 2));
         for (size_t i = 0; i < count; i++) {
             report_text(&report, census_type_name(census, lines[i].type));
             report_uint(&report, lines[i].now.count);
             report_uint(&report, lines[i].now.bytes);
+            if (result->is_sample) {
+                report_uint(&report, result->errors.values[lines[i].type].count);
+                report_uint(&report, result->errors.values[lines[i].type].bytes);
+            }
         }
         report_end(&report, "no Python object was found");
     }
@@ -158,7 +207,7 @@ static void print_growth_json(const struct python_process *process, const struct
     buf_append_text(&buf, ",\"grown\":[");
     for (size_t i = 0; i < count; i++) {
         buf_append_text(&buf, i ? "," : "");
-        append_type(&buf, census, &lines[i]);
+        append_type(&buf, census, now, &lines[i]);
         buf_printf(&buf, ",\"count_change\":%lld,\"bytes_change\":%lld}",
                    (long long)lines[i].count_change, (long long)lines[i].bytes_change);
     }

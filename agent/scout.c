@@ -87,6 +87,8 @@ static enum status find_python(struct scout *scout, const struct roster_look *lo
         why_set(&why, "may not see its namespaces; run as the same user, or with CAP_SYS_PTRACE");
     if (status == STATUS_OK)
         status = census_new(&target->python, &target->census, &why);
+    if (status == STATUS_OK)
+        census_sample_above(target->census, scout->options.sample_above_bytes);
     if (status == STATUS_UNSUPPORTED && look->settled) {
         log_event(LOG_WARN, "process.unsupported", "pid=%d python=%s reason=\"%s\"", (int)pid,
                   target->python.version, why.text);
@@ -223,11 +225,12 @@ enum status scout_scan(struct scout *scout, struct why *why)
     return roster_scan(scout->roster, proc_boot_now_ms(), why);
 }
 
-enum status scout_census(struct scout *scout, struct target *target, struct why *why)
+enum status scout_census(struct scout *scout, struct target *target, int64_t cpu_ns, int *ret_more,
+                         struct why *why)
 {
     pid_t pid = target->python.pid;
-    enum status status = census_run(target->census, &target->result, why);
-    if (status != STATUS_OK && status != STATUS_PARTIAL)
+    enum status status = census_slice(target->census, cpu_ns, &target->result, ret_more, why);
+    if (*ret_more || (status != STATUS_OK && status != STATUS_PARTIAL))
         return status;
     struct proc_stat stat;
     if (proc_stat(&scout->fs, pid, &stat) != STATUS_OK ||

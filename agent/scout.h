@@ -22,7 +22,8 @@ struct scout_options {
     struct identity_options identity;
     pid_t pids[SCOUT_PIDS_MAX]; /* only these; none: all that can be seen */
     int pid_count;
-    pid_t descendants_of; /* only its descendants; 0: all */
+    pid_t descendants_of;        /* only its descendants; 0: all */
+    uint64_t sample_above_bytes; /* census_sample_above */
 };
 
 /* A process under watch. The network thread's while a call is under way, the loop's otherwise. */
@@ -74,7 +75,9 @@ void scout_done(struct scout *scout);
 /* Look for starts and ends: appends to `found` and `ended`. */
 enum status scout_scan(struct scout *scout, struct why *why) MUST_CHECK;
 
-/* Count one; fills target->result and the facts beside it. As census_run. */
-enum status scout_census(struct scout *scout, struct target *target, struct why *why) MUST_CHECK;
+/* Count a slice of one, as census_slice does. With the last slice (*ret_more is 0) it fills
+ * target->result and the facts beside it. */
+enum status scout_census(struct scout *scout, struct target *target, int64_t cpu_ns, int *ret_more,
+                         struct why *why) MUST_CHECK;
 
 #endif

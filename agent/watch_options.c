@@ -18,6 +18,7 @@ enum {
     INTERVAL_MS_DEFAULT = 60000,
     SPOOL_BYTES_MIN = 1 << 20,
     SPOOL_BYTES_DEFAULT = 16 << 20,
+    SAMPLE_ABOVE_BYTES_DEFAULT = 1 << 30,
 };
 #define INTERVAL_MS_MAX ((int64_t)24 * 3600 * 1000)
 #define SPOOL_BYTES_MAX ((uint64_t)1 << 34)
@@ -28,6 +29,7 @@ void watch_options_init(struct watch_options *options, int64_t flush_ms)
         .interval_ms = INTERVAL_MS_DEFAULT,
         .flush_ms = flush_ms,
         .cpu_budget = "0.5%",
+        .sample_above_bytes = SAMPLE_ABOVE_BYTES_DEFAULT,
         .spool_bytes = SPOOL_BYTES_DEFAULT,
         .log_level = "info",
         .log_format = "text",
@@ -51,6 +53,8 @@ void watch_options_table(struct watch_options *options, int pids, struct option 
         {"cpu-budget", 0, OPTION_TEXT, &options->cpu_budget, "SHARE",
          "of one core, averaged over ten minutes; the interval is stretched to stay below it",
          "0.5%"},
+        {"sample-above", 0, OPTION_BYTES, &options->sample_above_bytes, "SIZE",
+         "of a heap larger than this read about as much, and estimate the rest; 0: never", "1G"},
         {"service", 0, OPTION_TEXT, &options->identity.service, "NAME",
          "name of the service; otherwise OTEL_SERVICE_NAME, DD_SERVICE, ... of the process", NULL},
         {"service-version", 0, OPTION_TEXT, &identity->version, "VERSION", "of the service", NULL},
@@ -162,6 +166,9 @@ static enum status check_numbers(const struct watch_options *options, struct why
         return why_fail(why, STATUS_USAGE, "the interval must be between 100ms and 24h");
     if (options->spool_bytes < SPOOL_BYTES_MIN || options->spool_bytes > SPOOL_BYTES_MAX)
         return why_fail(why, STATUS_USAGE, "the spool must be between 1M and 16G");
+    if (options->sample_above_bytes && options->sample_above_bytes < CENSUS_SAMPLE_BYTES_MIN)
+        return why_fail(why, STATUS_USAGE,
+                        "--sample-above must be at least 16M: of less, no estimate can be made");
     if (options->flush_ms > INTERVAL_MS_MAX)
         return why_fail(why, STATUS_USAGE, "--flush must be at most 24h");
     return STATUS_OK;
@@ -179,7 +186,7 @@ enum status watch_options_resolve(struct watch_options *options, struct agent_op
         return STATUS_USAGE;
     *ret = (struct agent_options){
         .channel = {.target = options->collector},
-        .scout = {.identity = options->identity},
+        .scout = {.identity = options->identity, .sample_above_bytes = options->sample_above_bytes},
         .interval_ms = options->interval_ms,
         .spool_bytes = options->spool_bytes,
     };

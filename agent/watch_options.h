@@ -17,6 +17,7 @@ struct watch_options {
     int64_t interval_ms;
     int64_t flush_ms;
     const char *cpu_budget;
+    uint64_t sample_above_bytes;
     uint64_t spool_bytes;
     const char *tls_ca, *tls_cert, *tls_key; /* files */
     const char *log_level, *log_format;

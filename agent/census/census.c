@@ -6,12 +6,24 @@
 #include "layout_check.h"
 #include "present_map.h"
 #include "proc.h"
+#include "sampled_sweep.h"
 #include "sweep.h"
 #include "type_table.h"
 
 enum {
     COVERAGE_WHOLE = 10000,
     COVERAGE_PARTIAL = 9900, /* below, the result is called partial */
+    MAP_OLD_NS = 50000000,   /* that a map of what is present is trusted */
+};
+
+/* A census under way. */
+struct run {
+    struct sweep sweep;
+    struct sampled_sweep *sampled; /* NULL: all is read */
+    struct late_sizes *late;
+    int64_t time_ms; /* wall clock at its begin */
+    int64_t start_ns, map_ns, cpu_ns;
+    uint64_t rss_anon_bytes;
 };
 
 struct census {
@@ -20,6 +32,8 @@ struct census {
     struct remote_regions regions;
     struct present_map present;
     struct type_table *types;
+    uint64_t sample_above_bytes; /* 0: never */
+    struct run *run;             /* NULL: no census is under way */
 };
 
 enum status census_new_over(struct remote *remote, const struct python_process *process,
@@ -50,10 +64,24 @@ enum status census_new(const struct python_process *process, struct census **ret
     return census_new_over(remote, process, ret, why);
 }
 
+static void end_run(struct census *census)
+{
+    struct run *run = census->run;
+    if (!run)
+        return;
+    type_table_end(census->types);
+    sampled_sweep_free(run->sampled);
+    sweep_done(&run->sweep);
+    late_sizes_free(run->late);
+    free(run);
+    census->run = NULL;
+}
+
 void census_free(struct census *census)
 {
     if (!census)
         return;
+    end_run(census);
     type_table_free(census->types);
     present_map_done(&census->present);
     remote_regions_done(&census->regions);
@@ -84,42 +112,125 @@ static uint64_t read_rss_anon(pid_t pid)
     return found.rss_anon_bytes;
 }
 
-/* All windows; types that are first seen late in memory may have instances before, but a type is
- * recognised by the first of them, wherever its own object lies. */
-static void sweep_all(struct census *census, struct sweep *sweep, struct late_sizes *late)
+/* ----- one census ----- */
+
+static enum status begin_run(struct census *census, struct why *why)
 {
-    do {
-        sweep_run(sweep);
-        late_sizes_flush(late);
-    } while (census->present.to != UINT64_MAX && remote_state(census->remote) == STATUS_OK &&
-             present_map_fill(&census->present, census->present.to));
+    enum status status = check_identity(census, why);
+    int64_t time_ms = clock_wall_ms(), start_ns = clock_mono_ns();
+    if (status != STATUS_OK)
+        return status;
+    status = remote_regions(census->remote, &census->regions, why);
+    if (status != STATUS_OK)
+        return status == STATUS_NOT_FOUND ? STATUS_GONE : status;
+    if (!present_map_fill(&census->present, 0))
+        return why_fail(why, STATUS_GONE, "process %d has no memory", (int)census->process.pid);
+    struct run *run = calloc(1, sizeof(*run));
+    ASSERT(run);
+    census->run = run;
+    run->time_ms = time_ms;
+    run->start_ns = run->map_ns = start_ns;
+    run->rss_anon_bytes = read_rss_anon(census->process.pid);
+    type_table_begin(census->types);
+    run->late = late_sizes_new(census->types, &census->present);
+    sweep_init(&run->sweep, census->types, &census->present, run->late);
+    if (census->sample_above_bytes && run->rss_anon_bytes > census->sample_above_bytes)
+        run->sampled = sampled_sweep_new(&run->sweep, run->rss_anon_bytes,
+                                         census->sample_above_bytes, census->process.start_ticks);
+    return STATUS_OK;
 }
 
-static void fill_values(const struct type_table *types, uint64_t values_bytes,
+/* A chunk or a stratum, or the step to the next window. 0: all windows are done. Types that are
+ * first seen late in memory may have instances before, but a type is recognised by the first of
+ * them, wherever its own object lies. */
+static int step(struct census *census)
+{
+    struct run *run = census->run;
+    if (run->sampled ? sampled_sweep_step(run->sampled) : sweep_step(&run->sweep))
+        return 1;
+    late_sizes_flush(run->late);
+    if (census->present.to == UINT64_MAX || remote_state(census->remote) != STATUS_OK ||
+        !present_map_fill(&census->present, census->present.to))
+        return 0;
+    run->map_ns = clock_mono_ns();
+    sweep_restart(&run->sweep);
+    if (run->sampled)
+        sampled_sweep_restart(run->sampled);
+    return 1;
+}
+
+static void limit_value(struct type_value *value)
+{
+    value->count = value->count < SNAPSHOT_COUNT_MAX ? value->count : SNAPSHOT_COUNT_MAX;
+    value->bytes = value->bytes < SNAPSHOT_BYTES_MAX ? value->bytes : SNAPSHOT_BYTES_MAX;
+}
+
+static void fill_values(const struct type_table *types, const struct sweep *sweep,
                         struct census_result *ret)
 {
-    heap_values_resize(&ret->values, types->rows);
-    memset(ret->values.values, 0, types->rows * sizeof(ret->values.values[0]));
     for (uint32_t i = 0; i < types->count; i++) {
         struct type_value *value = &ret->values.values[types->entries[i].row];
         value->count += types->entries[i].count;
         value->bytes += types->entries[i].bytes;
     }
-    ret->values.values[TYPE_ROW_VALUES].bytes += values_bytes;
-    ret->objects = ret->bytes = 0;
-    for (uint32_t i = 0; i < types->rows; i++) {
-        struct type_value *value = &ret->values.values[i];
-        value->count = value->count < SNAPSHOT_COUNT_MAX ? value->count : SNAPSHOT_COUNT_MAX;
-        value->bytes = value->bytes < SNAPSHOT_BYTES_MAX ? value->bytes : SNAPSHOT_BYTES_MAX;
-        ret->objects += value->count;
-        ret->bytes += value->bytes;
-    }
-    ret->types_folded = types->folded;
+    ret->values.values[TYPE_ROW_VALUES].bytes += sweep->values_bytes;
+    ret->pool_bytes = sweep->pool_bytes;
+    ret->pool_free_bytes = sweep->pool_free_bytes;
+    ret->malloc_free_bytes = sweep->malloc.free_bytes;
 }
 
-static enum status finish(struct census *census, const struct sweep *sweep,
-                          struct census_result *ret, struct why *why)
+static void fill_estimates(const struct sampled_sweep *sampled, uint32_t rows,
+                           struct census_result *ret)
 {
+    heap_values_resize(&ret->errors, rows);
+    for (uint32_t i = 0; i < rows; i++) {
+        struct sample_estimate line = sample_line(&sampled->sample, SAMPLE_LINE_ROWS + i);
+        ret->values.values[i] = (struct type_value){line.value[0], line.value[1]};
+        ret->errors.values[i] = (struct type_value){line.error[0], line.error[1]};
+        limit_value(&ret->errors.values[i]);
+    }
+    struct sample_estimate all = sample_line(&sampled->sample, SAMPLE_LINE_ALL);
+    ret->total_error = (struct type_value){all.error[0], all.error[1]};
+    struct sample_estimate pools = sample_line(&sampled->sample, SAMPLE_LINE_POOLS);
+    ret->malloc_free_bytes = 0; /* blocks cannot be followed through a sample */
+    ret->pool_bytes = pools.value[0];
+    ret->pool_free_bytes = pools.value[1];
+}
+
+static void fill(const struct census *census, struct census_result *ret)
+{
+    const struct run *run = census->run;
+    const struct type_table *types = census->types;
+    heap_values_resize(&ret->values, types->rows);
+    heap_values_resize(&ret->errors, 0);
+    memset(ret->values.values, 0, types->rows * sizeof(ret->values.values[0]));
+    ret->is_sample = run->sampled != NULL;
+    ret->total_error = (struct type_value){0};
+    if (run->sampled)
+        fill_estimates(run->sampled, types->rows, ret);
+    else
+        fill_values(types, &run->sweep, ret);
+    ret->objects = ret->bytes = 0;
+    for (uint32_t i = 0; i < types->rows; i++) {
+        limit_value(&ret->values.values[i]);
+        ret->objects += ret->values.values[i].count;
+        ret->bytes += ret->values.values[i].bytes;
+    }
+    ret->types_folded = types->folded;
+    ret->time_ms = run->time_ms;
+    ret->rss_anon_bytes = run->rss_anon_bytes;
+    ret->read_bytes =
+        run->sweep.read_bytes + run->late->reader.read_bytes + run->sweep.asked->read_bytes;
+}
+
+static uint32_t share(uint64_t part, uint64_t whole)
+{
+    return whole ? (uint32_t)((double)part / (double)whole * COVERAGE_WHOLE) : 0;
+}
+
+static enum status finish(const struct census *census, struct census_result *ret, struct why *why)
+{
+    const struct run *run = census->run;
     enum status status = remote_state(census->remote);
     if (status == STATUS_OK)
         status = check_identity(census, why);
@@ -128,49 +239,66 @@ static enum status finish(struct census *census, const struct sweep *sweep,
                 status == STATUS_GONE ? "has ended" : "may not be read any more");
     if (status != STATUS_OK)
         return status;
-    uint64_t planned = sweep->read_bytes + sweep->lost_bytes;
-    ret->coverage = planned ? (uint32_t)(sweep->read_bytes * COVERAGE_WHOLE / planned) : 0;
-    ret->rss_anon_bytes = read_rss_anon(census->process.pid);
-    if (ret->coverage < COVERAGE_PARTIAL)
+    fill(census, ret);
+    uint32_t found = share(run->sweep.read_bytes, run->sweep.read_bytes + run->sweep.lost_bytes);
+    ret->coverage = run->sampled ? share(run->sampled->read_bytes, run->sampled->all_bytes) : found;
+    if (found < COVERAGE_PARTIAL)
         return why_fail(why, STATUS_PARTIAL, "only %u.%02u %% of process %d's memory could be read",
-                        ret->coverage / 100, ret->coverage % 100, (int)census->process.pid);
+                        found / 100, found % 100, (int)census->process.pid);
     return STATUS_OK;
+}
+
+enum status census_slice(struct census *census, int64_t cpu_ns, struct census_result *ret,
+                         int *ret_more, struct why *why)
+{
+    int64_t start_cpu_ns = clock_cpu_ns(), spent_ns = 0;
+    enum status status = census->run ? STATUS_OK : begin_run(census, why);
+    struct run *run = census->run;
+    *ret_more = 0;
+    if (status != STATUS_OK)
+        return status;
+    run->sweep.is_map_old = clock_mono_ns() - run->map_ns > MAP_OLD_NS;
+    read_ahead_clear(census->types->reader.ahead);
+    do {
+        *ret_more = step(census);
+        spent_ns = clock_cpu_ns() - start_cpu_ns;
+    } while (*ret_more && spent_ns < cpu_ns);
+    run->cpu_ns += spent_ns;
+    if (*ret_more)
+        return STATUS_OK;
+    status = finish(census, ret, why);
+    ret->elapsed_ns = clock_mono_ns() - run->start_ns;
+    ret->cpu_ns = run->cpu_ns;
+    end_run(census);
+    return status;
 }
 
 enum status census_run(struct census *census, struct census_result *ret, struct why *why)
 {
-    int64_t start_ns = clock_mono_ns(), start_cpu_ns = clock_cpu_ns();
-    struct sweep sweep;
-    enum status status = check_identity(census, why);
-    if (status != STATUS_OK)
-        return status;
-    ret->time_ms = clock_wall_ms();
-    status = remote_regions(census->remote, &census->regions, why);
-    if (status != STATUS_OK)
-        return status == STATUS_NOT_FOUND ? STATUS_GONE : status;
-    if (!present_map_fill(&census->present, 0))
-        return why_fail(why, STATUS_GONE, "process %d has no memory", (int)census->process.pid);
-    type_table_begin(census->types);
-
-    struct late_sizes *late = late_sizes_new(census->types, &census->present);
-    sweep_init(&sweep, census->types, &census->present, late);
-    sweep_all(census, &sweep, late);
-    fill_values(census->types, sweep.values_bytes, ret);
-    ret->pool_bytes = sweep.pool_bytes;
-    ret->pool_free_bytes = sweep.pool_free_bytes;
-    ret->read_bytes = sweep.read_bytes + late->reader.read_bytes + sweep.asked->read_bytes;
-    status = finish(census, &sweep, ret, why);
-    type_table_end(census->types);
-    sweep_done(&sweep);
-    late_sizes_free(late);
-    ret->elapsed_ns = clock_mono_ns() - start_ns;
-    ret->cpu_ns = clock_cpu_ns() - start_cpu_ns;
+    int more;
+    end_run(census);
+    enum status status = census_slice(census, INT64_MAX, ret, &more, why);
+    ASSERT(!more);
     return status;
+}
+
+void census_sample_above(struct census *census, uint64_t bytes)
+{
+    census->sample_above_bytes = bytes;
+}
+
+uint64_t census_not_objects_bytes(const struct census_result *result)
+{
+    uint64_t rest =
+        result->rss_anon_bytes > result->bytes ? result->rss_anon_bytes - result->bytes : 0;
+    uint64_t known = result->pool_free_bytes + result->malloc_free_bytes;
+    return rest > known ? rest : known;
 }
 
 void census_result_done(struct census_result *result)
 {
     heap_values_done(&result->values);
+    heap_values_done(&result->errors);
 }
 
 uint32_t census_type_count(const struct census *census)

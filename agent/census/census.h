@@ -19,6 +19,8 @@
 #include "status.h"
 #include "why.h"
 
+enum { CENSUS_SAMPLE_BYTES_MIN = 16 << 20 };
+
 struct census;
 
 struct census_result {
@@ -32,8 +34,15 @@ struct census_result {
     uint64_t rss_anon_bytes;  /* /proc/PID/status */
     uint64_t pool_bytes;      /* of CPython's own allocator that are present .. */
     uint64_t pool_free_bytes; /* .. and of these, in blocks that hold nothing */
-    uint32_t coverage;        /* share of the heap that was read, in 1/10000 */
-    uint32_t types_folded;    /* types beyond the table's bound, counted in "(other)" */
+    uint64_t
+        malloc_free_bytes; /* present, in free blocks of the C library's malloc (malloc_walk.h) */
+    uint32_t coverage;     /* share of the heap that was read, in 1/10000 */
+    uint32_t types_folded; /* types beyond the table's bound, counted in "(other)" */
+
+    /* Of a sample (sample.h): by how much an estimate may be wrong. Otherwise `errors` is empty. */
+    int is_sample;
+    struct heap_values errors; /* of each of `values` */
+    struct type_value total_error;
 };
 
 /*
@@ -49,13 +58,29 @@ enum status census_new_over(struct remote *remote, const struct python_process *
                             struct census **ret, struct why *why) MUST_CHECK;
 void census_free(struct census *census);
 
+/* Heaps with more anonymous memory than this are sampled, so that about as much is read of them; 0,
+ * as at the start: never. Takes effect with the next census. */
+void census_sample_above(struct census *census, uint64_t bytes);
+
 /*
- * Count. `ret` is (re)filled; the caller has initialised it to zero once and ends it with
- * census_result_done. STATUS_GONE when the process ended or became another meanwhile; PARTIAL when
- * some of its memory could not be read (the result is filled, coverage says how much).
+ * Count for about `cpu_ns` of CPU time: begin, or go on with the census that is under way.
+ * *ret_more is 1 while it is, and then nothing else of `ret` is filled. Slices of one census are
+ * meant to follow each other within seconds; what the process does in between is seen in part.
+ * Statuses are those of census_run; with any but OK no census is under way any more.
+ */
+enum status census_slice(struct census *census, int64_t cpu_ns, struct census_result *ret,
+                         int *ret_more, struct why *why) MUST_CHECK;
+
+/*
+ * Count, all at once. `ret` is (re)filled; the caller has initialised it to zero once and ends it
+ * with census_result_done. STATUS_GONE when the process ended or became another meanwhile; PARTIAL
+ * when some of its memory could not be read (the result is filled, coverage says how much).
  */
 enum status census_run(struct census *census, struct census_result *ret,
                        struct why *why) MUST_CHECK;
+/* Of the anonymous memory, what is not Python objects: at least what is known to be free. (The
+ * sizes of objects count memory that they own and never touched, too.) */
+uint64_t census_not_objects_bytes(const struct census_result *result) MUST_CHECK;
 void census_result_done(struct census_result *result);
 
 /* Number of names, and the name of index i: as Python shows it ("str", "collections.OrderedDict",

@@ -244,49 +244,130 @@ static size_t read_chunk(struct sweep *sweep, addr_t at, addr_t end, size_t kept
     return got;
 }
 
-/* One stretch of present memory. */
-static void sweep_range(struct sweep *sweep, const struct present_range *range)
+static void enter_region(struct sweep *sweep, const struct present_range *range)
 {
     const struct remote_region *region = &sweep->present->regions->items[range->region];
-    addr_t at = range->start;
-    size_t kept = 0; /* bytes at the begin of the chunk that are known already */
     sweep->is_static = (region->flags & (REMOTE_FILE | REMOTE_BSS)) != 0;
     sweep->is_file = (region->flags & REMOTE_FILE) != 0;
     sweep->has_odd_counts = sweep->is_file || sweep->low_count > 0;
     sweep->is_stack = (region->flags & REMOTE_STACK) != 0;
+    sweep->kept = 0;
     memset(sweep->lead, 0, SWEEP_LEAD_BYTES);
-    while (at < range->end) {
-        if (sweep->behind >= at + SWEEP_CHUNK_BYTES) { /* inside of a large object */
-            at = sweep->behind & ~(addr_t)(REMOTE_PAGE_BYTES - 1);
-            kept = 0;
-            continue;
-        }
-        addr_t end = (at & ~(addr_t)(SWEEP_CHUNK_BYTES - 1)) + SWEEP_CHUNK_BYTES;
-        end = end < range->end ? end : range->end;
-        size_t got = read_chunk(sweep, at, end, kept);
-        int is_last = at + got < end || end == range->end;
-        if (sweep->chunk_size)
-            kept = scan_chunk(sweep, is_last);
-        if (at + got < end) {
-            note_lost(sweep, at + got, at + got + REMOTE_PAGE_BYTES);
-            if (remote_state(sweep->present->remote) != STATUS_OK)
-                return;
-            at += got + REMOTE_PAGE_BYTES; /* behind the page that cannot be read */
-            continue;
-        }
-        at = end;
-        memmove(sweep->lead, sweep->chunk + sweep->chunk_size - kept - SWEEP_LEAD_BYTES,
-                SWEEP_LEAD_BYTES + kept);
-    }
 }
 
-void sweep_run(struct sweep *sweep)
+/*
+ * What of at..*end is present now, if the map is so old that it may not tell: the first stretch.
+ * Returns its begin, and its end in *end; the begin is *end when nothing is left.
+ */
+static addr_t look_again(const struct sweep *sweep, const struct present_range *range, addr_t at,
+                         addr_t *end)
 {
-    for (size_t i = 0; i < sweep->present->count; i++) {
-        if (remote_state(sweep->present->remote) != STATUS_OK)
-            return;
-        if (sweep->present->ranges[i].end > sweep->behind)
-            sweep_range(sweep, &sweep->present->ranges[i]);
+    struct remote_range found;
+    if (!sweep->is_map_old)
+        return at;
+    if (!present_map_now(sweep->present, range->region, at, *end, &found))
+        return *end;
+    *end = found.end;
+    return found.start;
+}
+
+/* What the `size` bytes at `at`, at the end of the chunk, say of free blocks of malloc. */
+static void walk_malloc(struct sweep *sweep, const struct present_range *range, addr_t at,
+                        size_t size)
+{
+    const struct remote_region *region = &sweep->present->regions->items[range->region];
+    const uint8_t *bytes = sweep->chunk + sweep->chunk_size - size;
+    if (sweep->region != range->region && at == region->start)
+        malloc_walk_begin(&sweep->malloc, region, bytes, size);
+    else if (sweep->region != range->region)
+        sweep->malloc.next = 0;
+    sweep->region = range->region;
+    malloc_walk_feed(&sweep->malloc, at, bytes, size);
+}
+
+/* One chunk of a stretch of present memory, from sweep->at on. */
+static void sweep_chunk(struct sweep *sweep, const struct present_range *range)
+{
+    addr_t unit_end = (sweep->at & ~(addr_t)(SWEEP_CHUNK_BYTES - 1)) + SWEEP_CHUNK_BYTES;
+    unit_end = unit_end < range->end ? unit_end : range->end;
+    addr_t end = unit_end, at = look_again(sweep, range, sweep->at, &end);
+    if (at != sweep->at) { /* what was there has gone */
+        enter_region(sweep, range);
+        sweep->at = at;
+        return;
+    }
+    size_t got = read_chunk(sweep, at, end, sweep->kept), kept = 0;
+    walk_malloc(sweep, range, at, got);
+    int is_last = at + got < unit_end || end == range->end;
+    if (sweep->chunk_size)
+        kept = scan_chunk(sweep, is_last);
+    if (at + got < end) {
+        note_lost(sweep, at + got, at + got + REMOTE_PAGE_BYTES);
+        enter_region(sweep, range);
+        sweep->at = at + got + REMOTE_PAGE_BYTES; /* behind the page that cannot be read */
+        return;
+    }
+    sweep->at = end;
+    memmove(sweep->lead, sweep->chunk + sweep->chunk_size - kept - SWEEP_LEAD_BYTES,
+            SWEEP_LEAD_BYTES + kept);
+    sweep->kept = kept;
+}
+
+/* To the first range that is not done with. */
+static const struct present_range *find_range(struct sweep *sweep)
+{
+    const struct present_map *present = sweep->present;
+    for (; sweep->range < present->count; sweep->range++, sweep->at = 0) {
+        const struct present_range *range = &present->ranges[sweep->range];
+        if (sweep->behind >= range->end || sweep->at >= range->end)
+            continue;
+        if (sweep->at < range->start) {
+            sweep->at = range->start;
+            enter_region(sweep, range);
+        }
+        return range;
+    }
+    return NULL;
+}
+
+int sweep_step(struct sweep *sweep)
+{
+    const struct present_range *range = find_range(sweep);
+    if (!range || remote_state(sweep->present->remote) != STATUS_OK)
+        return 0;
+    if (sweep->behind >= sweep->at + SWEEP_CHUNK_BYTES) { /* inside of a large object */
+        enter_region(sweep, range);
+        sweep->at = sweep->behind & ~(addr_t)(REMOTE_PAGE_BYTES - 1);
+    }
+    sweep_chunk(sweep, range);
+    return 1;
+}
+
+void sweep_restart(struct sweep *sweep)
+{
+    sweep->range = 0;
+    sweep->at = 0;
+}
+
+/* Up to a page more is read, so that what begins before `to` can be measured. */
+void sweep_piece(struct sweep *sweep, size_t range_index, addr_t from, addr_t to)
+{
+    const struct present_range *range = &sweep->present->ranges[range_index];
+    addr_t end = range->end - to < REMOTE_PAGE_BYTES ? range->end : to + REMOTE_PAGE_BYTES;
+    enter_region(sweep, range);
+    sweep->behind = from;
+    for (addr_t at = from; at < to && remote_state(sweep->present->remote) == STATUS_OK;) {
+        addr_t stop = end, start = look_again(sweep, range, at, &stop);
+        size_t got = start < to ? read_chunk(sweep, start, stop, 0) : 0;
+        size_t limit = start < to ? (size_t)(to - start) : 0,
+               most = got ? got - OBJECT_BYTES + 1 : 0;
+        memset(sweep->chunk + sweep->chunk_size, 0, SWEEP_AHEAD_BYTES);
+        (void)scan(sweep, 0, limit < most ? limit : most);
+        at = start + got;
+        if (at < stop && at < to) {
+            note_lost(sweep, at, at + REMOTE_PAGE_BYTES);
+            at += REMOTE_PAGE_BYTES;
+        }
     }
 }
 
@@ -295,12 +376,15 @@ void sweep_init(struct sweep *sweep, struct type_table *types, const struct pres
 {
     *sweep =
         (struct sweep){.types = types, .present = present, .late = late, .layout = types->layout};
-    size_t size = SWEEP_LEAD_BYTES + SWEEP_AHEAD_BYTES + SWEEP_CHUNK_BYTES + SWEEP_AHEAD_BYTES;
+    size_t size = SWEEP_LEAD_BYTES + SWEEP_AHEAD_BYTES + SWEEP_CHUNK_BYTES + REMOTE_PAGE_BYTES +
+                  SWEEP_AHEAD_BYTES;
     sweep->lead = malloc(size);
     sweep->asked = calloc(1, sizeof(*sweep->asked));
     ASSERT(sweep->lead && sweep->asked);
     sweep->asked->present = present;
     sweep->chunk = sweep->lead + SWEEP_LEAD_BYTES;
+    sweep->region = UINT32_MAX;
+    sweep->malloc.present = present;
     for (size_t i = 0; i < present->regions->count; i++) {
         const struct remote_region *region = &present->regions->items[i];
         sweep->limit_bytes += region->end - region->start;

@@ -12,6 +12,7 @@
 
 #include "far_read.h"
 #include "late_size.h"
+#include "malloc_walk.h"
 #include "present_map.h"
 #include "type_table.h"
 
@@ -40,12 +41,19 @@ struct sweep {
     size_t low_count;
     uint64_t limit_bytes; /* no object is larger than all of the process's memory */
 
+    size_t range;   /* of the present map, that the next chunk is of .. */
+    addr_t at;      /* .. where it begins; 0: with the range .. */
+    size_t kept;    /* .. and how many bytes of it are known already */
+    int is_map_old; /* pages may have gone since the present map was made: look before reading */
+
     int is_static, is_file, is_stack;     /* the range at hand is a module's data or .bss; data */
     int has_odd_counts;                   /* counts are looked at twice here */
     addr_t behind;                        /* nothing below is looked at any more */
     uint64_t read_bytes, lost_bytes;      /* of the plan: lost could not be read */
     uint64_t values_bytes;                /* of attribute values outside dicts */
     uint64_t pool_bytes, pool_free_bytes; /* of CPython's own allocator */
+    struct malloc_walk malloc;            /* and of malloc */
+    uint32_t region;                      /* that was entered last */
     addr_t chunk_at;                      /* address of `chunk[0]` */
     size_t chunk_size;                    /* bytes of it that are valid */
     size_t asked_to;                      /* types of candidates below were asked about */
@@ -59,7 +67,14 @@ void sweep_init(struct sweep *sweep, struct type_table *types, const struct pres
                 struct late_sizes *late);
 void sweep_done(struct sweep *sweep);
 
-/* Everything in the present window. Sizes that lie elsewhere may still wait in `late`. */
-void sweep_run(struct sweep *sweep);
+/* One chunk, from where the step before ended. 0: all of the present window is done. Sizes that lie
+ * elsewhere may still wait in `late`. */
+int sweep_step(struct sweep *sweep) MUST_CHECK;
+
+/* A new window of the present map. */
+void sweep_restart(struct sweep *sweep);
+
+/* What begins in from..to, at most SWEEP_CHUNK_BYTES of one range of the present map, by itself. */
+void sweep_piece(struct sweep *sweep, size_t range_index, addr_t from, addr_t to);
 
 #endif

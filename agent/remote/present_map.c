@@ -40,16 +40,20 @@ static size_t find_region(const struct remote_regions *regions, addr_t at)
     return low;
 }
 
+/* A large mapping of a file is no program's data but somebody's array. */
+static int is_data(const struct remote_region *region)
+{
+    return (region->flags & REMOTE_FILE) && region->end - region->start <= DATA_BYTES_MAX;
+}
+
 /* All of one region from `at` on; returns where it stopped for lack of room, or the region's end.
  */
 static addr_t fill_region(struct present_map *map, size_t index, addr_t at)
 {
     struct remote_range found[BATCH];
     const struct remote_region *region = &map->regions->items[index];
-    /* A large mapping of a file is no program's data but somebody's array. */
-    int is_data = (region->flags & REMOTE_FILE) && region->end - region->start <= DATA_BYTES_MAX;
     size_t (*present)(struct remote *, addr_t, addr_t, struct remote_range *, size_t, addr_t *) =
-        is_data ? remote_present_data : remote_present;
+        is_data(region) ? remote_present_data : remote_present;
     if (at < region->start)
         at = region->start;
     while (at < region->end && map->count + BATCH <= PRESENT_RANGES_MAX) {
@@ -85,12 +89,9 @@ static int ask(const struct present_map *map, addr_t at, size_t size)
            found.end >= at + size;
 }
 
-int present_map_has(const struct present_map *map, addr_t at, size_t size)
+/* Index of the first range that ends behind `at`. */
+static size_t find_range(const struct present_map *map, addr_t at)
 {
-    if (at + size < at)
-        return 0;
-    if (at < map->from || at + size > map->to)
-        return ask(map, at, size);
     size_t low = 0, high = map->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -99,6 +100,27 @@ int present_map_has(const struct present_map *map, addr_t at, size_t size)
         else
             high = middle;
     }
+    return low;
+}
+
+uint64_t present_map_bytes(const struct present_map *map, addr_t start, addr_t end)
+{
+    uint64_t bytes = 0;
+    for (size_t i = find_range(map, start); i < map->count && map->ranges[i].start < end; i++) {
+        addr_t from = map->ranges[i].start > start ? map->ranges[i].start : start;
+        addr_t to = map->ranges[i].end < end ? map->ranges[i].end : end;
+        bytes += to - from;
+    }
+    return bytes;
+}
+
+int present_map_has(const struct present_map *map, addr_t at, size_t size)
+{
+    if (at + size < at)
+        return 0;
+    if (at < map->from || at + size > map->to)
+        return ask(map, at, size);
+    size_t low = find_range(map, at);
     if (low == map->count || map->ranges[low].start > at)
         return 0;
     addr_t end = map->ranges[low].end;
@@ -115,4 +137,13 @@ int present_map_may_read(const struct present_map *map, addr_t at, size_t size)
     if (region == map->regions->count || map->regions->items[region].start >= at + size)
         return 1;
     return present_map_has(map, at, size);
+}
+
+int present_map_now(const struct present_map *map, uint32_t region, addr_t start, addr_t end,
+                    struct remote_range *ret)
+{
+    addr_t next;
+    return is_data(&map->regions->items[region])
+               ? remote_present_data(map->remote, start, end, ret, 1, &next) == 1
+               : remote_present(map->remote, start, end, ret, 1, &next) == 1;
 }

@@ -36,6 +36,14 @@ int present_map_fill(struct present_map *map, addr_t from) MUST_CHECK;
 /* 1 if all of at..at+size is present. */
 int present_map_has(const struct present_map *map, addr_t at, size_t size) MUST_CHECK;
 
+/* How many bytes of start..end are present, in this window. */
+uint64_t present_map_bytes(const struct present_map *map, addr_t start, addr_t end) MUST_CHECK;
+
+/* The first stretch of start..end, in this region, that is present now, whatever the map says; 0:
+ * nothing is. */
+int present_map_now(const struct present_map *map, uint32_t region, addr_t start, addr_t end,
+                    struct remote_range *ret) MUST_CHECK;
+
 /* 1 unless some of at..at+size lies in private memory and is not present: constant data of programs
  * is not in the map, and reading it allocates nothing. */
 int present_map_may_read(const struct present_map *map, addr_t at, size_t size) MUST_CHECK;

@@ -110,6 +110,11 @@ void message_snapshot(uint64_t sequence, const struct uplink_snapshot *from, uin
     snapshot.census_cpu_us = from->census_cpu_us;
     snapshot.coverage = from->coverage;
     snapshot.not_objects_bytes = from->not_objects_bytes;
+    snapshot.pool_bytes = from->pool_bytes;
+    snapshot.pool_free_bytes = from->pool_free_bytes;
+    snapshot.malloc_free_bytes = from->malloc_free_bytes;
+    snapshot.objects_error = from->objects_error;
+    snapshot.bytes_error = from->bytes_error;
     message_repack_snapshot(sequence, &snapshot, ret);
 }
 

@@ -39,7 +39,8 @@ struct uplink_snapshot {
     const struct heap_values *values;
     uint64_t rss_anon_bytes, swap_bytes;
     uint64_t container_usage_bytes, container_limit_bytes;
-    uint64_t not_objects_bytes;
+    uint64_t not_objects_bytes, pool_bytes, pool_free_bytes, malloc_free_bytes;
+    uint64_t objects_error, bytes_error; /* of a sample */
     uint64_t cpu_ms;
     uint32_t census_cpu_us;
     uint32_t coverage; /* in 1/10000 */

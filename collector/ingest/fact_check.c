@@ -32,9 +32,18 @@ enum status fact_check_time(int64_t time_ms, const struct session_limits *limits
 static enum status check_numbers(const Heapfleet__V1__Snapshot *snapshot, struct why *why)
 {
     const uint64_t numbers[] = {
-        snapshot->base_sequence,         snapshot->rss_anon_bytes,        snapshot->swap_bytes,
-        snapshot->container_usage_bytes, snapshot->container_limit_bytes, snapshot->cpu_ms,
+        snapshot->base_sequence,
+        snapshot->rss_anon_bytes,
+        snapshot->swap_bytes,
+        snapshot->container_usage_bytes,
+        snapshot->container_limit_bytes,
+        snapshot->cpu_ms,
         snapshot->not_objects_bytes,
+        snapshot->pool_bytes,
+        snapshot->pool_free_bytes,
+        snapshot->malloc_free_bytes,
+        snapshot->objects_error,
+        snapshot->bytes_error,
     };
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         if (numbers[i] > INT64_MAX)

@@ -104,6 +104,65 @@ def test_immortal_objects_are_counted(situation):
     assert seen["int"][0] >= 262  # with the small ones
 
 
+# ---- what is no Python object ------------------------------------------------------------------
+
+MB = 1 << 20
+
+
+def rest(document):
+    """What is not Python objects: in pools, in malloc, and neither."""
+    known = document["pool_free_bytes"], document["malloc_free_bytes"]
+    return *known, document["not_objects_bytes"] - sum(known)
+
+
+def changed(target, *command, **arguments):
+    """(objects, free in pools, free in malloc, native): how many MB each grew by what it was asked."""
+    before = census_document(target.pid)
+    target.ask(*command, **arguments)
+    after = census_document(target.pid)
+    differences = [after["bytes"] - before["bytes"]]
+    differences += [new - old for old, new in zip(rest(before), rest(after))]
+    return [difference / MB for difference in differences]
+
+
+def test_native_memory_is_told_apart(situation):
+    """What C code holds is native; small blocks from malloc's heap, and one that is a mapping."""
+    objects, pools, malloc, native = changed(situation, "native", size=3000, blocks=10_000)
+    assert 26 < native < 31 and abs(objects) < 2 and abs(pools) < 1 and abs(malloc) < 1
+    objects, pools, malloc, native = changed(situation, "native", size=32 * MB, blocks=1)
+    assert 30 < native < 33 and abs(objects) < 2 and abs(pools) < 1 and abs(malloc) < 1
+
+
+def test_fragmentation_is_told_apart(situation):
+    """Seven eighths of what was allocated is free again, in pools or in malloc's heap, and still there."""
+    objects, pools, malloc, native = changed(situation, "fragment", size=200, blocks=100_000)
+    assert 15 < pools < 24 and 2 < objects < 5 and abs(malloc) < 2 and abs(native) < 2
+    objects, pools, malloc, native = changed(situation, "fragment", size=3000, blocks=10_000)
+    assert 21 < malloc < 29 and 3 < objects < 6 and abs(pools) < 2 and abs(native) < 3
+
+
+# ---- samples -----------------------------------------------------------------------------------
+
+
+def test_an_estimate_is_within_its_error():
+    """Of a heap that is known: the sums, and the types that make up most of it."""
+    with Target(LATEST, "service_heap.py", 500_000) as target:
+        whole = census_document(target.pid)
+        part = census_document(target.pid, "--sample-above", "16M")
+        table = run_agent("census", target.pid, "--sample-above", "16M", "--top", "3").stdout
+        as_it_is = census_document(target.pid, "--sample-above", "1G")
+    assert whole["coverage"] == 1 and "objects_error" not in whole and "objects_error" not in as_it_is
+    assert 0.2 < part["coverage"] < 0.6
+    assert "an estimate from" in table and "COUNT +-" in table
+    assert abs(part["objects"] - whole["objects"]) <= 2 * part["objects_error"] < 0.2 * whole["objects"]
+    estimates = {row["type"]: row for row in part["types"]}
+    large = [row for row in whole["types"] if row["count"] > whole["objects"] / 100]
+    off = [abs(estimates[row["type"]]["count"] - row["count"]) / max(estimates[row["type"]]["count_error"], 1)
+           for row in large]
+    assert len(off) > 8 and max(off) < 4
+    assert sum(each <= 1 for each in off) >= 0.6 * len(off), off  # 19 of 20, and types go together
+
+
 # ---- names -------------------------------------------------------------------------------------
 
 

@@ -166,6 +166,26 @@ def mappings(untouched, paged, file):
     return look()
 
 
+LIBC.malloc.restype = ctypes.c_void_p
+LIBC.malloc.argtypes = [ctypes.c_size_t]
+
+
+def native(size, blocks):
+    """Memory that only C code holds, all of it written: what a leak in an extension looks like."""
+    for _ in range(blocks):
+        place = LIBC.malloc(size)
+        ctypes.memset(place, 0x5a, size)
+        KEEP.append(place)
+    return {}
+
+
+def fragment(size, blocks):
+    """Objects of a size, of which every eighth is kept: the rest is free and cannot be given back."""
+    made = [bytes(size) for _ in range(blocks)]
+    KEEP.append(made[::8])
+    return {}
+
+
 def look():
     """Pages present and swapped of each mapping, and this process's resident bytes."""
     gc.collect()
@@ -227,4 +247,4 @@ def end():
 if __name__ == "__main__":
     dialogue.serve({function.__name__: function for function in (
         freeze, garbage, collect, free, immortal, same_names, odd_names, many_classes, interpreters,
-        mappings, look, lie, end)})
+        mappings, look, native, fragment, lie, end)})

@@ -240,6 +240,36 @@ static void forgets_a_type_that_has_ended(void **state)
     assert_int_equal(census_type_count(scene->census), names + 1);
 }
 
+/* Slice by slice, each as short as can be, comes to the same as all at once. */
+static void counts_in_slices(void **state)
+{
+    struct scene *scene = *state;
+    struct why why = {0};
+    unsigned slices = 1;
+    int more = 0;
+    for (uint64_t i = 0; i < 100; i++)
+        put_float(scene, OBJECTS + i * 32 * 1000, 1 + i);
+    run(scene);
+    uint64_t objects = scene->result.objects, bytes = scene->result.bytes;
+    expect(scene, "float", 100, 100 * 24);
+    for (int round = 0; round < 2; round++) {
+        scene->result.objects = 0;
+        assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+        for (; more; slices++) {
+            assert_int_equal(scene->result.objects, 0);
+            assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why),
+                             STATUS_OK);
+        }
+        assert_true(slices > 2);
+        assert_int_equal(scene->result.objects, objects);
+        assert_int_equal(scene->result.bytes, bytes);
+    }
+    assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    assert_int_equal(more, 1); /* and one that is given up */
+    run(scene);
+    assert_int_equal(scene->result.objects, objects);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -254,6 +284,7 @@ int main(void)
         TEST(finds_objects_on_the_seams_of_chunks),
         TEST(skips_what_is_not_present),
         TEST(forgets_a_type_that_has_ended),
+        cmocka_unit_test_setup_teardown(counts_in_slices, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

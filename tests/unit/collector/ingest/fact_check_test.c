@@ -61,9 +61,18 @@ static void numbers_fit_their_columns(void **state)
     Heapfleet__V1__Snapshot snapshot = HEAPFLEET__V1__SNAPSHOT__INIT;
     snapshot.time_ms = now_ms;
     uint64_t *const numbers[] = {
-        &snapshot.base_sequence,         &snapshot.rss_anon_bytes,        &snapshot.swap_bytes,
-        &snapshot.container_usage_bytes, &snapshot.container_limit_bytes, &snapshot.cpu_ms,
+        &snapshot.base_sequence,
+        &snapshot.rss_anon_bytes,
+        &snapshot.swap_bytes,
+        &snapshot.container_usage_bytes,
+        &snapshot.container_limit_bytes,
+        &snapshot.cpu_ms,
         &snapshot.not_objects_bytes,
+        &snapshot.pool_bytes,
+        &snapshot.pool_free_bytes,
+        &snapshot.malloc_free_bytes,
+        &snapshot.objects_error,
+        &snapshot.bytes_error,
     };
     struct snapshot_row row;
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
