@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
+#include "moment.h"
 #include "options.h"
+#include "progress.h"
 #include "suggest.h"
 #include "utf8.h"
 #include "version.h"
@@ -22,7 +25,7 @@ enum {
     ANSWER_BYTES_MAX = 512 * 1024 * 1024, /* in memory; the channel limits what is on the wire */
     WORDS_MAX = 256,
     PATH_BYTES = 64,
-    SINCE_DEFAULT_MS = 6 * 3600 * 1000,
+    ANSWER_ROWS_MAX = 1000, /* of a collector, QUERY_LIMIT_MAX */
 };
 
 /* ---- the tables ----------------------------------------------------------------------------- */
@@ -39,46 +42,52 @@ enum command_bit {
     MUTE = 256,
     UNMUTE = 512,
     MUTES = 1024,
-    ALL = 2047,
-    PROGRAM = 2048, /* before any command; for the help */
+    CONTAINERS = 2048,
+    ALL = 4095,
+    PROGRAM = 4096, /* before any command; for the help */
 };
 
 static const struct command {
     const char *name;
     enum command_bit bit;
-    int operand_count;
+    int operands_least, operands_most;
     const char *operands; /* for the help */
     cli_command_fn *run;
     const char *help;   /* one line */
     const char *cannot; /* the beginning of an error line */
     const char *more;   /* for its own help */
 } commands[] = {
-    {"services", SERVICES, 0, "", cli_services, "what is watched", "services cannot be listed",
+    {"services", SERVICES, 0, 0, "", cli_services, "what is watched", "services cannot be listed",
      "Sums are over the newest snapshots of the processes that are alive.\n"},
-    {"deployments", DEPLOYMENTS, 1, "SERVICE", cli_deployments, "the versions of a service",
+    {"deployments", DEPLOYMENTS, 1, 1, "SERVICE", cli_deployments, "the versions of a service",
      "deployments cannot be listed", "Objects, bytes and growth are means over the processes.\n"},
-    {"top", TOP, 1, "SERVICE", cli_top, "what its heaps consist of, and what grows",
+    {"containers", CONTAINERS, 1, 1, "SERVICE", cli_containers, "its processes, one by one",
+     "containers cannot be listed",
+     "Numbers are of each one's newest snapshot. With --type, what each one has of that type.\n"},
+    {"top", TOP, 1, 1, "SERVICE", cli_top, "what its heaps consist of, and what grows",
      "types cannot be listed",
      "Sums are over the processes of the version that are alive, or over all when none is.\n"
-     "Growth is what is retained at the end of each process's life, compared with its start.\n"},
-    {"history", HISTORY, 2, "SERVICE TYPE", cli_history, "one type over time",
+     "Growth is what is retained at the end of each process's life, compared with its start.\n"
+     "With --from: what a process has gained between two times, a mean of all of them.\n"},
+    {"history", HISTORY, 1, 2, "SERVICE [TYPE]", cli_history, "one type over time, or all together",
      "history cannot be shown",
-     "As a table it is a plot, with --raw the snapshots; as JSON and CSV it is rows.\n"},
-    {"compare", COMPARE, 3, "SERVICE VERSION_A VERSION_B", cli_compare,
+     "As a table it is a plot, with --raw the snapshots; as JSON and CSV it is rows.\n"
+     "Times: 90m or 7d ago, 2026-11-22, 2026-11-22T09:30 (local; with a Z: UTC), @SECONDS.\n"},
+    {"compare", COMPARE, 3, 3, "SERVICE VERSION_A VERSION_B", cli_compare,
      "two versions at equal uptime", "versions cannot be compared",
      "Values are means over the processes that reached the uptime.\n"},
-    {"leaks", LEAKS, 0, "", cli_leaks, "what leaks, and since which version",
+    {"leaks", LEAKS, 0, 0, "", cli_leaks, "what leaks, and since which version",
      "leaks cannot be listed",
      "With --exit-code the command ends with 6 when one of them is open or acknowledged.\n"},
-    {"leaks show", SHOW, 1, "ID", cli_leaks_show, "why one of them is believed to be a leak",
+    {"leaks show", SHOW, 1, 1, "ID", cli_leaks_show, "why one of them is believed to be a leak",
      "the leak cannot be shown", "ID may be the first digits, as long as no other begins so.\n"},
-    {"leaks ack", ACK, 1, "ID", cli_leaks_ack, "say that it is known: no more alerts",
+    {"leaks ack", ACK, 1, 1, "ID", cli_leaks_ack, "say that it is known: no more alerts",
      "the leak cannot be acknowledged", "It holds until the leak is resolved.\n"},
-    {"leaks mute", MUTE, 1, "SERVICE", cli_leaks_mute, "no alerts for a type, or for all",
+    {"leaks mute", MUTE, 1, 1, "SERVICE", cli_leaks_mute, "no alerts for a type, or for all",
      "the service cannot be muted", "Findings are still made and listed, as muted.\n"},
-    {"leaks unmute", UNMUTE, 1, "SERVICE", cli_leaks_unmute, "the mute ends",
+    {"leaks unmute", UNMUTE, 1, 1, "SERVICE", cli_leaks_unmute, "the mute ends",
      "the service cannot be unmuted", "Name the type if the mute has one.\n"},
-    {"leaks mutes", MUTES, 0, "", cli_leaks_mutes, "which mutes hold", "mutes cannot be listed",
+    {"leaks mutes", MUTES, 0, 0, "", cli_leaks_mutes, "which mutes hold", "mutes cannot be listed",
      ""},
 };
 
@@ -98,14 +107,26 @@ static void make_options(struct cli *cli, unsigned bits, struct option ret[OPTIO
         {TOP, {"version", 0, OPTION_TEXT, &cli->version, "V", "of this version", "the latest"}},
         {HISTORY, {"version", 0, OPTION_TEXT, &cli->version, "V", "of this version only", NULL}},
         {HISTORY, {"instance", 0, OPTION_TEXT, &cli->instance, "ID", "of this process only", NULL}},
+        {CONTAINERS,
+         {"by", 0, OPTION_TEXT, &cli->by, "ORDER",
+          "largest first by bytes, rss or type, or started", "bytes"}},
+        {CONTAINERS, {"version", 0, OPTION_TEXT, &cli->version, "V", "of this version only", NULL}},
+        {CONTAINERS, {"type", 0, OPTION_TEXT, &cli->type, "TYPE", "what each has of it", NULL}},
+        {CONTAINERS, {"live", 0, OPTION_FLAG, &cli->live, NULL, "those alive only", NULL}},
+        {HISTORY | TOP,
+         {"from", 0, OPTION_TEXT, &cli->from, "TIME", "since when; 0: all there is", NULL}},
+        {HISTORY | TOP, {"to", 0, OPTION_TEXT, &cli->to, "TIME", "until when", "now"}},
+        {HISTORY, {"since", 0, OPTION_TEXT, &cli->since, "TIME", "the same as --from", "6h"}},
         {HISTORY,
-         {"since", 0, OPTION_DURATION, &cli->since_ms, "TIME", "how far back; 0: all there is",
-          "6h"}},
+         {"resolution", 0, OPTION_TEXT, &cli->resolution, "R", "auto, minute, hour or day",
+          "auto"}},
+        {HISTORY, {"step", 0, OPTION_DURATION, &cli->step_ms, "TIME", "width of a point", NULL}},
         {HISTORY, {"raw", 0, OPTION_FLAG, &cli->raw, NULL, "every snapshot, no sums", NULL}},
         {COMPARE,
          {"at", 0, OPTION_DURATION, &cli->at_ms, "UPTIME", "age of the processes",
           "what most of both have reached"}},
-        {TOP | COMPARE, {"limit", 'n', OPTION_U64, &cli->limit, "N", "rows, at most 1000", "20"}},
+        {TOP | COMPARE | CONTAINERS,
+         {"limit", 'n', OPTION_U64, &cli->limit, "N", "rows; 0: as many as there are", "20"}},
         {LEAKS, {"service", 0, OPTION_TEXT, &cli->service, "S", "of this service only", NULL}},
         {LEAKS,
          {"exit-code", 0, OPTION_FLAG, &cli->fail_on_leak, NULL, "exit with 6 when there is a leak",
@@ -191,6 +212,20 @@ static enum status judge(const struct cli *cli, enum status status, struct why *
     return status == STATUS_INVALID ? STATUS_USAGE : status;
 }
 
+static struct progress *start_progress(const struct cli *cli)
+{
+    struct buf text = BUF_INIT;
+    buf_printf(&text, "asking %s", cli->collector);
+    if (cli->rows_so_far > 0) {
+        buf_append_text(&text, ": ");
+        report_format_number(&text, (double)cli->rows_so_far, REPORT_PLAIN);
+        buf_append_text(&text, " rows so far");
+    }
+    struct progress *progress = progress_start(buf_text(&text));
+    buf_done(&text);
+    return progress;
+}
+
 static enum status call(struct cli *cli, const char *service, const char *method,
                         const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
                         ProtobufCMessage **ret, struct why *why)
@@ -205,10 +240,12 @@ static enum status call(struct cli *cli, const char *service, const char *method
         status = rpc_channel_new(&options, &cli->channel, why);
     }
     wire_pack(request, &question);
+    struct progress *progress = status == STATUS_OK ? start_progress(cli) : NULL;
     if (status == STATUS_OK)
         status = judge(
             cli, rpc_channel_call(cli->channel, path, &question, cli->timeout_ms, &bytes, why),
             why);
+    progress_stop(progress);
     if (status == STATUS_OK)
         status = wire_unpack(answer, bytes.data, bytes.size, &cli->arena, ret, why);
     buf_done(&question);
@@ -247,6 +284,13 @@ Heapfleet__V1__ServiceRef cli_service_ref(const struct cli *cli, const char *nam
 int cli_is_table(const struct cli *cli)
 {
     return cli->format == REPORT_TABLE;
+}
+
+uint32_t cli_limit(const struct cli *cli)
+{
+    if (cli->limit == 0)
+        return ANSWER_ROWS_MAX;
+    return cli->limit > UINT32_MAX ? UINT32_MAX : (uint32_t)cli->limit;
 }
 
 void cli_line(const char *format, ...)
@@ -325,6 +369,31 @@ static const struct command *find_pair(int argc, char **argv, int at)
     return NULL;
 }
 
+static enum status parse_time(const char *option, const char *text, int64_t now_ms, int64_t *ret,
+                              struct why *why)
+{
+    if (text == NULL)
+        return STATUS_OK;
+    enum status status = moment_parse(text, now_ms, ret, why);
+    if (status != STATUS_OK)
+        why_prefix(why, "--%s", option);
+    return status;
+}
+
+/* `--from 0`, like `--since 0`, is all there is and not this moment. */
+static enum status parse_times(struct cli *cli, struct why *why)
+{
+    int64_t now_ms = clock_wall_ms();
+    const char *option = cli->from != NULL ? "from" : "since";
+    if (cli->from == NULL)
+        cli->from = cli->since;
+    int is_all = cli->from != NULL && strcmp(cli->from, "0") == 0;
+    enum status status = STATUS_OK;
+    if (!is_all)
+        status = parse_time(option, cli->from, now_ms, &cli->from_ms, why);
+    return status == STATUS_OK ? parse_time("to", cli->to, now_ms, &cli->to_ms, why) : status;
+}
+
 static enum status parse(struct cli *cli, const struct command *command, int argc, char **argv,
                          int command_at, struct why *why)
 {
@@ -339,18 +408,19 @@ static enum status parse(struct cli *cli, const struct command *command, int arg
             words[count++] = argv[i];
     }
     make_options(cli, command->bit, options);
-    enum status status = options_parse(options, count, words, cli->operands, command->operand_count,
+    enum status status = options_parse(options, count, words, cli->operands, command->operands_most,
                                        &cli->operand_count, &rest, why);
     if (status != STATUS_OK || cli->help)
         return status;
-    for (; rest < count && cli->operand_count < command->operand_count; rest++)
+    for (; rest < count && cli->operand_count < command->operands_most; rest++)
         cli->operands[cli->operand_count++] = words[rest];
     if (rest < count)
         return why_fail(why, STATUS_USAGE, "unexpected argument '%s'", words[rest]);
-    if (cli->operand_count < command->operand_count)
+    if (cli->operand_count < command->operands_least)
         return why_fail(why, STATUS_USAGE, "an argument is missing: heapfleet %s %s", command->name,
                         command->operands);
-    return report_format_parse(cli->output, &cli->format, why);
+    status = report_format_parse(cli->output, &cli->format, why);
+    return status == STATUS_OK ? parse_times(cli, why) : status;
 }
 
 static int fail(enum status status, const struct why *why)
@@ -397,7 +467,8 @@ int cli_run(int argc, char **argv)
         .type = "",
         .actor = "",
         .text = "",
-        .since_ms = SINCE_DEFAULT_MS,
+        .resolution = "auto",
+        .limit = 20,
     };
     struct why why = {0};
     arena_init(&cli.arena, ANSWER_BYTES_MAX);

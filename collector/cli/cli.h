@@ -19,18 +19,21 @@ struct cli {
     enum report_format format; /* of `output` */
 
     uint64_t limit;
-    const char *by, *version, *service, *instance;
-    int64_t since_ms, at_ms;
-    int raw, fail_on_leak, help;
-    const char *severity, *type, *actor, *text;
+    const char *by, *version, *service, *instance, *type, *resolution;
+    const char *from, *to, *since; /* as written; NULL: not */
+    int64_t from_ms, to_ms;        /* of these; 0: the beginning, now */
+    int64_t at_ms, step_ms;
+    int raw, live, fail_on_leak, help;
+    const char *severity, *actor, *text;
     int64_t for_ms, resolved_ms;
 
     const char *operands[CLI_OPERANDS_MAX];
     int operand_count;
 
     struct rpc_channel *channel;
-    struct arena arena; /* answers */
-    int exit_code;      /* of a command that ended well */
+    struct arena arena;   /* answers */
+    uint64_t rows_so_far; /* of an answer in pages, for the progress */
+    int exit_code;        /* of a command that ended well */
 };
 
 /* Run the command line. The exit code of the process; everything has been printed. */
@@ -51,6 +54,8 @@ cli_command_fn cli_leaks_ack;
 cli_command_fn cli_leaks_mute;
 cli_command_fn cli_leaks_unmute;
 cli_command_fn cli_leaks_mutes;
+cli_command_fn cli_containers;
+cli_command_fn cli_growth; /* top, when a time is given */
 
 /* Send `request` to the method ("GetTop") and wait. `*ret`, of type `answer`, is in cli->arena. */
 enum status cli_ask(struct cli *cli, const char *method, const ProtobufCMessage *request,
@@ -68,6 +73,9 @@ Heapfleet__V1__ServiceRef cli_service_ref(const struct cli *cli, const char *nam
 
 /* 1 when people read the output: a table, with a heading. */
 int cli_is_table(const struct cli *cli);
+
+/* --limit for a request of one answer, of which the collector gives at most 1000 rows. */
+uint32_t cli_limit(const struct cli *cli);
 
 /* A line on standard output; scrubbed, as names come from outside. */
 void cli_line(const char *format, ...) PRINTF(1, 2);

@@ -92,7 +92,7 @@ enum status cli_compare(struct cli *cli, struct why *why)
     request.version_a = cli_string(cli->operands[1]);
     request.version_b = cli_string(cli->operands[2]);
     request.at_uptime_ms = cli->at_ms;
-    request.limit = cli->limit > UINT32_MAX ? UINT32_MAX : (uint32_t)cli->limit;
+    request.limit = cli_limit(cli);
     ProtobufCMessage *message = NULL;
     enum status status =
         cli_ask(cli, "CompareDeployments", &request.base,

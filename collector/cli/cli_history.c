@@ -8,7 +8,13 @@
 #include "plot.h"
 #include "terminal.h"
 
-enum { COLUMNS_DEFAULT = 80 };
+enum { COLUMNS_DEFAULT = 80, SPAN_DEFAULT_MS = 6 * 3600 * 1000 };
+
+/* "": all together */
+static const char *type_of(const struct cli *cli)
+{
+    return cli->operand_count > 1 ? cli->operands[1] : "";
+}
 
 /* ---- rows ----------------------------------------------------------------------------------- */
 
@@ -25,7 +31,7 @@ static const struct report_column raw_columns[] = {
     {"instance", "INSTANCE", REPORT_PLAIN}, {"sequence", "SEQUENCE", REPORT_PLAIN},
 };
 
-static const char empty[] = "no snapshot of it in this span: try a longer one with --since";
+static const char empty[] = "no snapshot of it in this span: try a longer one with --from";
 
 static void print_rows(const struct cli *cli, const Heapfleet__V1__GetHistoryResponse *answer)
 {
@@ -121,6 +127,15 @@ static size_t take_points(const struct cli *cli, const Heapfleet__V1__GetHistory
     return count;
 }
 
+static const char *read_from(const Heapfleet__V1__GetHistoryResponse *answer)
+{
+    if (answer->resolution == HEAPFLEET__V1__RESOLUTION__RESOLUTION_HOUR)
+        return ", means of hours";
+    if (answer->resolution == HEAPFLEET__V1__RESOLUTION__RESOLUTION_DAY)
+        return ", means of days";
+    return "";
+}
+
 static void print_plot(struct cli *cli, const Heapfleet__V1__GetHistoryResponse *answer)
 {
     struct plot_point *points = arena_must(&cli->arena, answer->n_points * sizeof(*points));
@@ -142,14 +157,72 @@ static void print_plot(struct cli *cli, const Heapfleet__V1__GetHistoryResponse 
     };
     plot.mark_count = make_marks(cli, &marks);
     plot.marks = marks;
-    cli_line("%s of %s in %s%s%s", by_count ? "count" : "bytes", cli->operands[1], cli->operands[0],
-             *cli->version != '\0' ? " " : "", cli->version);
+    cli_line("%s of %s in %s%s%s%s", by_count ? "count" : "bytes",
+             *type_of(cli) != '\0' ? type_of(cli) : "all types", cli->operands[0],
+             *cli->version != '\0' ? " " : "", cli->version, read_from(answer));
     cli_line("%s", "");
     struct buf text = BUF_INIT;
     plot_draw(&plot, &text);
     (void)printf("%s\n", buf_text(&text));
     buf_done(&text);
     print_summary(&plot, answer->points[answer->n_points - 1]);
+}
+
+static enum status parse_resolution(const char *word, Heapfleet__V1__Resolution *ret,
+                                    struct why *why)
+{
+    static const char *const words[] = {
+        [HEAPFLEET__V1__RESOLUTION__RESOLUTION_AUTO] = "auto",
+        [HEAPFLEET__V1__RESOLUTION__RESOLUTION_EXACT] = "minute",
+        [HEAPFLEET__V1__RESOLUTION__RESOLUTION_HOUR] = "hour",
+        [HEAPFLEET__V1__RESOLUTION__RESOLUTION_DAY] = "day",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *ret = (Heapfleet__V1__Resolution)i;
+            return STATUS_OK;
+        }
+    }
+    return why_fail(why, STATUS_USAGE,
+                    "--resolution cannot be '%s': it takes auto, minute, hour or day", word);
+}
+
+/* Raw snapshots come in pages: the points of all of them, in the first one's answer. */
+static enum status fetch(struct cli *cli, Heapfleet__V1__GetHistoryRequest *request,
+                         Heapfleet__V1__GetHistoryResponse **ret, struct why *why)
+{
+    Heapfleet__V1__GetHistoryResponse *whole = NULL;
+    size_t capacity = 0;
+    do {
+        ProtobufCMessage *message = NULL;
+        cli->rows_so_far = whole != NULL ? whole->n_points : 0;
+        enum status status =
+            cli_ask(cli, "GetHistory", &request->base,
+                    &heapfleet__v1__get_history_response__descriptor, &message, why);
+        if (status != STATUS_OK)
+            return status;
+        Heapfleet__V1__GetHistoryResponse *page = (void *)message;
+        request->page_token = page->next_page_token;
+        if (whole == NULL) {
+            whole = page;
+            continue;
+        }
+        if (whole->n_points + page->n_points > capacity) {
+            capacity = 2 * (whole->n_points + page->n_points);
+            Heapfleet__V1__HistoryPoint **points =
+                arena_alloc(&cli->arena, capacity * sizeof(void *));
+            if (points == NULL)
+                return why_fail(why, STATUS_LIMIT,
+                                "the answer is too long for one piece: ask for "
+                                "shorter spans");
+            memcpy(points, whole->points, whole->n_points * sizeof(void *));
+            whole->points = points;
+        }
+        memcpy(whole->points + whole->n_points, page->points, page->n_points * sizeof(void *));
+        whole->n_points += page->n_points;
+    } while (*request->page_token != '\0');
+    *ret = whole;
+    return STATUS_OK;
 }
 
 enum status cli_history(struct cli *cli, struct why *why)
@@ -159,21 +232,25 @@ enum status cli_history(struct cli *cli, struct why *why)
     Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
     Heapfleet__V1__ServiceRef ref = cli_service_ref(cli, cli->operands[0]);
     request.service = &ref;
-    request.type = cli_string(cli->operands[1]);
+    request.type = cli_string(type_of(cli));
     request.version = cli_string(cli->version);
     request.instance = cli_string(cli->instance);
     request.raw = cli->raw;
+    request.step_ms = cli->step_ms;
+    request.from_ms = cli->from_ms;
+    request.to_ms = cli->to_ms;
     int64_t now_ms = clock_wall_ms();
-    if (cli->since_ms > 0 && cli->since_ms < now_ms)
-        request.from_ms = now_ms - cli->since_ms;
-    ProtobufCMessage *message = NULL;
-    enum status status = cli_ask(cli, "GetHistory", &request.base,
-                                 &heapfleet__v1__get_history_response__descriptor, &message, why);
+    if (cli->from == NULL)
+        request.from_ms = (cli->to_ms != 0 ? cli->to_ms : now_ms) - SPAN_DEFAULT_MS;
+    enum status status = parse_resolution(cli->resolution, &request.resolution, why);
+    Heapfleet__V1__GetHistoryResponse *answer = NULL;
+    if (status == STATUS_OK)
+        status = fetch(cli, &request, &answer, why);
     if (status != STATUS_OK)
         return status;
     if (cli_is_table(cli) && !cli->raw)
-        print_plot(cli, (const void *)message);
+        print_plot(cli, answer);
     else
-        print_rows(cli, (const void *)message);
+        print_rows(cli, answer);
     return STATUS_OK;
 }

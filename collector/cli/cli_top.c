@@ -59,11 +59,15 @@ static void print(const struct cli *cli, const Heapfleet__V1__GetTopResponse *an
 
 enum status cli_top(struct cli *cli, struct why *why)
 {
+    if (cli->from != NULL)
+        return cli_growth(cli, why);
+    if (cli->to != NULL)
+        return why_fail(why, STATUS_USAGE, "--to needs a --from");
     Heapfleet__V1__GetTopRequest request = HEAPFLEET__V1__GET_TOP_REQUEST__INIT;
     Heapfleet__V1__ServiceRef ref = cli_service_ref(cli, cli->operands[0]);
     request.service = &ref;
     request.version = cli_string(cli->version);
-    request.limit = cli->limit > UINT32_MAX ? UINT32_MAX : (uint32_t)cli->limit;
+    request.limit = cli_limit(cli);
     enum status status = parse_order(cli->by, &request.order, why);
     ProtobufCMessage *message = NULL;
     if (status == STATUS_OK)

@@ -21,6 +21,21 @@ enum status query_check_limit(uint32_t asked, uint32_t *ret, struct why *why)
     return STATUS_OK;
 }
 
+enum status query_check_span(int64_t from_ms, int64_t to_ms, int64_t now_ms, struct why *why)
+{
+    const int64_t time_max_ms = 253402300800000; /* the year 10000 */
+    const int64_t ahead_ms = 60000;              /* of a clock that is a little fast */
+    if (from_ms < 0 || to_ms < 0)
+        return why_fail(why, STATUS_INVALID, "times cannot be negative");
+    if (to_ms > time_max_ms)
+        return why_fail(why, STATUS_INVALID, "times end with the year 9999");
+    if (from_ms >= to_ms)
+        return why_fail(why, STATUS_INVALID, "the span ends before it begins");
+    if (from_ms > now_ms + ahead_ms)
+        return why_fail(why, STATUS_INVALID, "the span begins in the future");
+    return STATUS_OK;
+}
+
 int64_t query_interval_ms(const struct instance_row *instance)
 {
     return instance->interval_ms > 0 ? instance->interval_ms : QUERY_INTERVAL_DEFAULT_MS;

@@ -38,6 +38,8 @@ query_answer_fn query_list_mutes;
 query_answer_fn query_acknowledge_leak;
 query_answer_fn query_mute_leaks;
 query_answer_fn query_unmute_leaks;
+query_answer_fn query_list_instances;
+query_answer_fn query_get_growth;
 
 /* ---- what the answers share ----------------------------------------------------------------- */
 
@@ -53,6 +55,10 @@ enum status query_alloc(struct query *query, size_t size, void **ret, struct why
 
 /* The rows that a request asks for: 0 is the default, more than the most is refused. */
 enum status query_check_limit(uint32_t asked, uint32_t *ret, struct why *why) MUST_CHECK;
+
+/* INVALID: a time that is none, a span that ends before it begins, or begins in the future. */
+enum status query_check_span(int64_t from_ms, int64_t to_ms, int64_t now_ms,
+                             struct why *why) MUST_CHECK;
 
 int64_t query_interval_ms(const struct instance_row *instance); /* never 0 */
 

@@ -4,7 +4,7 @@
 
 #include "suggest.h"
 
-enum { NAMES_MAX = 8 };
+enum { NAMES_MAX = 8, INSTANCE_DIGITS_MIN = 4 };
 
 /* ---- sentences ------------------------------------------------------------------------------ */
 
@@ -169,15 +169,30 @@ enum status query_find_version(const struct fleet *fleet, const char *version,
     return STATUS_NOT_FOUND;
 }
 
+const char *query_version_of(const struct fleet *fleet, int64_t deployment_id)
+{
+    for (size_t i = 0; i < fleet->deployment_count; i++) {
+        if (fleet->deployments[i].id == deployment_id)
+            return fleet->deployments[i].version;
+    }
+    return "";
+}
+
 /* ---- types ---------------------------------------------------------------------------------- */
 
-static int has_type(const struct instance_row *instance, int32_t id)
+uint32_t query_type_index(const struct instance_row *instance, int32_t type_id)
 {
-    for (uint32_t i = 0; i < instance->type_count; i++) {
-        if (instance->type_ids[i] == id)
-            return 1;
-    }
-    return 0;
+    uint32_t i = 0;
+    while (i < instance->type_count && instance->type_ids[i] != type_id)
+        i++;
+    return i;
+}
+
+struct type_value query_value_of(const struct history_snapshot *snapshot, uint32_t index)
+{
+    if (index >= snapshot->values->types)
+        return (struct type_value){0};
+    return snapshot->values->values[index];
 }
 
 /* "shop.models.Order" for "Order" */
@@ -232,7 +247,8 @@ enum status query_find_type(struct query *query, const struct fleet *fleet, cons
     enum status status = type_id_find(query->db, type, &id, why);
     if (status == STATUS_OK) {
         for (size_t i = 0; i < fleet->instance_count; i++) {
-            if (has_type(&fleet->instances[i], id)) {
+            const struct instance_row *instance = &fleet->instances[i];
+            if (query_type_index(instance, id) < instance->type_count) {
                 *ret = id;
                 return STATUS_OK;
             }
@@ -254,19 +270,27 @@ void query_instance_digits(const uint8_t *uuid, char *ret)
 enum status query_find_instance(const struct fleet *fleet, const char *digits,
                                 const struct instance_row **ret, struct why *why)
 {
-    if (strlen(digits) != QUERY_INSTANCE_DIGITS ||
-        strspn(digits, "0123456789abcdef") != QUERY_INSTANCE_DIGITS)
+    const struct instance_row *found = NULL;
+    size_t size = strlen(digits);
+    if (size < INSTANCE_DIGITS_MIN || size > QUERY_INSTANCE_DIGITS ||
+        strspn(digits, "0123456789abcdef") != size)
         return why_fail(why, STATUS_INVALID,
-                        "instance '%s' is not %d hexadecimal digits in lower case", digits,
-                        QUERY_INSTANCE_DIGITS);
+                        "instance '%s' is not %d to %d hexadecimal digits in lower case", digits,
+                        INSTANCE_DIGITS_MIN, QUERY_INSTANCE_DIGITS);
     for (size_t i = 0; i < fleet->instance_count; i++) {
         char own[QUERY_INSTANCE_DIGITS + 1];
         query_instance_digits(fleet->instances[i].uuid, own);
-        if (strcmp(own, digits) == 0) {
-            *ret = &fleet->instances[i];
-            return STATUS_OK;
-        }
+        if (strncmp(own, digits, size) != 0)
+            continue;
+        if (found != NULL)
+            return why_fail(why, STATUS_INVALID,
+                            "several instances of service '%s' begin with '%s': write more digits",
+                            fleet->service.name, digits);
+        found = &fleet->instances[i];
     }
-    return why_fail(why, STATUS_NOT_FOUND, "service '%s' has no instance '%s'", fleet->service.name,
-                    digits);
+    if (found == NULL)
+        return why_fail(why, STATUS_NOT_FOUND, "service '%s' has no instance '%s'",
+                        fleet->service.name, digits);
+    *ret = found;
+    return STATUS_OK;
 }

@@ -34,9 +34,19 @@ enum status query_find_version(const struct fleet *fleet, const char *version,
 enum status query_find_type(struct query *query, const struct fleet *fleet, const char *type,
                             int32_t *ret, struct why *why) MUST_CHECK;
 
-/* The process with 32 hexadecimal digits. */
+/* The process whose 32 hexadecimal digits begin with these, at least four. INVALID: not digits, or
+ * several do. */
 enum status query_find_instance(const struct fleet *fleet, const char *digits,
                                 const struct instance_row **ret, struct why *why) MUST_CHECK;
+
+/* Of a deployment of the fleet; "" for any other. */
+const char *query_version_of(const struct fleet *fleet, int64_t deployment_id);
+
+/* Where a process has the type; its type_count when it has not. */
+uint32_t query_type_index(const struct instance_row *instance, int32_t type_id);
+
+/* Of a type that the process does not have (yet): nothing. */
+struct type_value query_value_of(const struct history_snapshot *snapshot, uint32_t index);
 
 enum { QUERY_INSTANCE_DIGITS = 2 * ID_BYTES };
 /* The digits of a process and a final zero. */

@@ -1,44 +1,26 @@
-/*
- * GetHistory: one type of a service over time.
- *
- * A step must hold a snapshot of every process, or the sums would jump with who happens to be in
- * it. So a step that we choose is at least two snapshot intervals wide, and the steps are counted
- * back from the end, so that the last one, which people look at, is whole.
- */
-#include <inttypes.h>
+/* GetHistory: which processes, which times, and what they are read from. */
+#include "query_history.h"
 
-#include "query_find.h"
-#include "query_life.h"
-#include "report.h"
+static const int64_t hour_ms = 3600000;
+static const int64_t day_ms = 86400000;
 
-enum {
-    STEPS_CHOSEN = 240, /* at most, when the request leaves the step to us */
-    STEPS_MAX = 10000,
-    RAW_POINTS_MAX = 200000,
-};
-static const int64_t time_max_ms = 253402300800000; /* the year 10000 */
+/* Above these spans AUTO takes the next coarser level. */
+static const int64_t exact_span_ms = 36 * 3600000LL;
+static const int64_t hours_span_ms = 92 * 86400000LL;
 
-struct history {
-    struct query *query;
-    const Heapfleet__V1__GetHistoryRequest *asked;
-    struct fleet fleet;
-    const struct instance_row **chosen; /* the processes that the request speaks of */
-    size_t chosen_count;
-    int32_t type_id;
-    int64_t from_ms, to_ms, step_ms;
-};
+/* Of one answer from exact snapshots. */
+static const double snapshots_max = 5e6;
 
 /* ---- which processes, which times ----------------------------------------------------------- */
 
 static enum status choose_instances(struct history *history, struct why *why)
 {
     const struct fleet *fleet = &history->fleet;
-    const struct deployment_row *deployment = NULL;
     const struct instance_row *only = NULL;
     void *memory = NULL;
     enum status status = STATUS_OK;
     if (*history->asked->version != '\0')
-        status = query_find_version(fleet, history->asked->version, &deployment, why);
+        status = query_find_version(fleet, history->asked->version, &history->deployment, why);
     if (status == STATUS_OK && *history->asked->instance != '\0')
         status = query_find_instance(fleet, history->asked->instance, &only, why);
     if (status == STATUS_OK)
@@ -49,9 +31,9 @@ static enum status choose_instances(struct history *history, struct why *why)
     history->chosen = memory;
     for (size_t i = 0; i < fleet->instance_count; i++) {
         const struct instance_row *row = &fleet->instances[i];
-        if ((deployment == NULL || row->deployment_id == deployment->id) &&
+        if ((history->deployment == NULL || row->deployment_id == history->deployment->id) &&
             (only == NULL || row == only) && row->last_seen_ms >= history->from_ms &&
-            row->last_seen_ms != 0)
+            row->last_seen_ms != 0 && row->started_ms <= history->to_ms)
             history->chosen[history->chosen_count++] = row;
     }
     return STATUS_OK;
@@ -62,32 +44,30 @@ static enum status check_times(struct history *history, struct why *why)
     const Heapfleet__V1__GetHistoryRequest *asked = history->asked;
     history->from_ms = asked->from_ms;
     history->to_ms = asked->to_ms != 0 ? asked->to_ms : history->query->now_ms;
-    if (asked->from_ms < 0 || asked->to_ms < 0 || asked->step_ms < 0)
-        return why_fail(why, STATUS_INVALID, "times and steps cannot be negative");
-    if (asked->to_ms > time_max_ms || asked->step_ms > time_max_ms)
-        return why_fail(why, STATUS_INVALID, "times and steps end with the year 9999");
-    if (history->from_ms >= history->to_ms)
-        return why_fail(why, STATUS_INVALID, "the span ends before it begins");
-    return STATUS_OK;
+    if (asked->step_ms < 0)
+        return why_fail(why, STATUS_INVALID, "a step cannot be negative");
+    return query_check_span(history->from_ms, history->to_ms, history->query->now_ms, why);
 }
 
-/* Leave out the time before anything was seen. */
-static enum status clip_start(struct history *history, struct why *why)
+struct type_value history_value(const struct history *history,
+                                const struct history_snapshot *snapshot, uint32_t index)
 {
-    int64_t first_ms = INT64_MAX;
+    if (history->type_id == 0)
+        return (struct type_value){snapshot->objects, snapshot->bytes};
+    return query_value_of(snapshot, index);
+}
+
+double history_snapshots(const struct history *history)
+{
+    double snapshots = 0;
     for (size_t i = 0; i < history->chosen_count; i++) {
-        int64_t found_ms = 0;
-        enum status status =
-            life_find_first(history->query, history->fleet.service.id, history->chosen[i]->id,
-                            history->from_ms, &found_ms, why);
-        if (status != STATUS_OK)
-            return status;
-        if (found_ms != 0 && found_ms < first_ms)
-            first_ms = found_ms;
+        const struct instance_row *row = history->chosen[i];
+        int64_t from_ms = row->started_ms > history->from_ms ? row->started_ms : history->from_ms;
+        int64_t to_ms = row->last_seen_ms < history->to_ms ? row->last_seen_ms : history->to_ms;
+        if (to_ms > from_ms)
+            snapshots += (double)(to_ms - from_ms) / (double)query_interval_ms(row);
     }
-    if (first_ms > history->from_ms && first_ms < history->to_ms)
-        history->from_ms = first_ms;
-    return STATUS_OK;
+    return snapshots;
 }
 
 static int ascending(const void *left, const void *right)
@@ -97,8 +77,7 @@ static int ascending(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The median, so that one process that was paused does not widen the steps of all. */
-static enum status median_interval(const struct history *history, int64_t *ret, struct why *why)
+enum status history_interval(const struct history *history, int64_t *ret, struct why *why)
 {
     void *memory = NULL;
     enum status status =
@@ -113,122 +92,25 @@ static enum status median_interval(const struct history *history, int64_t *ret, 
     return STATUS_OK;
 }
 
-/* The next width that people count in. */
-static int64_t round_step(int64_t step_ms)
-{
-    static const int64_t widths[] = {
-        100,    200,    500,    1000,   2000,    5000,    10000,   15000,    30000,    60000,
-        120000, 300000, 600000, 900000, 1800000, 3600000, 7200000, 10800000, 21600000, 43200000,
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(widths); i++) {
-        if (widths[i] >= step_ms)
-            return widths[i];
-    }
-    const int64_t day_ms = 86400000;
-    return (step_ms + day_ms - 1) / day_ms * day_ms;
-}
+/* ---- points --------------------------------------------------------------------------------- */
 
-static enum status choose_step(struct history *history, struct why *why)
-{
-    history->step_ms = history->asked->step_ms;
-    if (history->step_ms == 0) {
-        int64_t interval_ms = 0;
-        enum status status = clip_start(history, why);
-        if (status == STATUS_OK)
-            status = median_interval(history, &interval_ms, why);
-        if (status != STATUS_OK)
-            return status;
-        int64_t least_ms = (history->to_ms - history->from_ms + STEPS_CHOSEN - 1) / STEPS_CHOSEN;
-        int64_t whole_ms = history->chosen_count == 1 ? interval_ms : 2 * interval_ms;
-        history->step_ms = round_step(least_ms > whole_ms ? least_ms : whole_ms);
-    }
-    int64_t span_ms = history->to_ms - history->from_ms;
-    int64_t steps = span_ms / history->step_ms + (span_ms % history->step_ms != 0);
-    if (steps > STEPS_MAX)
-        return why_fail(why, STATUS_INVALID,
-                        "the span has %" PRId64 " steps: at most %d; ask for wider ones", steps,
-                        STEPS_MAX);
-    history->from_ms = history->to_ms - steps * history->step_ms;
-    return STATUS_OK;
-}
-
-static uint32_t type_index(const struct instance_row *instance, int32_t type_id)
-{
-    uint32_t i = 0;
-    while (i < instance->type_count && instance->type_ids[i] != type_id)
-        i++;
-    return i;
-}
-
-/* Of a type that the process does not have (yet): nothing. */
-static struct type_value value_of(const struct history_snapshot *snapshot, uint32_t index)
-{
-    if (index >= snapshot->values->types)
-        return (struct type_value){0};
-    return snapshot->values->values[index];
-}
-
-/* ---- steps ---------------------------------------------------------------------------------- */
-
-struct sum {
-    uint64_t count, bytes;
-    uint32_t instances;
-};
-
-/* A process that ended in a step is not there at its end, and the one that took its place is. It
- * counts where nobody else is left, so that short-lived ones are seen at all. */
-struct step {
-    struct sum stay, end;
-    struct type_value last; /* of the process that is being read */
-    int is_set;
-};
-
-/* Step k covers from + k * width < time <= from + (k + 1) * width; the first has its start too. */
-struct step_walk {
-    const struct history *history;
-    struct step *steps;
-    size_t count;
-    uint32_t index;
-};
-
-static size_t step_of(const struct history *history, int64_t time_ms)
-{
-    int64_t since_ms = time_ms - history->from_ms;
-    return since_ms <= 0 ? 0 : (size_t)((since_ms - 1) / history->step_ms);
-}
-
-static enum status see_step(void *user, const struct history_snapshot *snapshot)
-{
-    struct step_walk *walk = user;
-    size_t at = step_of(walk->history, snapshot->time_ms);
-    ASSERT(at < walk->count);
-    walk->steps[at].last = value_of(snapshot, walk->index);
-    walk->steps[at].is_set = 1;
-    return STATUS_OK;
-}
-
-static void add_process(struct step_walk *walk, const struct instance_row *instance)
-{
-    const struct history *history = walk->history;
-    int is_live = query_is_live(instance, history->query->now_ms);
-    size_t last = is_live ? walk->count : step_of(history, instance->last_seen_ms);
-    for (size_t i = 0; i < walk->count; i++) {
-        struct step *step = &walk->steps[i];
-        if (!step->is_set)
-            continue;
-        struct sum *sum = i == last ? &step->end : &step->stay;
-        sum->count += step->last.count;
-        sum->bytes += step->last.bytes;
-        sum->instances++;
-        step->is_set = 0;
-    }
-}
-
-static enum status add_point(struct query *query, Heapfleet__V1__GetHistoryResponse *response,
-                             Heapfleet__V1__HistoryPoint **ret, struct why *why)
+enum status history_begin_points(const struct history *history, size_t count,
+                                 Heapfleet__V1__GetHistoryResponse *response, struct why *why)
 {
     void *memory = NULL;
-    enum status status = query_alloc(query, sizeof(Heapfleet__V1__HistoryPoint), &memory, why);
+    enum status status = query_alloc(history->query, (count + 1) * sizeof(void *), &memory, why);
+    if (status == STATUS_OK)
+        response->points = memory;
+    return status;
+}
+
+enum status history_add_point(const struct history *history,
+                              Heapfleet__V1__GetHistoryResponse *response,
+                              Heapfleet__V1__HistoryPoint **ret, struct why *why)
+{
+    void *memory = NULL;
+    enum status status =
+        query_alloc(history->query, sizeof(Heapfleet__V1__HistoryPoint), &memory, why);
     if (status != STATUS_OK)
         return status;
     *ret = memory;
@@ -237,158 +119,102 @@ static enum status add_point(struct query *query, Heapfleet__V1__GetHistoryRespo
     return STATUS_OK;
 }
 
-static enum status write_steps(const struct step_walk *walk,
-                               Heapfleet__V1__GetHistoryResponse *response, struct why *why)
+/* ---- which level ---------------------------------------------------------------------------- */
+
+/* What has been seen may be shorter than what was asked for. */
+static int64_t seen_span_ms(const struct history *history)
 {
-    const struct history *history = walk->history;
-    for (size_t i = 0; i < walk->count; i++) {
-        const struct step *step = &walk->steps[i];
-        const struct sum *sum = step->stay.instances > 0 ? &step->stay : &step->end;
-        if (sum->instances == 0)
-            continue;
-        Heapfleet__V1__HistoryPoint *point = NULL;
-        enum status status = add_point(history->query, response, &point, why);
-        if (status != STATUS_OK)
-            return status;
-        point->time_ms = history->from_ms + (int64_t)(i + 1) * history->step_ms;
-        point->count = sum->count;
-        point->bytes = sum->bytes;
-        point->instances = sum->instances;
-    }
-    return STATUS_OK;
-}
-
-static enum status read_steps(struct history *history, Heapfleet__V1__GetHistoryResponse *response,
-                              struct why *why)
-{
-    enum status status = choose_step(history, why);
-    if (status != STATUS_OK)
-        return status;
-    struct step_walk walk = {.history = history};
-    walk.count = (size_t)((history->to_ms - history->from_ms) / history->step_ms);
-    void *memory = NULL;
-    status = query_alloc(history->query, walk.count * sizeof(*walk.steps), &memory, why);
-    walk.steps = memory;
-    for (size_t i = 0; i < history->chosen_count && status == STATUS_OK; i++) {
-        walk.index = type_index(history->chosen[i], history->type_id);
-        status = history_walk(history->query->db, history->fleet.service.id, history->chosen[i]->id,
-                              history->from_ms, history->to_ms, see_step, &walk, why);
-        add_process(&walk, history->chosen[i]);
-    }
-    if (status == STATUS_OK)
-        status = query_alloc(history->query, (walk.count + 1) * sizeof(void *), &memory, why);
-    if (status != STATUS_OK)
-        return status;
-    response->points = memory;
-    response->step_ms = history->step_ms;
-    return write_steps(&walk, response, why);
-}
-
-/* ---- snapshots ------------------------------------------------------------------------------ */
-
-struct raw_point {
-    int64_t time_ms;
-    uint64_t sequence;
-    struct type_value value;
-    uint32_t instance; /* index into chosen */
-};
-
-struct raw_walk {
-    struct buf points; /* of struct raw_point */
-    uint32_t instance;
-    uint32_t index;
-};
-
-static enum status see_raw(void *user, const struct history_snapshot *snapshot)
-{
-    struct raw_walk *walk = user;
-    struct raw_point point = {snapshot->time_ms, snapshot->sequence,
-                              value_of(snapshot, walk->index), walk->instance};
-    if (walk->points.size / sizeof(point) == RAW_POINTS_MAX)
-        return STATUS_LIMIT;
-    buf_append(&walk->points, &point, sizeof(point));
-    return STATUS_OK;
-}
-
-static int in_time(const void *left, const void *right)
-{
-    const struct raw_point *a = left;
-    const struct raw_point *b = right;
-    if (a->time_ms != b->time_ms)
-        return a->time_ms < b->time_ms ? -1 : 1;
-    if (a->instance != b->instance)
-        return a->instance < b->instance ? -1 : 1;
-    return (a->sequence > b->sequence) - (a->sequence < b->sequence);
-}
-
-static const char *version_of(const struct fleet *fleet, int64_t deployment_id)
-{
-    for (size_t i = 0; i < fleet->deployment_count; i++) {
-        if (fleet->deployments[i].id == deployment_id)
-            return fleet->deployments[i].version;
-    }
-    return "";
-}
-
-/* The names of each process, written once and shared by its points. */
-struct point_names {
-    char digits[QUERY_INSTANCE_DIGITS + 1];
-    const char *version;
-};
-
-static enum status write_raw(struct history *history, const struct raw_point *points, size_t count,
-                             Heapfleet__V1__GetHistoryResponse *response, struct why *why)
-{
-    void *memory = NULL;
-    enum status status = query_alloc(
-        history->query, (history->chosen_count + 1) * sizeof(struct point_names), &memory, why);
-    struct point_names *names = memory;
-    if (status == STATUS_OK)
-        status = query_alloc(history->query, (count + 1) * sizeof(void *), &memory, why);
-    if (status != STATUS_OK)
-        return status;
-    response->points = memory;
+    int64_t from_ms = history->to_ms;
     for (size_t i = 0; i < history->chosen_count; i++) {
-        query_instance_digits(history->chosen[i]->uuid, names[i].digits);
-        names[i].version = version_of(&history->fleet, history->chosen[i]->deployment_id);
+        if (history->chosen[i]->started_ms < from_ms)
+            from_ms = history->chosen[i]->started_ms;
     }
-    for (size_t i = 0; i < count; i++) {
-        Heapfleet__V1__HistoryPoint *point = NULL;
-        status = add_point(history->query, response, &point, why);
-        if (status != STATUS_OK)
-            return status;
-        point->time_ms = points[i].time_ms;
-        point->count = points[i].value.count;
-        point->bytes = points[i].value.bytes;
-        point->instances = 1;
-        point->sequence = points[i].sequence;
-        point->instance = names[points[i].instance].digits;
-        point->version = (char *)names[points[i].instance].version;
-    }
+    return history->to_ms - (from_ms > history->from_ms ? from_ms : history->from_ms);
+}
+
+static Heapfleet__V1__Resolution choose_resolution(const struct history *history)
+{
+    int64_t span_ms = seen_span_ms(history), step_ms = history->asked->step_ms;
+    if (*history->asked->instance != '\0')
+        return HEAPFLEET__V1__RESOLUTION__RESOLUTION_EXACT;
+    if ((span_ms > hours_span_ms && step_ms == 0) ||
+        (span_ms > exact_span_ms && step_ms != 0 && step_ms % day_ms == 0))
+        return HEAPFLEET__V1__RESOLUTION__RESOLUTION_DAY;
+    int fits_hours = step_ms == 0 || step_ms % hour_ms == 0;
+    if (fits_hours && (span_ms > exact_span_ms || history_snapshots(history) > snapshots_max))
+        return HEAPFLEET__V1__RESOLUTION__RESOLUTION_HOUR;
+    return HEAPFLEET__V1__RESOLUTION__RESOLUTION_EXACT;
+}
+
+static enum status check_exact(const struct history *history, struct why *why)
+{
+    double snapshots = history_snapshots(history);
+    if (snapshots <= snapshots_max)
+        return STATUS_OK;
+    return why_fail(why, STATUS_INVALID,
+                    "every minute of this span is %.1f million snapshots of %zu processes, at most "
+                    "%.0f million can be read: ask for hours, one version, or a shorter span",
+                    snapshots / 1e6, history->chosen_count, snapshots_max / 1e6);
+}
+
+static enum status check_level(const struct history *history, Heapfleet__V1__Resolution resolution,
+                               struct why *why)
+{
+    int64_t unit_ms = resolution == HEAPFLEET__V1__RESOLUTION__RESOLUTION_DAY ? day_ms : hour_ms;
+    if (*history->asked->instance != '\0')
+        return why_fail(
+            why, STATUS_INVALID,
+            "hours and days are of all processes together: one process has minutes only");
+    if (history->asked->step_ms % unit_ms != 0)
+        return why_fail(why, STATUS_INVALID, "a step of %s must be a multiple of one",
+                        unit_ms == day_ms ? "days" : "hours");
     return STATUS_OK;
 }
 
-static enum status read_raw(struct history *history, Heapfleet__V1__GetHistoryResponse *response,
-                            struct why *why)
+static enum status read_level(struct history *history, Heapfleet__V1__Resolution resolution,
+                              Heapfleet__V1__GetHistoryResponse *response, struct why *why)
 {
-    struct raw_walk walk = {0};
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < history->chosen_count && status == STATUS_OK; i++) {
-        walk.instance = (uint32_t)i;
-        walk.index = type_index(history->chosen[i], history->type_id);
-        status = history_walk(history->query->db, history->fleet.service.id, history->chosen[i]->id,
-                              history->from_ms, history->to_ms, see_raw, &walk, why);
+    response->resolution = resolution;
+    int is_exact = resolution == HEAPFLEET__V1__RESOLUTION__RESOLUTION_EXACT;
+    enum status status =
+        is_exact ? check_exact(history, why) : check_level(history, resolution, why);
+    if (status != STATUS_OK)
+        return status;
+    if (is_exact)
+        return history_by_steps(history, response, why);
+    return history_by_level(history, resolution, response, why);
+}
+
+/* What the span suggests; when that is not kept any more, what is coarser. */
+static enum status read_best(struct history *history, Heapfleet__V1__GetHistoryResponse *response,
+                             struct why *why)
+{
+    Heapfleet__V1__Resolution resolution = choose_resolution(history);
+    const struct history asked = *history;
+    enum status status = read_level(history, resolution, response, why);
+    while (status == STATUS_OK && response->n_points == 0 && history->chosen_count > 0 &&
+           resolution < HEAPFLEET__V1__RESOLUTION__RESOLUTION_DAY &&
+           check_level(history, resolution + 1, NULL) == STATUS_OK) {
+        *history = asked;
+        status = read_level(history, ++resolution, response, why);
     }
-    size_t count = walk.points.size / sizeof(struct raw_point);
-    if (status == STATUS_LIMIT)
-        why_set(why, "the span has more than %d snapshots; ask for a shorter one", RAW_POINTS_MAX);
-    if (status == STATUS_OK && count > 0) {
-        struct raw_point *points = (struct raw_point *)(void *)walk.points.data;
-        qsort(points, count, sizeof(*points), in_time);
-        status = write_raw(history, points, count, response, why);
-    }
-    buf_done(&walk.points);
     return status;
+}
+
+static enum status read_chosen(struct history *history, Heapfleet__V1__GetHistoryResponse *response,
+                               struct why *why)
+{
+    Heapfleet__V1__Resolution resolution = history->asked->resolution;
+    if ((unsigned)resolution > HEAPFLEET__V1__RESOLUTION__RESOLUTION_DAY)
+        return why_fail(why, STATUS_INVALID, "there is no resolution %d", (int)resolution);
+    if (!history->asked->raw && resolution == HEAPFLEET__V1__RESOLUTION__RESOLUTION_AUTO)
+        return read_best(history, response, why);
+    if (!history->asked->raw)
+        return read_level(history, resolution, response, why);
+    if (resolution > HEAPFLEET__V1__RESOLUTION__RESOLUTION_EXACT)
+        return why_fail(why, STATUS_INVALID, "hours and days have no raw snapshots");
+    response->resolution = HEAPFLEET__V1__RESOLUTION__RESOLUTION_EXACT;
+    return history_raw(history, response, why);
 }
 
 enum status query_get_history(struct query *query, const ProtobufCMessage *request,
@@ -402,7 +228,7 @@ enum status query_get_history(struct query *query, const ProtobufCMessage *reque
         status = check_times(&history, why);
     if (status == STATUS_OK)
         status = query_read_fleet(query, history.asked->service, &history.fleet, why);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && *history.asked->type != '\0')
         status = query_find_type(query, &history.fleet, history.asked->type, &history.type_id, why);
     if (status == STATUS_OK)
         status = choose_instances(&history, why);
@@ -410,9 +236,7 @@ enum status query_get_history(struct query *query, const ProtobufCMessage *reque
         return status;
     Heapfleet__V1__GetHistoryResponse *response = memory;
     heapfleet__v1__get_history_response__init(response);
-    if (history.chosen_count > 0)
-        status = history.asked->raw ? read_raw(&history, response, why)
-                                    : read_steps(&history, response, why);
+    status = read_chosen(&history, response, why);
     if (status == STATUS_OK)
         *ret = &response->base;
     return status;

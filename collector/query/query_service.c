@@ -52,6 +52,10 @@ static const struct question questions[QUERY_METHODS] = {
      query_mute_leaks},
     {"/heapfleet.v1.Admin/UnmuteLeaks", &heapfleet__v1__unmute_leaks_request__descriptor,
      query_unmute_leaks},
+    {"/heapfleet.v1.Query/ListInstances", &heapfleet__v1__list_instances_request__descriptor,
+     query_list_instances},
+    {"/heapfleet.v1.Query/GetGrowth", &heapfleet__v1__get_growth_request__descriptor,
+     query_get_growth},
 };
 
 struct query_worker {

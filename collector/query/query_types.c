@@ -51,18 +51,47 @@ static struct type_row *row_of(struct type_table *table, int32_t type_id)
     return row;
 }
 
-enum status type_table_add(struct type_table *table, const struct instance_row *instance,
-                           const struct life *life, int side, struct why *why)
+static enum status too_many(struct why *why)
 {
-    /* names that arrived after the list of processes was read are left for the next time */
-    uint32_t types = life->newest.types;
-    if (types > instance->type_count)
-        types = instance->type_count;
+    return why_fail(why, STATUS_LIMIT, "the processes have more than %d types", TYPE_ROWS_MAX);
+}
+
+/* Names that arrived after the list of processes was read are left for the next time. */
+static uint32_t known_types(const struct instance_row *instance, const struct heap_values *values)
+{
+    return values->types < instance->type_count ? values->types : instance->type_count;
+}
+
+enum status type_table_add_values(struct type_table *table, const struct instance_row *instance,
+                                  const struct heap_values *values, int side, struct why *why)
+{
+    uint32_t types = known_types(instance, values);
     for (uint32_t i = 0; i < types; i++) {
         struct type_row *row = row_of(table, instance->type_ids[i]);
         if (row == NULL)
-            return why_fail(why, STATUS_LIMIT, "the processes have more than %d types",
-                            TYPE_ROWS_MAX);
+            return too_many(why);
+        row->side[side].count += (double)values->values[i].count;
+        row->side[side].bytes += (double)values->values[i].bytes;
+    }
+    return STATUS_OK;
+}
+
+void type_table_divide(struct type_table *table, int side, double by)
+{
+    for (uint32_t i = 0; i < table->count && by > 0; i++) {
+        table->rows[i].side[side].count /= by;
+        table->rows[i].side[side].bytes /= by;
+    }
+}
+
+enum status type_table_add(struct type_table *table, const struct instance_row *instance,
+                           const struct life *life, int side, struct why *why)
+{
+    uint32_t types = known_types(instance, &life->newest);
+    for (uint32_t i = 0; i < types; i++) {
+        struct type_row *row = row_of(table, instance->type_ids[i]);
+        if (row == NULL)
+            return too_many(why);
         struct type_side *sum = &row->side[side];
         sum->count += (double)life->newest.values[i].count;
         sum->bytes += (double)life->newest.values[i].bytes;

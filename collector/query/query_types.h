@@ -31,6 +31,13 @@ void type_table_done(struct type_table *table);
 enum status type_table_add(struct type_table *table, const struct instance_row *instance,
                            const struct life *life, int side, struct why *why) MUST_CHECK;
 
+/* Add what the process holds in one snapshot to one side, without growth; to be divided by the
+ * number of snapshots at the end, in place of type_table_finish. */
+enum status type_table_add_values(struct type_table *table, const struct instance_row *instance,
+                                  const struct heap_values *values, int side,
+                                  struct why *why) MUST_CHECK;
+void type_table_divide(struct type_table *table, int side, double by); /* 0: leaves zeros */
+
 /* When all has been added: growth that no process knows becomes NaN, and the sums of the side
  * become means if they are to. */
 void type_table_finish(struct type_table *table, int side, int as_means);

@@ -4,13 +4,12 @@
 #include "db.h"
 #include "process_numbers.h"
 
-static enum status too_large(struct why *why)
+enum status store_too_large(struct why *why)
 {
     return why_fail(why, STATUS_LIMIT, "the list does not fit the memory set aside for it");
 }
 
-/* A copy in the arena; NULL when it is full. */
-static const char *copy_text(const struct pg_rows *rows, int row, int column, struct arena *arena)
+const char *store_copy_text(const struct pg_rows *rows, int row, int column, struct arena *arena)
 {
     size_t size;
     const char *text = (const char *)pg_bytes(rows, row, column, &size);
@@ -24,15 +23,15 @@ static enum status read_services(const struct pg_rows *rows, struct arena *arena
 {
     struct service_row *list = arena_alloc(arena, (size_t)rows->count * sizeof(*list));
     if (list == NULL)
-        return too_large(why);
+        return store_too_large(why);
     for (int i = 0; i < rows->count; i++) {
         list[i].id = pg_i64(rows, i, 0);
-        list[i].name = copy_text(rows, i, 1, arena);
-        list[i].service_namespace = copy_text(rows, i, 2, arena);
-        list[i].environment = copy_text(rows, i, 3, arena);
+        list[i].name = store_copy_text(rows, i, 1, arena);
+        list[i].service_namespace = store_copy_text(rows, i, 2, arena);
+        list[i].environment = store_copy_text(rows, i, 3, arena);
         if (list[i].name == NULL || list[i].service_namespace == NULL ||
             list[i].environment == NULL)
-            return too_large(why);
+            return store_too_large(why);
     }
     *ret = list;
     return STATUS_OK;
@@ -74,17 +73,17 @@ static enum status read_deployments(const struct pg_rows *rows, struct arena *ar
 {
     struct deployment_row *list = arena_alloc(arena, (size_t)rows->count * sizeof(*list));
     if (list == NULL)
-        return too_large(why);
+        return store_too_large(why);
     for (int i = 0; i < rows->count; i++) {
         list[i] = (struct deployment_row){
             .id = pg_i64(rows, i, 0),
-            .version = copy_text(rows, i, 1, arena),
+            .version = store_copy_text(rows, i, 1, arena),
             .first_seen_ms = pg_i64(rows, i, 2),
             .last_seen_ms = pg_i64(rows, i, 3),
             .oom_kills = (uint32_t)pg_i64(rows, i, 4),
         };
         if (list[i].version == NULL)
-            return too_large(why);
+            return store_too_large(why);
     }
     *ret = list;
     return STATUS_OK;
@@ -164,7 +163,7 @@ static enum status read_instances(const struct pg_rows *rows, struct arena *aren
 {
     struct instance_row *list = arena_alloc(arena, (size_t)rows->count * sizeof(*list));
     if (list == NULL)
-        return too_large(why);
+        return store_too_large(why);
     for (int i = 0; i < rows->count; i++) {
         enum status status = read_instance(rows, i, arena, &list[i], why);
         if (status != STATUS_OK)

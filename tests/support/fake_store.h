@@ -20,6 +20,9 @@
 #include <string.h>
 
 #include "findings.h"
+#include "history_ranges.h"
+#include "instance_about.h"
+#include "rollups.h"
 #include "store.h"
 
 enum { FAKE_MAX = 64, FAKE_TYPES = 32, FAKE_SNAPSHOTS = 4096 };
@@ -49,6 +52,7 @@ static struct {
     int snapshot_count;
     int reads_until_failure; /* the n-th read fails; 0: none */
     int walked;              /* snapshots shown to visitors */
+    int64_t rolled_until_ms; /* what rollup_end says */
 } fake;
 
 static inline void fake_reset(void)
@@ -246,6 +250,132 @@ enum status history_walk(struct db *db, int64_t service_id, int64_t instance_id,
     }
     return status;
 }
+
+/* ---- history_ranges.h, instance_about.h, rollups.h --------------------------------------------
+ */
+
+struct fake_range {
+    history_range_visit_fn *visit;
+    void *user;
+    size_t range;
+};
+
+static inline enum status fake_visit_range(void *user, const struct history_snapshot *snapshot)
+{
+    const struct fake_range *one = user;
+    return one->visit(one->user, one->range, snapshot);
+}
+
+enum status history_walk_ranges(struct db *db, int64_t service_id,
+                                const struct history_range *ranges, size_t count,
+                                history_range_visit_fn *visit, void *user, struct why *why)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        struct fake_range one = {visit, user, i};
+        status = history_walk(db, service_id, ranges[i].instance_id, ranges[i].from_ms,
+                              ranges[i].to_ms, fake_visit_range, &one, why);
+    }
+    return status;
+}
+
+enum status instance_about_read(struct db *db, int64_t service_id, const int64_t *ids, size_t count,
+                                struct arena *arena, struct instance_about **ret, struct why *why)
+{
+    (void)db;
+    (void)service_id;
+    enum status status = fake_read(why);
+    struct instance_about *list = arena_alloc(arena, (count + 1) * sizeof(*list));
+    if (status == STATUS_OK && list == NULL)
+        return why_fail(why, STATUS_LIMIT, "the list does not fit");
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        list[i] = (struct instance_about){"node-1", "pod", "", "3.11.2", "exited", (uint32_t)ids[i]};
+    if (status == STATUS_OK)
+        *ret = list;
+    return status;
+}
+
+enum status rollup_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
+                       struct why *why)
+{
+    (void)db;
+    (void)service_id;
+    (void)now_ms;
+    enum status status = fake_read(why);
+    if (status == STATUS_OK)
+        *ret = fake.rolled_until_ms;
+    return status;
+}
+
+/* One row of a deployment: means over its snapshots with from_ms <= time < to_ms. */
+static inline struct rollup_row fake_mean(int deployment, int32_t type_id, int64_t from_ms,
+                                          int64_t to_ms)
+{
+    struct rollup_row row = {.time_ms = from_ms, .deployment_id = deployment + 1};
+    uint64_t snapshots = 0;
+    int last = -1;
+    for (int i = 0; i < fake.snapshot_count; i++) {
+        const struct fake_snapshot_row *at = &fake.snapshots[i];
+        const struct instance_row *of = &fake.instances[at->instance];
+        if (of->deployment_id != deployment + 1 || at->time_ms < from_ms || at->time_ms >= to_ms)
+            continue;
+        for (uint32_t k = 0; k < at->types; k++) {
+            int wanted = type_id == 0 || of->type_ids[k] == type_id;
+            row.count += wanted ? (double)at->values[k].count : 0;
+            row.bytes += wanted ? (double)at->values[k].bytes : 0;
+        }
+        row.instances += at->instance != last;
+        last = at->instance;
+        snapshots++;
+    }
+    row.count /= snapshots > 0 ? (double)snapshots : 1;
+    row.bytes /= snapshots > 0 ? (double)snapshots : 1;
+    return row;
+}
+
+static inline enum status fake_rollup(int64_t width_ms, int64_t service_id, int32_t type_id,
+                                      int64_t from_ms, int64_t to_ms, struct arena *arena,
+                                      struct rollup_row **ret, size_t *ret_count, struct why *why)
+{
+    struct rollup_row found[512];
+    size_t count = 0;
+    int64_t first_ms = (from_ms + width_ms - 1) / width_ms * width_ms;
+    for (int64_t at_ms = first_ms; at_ms < to_ms; at_ms += width_ms) {
+        for (int d = 0; d < fake.deployment_count && count < ARRAY_SIZE(found); d++) {
+            struct rollup_row row = fake_mean(d, type_id, at_ms, at_ms + width_ms);
+            if (fake.deployment_service[d] + 1 == service_id && row.instances > 0)
+                found[count++] = row;
+        }
+    }
+    enum status status = fake_read(why);
+    void *rows = NULL;
+    if (status == STATUS_OK)
+        status = fake_copy(arena, found, count * sizeof(*found), &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = rows;
+    *ret_count = count;
+    return STATUS_OK;
+}
+
+enum status rollup_hours(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
+                         int64_t to_ms, struct arena *arena, struct rollup_row **ret,
+                         size_t *ret_count, struct why *why)
+{
+    (void)db;
+    return fake_rollup(3600000, service_id, type_id, from_ms, to_ms, arena, ret, ret_count, why);
+}
+
+enum status rollup_days(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
+                        int64_t to_ms, struct arena *arena, struct rollup_row **ret,
+                        size_t *ret_count, struct why *why)
+{
+    (void)db;
+    return fake_rollup(86400000, service_id, type_id, from_ms, to_ms, arena, ret, ret_count, why);
+}
+
+/* ---- findings ---------------------------------------------------------------------------------
+ */
 
 const char *finding_state_name(enum finding_state state)
 {

@@ -1,100 +1,5 @@
-/* Each question over one small fleet in memory. */
-#include "query.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include "fake_store.h"
-
-static const int64_t minute_ms = 60000;
-static const int64_t hour_ms = 3600000;
-static const int64_t day_ms = 1795338000000;
-
-static struct arena arena;
-static struct query query;
-static struct why why;
-static int shop, v1, v2;
-
-/* A process of an hour: dicts stay at 50, orders grow by `orders_a_minute`. */
-static int hour_of(int deployment, int64_t started_ms, int minutes, uint64_t orders_a_minute)
-{
-    int instance = fake_instance(deployment, started_ms, "dict", "app.models.Order", NULL);
-    for (int i = 0; i <= minutes; i++) {
-        uint64_t orders = 100 + orders_a_minute * (uint64_t)i;
-        struct type_value values[] = {{50, 5000}, {orders, 48 * orders}};
-        fake_snapshot(instance, started_ms + i * minute_ms, 2, values);
-    }
-    return instance;
-}
-
-/*
- * shop: v1 from 0 h to 1 h (two processes, ended), v2 from 1 h to 2 h (two, live) and leaking;
- * idle: nothing. Now is 2 h and 10 s.
- */
-static int fleet(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    arena_init(&arena, 1 << 20);
-    fake_reset();
-    why = (struct why){0};
-    shop = fake_service("shop", "prod", "");
-    (void)fake_service("idle", "prod", "");
-    v1 = fake_deployment(shop, "v1");
-    v2 = fake_deployment(shop, "v2");
-    int old = hour_of(v1, day_ms, 60, 0);
-    fake.instances[old].ended_ms = day_ms + hour_ms;
-    old = hour_of(v1, day_ms + 500, 60, 0);
-    fake.instances[old].ended_ms = day_ms + hour_ms;
-    (void)hour_of(v2, day_ms + hour_ms, 60, 10);
-    (void)hour_of(v2, day_ms + hour_ms + 500, 60, 30);
-    query = (struct query){NULL, &arena, day_ms + 2 * hour_ms + 10000};
-    return 0;
-}
-
-static int finish(void **state)
-{
-    (void)state;
-    arena_done(&arena);
-    return 0;
-}
-
-/* The answer, of a question that must have one. */
-static const void *answer(query_answer_fn *ask, const void *request)
-{
-    ProtobufCMessage *response = NULL;
-    if (ask(&query, request, &response, &why) != STATUS_OK)
-        fail_msg("%s", why.text);
-    assert_non_null(response);
-    return response;
-}
-
-static void refuses(query_answer_fn *ask, const void *request, enum status status,
-                    const char *sentence)
-{
-    ProtobufCMessage *response = NULL;
-    assert_int_equal(ask(&query, request, &response, &why), status);
-    assert_null(response);
-    assert_string_equal(why.text, sentence);
-}
-
-static int about(double value, double expected)
-{
-    return fabs(value - expected) <= 0.01 * fabs(expected);
-}
-
-static Heapfleet__V1__ServiceRef *ref(char *name, char *environment)
-{
-    static Heapfleet__V1__ServiceRef row;
-    heapfleet__v1__service_ref__init(&row);
-    row.name = name;
-    row.environment = environment;
-    return &row;
-}
+/* Each question but history over one small fleet in memory; and every way in which they fail. */
+#include "query_fleet.h"
 
 /* ---- services and deployments --------------------------------------------------------------- */
 
@@ -254,122 +159,6 @@ static void top_refused(void **state)
     request.service = ref("idle", "");
     refuses(query_get_top, &request, STATUS_NOT_FOUND,
             "service 'idle' has no version '': it has none yet");
-}
-
-/* ---- history -------------------------------------------------------------------------------- */
-
-static void history_in_steps(void **state)
-{
-    (void)state;
-    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
-    request.service = ref("shop", "");
-    request.type = "app.models.Order";
-    request.from_ms = day_ms;
-    request.to_ms = day_ms + 2 * hour_ms;
-    request.step_ms = 10 * minute_ms;
-    const Heapfleet__V1__GetHistoryResponse *all = answer(query_get_history, &request);
-    assert_int_equal(all->step_ms, 10 * minute_ms);
-    assert_int_equal(all->n_points, 12);
-    for (size_t i = 0; i < 12; i++) {
-        const Heapfleet__V1__HistoryPoint *point = all->points[i];
-        assert_int_equal(point->time_ms, day_ms + 10 * minute_ms * (int64_t)(i + 1));
-        /* v2's first process appears at the end of step 5, when v1's first has just ended and its
-         * second lives for another half second, which is in step 6 */
-        assert_int_equal(point->instances, 2);
-    }
-    assert_int_equal(all->points[0]->count, 200);
-    assert_int_equal(all->points[0]->bytes, 200 * 48);
-    /* last values at 2 h: 700 of the one, and of the other, which is half a second late, 59 min */
-    assert_int_equal(all->points[11]->count, 700 + 100 + 30 * 59);
-    request.version = "v1";
-    request.instance = "01010101010101010101010101010101";
-    const Heapfleet__V1__GetHistoryResponse *one = answer(query_get_history, &request);
-    assert_int_equal(one->n_points, 6);
-    assert_int_equal(one->points[5]->instances, 1);
-}
-
-static void history_chooses_its_steps(void **state)
-{
-    (void)state;
-    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
-    request.service = ref("shop", "");
-    request.type = "dict";
-    const Heapfleet__V1__GetHistoryResponse *all = answer(query_get_history, &request);
-    assert_int_equal(all->step_ms, 2 * minute_ms); /* two intervals: everybody is in every step */
-    assert_in_range(all->n_points, 60, 62);
-    const Heapfleet__V1__HistoryPoint *last = all->points[all->n_points - 1];
-    assert_int_equal(last->time_ms, query.now_ms);
-    assert_int_equal(last->instances, 2);
-    assert_int_equal(last->count, 100);
-    request.instance = "03030303030303030303030303030303";
-    const Heapfleet__V1__GetHistoryResponse *one = answer(query_get_history, &request);
-    assert_int_equal(one->step_ms, minute_ms);
-    request.instance = "";
-    request.from_ms = query.now_ms + 1; /* nobody is there any more */
-    request.to_ms = query.now_ms + hour_ms;
-    const Heapfleet__V1__GetHistoryResponse *none = answer(query_get_history, &request);
-    assert_int_equal(none->n_points, 0);
-}
-
-static void raw_history(void **state)
-{
-    (void)state;
-    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
-    request.service = ref("shop", "");
-    request.type = "app.models.Order";
-    request.raw = 1;
-    const Heapfleet__V1__GetHistoryResponse *all = answer(query_get_history, &request);
-    assert_int_equal(all->n_points, 4 * 61);
-    for (size_t i = 1; i < all->n_points; i++)
-        assert_true(all->points[i]->time_ms >= all->points[i - 1]->time_ms);
-    assert_string_equal(all->points[0]->instance, "01010101010101010101010101010101");
-    assert_string_equal(all->points[0]->version, "v1");
-    assert_int_equal(all->points[0]->sequence, 1);
-    assert_int_equal(all->points[243]->count, 1900);
-    assert_string_equal(all->points[243]->version, "v2");
-}
-
-static void history_refused(void **state)
-{
-    (void)state;
-    static const struct {
-        char *type;
-        int64_t from_ms, to_ms, step_ms;
-        char *version, *instance;
-        enum status status;
-        const char *sentence;
-    } rows[] = {
-        {"", 0, 0, 0, "", "", STATUS_INVALID, "the request names no type"},
-        {"Order", 0, 0, 0, "", "", STATUS_NOT_FOUND,
-         "service 'shop' has no type 'Order': did you mean 'app.models.Order'?"},
-        {"dcit", 0, 0, 0, "", "", STATUS_NOT_FOUND,
-         "service 'shop' has no type 'dcit': did you mean 'dict'?"},
-        {"elsewhere", 0, 0, 0, "", "", STATUS_NOT_FOUND,
-         "service 'shop' has no type 'elsewhere': its largest are in the top list"},
-        {"dict", 5, 5, 0, "", "", STATUS_INVALID, "the span ends before it begins"},
-        {"dict", -1, 5, 0, "", "", STATUS_INVALID, "times and steps cannot be negative"},
-        {"dict", 0, INT64_MAX, 0, "", "", STATUS_INVALID, "times and steps end with the year 9999"},
-        {"dict", 0, 10001, 1, "", "", STATUS_INVALID,
-         "the span has 10001 steps: at most 10000; ask for wider ones"},
-        {"dict", 0, 0, 0, "v9", "", STATUS_NOT_FOUND,
-         "service 'shop' has no version 'v9': it has 'v2', 'v1'"},
-        {"dict", 0, 0, 0, "", "xyz", STATUS_INVALID,
-         "instance 'xyz' is not 32 hexadecimal digits in lower case"},
-        {"dict", 0, 0, 0, "", "ffffffffffffffffffffffffffffffff", STATUS_NOT_FOUND,
-         "service 'shop' has no instance 'ffffffffffffffffffffffffffffffff'"},
-    };
-    (void)fake_type("elsewhere"); /* known, but not of this service */
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
-        request.service = ref("shop", "");
-        request.type = rows[i].type;
-        request.from_ms = rows[i].from_ms;
-        request.to_ms = rows[i].to_ms;
-        request.step_ms = rows[i].step_ms;
-        request.version = rows[i].version;
-        request.instance = rows[i].instance;
-        refuses(query_get_history, &request, rows[i].status, rows[i].sentence);
-    }
 }
 
 /* ---- compare -------------------------------------------------------------------------------- */
@@ -532,6 +321,18 @@ static void every_read_and_every_allocation_may_fail(void **state)
     history.raw = 1;
     history.to_ms = day_ms + 5 * minute_ms;
     sweep(query_get_history, &history);
+    history.raw = 0;
+    history.to_ms = 0;
+    history.step_ms = 0;
+    history.resolution = HEAPFLEET__V1__RESOLUTION__RESOLUTION_HOUR;
+    fake.rolled_until_ms = day_ms + hour_ms;
+    sweep(query_get_history, &history);
+    Heapfleet__V1__GetGrowthRequest gained = HEAPFLEET__V1__GET_GROWTH_REQUEST__INIT;
+    gained.service = &service;
+    sweep(query_get_growth, &gained);
+    Heapfleet__V1__ListInstancesRequest processes = HEAPFLEET__V1__LIST_INSTANCES_REQUEST__INIT;
+    processes.service = &service;
+    sweep(query_list_instances, &processes);
     Heapfleet__V1__CompareDeploymentsRequest versions =
         HEAPFLEET__V1__COMPARE_DEPLOYMENTS_REQUEST__INIT;
     versions.service = &service;
@@ -552,10 +353,6 @@ int main(void)
         cmocka_unit_test_setup(top, fleet),
         cmocka_unit_test_setup(top_of_a_part_when_some_are_live, fleet),
         cmocka_unit_test_setup(top_refused, fleet),
-        cmocka_unit_test_setup(history_in_steps, fleet),
-        cmocka_unit_test_setup(history_chooses_its_steps, fleet),
-        cmocka_unit_test_setup(raw_history, fleet),
-        cmocka_unit_test_setup(history_refused, fleet),
         cmocka_unit_test_setup(compare, fleet),
         cmocka_unit_test_setup(compare_at_an_age_that_half_has_reached, fleet),
         cmocka_unit_test_setup(leaks, fleet),

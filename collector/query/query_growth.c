@@ -1,0 +1,309 @@
+/*
+ * GetGrowth: every type of a service at the beginning of a span and at its end.
+ *
+ *     from_ms                                                            to_ms
+ *     |--nothing--|==first window==|----------- ... -----------|==last window==|
+ *
+ * In a window all snapshots of all processes count alike. A window is a tenth of the span, at most
+ * an hour, and narrower where so many processes would have to be read that an answer took long.
+ */
+#include <inttypes.h>
+
+#include "history_ranges.h"
+#include "query_find.h"
+#include "query_page.h"
+#include "query_types.h"
+
+enum {
+    WINDOWS_A_SPAN = 10,
+    WINDOW_MS_MAX = 3600 * 1000,
+    SNAPSHOTS_MAX = 20000, /* of a window */
+    SIDE_FROM = 0,
+    SIDE_TO = 1,
+};
+
+struct growth {
+    struct query *query;
+    const Heapfleet__V1__GetGrowthRequest *asked;
+    struct fleet fleet;
+    const struct deployment_row *deployment; /* NULL: all */
+    int64_t from_ms, to_ms, window_ms;
+    uint32_t page_size;
+    struct page_place place; /* time_ms: to_ms of the first page; number: rows before this page */
+    struct type_table table;
+    uint32_t instances[TYPE_SIDES];
+};
+
+/* ---- times ---------------------------------------------------------------------------------- */
+
+static enum status check_times(struct growth *growth, struct why *why)
+{
+    const Heapfleet__V1__GetGrowthRequest *asked = growth->asked;
+    int64_t to_ms = asked->to_ms;
+    if (to_ms == 0)
+        to_ms = growth->place.time_ms != 0 ? growth->place.time_ms : growth->query->now_ms;
+    growth->from_ms = asked->from_ms;
+    growth->to_ms = to_ms;
+    return query_check_span(asked->from_ms, to_ms, growth->query->now_ms, why);
+}
+
+static int is_chosen(const struct growth *growth, const struct instance_row *instance)
+{
+    return instance->last_seen_ms != 0 &&
+           (growth->deployment == NULL || instance->deployment_id == growth->deployment->id);
+}
+
+/* Leave out the time before the first process and behind the last snapshot. */
+static enum status clip(struct growth *growth, struct why *why)
+{
+    int64_t first_ms = INT64_MAX, last_ms = 0, interval_ms = INT64_MAX;
+    uint64_t processes = 0;
+    for (size_t i = 0; i < growth->fleet.instance_count; i++) {
+        const struct instance_row *row = &growth->fleet.instances[i];
+        if (!is_chosen(growth, row) || row->last_seen_ms < growth->from_ms ||
+            row->started_ms > growth->to_ms)
+            continue;
+        processes++;
+        if (row->started_ms < first_ms)
+            first_ms = row->started_ms;
+        if (row->last_seen_ms > last_ms)
+            last_ms = row->last_seen_ms;
+        if (query_interval_ms(row) < interval_ms)
+            interval_ms = query_interval_ms(row);
+    }
+    if (processes == 0)
+        return why_fail(why, STATUS_NOT_FOUND, "service '%s' has no snapshot in this span",
+                        growth->fleet.service.name);
+    if (first_ms > growth->from_ms)
+        growth->from_ms = first_ms;
+    if (last_ms < growth->to_ms)
+        growth->to_ms = last_ms;
+    int64_t width_ms = (growth->to_ms - growth->from_ms) / WINDOWS_A_SPAN;
+    int64_t bearable_ms = (int64_t)(SNAPSHOTS_MAX / processes) * interval_ms;
+    if (bearable_ms < 2 * interval_ms)
+        bearable_ms = 2 * interval_ms;
+    width_ms = width_ms < bearable_ms ? width_ms : bearable_ms;
+    growth->window_ms = width_ms < WINDOW_MS_MAX ? width_ms : WINDOW_MS_MAX;
+    return STATUS_OK;
+}
+
+/* ---- windows -------------------------------------------------------------------------------- */
+
+struct window_walk {
+    struct growth *growth;
+    const struct instance_row **instances; /* of the ranges */
+    size_t newest_range;                   /* + 1; the one whose snapshots come now */
+    int side;
+    uint64_t snapshots;
+    int64_t first_ms; /* of all snapshots seen */
+    struct why *why;
+};
+
+static enum status see(void *user, size_t range, const struct history_snapshot *snapshot)
+{
+    struct window_walk *walk = user;
+    walk->snapshots++;
+    if (snapshot->time_ms < walk->first_ms)
+        walk->first_ms = snapshot->time_ms;
+    if (walk->newest_range != range + 1)
+        walk->growth->instances[walk->side]++;
+    walk->newest_range = range + 1;
+    return type_table_add_values(&walk->growth->table, walk->instances[range], snapshot->values,
+                                 walk->side, walk->why);
+}
+
+static enum status stop_at_first(void *user, size_t range, const struct history_snapshot *snapshot)
+{
+    (void)range;
+    int64_t *first_ms = user;
+    if (snapshot->time_ms < *first_ms)
+        *first_ms = snapshot->time_ms;
+    return STATUS_OK;
+}
+
+/* The processes that may have a snapshot in the window, with the window as their range. */
+static enum status make_ranges(struct growth *growth, int64_t from_ms, int64_t to_ms,
+                               struct history_range **ret,
+                               const struct instance_row ***ret_instances, size_t *ret_count,
+                               struct why *why)
+{
+    void *ranges = NULL, *instances = NULL;
+    size_t most = growth->fleet.instance_count + 1;
+    enum status status = query_alloc(growth->query, most * sizeof(**ret), &ranges, why);
+    if (status == STATUS_OK)
+        status = query_alloc(growth->query, most * sizeof(**ret_instances), &instances, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = ranges;
+    *ret_instances = instances;
+    *ret_count = 0;
+    for (size_t i = 0; i < growth->fleet.instance_count; i++) {
+        const struct instance_row *row = &growth->fleet.instances[i];
+        if (!is_chosen(growth, row) || row->last_seen_ms < from_ms || row->started_ms > to_ms)
+            continue;
+        (*ret)[*ret_count] = (struct history_range){row->id, from_ms, to_ms};
+        (*ret_instances)[(*ret_count)++] = row;
+    }
+    return STATUS_OK;
+}
+
+static enum status read_window(struct growth *growth, int side, int64_t from_ms, uint64_t *ret,
+                               struct why *why)
+{
+    struct history_range *ranges = NULL;
+    size_t count = 0;
+    struct window_walk walk = {.growth = growth, .side = side, .first_ms = INT64_MAX, .why = why};
+    enum status status = make_ranges(growth, from_ms, from_ms + growth->window_ms, &ranges,
+                                     &walk.instances, &count, why);
+    if (status == STATUS_OK)
+        status = history_walk_ranges(growth->query->db, growth->fleet.service.id, ranges, count,
+                                     see, &walk, why);
+    *ret = walk.snapshots;
+    return status;
+}
+
+/* The collector may have been off at from_ms: look ever further for a snapshot. */
+static enum status find_first(struct growth *growth, int64_t *ret, struct why *why)
+{
+    int64_t from_ms = growth->from_ms, width_ms = growth->window_ms + 1, first_ms = INT64_MAX;
+    while (first_ms == INT64_MAX && from_ms <= growth->to_ms) {
+        struct history_range *ranges = NULL;
+        const struct instance_row **instances = NULL;
+        size_t count = 0;
+        int64_t end_ms = from_ms + width_ms < growth->to_ms ? from_ms + width_ms : growth->to_ms;
+        enum status status = make_ranges(growth, from_ms, end_ms, &ranges, &instances, &count, why);
+        if (status == STATUS_OK)
+            status = history_walk_ranges(growth->query->db, growth->fleet.service.id, ranges, count,
+                                         stop_at_first, &first_ms, why);
+        if (status != STATUS_OK)
+            return status;
+        from_ms += width_ms;
+        width_ms *= 2;
+    }
+    *ret = first_ms;
+    return STATUS_OK;
+}
+
+static enum status read_windows(struct growth *growth, struct why *why)
+{
+    uint64_t snapshots = 0;
+    enum status status = read_window(growth, SIDE_FROM, growth->from_ms, &snapshots, why);
+    if (status == STATUS_OK && snapshots == 0) {
+        int64_t first_ms = 0;
+        status = find_first(growth, &first_ms, why);
+        if (status == STATUS_OK && first_ms == INT64_MAX)
+            return why_fail(why, STATUS_NOT_FOUND, "service '%s' has no snapshot in this span",
+                            growth->fleet.service.name);
+        growth->from_ms = first_ms;
+        if (status == STATUS_OK)
+            status = read_window(growth, SIDE_FROM, first_ms, &snapshots, why);
+    }
+    if (status != STATUS_OK)
+        return status;
+    type_table_divide(&growth->table, SIDE_FROM, (double)snapshots);
+    status = read_window(growth, SIDE_TO, growth->to_ms - growth->window_ms, &snapshots, why);
+    type_table_divide(&growth->table, SIDE_TO, (double)snapshots);
+    return status;
+}
+
+/* ---- the answer ----------------------------------------------------------------------------- */
+
+static double by_bytes(const struct type_row *row)
+{
+    return row->side[SIDE_TO].bytes - row->side[SIDE_FROM].bytes;
+}
+
+static double by_count(const struct type_row *row)
+{
+    return row->side[SIDE_TO].count - row->side[SIDE_FROM].count;
+}
+
+static enum status write_types(struct growth *growth, Heapfleet__V1__GetGrowthResponse *ret,
+                               struct why *why)
+{
+    const struct type_table *table = &growth->table;
+    void *memory = NULL;
+    enum status status =
+        query_alloc(growth->query, (table->count + 1) * sizeof(void *), &memory, why);
+    ret->types = memory;
+    uint64_t from = growth->place.number;
+    for (uint64_t i = from; i < table->count && status == STATUS_OK; i++) {
+        status = query_alloc(growth->query, sizeof(Heapfleet__V1__TypeGrowth), &memory, why);
+        if (status != STATUS_OK)
+            break;
+        const struct type_row *row = &table->rows[i];
+        Heapfleet__V1__TypeGrowth *type = memory;
+        heapfleet__v1__type_growth__init(type);
+        type->type = (char *)row->name;
+        type->count_from = row->side[SIDE_FROM].count;
+        type->count_to = row->side[SIDE_TO].count;
+        type->bytes_from = row->side[SIDE_FROM].bytes;
+        type->bytes_to = row->side[SIDE_TO].bytes;
+        ret->types[ret->n_types++] = type;
+    }
+    return status;
+}
+
+static enum status prepare(struct growth *growth, struct why *why)
+{
+    const Heapfleet__V1__GetGrowthRequest *asked = growth->asked;
+    if ((uint32_t)asked->order > HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_GROWTH)
+        return why_fail(why, STATUS_INVALID, "there is no order %d", (int)asked->order);
+    enum status status = query_page_size(asked->page_size, QUERY_LIMIT_DEFAULT, QUERY_LIMIT_MAX,
+                                         &growth->page_size, why);
+    if (status == STATUS_OK)
+        status = query_page_parse(asked->page_token, &growth->place, why);
+    if (status == STATUS_OK)
+        status = check_times(growth, why);
+    if (status == STATUS_OK)
+        status = query_read_fleet(growth->query, asked->service, &growth->fleet, why);
+    if (status == STATUS_OK && *asked->version != '\0')
+        status = query_find_version(&growth->fleet, asked->version, &growth->deployment, why);
+    return status == STATUS_OK ? clip(growth, why) : status;
+}
+
+static enum status answer(struct growth *growth, Heapfleet__V1__GetGrowthResponse *response,
+                          struct why *why)
+{
+    enum status status = prepare(growth, why);
+    int64_t asked_to_ms = growth->asked->to_ms != 0 ? growth->asked->to_ms : growth->query->now_ms;
+    if (status == STATUS_OK)
+        status = read_windows(growth, why);
+    if (status != STATUS_OK)
+        return status;
+    uint64_t end = growth->place.number + growth->page_size;
+    int has_more = end < growth->table.count;
+    int by = growth->asked->order == HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_COUNT;
+    status = type_table_rank(&growth->table, by ? by_count : by_bytes,
+                             end < UINT32_MAX ? (uint32_t)end : UINT32_MAX, growth->query, why);
+    if (status == STATUS_OK)
+        status = write_types(growth, response, why);
+    if (status == STATUS_OK && has_more) {
+        int64_t pinned_ms = growth->place.time_ms != 0 ? growth->place.time_ms : asked_to_ms;
+        status = query_page_token(growth->query, (struct page_place){pinned_ms, end},
+                                  &response->next_page_token, why);
+    }
+    response->from_ms = growth->from_ms;
+    response->to_ms = growth->to_ms;
+    response->window_ms = growth->window_ms;
+    response->instances_from = growth->instances[SIDE_FROM];
+    response->instances_to = growth->instances[SIDE_TO];
+    return status;
+}
+
+enum status query_get_growth(struct query *query, const ProtobufCMessage *request,
+                             ProtobufCMessage **ret, struct why *why)
+{
+    struct growth growth = {.query = query, .asked = (const void *)request};
+    void *memory = NULL;
+    enum status status = query_alloc(query, sizeof(Heapfleet__V1__GetGrowthResponse), &memory, why);
+    if (status != STATUS_OK)
+        return status;
+    Heapfleet__V1__GetGrowthResponse *response = memory;
+    heapfleet__v1__get_growth_response__init(response);
+    status = answer(&growth, response, why);
+    type_table_done(&growth.table);
+    if (status == STATUS_OK)
+        *ret = &response->base;
+    return status;
+}

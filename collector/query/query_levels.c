@@ -1,0 +1,364 @@
+/*
+ * History from hours and days.
+ *
+ *       hours or days of the database          snapshots, by hour
+ *     |-----|-----|-----|-----|-----|--------|----|----|----|
+ *     from_ms                            rolled up until     to_ms
+ *
+ * The database has means of a process in each hour of a deployment. How many processes there were
+ * on average comes from their lives: two that were there for half an hour each are one. What is not
+ * rolled up yet is read from the snapshots and made hours of here.
+ */
+#include <inttypes.h>
+#include <math.h>
+
+#include "history_ranges.h"
+#include "query_history.h"
+#include "rollups.h"
+
+static const int64_t hour_ms = 3600000;
+static const int64_t day_ms = 86400000;
+
+/* Of one answer from what is not rolled up yet. */
+static const double tail_snapshots_max = 5e6;
+
+/* An hour or a day, all deployments together. */
+struct unit {
+    double count, bytes, processes; /* sums over `parts` hours, or of one day */
+    uint32_t parts;
+};
+
+struct levels {
+    struct history *history;
+    struct unit *units;
+    size_t count;
+    int64_t unit_ms;
+    int64_t end_ms; /* rolled up until here */
+};
+
+/* ---- how many processes --------------------------------------------------------------------- */
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The share of a time that a life covers. */
+static double overlap(const struct instance_row *row, int64_t from_ms, int64_t width_ms)
+{
+    int64_t begin_ms = later(row->started_ms, from_ms);
+    int64_t end_ms = earlier(row->last_seen_ms + query_interval_ms(row), from_ms + width_ms);
+    return end_ms > begin_ms ? (double)(end_ms - begin_ms) / (double)width_ms : 0;
+}
+
+/* The share of a time in which there was any of them. They are by start. */
+static double covered(const struct history *history, int64_t from_ms, int64_t width_ms)
+{
+    int64_t behind_ms = from_ms, sum_ms = 0;
+    for (size_t i = 0; i < history->chosen_count; i++) {
+        const struct instance_row *row = history->chosen[i];
+        int64_t begin_ms = later(row->started_ms, behind_ms);
+        int64_t end_ms = earlier(row->last_seen_ms + query_interval_ms(row), from_ms + width_ms);
+        if (begin_ms >= from_ms + width_ms)
+            break;
+        if (end_ms > begin_ms) {
+            sum_ms += end_ms - begin_ms;
+            behind_ms = end_ms;
+        }
+    }
+    return (double)sum_ms / (double)width_ms;
+}
+
+/*
+ * Mean number of a deployment's processes while there was any of the service. The lives that are
+ * known may not be those that were rolled up: then it is what the hour says, and at least one.
+ */
+static double processes_of(const struct history *history, const struct rollup_row *row,
+                           int64_t width_ms)
+{
+    double processes = 0;
+    double share = covered(history, row->time_ms, width_ms);
+    for (size_t i = 0; i < history->chosen_count && share > 0; i++) {
+        const struct instance_row *instance = history->chosen[i];
+        if (instance->started_ms >= row->time_ms + width_ms)
+            break;
+        if (instance->deployment_id == row->deployment_id)
+            processes += overlap(instance, row->time_ms, width_ms) / share;
+    }
+    if (row->instances != 0 && (processes <= 0 || processes > row->instances))
+        return row->instances;
+    return processes > 0 ? processes : 1;
+}
+
+/* ---- what the database has ------------------------------------------------------------------ */
+
+/* Rows by time: those of one hour or day are one part. */
+static void add_rows(struct levels *levels, const struct rollup_row *rows, size_t count,
+                     int64_t width_ms)
+{
+    const struct history *history = levels->history;
+    int64_t behind_ms = INT64_MIN;
+    for (size_t i = 0; i < count; i++) {
+        if (history->deployment != NULL && rows[i].deployment_id != history->deployment->id)
+            continue;
+        int64_t at = (rows[i].time_ms - history->from_ms) / levels->unit_ms;
+        ASSERT(at >= 0 && (size_t)at < levels->count);
+        struct unit *unit = &levels->units[at];
+        double processes = processes_of(history, &rows[i], width_ms);
+        unit->count += rows[i].count * processes;
+        unit->bytes += rows[i].bytes * processes;
+        unit->processes += processes;
+        unit->parts += rows[i].time_ms != behind_ms;
+        behind_ms = rows[i].time_ms;
+    }
+}
+
+static enum status add_stored(struct levels *levels, rollup_read_fn *read, int64_t from_ms,
+                              int64_t to_ms, int64_t width_ms, struct why *why)
+{
+    const struct history *history = levels->history;
+    struct rollup_row *rows = NULL;
+    size_t count = 0;
+    if (from_ms >= to_ms)
+        return STATUS_OK;
+    enum status status = read(history->query->db, history->fleet.service.id, history->type_id,
+                              from_ms, to_ms, history->query->arena, &rows, &count, why);
+    if (status == STATUS_OK)
+        add_rows(levels, rows, count, width_ms);
+    return status;
+}
+
+/* ---- what is not rolled up yet -------------------------------------------------------------- */
+
+struct tail_hour {
+    double count, bytes;
+    uint64_t snapshots;
+    uint32_t instances;
+    size_t newest_range; /* + 1 */
+};
+
+struct tail {
+    const struct history *history;
+    int64_t from_ms;
+    size_t hours;
+    struct tail_hour *cells;               /* [hours][deployments] */
+    const struct instance_row **instances; /* of the ranges */
+    struct history_range *ranges;
+    uint32_t *indices; /* of the type, in each range's process */
+    size_t count;
+};
+
+static size_t deployment_index(const struct fleet *fleet, int64_t id)
+{
+    size_t i = 0;
+    while (i < fleet->deployment_count && fleet->deployments[i].id != id)
+        i++;
+    return i;
+}
+
+static enum status see_tail(void *user, size_t range, const struct history_snapshot *snapshot)
+{
+    struct tail *tail = user;
+    const struct fleet *fleet = &tail->history->fleet;
+    size_t hour = (size_t)((snapshot->time_ms - tail->from_ms) / hour_ms);
+    size_t deployment = deployment_index(fleet, tail->instances[range]->deployment_id);
+    if (hour >= tail->hours || deployment == fleet->deployment_count)
+        return STATUS_OK;
+    struct tail_hour *cell = &tail->cells[hour * fleet->deployment_count + deployment];
+    struct type_value value = history_value(tail->history, snapshot, tail->indices[range]);
+    cell->count += (double)value.count;
+    cell->bytes += (double)value.bytes;
+    cell->snapshots++;
+    cell->instances += cell->newest_range != range + 1;
+    cell->newest_range = range + 1;
+    return STATUS_OK;
+}
+
+static enum status make_tail(struct tail *tail, int64_t to_ms, struct why *why)
+{
+    const struct history *history = tail->history;
+    struct query *query = history->query;
+    void *cells = NULL, *instances = NULL, *ranges = NULL, *indices = NULL;
+    size_t most = history->chosen_count + 1;
+    enum status status = query_alloc(
+        query, tail->hours * history->fleet.deployment_count * sizeof(*tail->cells), &cells, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, most * sizeof(*tail->instances), &instances, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, most * sizeof(*tail->ranges), &ranges, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, most * sizeof(*tail->indices), &indices, why);
+    if (status != STATUS_OK)
+        return status;
+    tail->cells = cells;
+    tail->instances = instances;
+    tail->ranges = ranges;
+    tail->indices = indices;
+    for (size_t i = 0; i < history->chosen_count; i++) {
+        const struct instance_row *row = history->chosen[i];
+        if (row->last_seen_ms < tail->from_ms || row->started_ms > to_ms)
+            continue;
+        tail->instances[tail->count] = row;
+        tail->indices[tail->count] = query_type_index(row, history->type_id);
+        tail->ranges[tail->count++] = (struct history_range){row->id, tail->from_ms, to_ms};
+    }
+    return STATUS_OK;
+}
+
+static enum status check_tail(const struct history *history, int64_t from_ms, struct why *why)
+{
+    struct history tail = *history;
+    tail.from_ms = from_ms;
+    double snapshots = history_snapshots(&tail);
+    if (snapshots <= tail_snapshots_max)
+        return STATUS_OK;
+    return why_fail(
+        why, STATUS_LIMIT,
+        "%.1f million snapshots of this span are not rolled up yet, at most %.0f million "
+        "can be read instead: ask for an earlier or shorter span",
+        snapshots / 1e6, tail_snapshots_max / 1e6);
+}
+
+static enum status add_cells(struct levels *levels, const struct tail *tail, struct why *why)
+{
+    const struct fleet *fleet = &levels->history->fleet;
+    void *memory = NULL;
+    enum status status =
+        query_alloc(levels->history->query,
+                    (fleet->deployment_count + 1) * sizeof(struct rollup_row), &memory, why);
+    struct rollup_row *rows = memory;
+    for (size_t hour = 0; hour < tail->hours && status == STATUS_OK; hour++) {
+        size_t count = 0;
+        for (size_t i = 0; i < fleet->deployment_count; i++) {
+            const struct tail_hour *cell = &tail->cells[hour * fleet->deployment_count + i];
+            if (cell->snapshots == 0)
+                continue;
+            rows[count++] = (struct rollup_row){
+                .time_ms = tail->from_ms + (int64_t)hour * hour_ms,
+                .deployment_id = fleet->deployments[i].id,
+                .count = cell->count / (double)cell->snapshots,
+                .bytes = cell->bytes / (double)cell->snapshots,
+                .instances = cell->instances,
+            };
+        }
+        add_rows(levels, rows, count, hour_ms);
+    }
+    return status;
+}
+
+/* Hours of the snapshots from `from_ms`, the beginning of an hour, on. */
+static enum status add_tail(struct levels *levels, int64_t from_ms, struct why *why)
+{
+    const struct history *history = levels->history;
+    if (from_ms > history->to_ms || history->chosen_count == 0)
+        return STATUS_OK;
+    struct tail tail = {
+        .history = history,
+        .from_ms = from_ms,
+        .hours = (size_t)((history->to_ms - from_ms) / hour_ms) + 1,
+    };
+    enum status status = check_tail(history, from_ms, why);
+    if (status == STATUS_OK)
+        status = make_tail(&tail, history->to_ms, why);
+    if (status == STATUS_OK)
+        status = history_walk_ranges(history->query->db, history->fleet.service.id, tail.ranges,
+                                     tail.count, see_tail, &tail, why);
+    return status == STATUS_OK ? add_cells(levels, &tail, why) : status;
+}
+
+/* ---- points --------------------------------------------------------------------------------- */
+
+static enum status add_step(const struct levels *levels, size_t first,
+                            Heapfleet__V1__GetHistoryResponse *response, struct why *why)
+{
+    const struct history *history = levels->history;
+    size_t width = (size_t)(history->step_ms / levels->unit_ms);
+    struct unit sum = {0};
+    for (size_t i = first; i < first + width && i < levels->count; i++) {
+        const struct unit *unit = &levels->units[i];
+        if (unit->parts == 0)
+            continue;
+        sum.count += unit->count / unit->parts;
+        sum.bytes += unit->bytes / unit->parts;
+        sum.processes += unit->processes / unit->parts;
+        sum.parts++;
+    }
+    if (sum.parts == 0)
+        return STATUS_OK;
+    Heapfleet__V1__HistoryPoint *point = NULL;
+    enum status status = history_add_point(history, response, &point, why);
+    if (status != STATUS_OK)
+        return status;
+    int64_t end_ms = history->from_ms + (int64_t)first * levels->unit_ms + history->step_ms;
+    point->time_ms = earlier(end_ms, history->to_ms);
+    point->count = (uint64_t)(sum.count / sum.parts + 0.5);
+    point->bytes = (uint64_t)(sum.bytes / sum.parts + 0.5);
+    point->instances = (uint32_t)fmax(sum.processes / sum.parts + 0.5, 1);
+    return STATUS_OK;
+}
+
+static enum status write_steps(const struct levels *levels,
+                               Heapfleet__V1__GetHistoryResponse *response, struct why *why)
+{
+    const struct history *history = levels->history;
+    size_t width = (size_t)(history->step_ms / levels->unit_ms);
+    enum status status = history_begin_points(history, levels->count / width + 1, response, why);
+    for (size_t i = 0; i < levels->count && status == STATUS_OK; i += width)
+        status = add_step(levels, i, response, why);
+    response->step_ms = history->step_ms;
+    return status;
+}
+
+/* Steps begin at whole units; the span begins where something was seen. */
+static enum status make_units(struct levels *levels, struct why *why)
+{
+    struct history *history = levels->history;
+    int64_t unit_ms = levels->unit_ms;
+    int64_t first_ms = history->chosen_count > 0 ? history->chosen[0]->started_ms : 0;
+    history->from_ms = later(history->from_ms, earlier(first_ms, history->to_ms));
+    history->step_ms = history->asked->step_ms != 0 ? history->asked->step_ms : unit_ms;
+    history->from_ms -= history->from_ms % history->step_ms;
+    int64_t units = (history->to_ms - history->from_ms) / unit_ms + 1;
+    if (units / (history->step_ms / unit_ms) > HISTORY_STEPS_MAX)
+        return why_fail(why, STATUS_INVALID,
+                        "the span has %" PRId64 " steps: at most %d; ask for wider ones",
+                        units / (history->step_ms / unit_ms), HISTORY_STEPS_MAX);
+    levels->count = (size_t)units;
+    void *memory = NULL;
+    enum status status =
+        query_alloc(history->query, levels->count * sizeof(*levels->units), &memory, why);
+    levels->units = memory;
+    return status;
+}
+
+enum status history_by_level(struct history *history, Heapfleet__V1__Resolution resolution,
+                             Heapfleet__V1__GetHistoryResponse *response, struct why *why)
+{
+    struct levels levels = {.history = history, .unit_ms = hour_ms};
+    int is_days = resolution == HEAPFLEET__V1__RESOLUTION__RESOLUTION_DAY;
+    if (is_days)
+        levels.unit_ms = day_ms;
+    if (history->chosen_count == 0)
+        return STATUS_OK;
+    enum status status = make_units(&levels, why);
+    if (status == STATUS_OK)
+        status = rollup_end(history->query->db, history->fleet.service.id, history->query->now_ms,
+                            &levels.end_ms, why);
+    int64_t to_ms = history->to_ms - history->to_ms % hour_ms + hour_ms;
+    int64_t hours_to_ms = earlier(levels.end_ms, to_ms), hours_from_ms = history->from_ms;
+    if (status == STATUS_OK && is_days) {
+        hours_from_ms = later(hours_from_ms, hours_to_ms - hours_to_ms % day_ms);
+        status = add_stored(&levels, rollup_days, history->from_ms, hours_from_ms, day_ms, why);
+    }
+    if (status == STATUS_OK)
+        status = add_stored(&levels, rollup_hours, hours_from_ms, hours_to_ms, hour_ms, why);
+    int64_t tail_ms = later(history->from_ms, levels.end_ms);
+    if (status == STATUS_OK)
+        status = add_tail(&levels, tail_ms - tail_ms % hour_ms, why);
+    return status == STATUS_OK ? write_steps(&levels, response, why) : status;
+}

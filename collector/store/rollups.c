@@ -1,0 +1,191 @@
+/*
+ * The tables are keyed (service, time, type, deployment), for writing them in one go and for top
+ * lists. One type over a long time is therefore read by a probe for each time, not by a scan of
+ * what lies between.
+ */
+#include "rollups.h"
+
+#include "db.h"
+#include "partitions.h"
+
+enum { ROWS_MAX = 1000000 };
+
+/* ---- how far ------------------------------------------------------------------------------- */
+
+/* A slot that still lasts may have been compacted early, and one may have been written to since. */
+static const char end_sql[] =
+    "SELECT least((SELECT max(slot_ms) + $3 FROM heapfleet.deployment_hour WHERE service_id = $1), "
+    "    $2 - mod($2, $3), "
+    "    (SELECT min(slot_ms) FROM heapfleet.compaction "
+    "     WHERE service_id = $1 AND hot_rows <> compacted_rows)) "
+    "WHERE EXISTS (SELECT FROM heapfleet.deployment_hour WHERE service_id = $1)";
+
+enum status rollup_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
+                       struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, now_ms);
+    pg_param_i64(&params, MS_PER_SLOT);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, end_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = rows.count > 0 ? pg_i64(&rows, 0, 0) : 0;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+/* ---- one type over time --------------------------------------------------------------------- */
+
+static const char type_hours_sql[] =
+    "SELECT s.slot_ms + (d.hour - 1) * 3600000, d.deployment_id, "
+    "    coalesce(h.count_avg[d.hour], 0)::float8, coalesce(h.bytes_avg[d.hour], 0)::float8, "
+    "    d.instances "
+    "FROM generate_series($3 - mod($3, 14400000), $4 - 1, 14400000) s(slot_ms) "
+    "JOIN heapfleet.deployment_hour d ON d.service_id = $1 AND d.slot_ms = s.slot_ms "
+    "LEFT JOIN heapfleet.heap_hour h ON h.service_id = $1 AND h.slot_ms = s.slot_ms "
+    "    AND h.type_id = $2 AND h.deployment_id = d.deployment_id "
+    "WHERE s.slot_ms + (d.hour - 1) * 3600000 >= $3 AND s.slot_ms + (d.hour - 1) * 3600000 < $4 "
+    "ORDER BY 1, 2 LIMIT $5";
+
+static const char all_hours_sql[] =
+    "SELECT slot_ms + (hour - 1) * 3600000, deployment_id, objects_avg, bytes_avg, instances "
+    "FROM heapfleet.deployment_hour WHERE service_id = $1 AND $2 = 0 "
+    "    AND slot_ms >= $3 - mod($3, 14400000) AND slot_ms < $4 "
+    "    AND slot_ms + (hour - 1) * 3600000 >= $3 AND slot_ms + (hour - 1) * 3600000 < $4 "
+    "ORDER BY 1, 2 LIMIT $5";
+
+static const char type_days_sql[] =
+    "SELECT s.day_ms, d.deployment_id, d.count_avg, d.bytes_avg, 0 "
+    "FROM generate_series(($3 + 86399999) / 86400000 * 86400000, $4 - 1, 86400000) s(day_ms) "
+    "JOIN heapfleet.heap_day d ON d.service_id = $1 AND d.day_ms = s.day_ms AND d.type_id = $2 "
+    "ORDER BY 1, 2 LIMIT $5";
+
+static const char all_days_sql[] =
+    "SELECT day_ms, deployment_id, sum(count_avg), sum(bytes_avg), 0 "
+    "FROM heapfleet.heap_day WHERE service_id = $1 AND $2 = 0 AND day_ms >= $3 AND day_ms < $4 "
+    "GROUP BY 1, 2 ORDER BY 1, 2 LIMIT $5";
+
+static enum status copy_rows(const struct pg_rows *rows, struct arena *arena,
+                             struct rollup_row **ret, struct why *why)
+{
+    struct rollup_row *list = arena_alloc(arena, ((size_t)rows->count + 1) * sizeof(*list));
+    if (list == NULL || rows->count >= ROWS_MAX)
+        return store_too_large(why);
+    for (int i = 0; i < rows->count; i++) {
+        list[i] = (struct rollup_row){
+            .time_ms = pg_i64(rows, i, 0),
+            .deployment_id = pg_i64(rows, i, 1),
+            .count = pg_f64(rows, i, 2),
+            .bytes = pg_f64(rows, i, 3),
+            .instances = (uint32_t)pg_i64(rows, i, 4),
+        };
+    }
+    *ret = list;
+    return STATUS_OK;
+}
+
+static enum status read_type(struct db *db, const char *sql, int64_t service_id, int32_t type_id,
+                             int64_t from_ms, int64_t to_ms, struct arena *arena,
+                             struct rollup_row **ret, size_t *ret_count, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i32(&params, type_id);
+    pg_param_i64(&params, from_ms);
+    pg_param_i64(&params, to_ms);
+    pg_param_i64(&params, ROWS_MAX);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    status = copy_rows(&rows, arena, ret, why);
+    if (status == STATUS_OK)
+        *ret_count = (size_t)rows.count;
+    pg_rows_done(&rows);
+    return status;
+}
+
+enum status rollup_hours(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
+                         int64_t to_ms, struct arena *arena, struct rollup_row **ret,
+                         size_t *ret_count, struct why *why)
+{
+    return read_type(db, type_id == 0 ? all_hours_sql : type_hours_sql, service_id, type_id,
+                     from_ms, to_ms, arena, ret, ret_count, why);
+}
+
+enum status rollup_days(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
+                        int64_t to_ms, struct arena *arena, struct rollup_row **ret,
+                        size_t *ret_count, struct why *why)
+{
+    return read_type(db, type_id == 0 ? all_days_sql : type_days_sql, service_id, type_id, from_ms,
+                     to_ms, arena, ret, ret_count, why);
+}
+
+/* ---- all types in one hour ------------------------------------------------------------------ */
+
+static const char hour_deployments_sql[] =
+    "SELECT deployment_id, instances, snapshots FROM heapfleet.deployment_hour "
+    "WHERE service_id = $1 AND slot_ms = $2 AND hour = $3";
+
+static const char hour_types_sql[] =
+    "SELECT type_id, deployment_id, count_avg[$3]::float8, bytes_avg[$3]::float8 "
+    "FROM heapfleet.heap_hour WHERE service_id = $1 AND slot_ms = $2 AND count_avg[$3] IS NOT NULL "
+    "LIMIT $4";
+
+static enum status copy_deployments(const struct pg_rows *rows, struct arena *arena,
+                                    struct rollup_hour *ret, struct why *why)
+{
+    struct rollup_deployment *list = arena_alloc(arena, ((size_t)rows->count + 1) * sizeof(*list));
+    if (list == NULL)
+        return store_too_large(why);
+    for (int i = 0; i < rows->count; i++)
+        list[i] = (struct rollup_deployment){pg_i64(rows, i, 0), (uint32_t)pg_i64(rows, i, 1),
+                                             (uint32_t)pg_i64(rows, i, 2)};
+    ret->deployments = list;
+    ret->deployment_count = (size_t)rows->count;
+    return STATUS_OK;
+}
+
+static enum status copy_types(const struct pg_rows *rows, struct arena *arena,
+                              struct rollup_hour *ret, struct why *why)
+{
+    struct rollup_type *list = arena_alloc(arena, ((size_t)rows->count + 1) * sizeof(*list));
+    if (list == NULL || rows->count >= ROWS_MAX)
+        return store_too_large(why);
+    for (int i = 0; i < rows->count; i++)
+        list[i] = (struct rollup_type){(int32_t)pg_i64(rows, i, 0), pg_i64(rows, i, 1),
+                                       pg_f64(rows, i, 2), pg_f64(rows, i, 3)};
+    ret->types = list;
+    ret->type_count = (size_t)rows->count;
+    return STATUS_OK;
+}
+
+enum status rollup_hour_read(struct db *db, int64_t service_id, int64_t hour_ms,
+                             struct arena *arena, struct rollup_hour *ret, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    struct rollup_hour hour = {0};
+    int64_t slot_ms = hour_ms - hour_ms % MS_PER_SLOT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, slot_ms);
+    pg_param_i32(&params, (int32_t)((hour_ms - slot_ms) / MS_PER_HOUR) + 1);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, hour_deployments_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    status = copy_deployments(&rows, arena, &hour, why);
+    pg_rows_done(&rows);
+    if (status != STATUS_OK)
+        return status;
+    pg_param_i64(&params, ROWS_MAX);
+    status = pg_run(db->pg, hour_types_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    status = copy_types(&rows, arena, &hour, why);
+    pg_rows_done(&rows);
+    if (status == STATUS_OK)
+        *ret = hour;
+    return status;
+}
