@@ -4,7 +4,7 @@
  * The commands and their options are two tables. An option may stand before the command, so the
  * command is the first word that is neither an option nor the value of one.
  */
-#include "cli.h"
+#include "cli_commands.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -28,155 +28,19 @@ enum {
     ANSWER_ROWS_MAX = 1000, /* of a collector, QUERY_LIMIT_MAX */
 };
 
-/* ---- the tables ----------------------------------------------------------------------------- */
-
-enum command_bit {
-    SERVICES = 1,
-    DEPLOYMENTS = 2,
-    TOP = 4,
-    HISTORY = 8,
-    COMPARE = 16,
-    LEAKS = 32,
-    SHOW = 64,
-    ACK = 128,
-    MUTE = 256,
-    UNMUTE = 512,
-    MUTES = 1024,
-    CONTAINERS = 2048,
-    ALL = 4095,
-    PROGRAM = 4096, /* before any command; for the help */
-};
-
-static const struct command {
-    const char *name;
-    enum command_bit bit;
-    int operands_least, operands_most;
-    const char *operands; /* for the help */
-    cli_command_fn *run;
-    const char *help;   /* one line */
-    const char *cannot; /* the beginning of an error line */
-    const char *more;   /* for its own help */
-} commands[] = {
-    {"services", SERVICES, 0, 0, "", cli_services, "what is watched", "services cannot be listed",
-     "Sums are over the newest snapshots of the processes that are alive.\n"},
-    {"deployments", DEPLOYMENTS, 1, 1, "SERVICE", cli_deployments, "the versions of a service",
-     "deployments cannot be listed", "Objects, bytes and growth are means over the processes.\n"},
-    {"containers", CONTAINERS, 1, 1, "SERVICE", cli_containers, "its processes, one by one",
-     "containers cannot be listed",
-     "Numbers are of each one's newest snapshot. With --type, what each one has of that type.\n"},
-    {"top", TOP, 1, 1, "SERVICE", cli_top, "what its heaps consist of, and what grows",
-     "types cannot be listed",
-     "Sums are over the processes of the version that are alive, or over all when none is.\n"
-     "Growth is what is retained at the end of each process's life, compared with its start.\n"
-     "With --from: what a process has gained between two times, a mean of all of them.\n"},
-    {"history", HISTORY, 1, 2, "SERVICE [TYPE]", cli_history, "one type over time, or all together",
-     "history cannot be shown",
-     "As a table it is a plot, with --raw the snapshots; as JSON and CSV it is rows.\n"
-     "Times: 90m or 7d ago, 2026-11-22, 2026-11-22T09:30 (local; with a Z: UTC), @SECONDS.\n"},
-    {"compare", COMPARE, 3, 3, "SERVICE VERSION_A VERSION_B", cli_compare,
-     "two versions at equal uptime", "versions cannot be compared",
-     "Values are means over the processes that reached the uptime.\n"},
-    {"leaks", LEAKS, 0, 0, "", cli_leaks, "what leaks, and since which version",
-     "leaks cannot be listed",
-     "With --exit-code the command ends with 6 when one of them is open or acknowledged.\n"},
-    {"leaks show", SHOW, 1, 1, "ID", cli_leaks_show, "why one of them is believed to be a leak",
-     "the leak cannot be shown", "ID may be the first digits, as long as no other begins so.\n"},
-    {"leaks ack", ACK, 1, 1, "ID", cli_leaks_ack, "say that it is known: no more alerts",
-     "the leak cannot be acknowledged", "It holds until the leak is resolved.\n"},
-    {"leaks mute", MUTE, 1, 1, "SERVICE", cli_leaks_mute, "no alerts for a type, or for all",
-     "the service cannot be muted", "Findings are still made and listed, as muted.\n"},
-    {"leaks unmute", UNMUTE, 1, 1, "SERVICE", cli_leaks_unmute, "the mute ends",
-     "the service cannot be unmuted", "Name the type if the mute has one.\n"},
-    {"leaks mutes", MUTES, 0, 0, "", cli_leaks_mutes, "which mutes hold", "mutes cannot be listed",
-     ""},
-};
-
-struct cli_option {
-    unsigned commands; /* command_bit */
-    struct option option;
-};
-
-/* The options of the commands in `bits`, with their targets in `cli`. */
-static void make_options(struct cli *cli, unsigned bits, struct option ret[OPTIONS_MAX])
-{
-    const struct cli_option rows[] = {
-        {TOP,
-         {"by", 0, OPTION_TEXT, &cli->by, "ORDER", "largest first by bytes, count or growth",
-          "bytes"}},
-        {HISTORY, {"by", 0, OPTION_TEXT, &cli->by, "WHAT", "plot bytes or count", "bytes"}},
-        {TOP, {"version", 0, OPTION_TEXT, &cli->version, "V", "of this version", "the latest"}},
-        {HISTORY, {"version", 0, OPTION_TEXT, &cli->version, "V", "of this version only", NULL}},
-        {HISTORY, {"instance", 0, OPTION_TEXT, &cli->instance, "ID", "of this process only", NULL}},
-        {CONTAINERS,
-         {"by", 0, OPTION_TEXT, &cli->by, "ORDER",
-          "largest first by bytes, rss or type, or started", "bytes"}},
-        {CONTAINERS, {"version", 0, OPTION_TEXT, &cli->version, "V", "of this version only", NULL}},
-        {CONTAINERS, {"type", 0, OPTION_TEXT, &cli->type, "TYPE", "what each has of it", NULL}},
-        {CONTAINERS, {"live", 0, OPTION_FLAG, &cli->live, NULL, "those alive only", NULL}},
-        {HISTORY | TOP,
-         {"from", 0, OPTION_TEXT, &cli->from, "TIME", "since when; 0: all there is", NULL}},
-        {HISTORY | TOP, {"to", 0, OPTION_TEXT, &cli->to, "TIME", "until when", "now"}},
-        {HISTORY, {"since", 0, OPTION_TEXT, &cli->since, "TIME", "the same as --from", "6h"}},
-        {HISTORY,
-         {"resolution", 0, OPTION_TEXT, &cli->resolution, "R", "auto, minute, hour or day",
-          "auto"}},
-        {HISTORY, {"step", 0, OPTION_DURATION, &cli->step_ms, "TIME", "width of a point", NULL}},
-        {HISTORY, {"raw", 0, OPTION_FLAG, &cli->raw, NULL, "every snapshot, no sums", NULL}},
-        {COMPARE,
-         {"at", 0, OPTION_DURATION, &cli->at_ms, "UPTIME", "age of the processes",
-          "what most of both have reached"}},
-        {TOP | COMPARE | CONTAINERS,
-         {"limit", 'n', OPTION_U64, &cli->limit, "N", "rows; 0: as many as there are", "20"}},
-        {LEAKS, {"service", 0, OPTION_TEXT, &cli->service, "S", "of this service only", NULL}},
-        {LEAKS,
-         {"exit-code", 0, OPTION_FLAG, &cli->fail_on_leak, NULL, "exit with 6 when there is a leak",
-          NULL}},
-        {LEAKS,
-         {"severity", 0, OPTION_TEXT, &cli->severity, "LEAST", "watch, suspect or confirmed",
-          "suspect"}},
-        {LEAKS,
-         {"resolved", 0, OPTION_DURATION, &cli->resolved_ms, "TIME",
-          "those resolved within this time too", NULL}},
-        {ACK, {"note", 0, OPTION_TEXT, &cli->text, "TEXT", "what is being done", NULL}},
-        {MUTE, {"reason", 0, OPTION_TEXT, &cli->text, "TEXT", "why; must be given", NULL}},
-        {MUTE, {"for", 0, OPTION_DURATION, &cli->for_ms, "TIME", "how long", "for ever"}},
-        {MUTE | UNMUTE, {"type", 0, OPTION_TEXT, &cli->type, "TYPE", "this type only", NULL}},
-        {ACK | MUTE | UNMUTE,
-         {"actor", 0, OPTION_TEXT, &cli->actor, "NAME", "who says so", "the user"}},
-        {ALL & ~(unsigned)(SHOW | ACK | MUTES),
-         {"environment", 'e', OPTION_TEXT, &cli->environment, "ENV", "of this environment", NULL}},
-        {ALL & ~(unsigned)(SERVICES | SHOW | ACK | MUTES),
-         {"namespace", 0, OPTION_TEXT, &cli->service_namespace, "NS", "of this namespace", NULL}},
-        {ALL, {"output", 'o', OPTION_TEXT, &cli->output, "FORMAT", "table, json or csv", "table"}},
-        {ALL,
-         {"collector", 0, OPTION_TEXT, &cli->collector, "HOST:PORT", "whom to ask",
-          "127.0.0.1:4777"}},
-        {ALL, {"timeout", 0, OPTION_DURATION, &cli->timeout_ms, "TIME", "wait for it", "30s"}},
-        {PROGRAM,
-         {"version", 0, OPTION_FLAG, &cli->help, NULL, "version and commit of this program", NULL}},
-        {ALL, {"help", 'h', OPTION_FLAG, &cli->help, NULL, "this text", NULL}},
-    };
-    size_t count = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        if ((rows[i].commands & bits) != 0)
-            ret[count++] = rows[i].option;
-    }
-    ASSERT(count < OPTIONS_MAX);
-    ret[count] = (struct option){0};
-}
-
 /* ---- help ----------------------------------------------------------------------------------- */
 
 static void print_help(struct cli *cli)
 {
     struct option options[OPTIONS_MAX];
-    make_options(cli, SERVICES | PROGRAM, options); /* those that all commands have */
+    cli_make_options(cli, cli_commands[0].bit | cli_program,
+                     options); /* those that all commands have */
     (void)printf("heapfleet asks a collector which Python services leak, and since when.\n\n"
                  "usage: heapfleet COMMAND [ARGUMENTS] [OPTIONS]\n\n");
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        int width = (int)(strlen(commands[i].name) + strlen(commands[i].operands));
-        (void)printf("  %s %s%*s  %s\n", commands[i].name, commands[i].operands, 34 - width, "",
-                     commands[i].help);
+    for (size_t i = 0; cli_commands[i].name != NULL; i++) {
+        int width = (int)(strlen(cli_commands[i].name) + strlen(cli_commands[i].operands));
+        (void)printf("  %s %s%*s  %s\n", cli_commands[i].name, cli_commands[i].operands, 34 - width,
+                     "", cli_commands[i].help);
     }
     (void)printf("\nOptions of every command (heapfleet COMMAND --help shows the others):\n\n");
     options_print_help(options);
@@ -185,10 +49,10 @@ static void print_help(struct cli *cli)
                  "\n4 no permission, 6 leak found (leaks --exit-code).\n");
 }
 
-static void print_command_help(struct cli *cli, const struct command *command)
+static void print_command_help(struct cli *cli, const struct cli_command *command)
 {
     struct option options[OPTIONS_MAX];
-    make_options(cli, command->bit, options);
+    cli_make_options(cli, command->bit, options);
     (void)printf("heapfleet %s: %s\n\nusage: heapfleet %s%s%s [OPTIONS]\n\n%s\n", command->name,
                  command->help, command->name, *command->operands != '\0' ? " " : "",
                  command->operands, command->more);
@@ -306,17 +170,17 @@ void cli_line(const char *format, ...)
 
 /* ---- the command line ----------------------------------------------------------------------- */
 
-static const struct command *find_command(const char *word, struct why *why)
+static const struct cli_command *find_command(const char *word, struct why *why)
 {
     const char *nearest = NULL;
     int best = SUGGEST_FAR;
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        int distance = suggest_distance(word, commands[i].name);
+    for (size_t i = 0; cli_commands[i].name != NULL; i++) {
+        int distance = suggest_distance(word, cli_commands[i].name);
         if (distance == 0)
-            return &commands[i];
+            return &cli_commands[i];
         if (distance < best) {
             best = distance;
-            nearest = commands[i].name;
+            nearest = cli_commands[i].name;
         }
     }
     if (nearest != NULL)
@@ -344,7 +208,7 @@ static int takes_next_word(const struct option *options, const char *word)
 static int find_command_word(struct cli *cli, int argc, char **argv)
 {
     struct option options[OPTIONS_MAX];
-    make_options(cli, ALL, options);
+    cli_make_options(cli, cli_all_commands, options);
     int at = 1;
     while (at < argc && argv[at][0] == '-')
         at += takes_next_word(options, argv[at]) ? 2 : 1;
@@ -352,19 +216,20 @@ static int find_command_word(struct cli *cli, int argc, char **argv)
 }
 
 /* "leaks show" is two. */
-static int words_of(const struct command *command)
+static int words_of(const struct cli_command *command)
 {
     return strchr(command->name, ' ') != NULL ? 2 : 1;
 }
 
 /* The command of two words that begins here; NULL: there is none, the second is no part of it. */
-static const struct command *find_pair(int argc, char **argv, int at)
+static const struct cli_command *find_pair(int argc, char **argv, int at)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(commands) && at + 1 < argc; i++) {
+    for (size_t i = 0; cli_commands[i].name != NULL && at + 1 < argc; i++) {
         size_t first = strlen(argv[at]);
-        if (strncmp(commands[i].name, argv[at], first) == 0 && commands[i].name[first] == ' ' &&
-            strcmp(commands[i].name + first + 1, argv[at + 1]) == 0)
-            return &commands[i];
+        if (strncmp(cli_commands[i].name, argv[at], first) == 0 &&
+            cli_commands[i].name[first] == ' ' &&
+            strcmp(cli_commands[i].name + first + 1, argv[at + 1]) == 0)
+            return &cli_commands[i];
     }
     return NULL;
 }
@@ -394,7 +259,7 @@ static enum status parse_times(struct cli *cli, struct why *why)
     return status == STATUS_OK ? parse_time("to", cli->to, now_ms, &cli->to_ms, why) : status;
 }
 
-static enum status parse(struct cli *cli, const struct command *command, int argc, char **argv,
+static enum status parse(struct cli *cli, const struct cli_command *command, int argc, char **argv,
                          int command_at, struct why *why)
 {
     char *words[WORDS_MAX];
@@ -407,7 +272,7 @@ static enum status parse(struct cli *cli, const struct command *command, int arg
         if (i < command_at || i >= command_at + words_of(command))
             words[count++] = argv[i];
     }
-    make_options(cli, command->bit, options);
+    cli_make_options(cli, command->bit, options);
     enum status status = options_parse(options, count, words, cli->operands, command->operands_most,
                                        &cli->operand_count, &rest, why);
     if (status != STATUS_OK || cli->help)
@@ -430,7 +295,7 @@ static int fail(enum status status, const struct why *why)
     return status_exit_code(status);
 }
 
-static int run_command(struct cli *cli, const struct command *command)
+static int run_command(struct cli *cli, const struct cli_command *command)
 {
     struct why why = {0};
     enum status status = command->run(cli, &why);
@@ -486,7 +351,7 @@ int cli_run(int argc, char **argv)
         why_set(&why, "a command is missing: heapfleet --help lists them");
         return fail(STATUS_USAGE, &why);
     }
-    const struct command *command = find_pair(argc, argv, at);
+    const struct cli_command *command = find_pair(argc, argv, at);
     if (command == NULL)
         command = find_command(argv[at], &why);
     if (command == NULL)

@@ -18,7 +18,8 @@ struct db {
 enum status type_ids_ensure(struct db *db, const char *const *names, size_t count, int32_t *ret,
                             struct why *why) MUST_CHECK;
 
-/* For lists in a caller's arena: a copy of a text, NULL when the arena is full; and how to say so. */
+/* For lists in a caller's arena: a copy of a text, NULL when the arena is full; and how to say so.
+ */
 const char *store_copy_text(const struct pg_rows *rows, int row, int column, struct arena *arena);
 enum status store_too_large(struct why *why) MUST_CHECK;
 

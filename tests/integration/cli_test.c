@@ -36,6 +36,45 @@ static void tables(void **state)
            "96.0 kB to 182.4 kB in 2h; now 3,800 objects, 182.4 kB in 2 processes\n");
     prints("history shop dict --by count --since 30m", "count of dict in shop");
     prints("history shop dict --version v1 --since 1m", "no snapshot of it in this span");
+    prints("history shop", "bytes of all types in shop\n");
+    prints("history shop --resolution hour", "bytes of all types in shop, means of hours\n");
+    prints("history shop str --from 2h --to 90m --instance 0101", "in 1 process\n");
+}
+
+static void processes(void **state)
+{
+    (void)state;
+    prints("containers shop", "INSTANCE      HOST    PID  VERSION  STARTED");
+    prints("containers shop --by started -n 1", "040404040404  node-1    4  v2");
+    prints("containers shop -n 1", "3 more: --limit 0 shows all\n");
+    prints("containers shop --type shop.cart.CartLine --by type -n 1",
+           "COUNT OF TYPE  BYTES OF TYPE\n040404040404");
+    prints("containers shop --version v1", "exited");
+    prints("containers search -e staging -o csv", "06060606060606060606060606060606,,node-1,6,v7,");
+    prints("containers shop --live --version v1", "no process of it is alive\n");
+    refuses("containers shop --by size", 2,
+            "heapfleet: containers cannot be listed: --by cannot be 'size': it takes bytes, rss, "
+            "type or started\n");
+    refuses("containers shop --by type", 2,
+            "heapfleet: containers cannot be listed: --by type needs a --type\n");
+}
+
+static void growth(void **state)
+{
+    (void)state;
+    prints("top shop --from 2h", "shop, a process's mean: ");
+    prints("top shop --from 0 -n 1",
+           "TYPE  COUNT THEN  COUNT NOW  BYTES THEN  BYTES NOW  DIFFERENCE\n"
+           "dict");
+    prints("top shop --from 0 --by count -o csv --limit 0", "\nshop.cart.CartLine,1000,");
+    refuses("top shop --to 1h", 2, "heapfleet: types cannot be listed: --to needs a --from\n");
+    refuses("top shop --from 1h --to 2h", 2,
+            "heapfleet: types cannot be listed: the span ends before it begins\n");
+    refuses("top shop --from 2099-01-01 --to 2099-01-02", 2,
+            "heapfleet: types cannot be listed: the span begins in the future\n");
+    refuses("history shop str --from yesterday", 2,
+            "heapfleet: --from: 'yesterday' is no time: write how long ago (90m, 7d), or "
+            "2026-11-22T09:30 (local; with a Z: UTC)\n");
 }
 
 static void json(void **state)
@@ -179,6 +218,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables),
+        cmocka_unit_test(processes),
+        cmocka_unit_test(growth),
         cmocka_unit_test(json),
         cmocka_unit_test(csv),
         cmocka_unit_test(the_gate),

@@ -289,7 +289,8 @@ enum status instance_about_read(struct db *db, int64_t service_id, const int64_t
     if (status == STATUS_OK && list == NULL)
         return why_fail(why, STATUS_LIMIT, "the list does not fit");
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
-        list[i] = (struct instance_about){"node-1", "pod", "", "3.11.2", "exited", (uint32_t)ids[i]};
+        list[i] =
+            (struct instance_about){"node-1", "pod", "", "3.11.2", "exited", (uint32_t)ids[i]};
     if (status == STATUS_OK)
         *ret = list;
     return status;
