@@ -89,7 +89,7 @@ static enum status start_ingest(struct collector *collector, struct why *why)
     const struct ingest_options options = {
         .dsn = collector->dsn,
         .pending_bytes_max = collector->config->pending_bytes_max,
-        .limits = session_limits_default,
+        .limits = collector->config->limits,
     };
     return ingest_new(&options, &collector->ingest, why);
 }
@@ -99,7 +99,10 @@ static enum status start_server(struct collector *collector, struct why *why)
     struct rpc_method methods[1 + QUERY_METHODS];
     methods[0] = ingest_method(collector->ingest);
     size_t count = 1 + query_service_methods(collector->query, methods + 1, QUERY_METHODS);
-    const struct rpc_server_options options = {.listen = collector->config->listen};
+    const struct rpc_server_options options = {
+        .listen = collector->config->listen,
+        .message_bytes_max = collector->config->limits.message_bytes_max,
+    };
     enum status status = rpc_server_start(&options, methods, count, &collector->server, why);
     if (status != STATUS_OK)
         return status;

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "alert.h"
+#include "ingest.h"
 #include "status.h"
 #include "why.h"
 
@@ -22,6 +23,7 @@ struct collector_config {
     int64_t batch_every_ms;
     size_t pending_bytes_max; /* 0: the default */
     struct alert_config alert;
+    struct ingest_limits limits;
 
     void (*reload)(void *arg); /* on SIGHUP, on the main thread; NULL: nothing */
     void *reload_arg;

@@ -11,6 +11,7 @@
 
 #include "collector.h"
 #include "command_line.h"
+#include "limit_options.h"
 #include "log.h"
 #include "rpc_address.h"
 #include "store.h"
@@ -22,6 +23,7 @@ struct serve_options {
     uint64_t pending_bytes;
     int insecure;
     struct alert_config alert;
+    struct limit_settings limits;
 };
 
 /* ---- which database ------------------------------------------------------------------------- */
@@ -154,7 +156,7 @@ static void raise_descriptor_limit(void)
 
 /* ---- serve ---------------------------------------------------------------------------------- */
 
-enum { SERVE_OPTIONS_MAX = 32 };
+enum { SERVE_OPTIONS_MAX = 60 };
 
 static const struct serve_options serve_defaults = {
     .listen = "127.0.0.1:4777",
@@ -168,6 +170,7 @@ static const struct serve_options serve_defaults = {
 
 static void make_serve_table(struct serve_options *options, struct option ret[SERVE_OPTIONS_MAX])
 {
+    options->limits = limit_settings_usual();
     const struct option table[] = {
         {"listen", 'l', OPTION_TEXT, &options->listen, "HOST:PORT",
          "where agents and the command line connect", "127.0.0.1:4777"},
@@ -200,10 +203,12 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
         {"log-level", 0, OPTION_TEXT, &options->log_level, "LEVEL", "debug, info, warn, error",
          "info"},
         {"log-format", 0, OPTION_TEXT, &options->log_format, "FORMAT", "text or json", "text"},
-        {0},
     };
-    _Static_assert(ARRAY_SIZE(table) <= SERVE_OPTIONS_MAX, "room for the table");
+    enum { OWN = ARRAY_SIZE(table) };
+    _Static_assert(OWN + LIMIT_OPTIONS < SERVE_OPTIONS_MAX, "room for the table");
     memcpy(ret, table, sizeof(table));
+    limit_options(&options->limits, ret + OWN);
+    ret[OWN + LIMIT_OPTIONS] = (struct option){0};
 }
 
 /* What a reload may change. */
@@ -219,6 +224,9 @@ static enum status check_serve(const struct serve_options *options, const struct
         status = check_times(options, line, why);
     if (status == STATUS_OK)
         status = alert_check(&options->alert, why);
+    struct ingest_limits limits;
+    if (status == STATUS_OK)
+        status = limit_settings_check(&options->limits, line, &limits, why);
     return status;
 }
 
@@ -259,6 +267,10 @@ static void reload(void *arg)
 
 static enum status serve(struct serve_options *options, struct command_line *line, struct why *why)
 {
+    struct ingest_limits limits;
+    enum status status = limit_settings_check(&options->limits, line, &limits, why);
+    if (status != STATUS_OK)
+        return status;
     raise_descriptor_limit();
     if (options->dsn == NULL)
         forget_libpq_environment();
@@ -272,6 +284,7 @@ static enum status serve(struct serve_options *options, struct command_line *lin
         .batch_every_ms = options->batch_every_ms,
         .pending_bytes_max = options->pending_bytes,
         .alert = options->alert,
+        .limits = limits,
         .reload = reload,
         .reload_arg = line,
     };

@@ -1,11 +1,13 @@
 #include "fact_check.h"
 
+#include <string.h>
+
 /* Numbers begin at the agent's start time in ms times 1024; one from beyond tomorrow is a lie. */
-enum status fact_check_sequence(uint64_t sequence, uint64_t previous, int64_t now_ms,
+enum status fact_check_sequence(uint64_t sequence, uint64_t previous,
+                                const struct session_limits *limits, int64_t now_ms,
                                 struct why *why)
 {
-    const int64_t day_ms = (int64_t)24 * 3600 * 1000;
-    uint64_t most = (uint64_t)(now_ms + day_ms) * 1024;
+    uint64_t most = (uint64_t)(now_ms + limits->sequence_ahead_ms) * 1024;
     if (sequence <= previous)
         return why_fail(why, STATUS_INVALID, "sequence %llu after %llu",
                         (unsigned long long)sequence, (unsigned long long)previous);
@@ -74,13 +76,30 @@ static struct snapshot_row row_of(uint64_t sequence, const Heapfleet__V1__Snapsh
 }
 
 enum status fact_check_snapshot(uint64_t sequence, const Heapfleet__V1__Snapshot *snapshot,
-                                const struct session_limits *limits, int64_t now_ms,
                                 struct snapshot_row *ret, struct why *why)
 {
-    enum status status = fact_check_time(snapshot->time_ms, limits, now_ms, why);
-    if (status == STATUS_OK)
-        status = check_numbers(snapshot, why);
+    enum status status = check_numbers(snapshot, why);
     if (status == STATUS_OK)
         *ret = row_of(sequence, snapshot);
     return status;
+}
+
+enum status fact_check_names(const Heapfleet__V1__TypeDefinitions *types,
+                             const struct session_limits *limits, enum ingest_fault *ret_fault,
+                             struct why *why)
+{
+    *ret_fault = FAULT_TYPES;
+    if (types->n_names > limits->types_max || types->first_index > limits->types_max ||
+        types->first_index + types->n_names > limits->types_max)
+        return why_fail(why, STATUS_LIMIT, "the process has more than %u types", limits->types_max);
+    *ret_fault = FAULT_NAMES;
+    for (size_t i = 0; i < types->n_names; i++) {
+        size_t size = strnlen(types->names[i], (size_t)limits->name_bytes_max + 1);
+        if (size == 0)
+            return why_fail(why, STATUS_INVALID, "type %zu has no name", types->first_index + i);
+        if (size > limits->name_bytes_max)
+            return why_fail(why, STATUS_LIMIT, "the name of type %zu is longer than %u bytes",
+                            types->first_index + i, limits->name_bytes_max);
+    }
+    return STATUS_OK;
 }

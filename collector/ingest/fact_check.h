@@ -6,15 +6,20 @@
 #include "session.h"
 
 /* `previous`: the fact before it on this stream; 0: none. */
-enum status fact_check_sequence(uint64_t sequence, uint64_t previous, int64_t now_ms,
+enum status fact_check_sequence(uint64_t sequence, uint64_t previous,
+                                const struct session_limits *limits, int64_t now_ms,
                                 struct why *why) MUST_CHECK;
 
 enum status fact_check_time(int64_t time_ms, const struct session_limits *limits, int64_t now_ms,
                             struct why *why) MUST_CHECK;
 
-/* All but the body; `*ret` is the row so far, whose body is the message's. */
+/* All but its time and its body; `*ret` is the row so far, whose body is the message's. */
 enum status fact_check_snapshot(uint64_t sequence, const Heapfleet__V1__Snapshot *snapshot,
-                                const struct session_limits *limits, int64_t now_ms,
                                 struct snapshot_row *ret, struct why *why) MUST_CHECK;
+
+/* INVALID: a name is empty. LIMIT: too many, or one is too long; `*ret_fault` says which. */
+enum status fact_check_names(const Heapfleet__V1__TypeDefinitions *types,
+                             const struct session_limits *limits, enum ingest_fault *ret_fault,
+                             struct why *why) MUST_CHECK;
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "ingest.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "clock.h"
@@ -16,9 +17,22 @@
 enum {
     PENDING_BYTES_DEFAULT = 32 * 1024 * 1024,
     COMMIT_BYTES = 1024 * 1024,
-    UNPACKED_BYTES_MAX = 4 * 1024 * 1024, /* of one message, which has at most 256 KiB */
+    UNPACKED_TIMES_MAX = 16, /* memory of a message to its bytes */
     DRAIN_MS = 10 * 1000,
+    TRIM_AFTER_MS = 2000,
+    TRIM_STREAMS = 64,
 };
+
+struct ingest_limits ingest_limits_usual(void)
+{
+    return (struct ingest_limits){
+        .session = session_limits_default,
+        .message_bytes_max = 256 * 1024,
+        .streams_of_peer_max = 16384,
+        .snapshots_per_s_max = 5000,
+        .heap_bytes_max = (uint64_t)1 << 30,
+    };
+}
 
 struct ingest {
     struct ingest_calls calls;
@@ -30,6 +44,8 @@ struct ingest {
     void *drain_arg;
     int64_t drain_until_ms;
     int is_drained;
+    uint32_t streams_peak; /* since memory was given back */
+    int64_t trim_at_ms;    /* 0: not needed */
 };
 
 /* ---- events of the parts -------------------------------------------------------------------- */
@@ -76,11 +92,14 @@ static void make_parts(struct ingest *ingest, const struct ingest_options *optio
 {
     ingest->write_worker = worker_new("store-write");
     size_t pending = options->pending_bytes_max;
+    if (pending == 0)
+        pending = PENDING_BYTES_DEFAULT;
     const struct ingest_writer_options writer = {
         .db = ingest->write_db,
         .worker = ingest->write_worker,
-        .pending_bytes_max = pending > 0 ? pending : PENDING_BYTES_DEFAULT,
+        .pending_bytes_max = pending,
         .commit_bytes = COMMIT_BYTES,
+        .metrics = &ingest->calls.metrics,
         .post = post,
         .committed = committed,
         .user = ingest,
@@ -92,9 +111,14 @@ static void make_parts(struct ingest *ingest, const struct ingest_options *optio
         opener.db[i] = ingest->open_db[i];
     }
     ingest->calls.limits = options->limits;
+    ingest->calls.metrics = ingest_metrics_make(options->metrics);
+    ingest->calls.peers = peer_counts_new();
+    metric_set(ingest->calls.metrics.pending_bytes_max, (int64_t)pending);
+    metric_set(ingest->calls.metrics.held_bytes_max, (int64_t)options->limits.heap_bytes_max);
     ingest->calls.writer = ingest_writer_new(&writer);
     ingest->calls.opener = ingest_opener_new(&opener);
-    arena_init(&ingest->calls.scratch, UNPACKED_BYTES_MAX);
+    arena_init(&ingest->calls.scratch,
+               (size_t)options->limits.message_bytes_max * UNPACKED_TIMES_MAX);
 }
 
 static void close_databases(struct ingest *ingest)
@@ -131,6 +155,7 @@ void ingest_free(struct ingest *ingest)
     ASSERT(ingest->calls.first == NULL);
     ingest_writer_free(ingest->calls.writer);
     ingest_opener_free(ingest->calls.opener);
+    peer_counts_free(ingest->calls.peers);
     arena_done(&ingest->calls.scratch);
     close_databases(ingest);
     free(ingest);
@@ -163,9 +188,34 @@ static void become_ready(void *arg)
     ingest_calls_resume(&ingest->calls);
 }
 
+/* On a worker: it may take some tens of milliseconds. */
+static void trim(void *arg)
+{
+    (void)arg;
+    (void)malloc_trim(0);
+}
+
+/* When most streams have left, what they held goes back to the system: the allocator would keep it.
+ * gRPC lets go a little later than the streams end. */
+static void trim_if_due(struct ingest *ingest)
+{
+    uint32_t count = ingest->calls.count;
+    if (count > ingest->streams_peak)
+        ingest->streams_peak = count;
+    if (ingest->trim_at_ms == 0 && ingest->streams_peak >= TRIM_STREAMS + 2 * count)
+        ingest->trim_at_ms = clock_mono_ms() + TRIM_AFTER_MS;
+    if (ingest->trim_at_ms == 0 || clock_mono_ms() < ingest->trim_at_ms)
+        return;
+    ingest->trim_at_ms = 0;
+    ingest->streams_peak = count;
+    worker_post(ingest->open_worker[0], trim, NULL);
+}
+
 static void tick(void *arg)
 {
     struct ingest *ingest = arg;
+    ingest_calls_resume(&ingest->calls);
+    trim_if_due(ingest);
     ingest_writer_tick(ingest->calls.writer);
     ingest_opener_tick(ingest->calls.opener);
     check_drained(ingest);

@@ -11,16 +11,29 @@
 #include <stdint.h>
 
 #include "loop.h"
+#include "metrics.h"
 #include "rpc_server.h"
 #include "session.h"
 #include "store.h"
 
 struct ingest;
 
+/* What peers may. 0 where it says so: no limit. */
+struct ingest_limits {
+    struct session_limits session; /* of one stream */
+    uint32_t message_bytes_max;    /* of a message; the rpc server holds it */
+    uint32_t streams_of_peer_max;  /* 0 */
+    uint32_t snapshots_per_s_max;  /* of a stream, which is read more slowly above it; 0 */
+    uint64_t heap_bytes_max;       /* that the heaps of all streams take together; 0 */
+};
+
+struct ingest_limits ingest_limits_usual(void);
+
 struct ingest_options {
     const char *dsn;          /* two connections; must outlive the ingest */
     size_t pending_bytes_max; /* of facts not yet committed, all streams together; 0: 32 MiB */
-    struct session_limits limits;
+    struct ingest_limits limits;
+    struct metrics *metrics; /* where to count; NULL: nowhere */
 };
 
 /* Opens the connections. Any thread. */

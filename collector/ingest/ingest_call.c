@@ -10,6 +10,9 @@
 /* Of answers that the agent has not read; more, and it is not an agent. */
 enum { UNSENT_BYTES_MAX = 256 * 1024 };
 
+/* A stream may send so many seconds' worth of its rate at once. */
+enum { BURST_S = 2 };
+
 /* ---- what the session wants to say and to know ---------------------------------------------- */
 
 static void send_message(void *user, const Heapfleet__V1__CollectorMessage *message)
@@ -45,14 +48,60 @@ static void add_types(void *user, int64_t service_id, int64_t instance_id, const
                             count);
 }
 
+static void count_refusal(void *user, enum ingest_fault fault)
+{
+    const struct ingest_call *call = user;
+    metric_add(call->calls->metrics.faults[fault], 1);
+}
+
+static int hold(void *user, int64_t types)
+{
+    struct ingest_calls *calls = ((struct ingest_call *)user)->calls;
+    calls->held += types;
+    int64_t bytes = calls->held * SESSION_TYPE_BYTES;
+    metric_set(calls->metrics.held_bytes, bytes);
+    return calls->limits.heap_bytes_max == 0 || bytes <= (int64_t)calls->limits.heap_bytes_max;
+}
+
 static const struct session_events events = {
     .find_agent = find_agent,
     .open_instance = open_instance,
     .add_types = add_types,
     .send = send_message,
+    .refused = count_refusal,
+    .hold = hold,
 };
 
 /* ---- life ----------------------------------------------------------------------------------- */
+
+static void end_call(struct ingest_call *call, enum rpc_code code, const struct why *why);
+
+static void stall(struct ingest_call *call)
+{
+    call->calls->stalled += !call->is_stalled;
+    call->is_stalled = 1;
+}
+
+static void unstall(struct ingest_call *call)
+{
+    call->calls->stalled -= call->is_stalled != 0;
+    call->is_stalled = 0;
+}
+
+/* 0: its peer has too many streams, and this one has been ended. */
+static int is_welcome(struct ingest_call *call)
+{
+    struct ingest_calls *calls = call->calls;
+    uint32_t streams = peer_counts_enter(calls->peers, rpc_call_peer(call->rpc));
+    uint32_t most = calls->limits.streams_of_peer_max;
+    if (most == 0 || streams <= most)
+        return 1;
+    struct why why;
+    why_set(&why, "more than %u streams of one peer", most);
+    metric_add(calls->metrics.faults[FAULT_PEER], 1);
+    end_call(call, RPC_RESOURCE_EXHAUSTED, &why);
+    return 0;
+}
 
 void ingest_call_opened(struct ingest_calls *calls, struct rpc_call *rpc)
 {
@@ -60,7 +109,9 @@ void ingest_call_opened(struct ingest_calls *calls, struct rpc_call *rpc)
     ASSERT(call != NULL);
     call->calls = calls;
     call->rpc = rpc;
-    call->session = session_new(&calls->limits, &events, call);
+    call->session = session_new(&calls->limits.session, &events, call);
+    call->allowed_ms = clock_mono_ms();
+    call->allowance = (double)calls->limits.snapshots_per_s_max * BURST_S;
     call->next = calls->first;
     if (call->next != NULL)
         call->next->previous = call;
@@ -68,12 +119,16 @@ void ingest_call_opened(struct ingest_calls *calls, struct rpc_call *rpc)
     calls->count++;
     rpc_call_hold(rpc);
     rpc_call_set_data(rpc, call);
+    metric_add(calls->metrics.streams_total, 1);
+    metric_set(calls->metrics.streams, calls->count);
+    if (!is_welcome(call))
+        return;
     if (calls->is_draining)
         rpc_call_finish(rpc, RPC_UNAVAILABLE, "this collector is shutting down");
     else if (calls->is_ready)
         rpc_call_read(rpc);
     else
-        call->is_stalled = 1;
+        stall(call);
 }
 
 static void say_goodbye(const struct ingest_call *call)
@@ -95,6 +150,9 @@ static void free_call(struct ingest_call *call)
     else
         calls->first = call->next;
     calls->count--;
+    unstall(call);
+    metric_set(calls->metrics.streams, calls->count);
+    peer_counts_leave(calls->peers, rpc_call_peer(call->rpc));
     say_goodbye(call);
     session_free(call->session);
     rpc_call_set_data(call->rpc, NULL);
@@ -123,16 +181,37 @@ void ingest_call_half_closed(struct rpc_call *rpc)
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
+/* 1 if the stream has sent more than its rate allows. */
+static int is_too_fast(struct ingest_call *call)
+{
+    double rate = call->calls->limits.snapshots_per_s_max;
+    if (rate == 0 || call->allowance >= 1)
+        return 0;
+    int64_t now_ms = clock_mono_ms();
+    call->allowance += rate * (double)(now_ms - call->allowed_ms) / 1000;
+    call->allowed_ms = now_ms;
+    if (call->allowance > rate * BURST_S)
+        call->allowance = rate * BURST_S;
+    return call->allowance < 1;
+}
+
 static void read_next(struct ingest_call *call)
 {
     struct ingest_calls *calls = call->calls;
-    call->is_stalled = calls->is_draining || ingest_writer_is_full(calls->writer);
-    if (!call->is_stalled)
+    int was_stalled = call->is_stalled, is_fast = is_too_fast(call);
+    unstall(call);
+    if (is_fast && !was_stalled)
+        metric_add(calls->metrics.throttled, 1);
+    if (calls->is_draining || is_fast || ingest_writer_is_full(calls->writer))
+        stall(call);
+    else
         rpc_call_read(call->rpc);
 }
 
 void ingest_calls_resume(struct ingest_calls *calls)
 {
+    if (calls->stalled == 0)
+        return;
     for (struct ingest_call *call = calls->first; call != NULL; call = call->next) {
         if (call->is_stalled && !rpc_call_is_closed(call->rpc))
             read_next(call);
@@ -164,14 +243,31 @@ static void end_call(struct ingest_call *call, enum rpc_code code, const struct 
     rpc_call_finish(call->rpc, code, why->text);
 }
 
+/* What the session has counted since `before`. */
+static void count_facts(const struct ingest_call *call, struct session_counts before)
+{
+    const struct ingest_metrics *metrics = &call->calls->metrics;
+    struct session_counts now = session_counts(call->session);
+    if (now.snapshots != before.snapshots)
+        metric_add(metrics->stored, (int64_t)(now.snapshots - before.snapshots));
+    if (now.repeated != before.repeated)
+        metric_add(metrics->repeated, (int64_t)(now.repeated - before.repeated));
+    if (now.keyframes_asked != before.keyframes_asked)
+        metric_add(metrics->keyframes_asked,
+                   (int64_t)(now.keyframes_asked - before.keyframes_asked));
+}
+
 static void take(struct ingest_call *call, const Heapfleet__V1__AgentMessage *message)
 {
     struct ingest_calls *calls = call->calls;
+    struct session_counts before = session_counts(call->session);
     struct why why = {""};
     enum rpc_code code = RPC_OK;
+    call->allowance -= message->sequence != 0;
     enum session_next next = session_take(call->session, message, clock_wall_ms(),
                                           ingest_writer_batch(calls->writer), &code, &why);
     uint64_t handled = session_handled_sequence(call->session);
+    count_facts(call, before);
     if (message->sequence != 0 && handled == message->sequence)
         ingest_writer_note(calls->writer, &call->ticket, call->rpc, session_agent_id(call->session),
                            handled);
@@ -192,6 +288,7 @@ static int is_deaf(struct ingest_call *call)
         return 0;
     log_event(LOG_WARN, "ingest.ended", "peer=%s %s reason=\"%s\"", rpc_call_peer(call->rpc),
               session_describe(call->session), reason);
+    metric_add(call->calls->metrics.faults[FAULT_DEAF], 1);
     rpc_call_abort(call->rpc, RPC_RESOURCE_EXHAUSTED, reason);
     return 1;
 }
@@ -204,12 +301,16 @@ void ingest_call_message(struct rpc_call *rpc, const uint8_t *data, size_t size)
     struct why why = {""};
     if (is_deaf(call))
         return;
+    metric_add(call->calls->metrics.messages, 1);
+    metric_add(call->calls->metrics.message_bytes, (int64_t)size);
     enum status status =
         wire_unpack(&heapfleet__v1__agent_message__descriptor, data, size, scratch, &message, &why);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         take(call, (const Heapfleet__V1__AgentMessage *)message);
-    else
+    } else {
+        metric_add(call->calls->metrics.faults[FAULT_MESSAGE], 1);
         end_call(call, rpc_code_of_status(status), &why);
+    }
     arena_reset(scratch);
 }
 
@@ -228,6 +329,15 @@ static void take_agent(struct ingest_call *call)
     read_next(call);
 }
 
+static void end_overdrawn(struct ingest_call *call)
+{
+    struct why why;
+    why_set(&why, "this collector holds as many heaps as it may: start another, or give it more "
+                  "--max-heap-memory");
+    metric_add(call->calls->metrics.faults[FAULT_MEMORY], 1);
+    end_call(call, RPC_RESOURCE_EXHAUSTED, &why);
+}
+
 static void take_process(struct ingest_call *call)
 {
     struct ingest_lookup *lookup = &call->lookup;
@@ -238,7 +348,10 @@ static void take_process(struct ingest_call *call)
     else
         session_types_added(call->session, lookup->places);
     log_refusal(call);
-    read_next(call);
+    if (session_is_overdrawn(call->session))
+        end_overdrawn(call);
+    else
+        read_next(call);
 }
 
 /* What the session did not take. */

@@ -3,15 +3,19 @@
  * ingest's list from `opened` to its end, which is when the call has closed and no look-up is under
  * way.
  *
- * The next message is asked for only when the session wants one and the writer has room: that is
- * how a database that is slow, or away, holds the agents back.
+ * The next message is asked for only when the session wants one, the writer has room and the stream
+ * is not faster than it may be: that is how a database that is slow, or away, holds the agents
+ * back.
  */
 #ifndef COLLECTOR_INGEST_INGEST_CALL_H
 #define COLLECTOR_INGEST_INGEST_CALL_H
 
 #include "arena.h"
+#include "ingest.h"
+#include "ingest_metrics.h"
 #include "ingest_opener.h"
 #include "ingest_writer.h"
+#include "peer_count.h"
 #include "rpc_server.h"
 #include "session.h"
 
@@ -23,15 +27,20 @@ struct ingest_call {
     struct ingest_lookup lookup;
     struct ingest_ticket ticket;
     int is_waiting; /* for the answer to `lookup` */
-    int is_stalled; /* the next message was not asked for because the writer was full */
+    int is_stalled; /* the next message was not asked for: the writer was full, or it is too fast */
+    double allowance; /* messages that it may send at once */
+    int64_t allowed_ms;
     int has_said_refusal;
 };
 
 /* What all streams share; the ingest's. */
 struct ingest_calls {
     struct ingest_call *first;
-    uint32_t count;
-    struct session_limits limits;
+    uint32_t count, stalled;
+    struct ingest_limits limits;
+    struct ingest_metrics metrics;
+    struct peer_counts *peers;
+    int64_t held; /* types in the heaps of all streams */
     struct ingest_writer *writer;
     struct ingest_opener *opener;
     struct arena scratch; /* of the message at hand */
@@ -47,7 +56,8 @@ void ingest_call_closed(struct rpc_call *rpc);
 
 void ingest_call_answered(struct ingest_lookup *lookup);
 
-/* Ask the stalled streams for their next messages, if there is room. */
+/* Ask the stalled streams for their next messages, if there is room and it is time. Cheap when
+ * there are none. */
 void ingest_calls_resume(struct ingest_calls *calls);
 void ingest_calls_finish(struct ingest_calls *calls, enum rpc_code code, const char *text);
 

@@ -44,7 +44,7 @@ struct ingest_writer {
     int64_t pause_ms, again_at_ms;
     enum status outcome; /* of the commit, from the worker */
     struct why why;
-    int64_t commit_ms;
+    int64_t commit_ns;
 };
 
 static struct batch batch_new(uint64_t number)
@@ -155,6 +155,7 @@ static void send_ack(const struct ack *ack, struct buf *scratch)
 static void finish_batch(struct ingest_writer *writer)
 {
     struct buf scratch = BUF_INIT;
+    metric_add(writer->options.metrics->acks, (int64_t)writer->committing.ack_count);
     for (size_t i = 0; i < writer->committing.ack_count; i++)
         send_ack(&writer->committing.acks[i], &scratch);
     buf_done(&scratch);
@@ -179,6 +180,15 @@ static void pause_commits(struct ingest_writer *writer)
     writer->is_away = 1;
 }
 
+static void count_commit(const struct ingest_writer *writer)
+{
+    const struct ingest_metrics *metrics = writer->options.metrics;
+    int is_ok = writer->outcome == STATUS_OK;
+    metric_add(is_ok ? metrics->commits : metrics->commits_failed, 1);
+    metric_observe(metrics->commit_seconds, (double)writer->commit_ns / 1e9);
+    metric_set(metrics->store_up, is_ok);
+}
+
 /* On the rpc thread again. */
 static void commit_done(void *arg)
 {
@@ -186,7 +196,8 @@ static void commit_done(void *arg)
     writer->is_busy = 0;
     log_event(LOG_DEBUG, "store.commit", "status=%s snapshots=%zu streams=%zu elapsed_ms=%lld",
               status_name(writer->outcome), write_batch_snapshots(writer->committing.rows),
-              writer->committing.ack_count, (long long)writer->commit_ms);
+              writer->committing.ack_count, (long long)(writer->commit_ns / 1000000));
+    count_commit(writer);
     if (writer->outcome == STATUS_OK)
         finish_batch(writer);
     else if (writer->is_abandoned)
@@ -202,9 +213,9 @@ static void commit_done(void *arg)
 static void commit(void *arg)
 {
     struct ingest_writer *writer = arg;
-    int64_t began = clock_mono_ms();
+    int64_t began = clock_mono_ns();
     writer->outcome = write_batch_commit(writer->options.db, writer->committing.rows, &writer->why);
-    writer->commit_ms = clock_mono_ms() - began;
+    writer->commit_ns = clock_mono_ns() - began;
     writer->options.post(writer->options.user, commit_done, writer);
 }
 
@@ -244,6 +255,8 @@ void ingest_writer_abandon(struct ingest_writer *writer)
 
 void ingest_writer_tick(struct ingest_writer *writer)
 {
+    metric_set(writer->options.metrics->pending_bytes,
+               (int64_t)(batch_bytes(&writer->filling) + batch_bytes(&writer->committing)));
     if (writer->is_busy)
         return;
     if (writer->is_committing) {

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ingest_metrics.h"
 #include "loop.h"
 #include "rpc_server.h"
 #include "store.h"
@@ -25,7 +26,8 @@ struct ingest_writer_options {
     struct db *db; /* used on the worker only */
     struct worker *worker;
     size_t pending_bytes_max;
-    size_t commit_bytes; /* a batch this large does not wait for the next tick */
+    size_t commit_bytes;                  /* a batch this large does not wait for the next tick */
+    const struct ingest_metrics *metrics; /* must outlive the writer */
     /* On the rpc thread: run fn(arg) there from the worker. */
     void (*post)(void *user, call_fn *fn, void *arg);
     void (*committed)(void *user); /* there is room again, and maybe nothing left */

@@ -6,7 +6,7 @@
 
 #include "fact_check.h"
 #include "process_started.h"
-#include "tracked_process.h"
+#include "process_table.h"
 #include "version.h"
 
 typedef Heapfleet__V1__AgentMessage agent_message;
@@ -14,12 +14,15 @@ typedef Heapfleet__V1__CollectorMessage collector_message;
 
 const struct session_limits session_limits_default = {
     .processes_max = 4096,
+    .types_max = SNAPSHOT_TYPES_MAX,
     .types_total_max = 1024 * 1024,
+    .name_bytes_max = SNAPSHOT_NAME_BYTES_MAX,
     .text_bytes_max = 512,
     .attributes_max = 64,
     .chain_snapshots_max = 256,
     .clock_ahead_ms = (int64_t)10 * 60 * 1000,
     .clock_behind_ms = (int64_t)30 * 24 * 3600 * 1000,
+    .sequence_ahead_ms = (int64_t)24 * 3600 * 1000,
 };
 
 enum session_state {
@@ -49,13 +52,14 @@ struct session {
     uint8_t agent_id[ID_BYTES];
     char description[256];
     uint64_t handled_sequence;
-    struct tracked_process **processes; /* ascending by number */
-    uint32_t process_count;
+    struct process_table processes;
     uint64_t types_total;          /* stored types of all processes, each remembered */
     struct tracked_process *asked; /* the process that the database was asked about */
     struct naming naming;          /* in `texts` */
     struct arena texts;
     uint64_t committed_sequence; /* of this agent run, at the latest look-up */
+    int64_t held;                /* types, as `hold` has been told */
+    int is_overdrawn;
     struct session_counts counts;
     struct why refusal;
 };
@@ -81,15 +85,26 @@ struct session *session_new(const struct session_limits *limits,
     return session;
 }
 
+static void hold(struct session *session, int64_t types)
+{
+    session->held += types;
+    if (session->events->hold != NULL && !session->events->hold(session->user, types))
+        session->is_overdrawn = 1;
+}
+
 void session_free(struct session *session)
 {
     if (session == NULL)
         return;
-    for (uint32_t i = 0; i < session->process_count; i++)
-        tracked_process_free(session->processes[i]);
-    free(session->processes);
+    hold(session, -session->held);
+    process_table_done(&session->processes);
     arena_done(&session->texts);
     free(session);
+}
+
+int session_is_overdrawn(const struct session *session)
+{
+    return session->is_overdrawn;
 }
 
 uint64_t session_handled_sequence(const struct session *session)
@@ -119,15 +134,30 @@ const char *session_last_refusal(const struct session *session)
 
 /* ---- answers -------------------------------------------------------------------------------- */
 
-static enum session_next end(struct session *session, struct step *step, enum rpc_code code)
+static void count_refusal(const struct session *session, enum ingest_fault fault)
 {
+    if (session->events->refused != NULL)
+        session->events->refused(session->user, fault);
+}
+
+static enum session_next end_for(struct session *session, struct step *step, enum rpc_code code,
+                                 enum ingest_fault fault)
+{
+    count_refusal(session, fault);
     session->state = SESSION_ENDED;
     step->code = code;
     return SESSION_END;
 }
 
-static void send_refused(struct session *session, uint64_t sequence, const char *reason)
+static enum session_next end(struct session *session, struct step *step, enum rpc_code code)
 {
+    return end_for(session, step, code, FAULT_PROTOCOL);
+}
+
+static void send_refused(struct session *session, uint64_t sequence, enum ingest_fault fault,
+                         const char *reason)
+{
+    count_refusal(session, fault);
     Heapfleet__V1__Refused refused = HEAPFLEET__V1__REFUSED__INIT;
     refused.sequence = sequence;
     refused.reason = (char *)reason;
@@ -195,57 +225,36 @@ static enum session_next take_hello(struct session *session, struct step *step)
 
 /* ---- processes ------------------------------------------------------------------------------ */
 
-/* Where the number is, or belongs. */
-static uint32_t position(const struct session *session, uint32_t number)
-{
-    uint32_t low = 0, high = session->process_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (session->processes[middle]->number < number)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static struct tracked_process *find_process(const struct session *session, uint32_t number)
 {
-    uint32_t at = position(session, number);
-    if (at == session->process_count || session->processes[at]->number != number)
-        return NULL;
-    return session->processes[at];
+    return process_table_find(&session->processes, number);
 }
 
 static void add_process(struct session *session, struct tracked_process *process)
 {
-    uint32_t at = position(session, process->number), count = session->process_count;
-    if ((count & (count + 1)) == 0) { /* full at 0, 1, 3, 7 ... */
-        struct tracked_process **processes =
-            realloc(session->processes, (2 * (size_t)count + 1) * sizeof(struct tracked_process *));
-        ASSERT(processes != NULL);
-        session->processes = processes;
-    }
-    memmove(session->processes + at + 1, session->processes + at,
-            (count - at) * sizeof(struct tracked_process *));
-    session->processes[at] = process;
-    session->process_count++;
+    process_table_add(&session->processes, process);
+    hold(session, SESSION_PROCESS_TYPES);
+}
+
+/* The process's list of types has grown by so many, or has been let go. */
+static void count_types(struct session *session, int64_t types)
+{
+    session->types_total = (uint64_t)((int64_t)session->types_total + types);
+    hold(session, types);
 }
 
 static void remove_process(struct session *session, struct tracked_process *process)
 {
-    session->types_total -= process->types.stored;
-    uint32_t at = position(session, process->number);
-    ASSERT(at < session->process_count && session->processes[at] == process);
-    session->process_count--;
-    memmove(session->processes + at, session->processes + at + 1,
-            (session->process_count - at) * sizeof(struct tracked_process *));
-    tracked_process_free(process);
+    count_types(session, -(int64_t)process->types.stored);
+    hold(session, -SESSION_PROCESS_TYPES);
+    process_table_remove(&session->processes, process);
 }
 
-static void reject(struct session *session, struct tracked_process *process, const char *reason)
+static void reject(struct session *session, struct tracked_process *process,
+                   enum ingest_fault fault, const char *reason)
 {
-    session->types_total -= process->types.stored;
+    count_refusal(session, fault);
+    count_types(session, -(int64_t)process->types.stored);
     tracked_process_reject(process, reason);
     why_set(&session->refusal, "%s", reason);
 }
@@ -259,7 +268,7 @@ static enum session_next open_process(struct session *session, struct step *step
     struct why why = {""};
     enum status status = process_started_check(started, &session->limits, step->now_ms, &why);
     if (status != STATUS_OK) {
-        reject(session, process, why.text);
+        reject(session, process, FAULT_IDENTITY, why.text);
         return SESSION_READ;
     }
     session->state = SESSION_OPENING;
@@ -282,9 +291,9 @@ static enum session_next take_started(struct session *session, struct step *step
     }
     if (known != NULL)
         return SESSION_READ;
-    if (session->process_count >= session->limits.processes_max) {
+    if (session->processes.count >= session->limits.processes_max) {
         why_set(step->why, "more than %u processes on one stream", session->limits.processes_max);
-        return end(session, step, RPC_RESOURCE_EXHAUSTED);
+        return end_for(session, step, RPC_RESOURCE_EXHAUSTED, FAULT_PROCESSES);
     }
     return open_process(session, step, started);
 }
@@ -292,7 +301,8 @@ static enum session_next take_started(struct session *session, struct step *step
 static void check_total(struct session *session, struct tracked_process *process)
 {
     if (session->types_total > session->limits.types_total_max)
-        reject(session, process, "the processes of this stream have too many types together");
+        reject(session, process, FAULT_TYPES,
+               "the processes of this stream have too many types together");
 }
 
 static struct tracked_process *take_asked(struct session *session)
@@ -309,7 +319,7 @@ void session_instance_opened(struct session *session, struct instance_state *sta
     ASSERT(session->state == SESSION_OPENING);
     struct tracked_process *process = take_asked(session);
     tracked_process_place(process, state);
-    session->types_total += process->types.stored;
+    count_types(session, process->types.stored);
     check_total(session, process);
     if (committed_sequence > session->committed_sequence)
         session->committed_sequence = committed_sequence;
@@ -318,27 +328,11 @@ void session_instance_opened(struct session *session, struct instance_state *sta
 void session_process_failed(struct session *session, const char *reason)
 {
     ASSERT(session->state == SESSION_OPENING || session->state == SESSION_NAMING);
-    reject(session, take_asked(session), reason);
+    reject(session, take_asked(session), FAULT_DATABASE, reason);
     arena_done(&session->texts);
 }
 
 /* ---- types ---------------------------------------------------------------------------------- */
-
-static enum status check_names(const Heapfleet__V1__TypeDefinitions *types, struct why *why)
-{
-    if (types->n_names > SNAPSHOT_TYPES_MAX)
-        return why_fail(why, STATUS_LIMIT, "the process has more than %d types",
-                        SNAPSHOT_TYPES_MAX);
-    for (size_t i = 0; i < types->n_names; i++) {
-        size_t size = strnlen(types->names[i], SNAPSHOT_NAME_BYTES_MAX + 1);
-        if (size == 0)
-            return why_fail(why, STATUS_INVALID, "type %zu has no name", types->first_index + i);
-        if (size > SNAPSHOT_NAME_BYTES_MAX)
-            return why_fail(why, STATUS_LIMIT, "the name of type %zu is longer than %d bytes",
-                            types->first_index + i, SNAPSHOT_NAME_BYTES_MAX);
-    }
-    return STATUS_OK;
-}
 
 /* Keep the message's names until the database has answered. */
 static void copy_names(struct session *session, const Heapfleet__V1__TypeDefinitions *types)
@@ -387,11 +381,14 @@ static enum session_next take_types(struct session *session, struct step *step)
     if (process->rejected != NULL)
         return SESSION_READ;
     struct why why = {""};
-    enum status status = check_names(types, &why);
-    if (status == STATUS_OK)
+    enum ingest_fault fault;
+    enum status status = fact_check_names(types, &session->limits, &fault, &why);
+    if (status == STATUS_OK) {
+        fault = FAULT_NUMBERING;
         status = add_types(session, types, process, &why);
+    }
     if (status != STATUS_OK)
-        reject(session, process, why.text);
+        reject(session, process, fault, why.text);
     if (session->state == SESSION_NAMING) {
         session->events->add_types(session->user, process->service_id, process->instance_id,
                                    session->naming.unknown, session->naming.unknown_count);
@@ -406,12 +403,12 @@ void session_types_added(struct session *session, const uint32_t *places)
     ASSERT(session->state == SESSION_NAMING);
     struct tracked_process *process = take_asked(session);
     struct why why = {""};
-    session->types_total -= process->types.stored;
+    int64_t before = process->types.stored;
     type_numbering_learn(&process->types, session->naming.unknown, places,
                          session->naming.unknown_count);
-    session->types_total += process->types.stored;
+    count_types(session, process->types.stored - before);
     if (define_types(session, process, &why) != STATUS_OK)
-        reject(session, process, why.text);
+        reject(session, process, FAULT_NUMBERING, why.text);
     else
         check_total(session, process);
     arena_done(&session->texts);
@@ -419,16 +416,38 @@ void session_types_added(struct session *session, const uint32_t *places)
 
 /* ---- facts ---------------------------------------------------------------------------------- */
 
+/* The keyframe that was asked for does not come. */
+static enum status check_chain(const struct session *session, const struct tracked_process *process,
+                               const Heapfleet__V1__Snapshot *snapshot, struct why *why)
+{
+    if (snapshot->base_sequence == 0 ||
+        process->since_keyframe / CHAIN_PATIENCE < session->limits.chain_snapshots_max)
+        return STATUS_OK;
+    return why_fail(why, STATUS_LIMIT, "%u changes in a row without a keyframe",
+                    process->since_keyframe);
+}
+
 static enum status store_snapshot(struct session *session, struct step *step,
-                                  struct tracked_process *process, struct why *why)
+                                  struct tracked_process *process, enum ingest_fault *ret_fault,
+                                  struct why *why)
 {
     const Heapfleet__V1__Snapshot *snapshot = step->message->snapshot;
     struct snapshot_row row;
-    enum status status = fact_check_snapshot(step->message->sequence, snapshot, &session->limits,
-                                             step->now_ms, &row, why);
+    *ret_fault = FAULT_CLOCK;
+    enum status status = fact_check_time(snapshot->time_ms, &session->limits, step->now_ms, why);
     if (status != STATUS_OK)
         return status;
-    return tracked_process_snapshot(process, &row, step->batch, why);
+    *ret_fault = FAULT_VALUE;
+    status = fact_check_snapshot(step->message->sequence, snapshot, &row, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret_fault = FAULT_CHAIN;
+    status = check_chain(session, process, snapshot, why);
+    if (status != STATUS_OK)
+        return status;
+    status = tracked_process_snapshot(process, &row, step->batch, why);
+    *ret_fault = status == STATUS_GONE ? FAULT_BASE : FAULT_BODY;
+    return status;
 }
 
 static void take_snapshot(struct session *session, struct step *step)
@@ -437,9 +456,11 @@ static void take_snapshot(struct session *session, struct step *step)
     struct tracked_process *process = find_process(session, snapshot->process);
     uint64_t sequence = step->message->sequence;
     struct why why = {""};
+    enum ingest_fault fault;
     if (process == NULL || process->rejected != NULL) {
         why_set(&why, "process %u was not announced", snapshot->process);
-        send_refused(session, sequence, process != NULL ? process->rejected : why.text);
+        send_refused(session, sequence, FAULT_STRANGER,
+                     process != NULL ? process->rejected : why.text);
         return;
     }
     if (sequence <= process->last_sequence && sequence <= session->committed_sequence) {
@@ -447,13 +468,13 @@ static void take_snapshot(struct session *session, struct step *step)
         return;
     }
     if (sequence <= process->last_sequence) {
-        send_refused(session, sequence,
+        send_refused(session, sequence, FAULT_NEWER,
                      "another agent run has stored newer snapshots of this process: do two agents "
                      "watch it, or was the clock set back?");
         return;
     }
-    if (store_snapshot(session, step, process, &why) != STATUS_OK) {
-        send_refused(session, sequence, why.text);
+    if (store_snapshot(session, step, process, &fault, &why) != STATUS_OK) {
+        send_refused(session, sequence, fault, why.text);
         ask_keyframe(session, process->number);
         return;
     }
@@ -486,13 +507,13 @@ static void take_ended(struct session *session, struct step *step)
     struct why why = {""};
     if (process == NULL) {
         why_set(&why, "process %u was not announced", ended->process);
-        send_refused(session, step->message->sequence, why.text);
+        send_refused(session, step->message->sequence, FAULT_STRANGER, why.text);
         return;
     }
     if (process->rejected != NULL) {
-        send_refused(session, step->message->sequence, process->rejected);
+        send_refused(session, step->message->sequence, FAULT_STRANGER, process->rejected);
     } else if (fact_check_time(ended->time_ms, &session->limits, step->now_ms, &why) != STATUS_OK) {
-        send_refused(session, step->message->sequence, why.text);
+        send_refused(session, step->message->sequence, FAULT_CLOCK, why.text);
     } else {
         write_batch_end(step->batch, process->service_id, process->instance_id, ended->time_ms,
                         end_reason(ended->reason));
@@ -502,7 +523,7 @@ static void take_ended(struct session *session, struct step *step)
 
 static void take_unknown(struct session *session, struct step *step)
 {
-    send_refused(session, step->message->sequence,
+    send_refused(session, step->message->sequence, FAULT_UNKNOWN,
                  "this collector does not know this kind of fact");
 }
 
@@ -510,9 +531,9 @@ static enum session_next take_fact(struct session *session, struct step *step,
                                    void (*take)(struct session *session, struct step *step))
 {
     uint64_t sequence = step->message->sequence;
-    if (fact_check_sequence(sequence, session->handled_sequence, step->now_ms, step->why) !=
-        STATUS_OK)
-        return end(session, step, RPC_INVALID_ARGUMENT);
+    if (fact_check_sequence(sequence, session->handled_sequence, &session->limits, step->now_ms,
+                            step->why) != STATUS_OK)
+        return end_for(session, step, RPC_INVALID_ARGUMENT, FAULT_SEQUENCE);
     take(session, step);
     session->handled_sequence = sequence;
     return SESSION_READ;

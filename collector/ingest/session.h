@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "ingest.pb-c.h"
+#include "ingest_fault.h"
 #include "rpc_code.h"
 #include "store.h"
 #include "why.h"
@@ -27,13 +28,19 @@
 /* Each a limit on one peer. */
 struct session_limits {
     uint32_t processes_max;       /* at a time */
+    uint32_t types_max;           /* of a process; at most SNAPSHOT_TYPES_MAX */
     uint32_t types_total_max;     /* of all these processes together */
-    uint32_t text_bytes_max;      /* a name, a version, an image ... */
+    uint32_t name_bytes_max;      /* of a type; at most SNAPSHOT_NAME_BYTES_MAX */
+    uint32_t text_bytes_max;      /* a service's name, a version, an image ... */
     uint32_t attributes_max;      /* of a process */
-    uint32_t chain_snapshots_max; /* changes in a row before a keyframe is asked for */
+    uint32_t chain_snapshots_max; /* changes in a row before a keyframe is asked for; more than
+                                     CHAIN_PATIENCE times as many are refused */
     int64_t clock_ahead_ms;       /* a time this far in the future is refused */
     int64_t clock_behind_ms;      /* and one this far in the past */
+    int64_t sequence_ahead_ms;    /* a number that lies so far ahead of now breaks the protocol */
 };
+
+enum { CHAIN_PATIENCE = 4 };
 
 extern const struct session_limits session_limits_default;
 
@@ -47,7 +54,15 @@ struct session_events {
     void (*add_types)(void *user, int64_t service_id, int64_t instance_id, const char *const *names,
                       uint32_t count);
     void (*send)(void *user, const Heapfleet__V1__CollectorMessage *message);
+    /* Something was refused: to be counted. May be NULL. */
+    void (*refused)(void *user, enum ingest_fault fault);
+    /* The heaps of this stream hold so many types more (less, if negative) in memory, SESSION_
+     * TYPE_BYTES each at most. 0: all streams together hold too many now, and this one is to end.
+     * May be NULL. */
+    int (*hold)(void *user, int64_t types);
 };
+
+enum { SESSION_TYPE_BYTES = 64, SESSION_PROCESS_TYPES = 8 /* what a process itself counts as */ };
 
 struct session_counts {
     uint64_t snapshots, repeated, refused, keyframes_asked;
@@ -81,6 +96,8 @@ void session_types_added(struct session *session, const uint32_t *places);
 void session_process_failed(struct session *session, const char *reason);
 
 /* The newest fact that is in the batch or an earlier one, or was refused; 0: none. */
+/* It holds what is too much for all streams together: end it. */
+int session_is_overdrawn(const struct session *session);
 uint64_t session_handled_sequence(const struct session *session);
 const uint8_t *session_agent_id(const struct session *session); /* ID_BYTES; zeros before Hello */
 const char *session_describe(const struct session *session);    /* host="..." version="..." */

@@ -28,7 +28,8 @@ static void sequences_rise_and_are_not_from_the_future(void **state)
         {UINT64_MAX, 5, STATUS_INVALID},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-        assert_int_equal(fact_check_sequence(cases[i].sequence, cases[i].previous, now_ms, NULL),
+        assert_int_equal(fact_check_sequence(cases[i].sequence, cases[i].previous,
+                                             &session_limits_default, now_ms, NULL),
                          cases[i].expected);
 }
 
@@ -77,19 +78,14 @@ static void numbers_fit_their_columns(void **state)
     struct snapshot_row row;
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         *numbers[i] = INT64_MAX;
-        assert_int_equal(
-            fact_check_snapshot(9, &snapshot, &session_limits_default, now_ms, &row, NULL),
-            STATUS_OK);
+        assert_int_equal(fact_check_snapshot(9, &snapshot, &row, NULL), STATUS_OK);
         *numbers[i] = (uint64_t)INT64_MAX + 1;
-        assert_int_equal(
-            fact_check_snapshot(9, &snapshot, &session_limits_default, now_ms, &row, NULL),
-            STATUS_INVALID);
+        assert_int_equal(fact_check_snapshot(9, &snapshot, &row, NULL), STATUS_INVALID);
         *numbers[i] = i + 1;
     }
     snapshot.coverage = 10000;
     snapshot.dropped = INT32_MAX;
-    assert_int_equal(fact_check_snapshot(9, &snapshot, &session_limits_default, now_ms, &row, NULL),
-                     STATUS_OK);
+    assert_int_equal(fact_check_snapshot(9, &snapshot, &row, NULL), STATUS_OK);
     assert_int_equal(row.sequence, 9);
     assert_int_equal(row.base_sequence, 1);
     assert_int_equal(row.rss_anon_bytes, 2);
@@ -101,12 +97,10 @@ static void numbers_fit_their_columns(void **state)
     assert_int_equal(row.coverage, 10000);
     assert_int_equal(row.dropped, INT32_MAX);
     snapshot.coverage = 10001;
-    assert_int_equal(fact_check_snapshot(9, &snapshot, &session_limits_default, now_ms, &row, NULL),
-                     STATUS_INVALID);
+    assert_int_equal(fact_check_snapshot(9, &snapshot, &row, NULL), STATUS_INVALID);
     snapshot.coverage = 0;
     snapshot.dropped = (uint32_t)INT32_MAX + 1;
-    assert_int_equal(fact_check_snapshot(9, &snapshot, &session_limits_default, now_ms, &row, NULL),
-                     STATUS_INVALID);
+    assert_int_equal(fact_check_snapshot(9, &snapshot, &row, NULL), STATUS_INVALID);
 }
 
 int main(void)

@@ -22,6 +22,8 @@ struct scene {
     int agents_asked, processes_asked, types_asked;
     int welcomes, refusals, keyframes;
     uint64_t committed, refused_sequence;
+    int faults[INGEST_FAULTS];
+    int64_t held, room; /* types; room 0: any number */
     struct why why;
     enum rpc_code code;
 };
@@ -73,7 +75,22 @@ static void send_message(void *user, const Heapfleet__V1__CollectorMessage *mess
     }
 }
 
-static const struct session_events events = {find_agent, open_instance, add_types, send_message};
+static void count_refusal(void *user, enum ingest_fault fault)
+{
+    struct scene *scene = user;
+    scene->faults[fault]++;
+}
+
+static int hold(void *user, int64_t types)
+{
+    struct scene *scene = user;
+    scene->held += types;
+    assert_true(scene->held >= 0);
+    return scene->room == 0 || scene->held <= scene->room;
+}
+
+static const struct session_events events = {find_agent,   open_instance, add_types,
+                                             send_message, count_refusal, hold};
 
 static struct scene *scene_new(const struct session_limits *limits)
 {
@@ -86,6 +103,7 @@ static struct scene *scene_new(const struct session_limits *limits)
 static void scene_free(struct scene *scene)
 {
     session_free(scene->session);
+    assert_int_equal(scene->held, 0);
     write_batch_free(scene->batch);
     free(scene);
 }
@@ -428,6 +446,119 @@ static void processes_are_bounded_and_come_and_go(void **state)
     scene_free(scene);
 }
 
+/* ---- limits: each is counted under its name, and touches no other process -------------------- */
+
+/* Process 1 still goes on. */
+static void assert_first_goes_on(struct scene *scene, uint64_t sequence)
+{
+    size_t before = write_batch_snapshots(scene->batch);
+    assert_int_equal(send_snapshot(scene, 1, sequence, 0), SESSION_READ);
+    assert_int_equal(write_batch_snapshots(scene->batch), before + 1);
+}
+
+static void open_second(struct scene *scene)
+{
+    assert_int_equal(start_process(scene, 2, "shop"), SESSION_WAIT);
+    struct instance_state place = {.service_id = 3, .instance_id = 4, .chain_broken = 1};
+    session_instance_opened(scene->session, &place, 0);
+}
+
+static void types_and_names_are_bounded(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t first;
+        const char *names[3];
+        size_t count;
+        enum ingest_fault fault;
+    } cases[] = {
+        {0, {"a", "b", "c"}, 3, FAULT_TYPES}, {2, {"c"}, 1, FAULT_TYPES},
+        {UINT32_MAX, {"c"}, 1, FAULT_TYPES},  {0, {"a", "12345"}, 2, FAULT_NAMES},
+        {0, {"a", ""}, 2, FAULT_NAMES},       {0, {"new", "new"}, 2, FAULT_NUMBERING},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct session_limits limits = session_limits_default;
+        limits.types_max = 2;
+        limits.name_bytes_max = 4;
+        struct scene *scene = scene_with_process(&limits, 0);
+        open_second(scene);
+        assert_int_equal(define_types(scene, 2, cases[i].first, cases[i].count, cases[i].names),
+                         SESSION_READ);
+        assert_int_equal(scene->faults[cases[i].fault], 1);
+        assert_int_equal(send_snapshot(scene, 2, 100, 0), SESSION_READ);
+        assert_int_equal(scene->refusals, 1);
+        assert_int_equal(scene->faults[FAULT_STRANGER], 1);
+        assert_first_goes_on(scene, 101);
+        scene_free(scene);
+    }
+}
+
+static void a_chain_that_never_ends_is_refused(void **state)
+{
+    (void)state;
+    enum { CHAIN = 10 };
+    struct session_limits limits = session_limits_default;
+    limits.chain_snapshots_max = CHAIN;
+    struct scene *scene = scene_with_process(&limits, 0);
+    (void)send_snapshot(scene, 1, 1, 0);
+    uint64_t sequence = 2;
+    for (; sequence <= CHAIN * CHAIN_PATIENCE + 1; sequence++)
+        (void)send_snapshot(scene, 1, sequence, sequence - 1);
+    assert_int_equal(scene->refusals, 0);
+    (void)send_snapshot(scene, 1, sequence, sequence - 1);
+    assert_int_equal(scene->faults[FAULT_CHAIN], 1);
+    assert_int_equal(scene->refusals, 1);
+    assert_first_goes_on(scene, sequence + 1);
+    (void)send_snapshot(scene, 1, sequence + 2, sequence + 1);
+    assert_int_equal(scene->refusals, 1);
+    scene_free(scene);
+}
+
+static void reasons_have_names(void **state)
+{
+    (void)state;
+    struct session_limits limits = session_limits_default;
+    limits.sequence_ahead_ms = 1000;
+    struct scene *scene = scene_with_process(&limits, 0);
+    (void)send_snapshot(scene, 1, 10, 9);
+    assert_int_equal(scene->faults[FAULT_BASE], 1);
+    (void)send_snapshot(scene, 77, 11, 0);
+    assert_int_equal(scene->faults[FAULT_STRANGER], 1);
+    (void)start_process(scene, 2, "");
+    assert_int_equal(scene->faults[FAULT_IDENTITY], 1);
+    assert_int_equal(start_process(scene, 3, "shop"), SESSION_WAIT);
+    session_process_failed(scene->session, "no");
+    assert_int_equal(scene->faults[FAULT_DATABASE], 1);
+    uint64_t ahead = (uint64_t)(now_ms + 1000) * 1024;
+    assert_int_equal(send_snapshot(scene, 1, ahead, 0), SESSION_READ);
+    assert_int_equal(send_snapshot(scene, 1, ahead + 1, 0), SESSION_END);
+    assert_int_equal(scene->faults[FAULT_SEQUENCE], 1);
+    assert_int_equal(scene->faults[FAULT_PROTOCOL], 0);
+    scene_free(scene);
+}
+
+/* Memory is counted by what the processes' types may take, and given back with them. */
+static void heaps_are_counted_for_all_streams_together(void **state)
+{
+    (void)state;
+    struct scene *scene = usual_scene(0);
+    assert_int_equal(scene->held, 2 + SESSION_PROCESS_TYPES);
+    open_second(scene);
+    define_two(scene, 2, 1);
+    assert_int_equal(scene->held, 2 * (2 + SESSION_PROCESS_TYPES));
+    assert_int_equal(end_process(scene, 2, 5), SESSION_READ);
+    assert_int_equal(scene->held, 2 + SESSION_PROCESS_TYPES);
+    assert_false(session_is_overdrawn(scene->session));
+    scene->room = 2 * SESSION_PROCESS_TYPES + 3;
+    assert_int_equal(start_process(scene, 3, "shop"), SESSION_WAIT);
+    struct instance_state place = {.service_id = 3, .instance_id = 4, .chain_broken = 1};
+    session_instance_opened(scene->session, &place, 0);
+    assert_false(session_is_overdrawn(scene->session));
+    define_two(scene, 3, 1);
+    assert_true(session_is_overdrawn(scene->session));
+    scene_free(scene);
+}
+
 static void newer_kinds_of_facts_are_answered(void **state)
 {
     (void)state;
@@ -456,6 +587,10 @@ int main(void)
         cmocka_unit_test(the_database_may_refuse_types),
         cmocka_unit_test(another_runs_newer_facts_are_told),
         cmocka_unit_test(processes_are_bounded_and_come_and_go),
+        cmocka_unit_test(types_and_names_are_bounded),
+        cmocka_unit_test(a_chain_that_never_ends_is_refused),
+        cmocka_unit_test(reasons_have_names),
+        cmocka_unit_test(heaps_are_counted_for_all_streams_together),
         cmocka_unit_test(newer_kinds_of_facts_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
