@@ -124,6 +124,33 @@ static void on_lost(void *user, uint32_t process)
     agent->said_lost = 1;
 }
 
+static void on_spool_changed(void *user, const char *reason)
+{
+    (void)user;
+    if (reason == NULL)
+        log_event(LOG_INFO, "spool.writable", NULL);
+    else
+        log_event(LOG_WARN, "spool.unwritable",
+                  "reason=\"%s\" action=\"what waits is kept in memory\"", reason);
+}
+
+static void on_spool_restored(void *user, const struct spool_restored *restored, size_t runs)
+{
+    (void)user;
+    if (restored->facts > 0)
+        log_event(LOG_INFO, "spool.restored", "runs=%zu facts=%zu", runs, restored->facts);
+    if (restored->refused > 0 || restored->why.text[0] != '\0')
+        log_event(LOG_WARN, "spool.damaged", "facts=%zu bytes=%llu reason=\"%s\"",
+                  restored->refused, (unsigned long long)restored->lost_bytes,
+                  restored->why.text[0] != '\0' ? restored->why.text : "facts that are not whole");
+}
+
+static void on_given_up(void *user, size_t facts, const char *reason)
+{
+    (void)user;
+    log_event(LOG_ERROR, "spool.given_up", "facts=%zu reason=\"%s\"", facts, reason);
+}
+
 /* ----- targets ----- */
 
 static struct target *target_of(const struct agent *agent, pid_t pid)
@@ -472,7 +499,10 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
                                                 .disconnected = on_disconnected,
                                                 .refused = on_refused,
                                                 .configured = on_configured,
-                                                .lost = on_lost};
+                                                .lost = on_lost,
+                                                .spool_changed = on_spool_changed,
+                                                .spool_restored = on_spool_restored,
+                                                .given_up = on_given_up};
     footprint_init();
     rpc_client_set_up();
     struct agent *agent = calloc(1, sizeof(*agent));
@@ -488,6 +518,8 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
         .channel = options->channel,
         .host = options->scout.identity.host != NULL ? options->scout.identity.host : host,
         .spool_bytes = (size_t)options->spool_bytes,
+        .spool_dir = options->spool_dir,
+        .spool_disk_bytes = options->spool_disk_bytes,
         .now_ms = clock_wall_ms(),
     };
     status = uplink_new(loop, &uplink, &events, agent, &agent->uplink, why);
@@ -497,6 +529,7 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
         return status;
     }
     agent->loop = loop;
+    agent->next_process = uplink_last_process(agent->uplink);
     agent->timer = loop_timer_new(loop, on_timer, agent);
     agent->own_interval_ms = agent->interval_ms =
         options->interval_ms < INTERVAL_MS_MIN ? INTERVAL_MS_MIN : options->interval_ms;

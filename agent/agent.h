@@ -25,8 +25,10 @@ struct agent;
 struct agent_options {
     struct rpc_channel_options channel; /* texts outlive agent_new */
     struct scout_options scout;
-    int64_t interval_ms; /* between two snapshots of a process */
-    uint64_t spool_bytes;
+    int64_t interval_ms;   /* between two snapshots of a process */
+    uint64_t spool_bytes;  /* in memory */
+    const char *spool_dir; /* NULL: none; outlives agent_new */
+    uint64_t spool_disk_bytes;
     double cpu_share; /* of one core, on average */
 };
 

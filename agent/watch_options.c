@@ -19,6 +19,7 @@ enum {
     SPOOL_BYTES_MIN = 1 << 20,
     SPOOL_BYTES_DEFAULT = 16 << 20,
     SAMPLE_ABOVE_BYTES_DEFAULT = 1 << 30,
+    SPOOL_DISK_BYTES_DEFAULT = 256 << 20,
 };
 #define INTERVAL_MS_MAX ((int64_t)24 * 3600 * 1000)
 #define SPOOL_BYTES_MAX ((uint64_t)1 << 34)
@@ -31,6 +32,7 @@ void watch_options_init(struct watch_options *options, int64_t flush_ms)
         .cpu_budget = "0.5%",
         .sample_above_bytes = SAMPLE_ABOVE_BYTES_DEFAULT,
         .spool_bytes = SPOOL_BYTES_DEFAULT,
+        .spool_disk_bytes = SPOOL_DISK_BYTES_DEFAULT,
         .log_level = "info",
         .log_format = "text",
     };
@@ -70,6 +72,10 @@ void watch_options_table(struct watch_options *options, int pids, struct option 
          "at the end, deliver for at most this long", pids ? "5s" : "2s"},
         {"spool", 0, OPTION_BYTES, &options->spool_bytes, "SIZE",
          "memory for what waits while no collector answers", "16M"},
+        {"spool-dir", 0, OPTION_TEXT, &options->spool_dir, "DIR",
+         "let it wait in files there instead, from which the next agent takes it up", NULL},
+        {"spool-bytes", 0, OPTION_BYTES, &options->spool_disk_bytes, "SIZE",
+         "at most this much in --spool-dir; the oldest is dropped first", "256M"},
         {"tls-ca", 0, OPTION_TEXT, &options->tls_ca, "FILE", "connect with TLS and trust this CA",
          NULL},
         {"tls-cert", 0, OPTION_TEXT, &options->tls_cert, "FILE", "certificate of this agent", NULL},
@@ -169,6 +175,8 @@ static enum status check_numbers(const struct watch_options *options, struct why
     if (options->sample_above_bytes && options->sample_above_bytes < CENSUS_SAMPLE_BYTES_MIN)
         return why_fail(why, STATUS_USAGE,
                         "--sample-above must be at least 16M: of less, no estimate can be made");
+    if (options->spool_disk_bytes < SPOOL_BYTES_MIN || options->spool_disk_bytes > SPOOL_BYTES_MAX)
+        return why_fail(why, STATUS_USAGE, "--spool-bytes must be between 1M and 16G");
     if (options->flush_ms > INTERVAL_MS_MAX)
         return why_fail(why, STATUS_USAGE, "--flush must be at most 24h");
     return STATUS_OK;
@@ -189,6 +197,8 @@ enum status watch_options_resolve(struct watch_options *options, struct agent_op
         .scout = {.identity = options->identity, .sample_above_bytes = options->sample_above_bytes},
         .interval_ms = options->interval_ms,
         .spool_bytes = options->spool_bytes,
+        .spool_dir = options->spool_dir,
+        .spool_disk_bytes = options->spool_disk_bytes,
     };
     enum status status = check_numbers(options, why);
     if (status == STATUS_OK)

@@ -19,6 +19,8 @@ struct watch_options {
     const char *cpu_budget;
     uint64_t sample_above_bytes;
     uint64_t spool_bytes;
+    const char *spool_dir;
+    uint64_t spool_disk_bytes;
     const char *tls_ca, *tls_cert, *tls_key; /* files */
     const char *log_level, *log_format;
     struct identity_options identity;

@@ -17,6 +17,7 @@ OWNERS = {
     r"<protobuf-c/": "common/wire",
     r"<openssl/": "common/digest",
     r"<curl/": "collector/alert",
+    r"<zlib\.h>": "agent/spool",
 }
 
 TOP = {"agent", "collector", "common", "deploy", "proto", "tests"}

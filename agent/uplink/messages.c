@@ -141,9 +141,9 @@ void message_process_ended(uint64_t sequence, uint32_t process, int64_t time_ms,
 Heapfleet__V1__Snapshot *message_own_snapshot(const uint8_t *data, size_t size, struct arena *arena)
 {
     ProtobufCMessage *unpacked = NULL;
-    enum status status =
-        wire_unpack(&heapfleet__v1__agent_message__descriptor, data, size, arena, &unpacked, NULL);
-    ASSERT(status == STATUS_OK); /* we packed it */
+    if (wire_unpack(&heapfleet__v1__agent_message__descriptor, data, size, arena, &unpacked,
+                    NULL) != STATUS_OK)
+        return NULL; /* we packed it, but it may have lain on a disk */
     const Heapfleet__V1__AgentMessage *message = (const Heapfleet__V1__AgentMessage *)unpacked;
     return message->body_case == HEAPFLEET__V1__AGENT_MESSAGE__BODY_SNAPSHOT ? message->snapshot
                                                                              : NULL;

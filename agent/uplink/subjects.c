@@ -39,8 +39,7 @@ struct subject *subjects_add(struct subjects *subjects, uint32_t process)
 {
     if (subjects->count == SUBJECTS_MAX)
         return NULL;
-    ASSERT(process > 0);
-    ASSERT(subjects->count == 0 || subjects->items[subjects->count - 1]->process < process);
+    ASSERT(process > 0 && subjects_find(subjects, process) == NULL);
     if (subjects->count == subjects->capacity) {
         size_t capacity = subjects->capacity == 0 ? 16 : subjects->capacity * 2;
         struct subject **items = realloc(subjects->items, capacity * sizeof(struct subject *));
@@ -51,7 +50,11 @@ struct subject *subjects_add(struct subjects *subjects, uint32_t process)
     struct subject *subject = calloc(1, sizeof(*subject));
     ASSERT(subject != NULL);
     subject->process = process;
-    subjects->items[subjects->count++] = subject;
+    size_t place = place_after(subjects, process);
+    memmove(&subjects->items[place + 1], &subjects->items[place],
+            (subjects->count - place) * sizeof(struct subject *));
+    subjects->items[place] = subject;
+    subjects->count++;
     return subject;
 }
 
@@ -82,29 +85,28 @@ void subjects_forget_stream(struct subjects *subjects)
     for (size_t i = 0; i < subjects->count; i++) {
         struct subject *subject = subjects->items[i];
         subject->sent_sequence = 0;
-        subject->types_sent = 0;
-        subject->names_sent = 0;
+        subject->sent = (struct names_told){0};
         subject->dropped_sequence = 0;
         subject->dropped_told = 0;
     }
 }
 
-uint32_t subject_take_names(struct subject *subject, size_t bytes_max, uint32_t *ret_first_index,
-                            const char **ret_names)
+uint32_t subject_take_names(const struct subject *subject, struct names_told *told,
+                            size_t bytes_max, uint32_t *ret_first_index, const char **ret_names)
 {
-    const char *first = (const char *)subject->names.data + subject->names_sent;
+    const char *first = (const char *)subject->names.data + told->bytes;
     size_t taken = 0;
     uint32_t count = 0;
-    while (subject->types_sent + count < subject->types) {
+    while (told->types + count < subject->types) {
         size_t size = strlen(first + taken) + 1;
         if (count > 0 && taken + size > bytes_max)
             break;
         taken += size;
         count++;
     }
-    *ret_first_index = subject->types_sent;
+    *ret_first_index = told->types;
     *ret_names = first;
-    subject->types_sent += count;
-    subject->names_sent += taken;
+    told->types += count;
+    told->bytes += taken;
     return count;
 }

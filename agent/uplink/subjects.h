@@ -22,10 +22,17 @@
 #include "buf.h"
 #include "snapshot_codec.h"
 
-enum { SUBJECTS_MAX = 4096 };
+enum { SUBJECTS_MAX = 4096, SUBJECT_ID_BYTES = 16 };
+
+/* How many names, from the first on, somebody has been told. */
+struct names_told {
+    uint32_t types;
+    size_t bytes; /* of `names` */
+};
 
 struct subject {
     uint32_t process;
+    uint8_t instance_id[SUBJECT_ID_BYTES];
     int ended;               /* its ProcessEnded has been appended */
     uint32_t spooled;        /* its facts in the spool */
     struct buf announcement; /* packed ProcessStarted */
@@ -35,12 +42,17 @@ struct subject {
     uint64_t latest_sequence; /* of the snapshot that `latest` is; 0: none */
     uint32_t deltas;          /* since the last keyframe that was encoded */
     struct heap_values floor;
-    uint32_t dropped; /* snapshots lost since the last that was acknowledged */
+    uint64_t floor_sequence; /* of the snapshot that `floor` is; 0: none, or it cannot be known */
+    uint32_t dropped;        /* snapshots lost since the last that was acknowledged */
+
+    /* Of the part of the spool that is written to. */
+    uint32_t segment;
+    struct names_told noted;
+    uint32_t dropped_noted; /* `dropped` as it stands there */
 
     /* Of the present stream. */
     uint64_t sent_sequence; /* last snapshot sent; 0: the next must be a keyframe */
-    uint32_t types_sent;
-    size_t names_sent;         /* bytes of `names` */
+    struct names_told sent;
     uint64_t dropped_sequence; /* the snapshot that told of ... */
     uint32_t dropped_told;     /* ... so many lost ones; 0: none under way */
 };
@@ -55,7 +67,7 @@ struct subjects {
 
 void subjects_done(struct subjects *subjects);
 
-/* A new one; `process` is above all others (asserted). NULL when there are SUBJECTS_MAX. */
+/* A new one; `process` is not 0 and not there (asserted). NULL when there are SUBJECTS_MAX. */
 struct subject *subjects_add(struct subjects *subjects, uint32_t process);
 struct subject *subjects_find(const struct subjects *subjects, uint32_t process);
 /* The first whose number is above `process`, or NULL. */
@@ -65,9 +77,9 @@ void subjects_remove(struct subjects *subjects, uint32_t process);
 /* A new stream: nothing has been told yet. */
 void subjects_forget_stream(struct subjects *subjects);
 
-/* Names that the present stream has not: at most `bytes_max` of them (at least one name). Returns
- * how many, and their place in `subject->names`; moves on. */
-uint32_t subject_take_names(struct subject *subject, size_t bytes_max, uint32_t *ret_first_index,
-                            const char **ret_names);
+/* Names that have not been told: at most `bytes_max` of them (at least one name). Returns how many,
+ * and their place in `subject->names`; moves `told` on. */
+uint32_t subject_take_names(const struct subject *subject, struct names_told *told,
+                            size_t bytes_max, uint32_t *ret_first_index, const char **ret_names);
 
 #endif

@@ -10,6 +10,7 @@
 
 enum {
     RETRY_DOUBLINGS_MAX = 16,
+    STOPPING_RETRY_MS = 200,
     MISMATCH_RETRY_MS = 60 * 1000, /* another protocol: somebody must install something first */
 };
 
@@ -20,7 +21,8 @@ enum {
 static const unsigned moves[UPLINK_STATES] = {
     [UPLINK_IDLE] = TO(UPLINK_GREETING) | TO(UPLINK_DONE),
     [UPLINK_GREETING] = TO(UPLINK_STREAMING) | TO(UPLINK_PAUSING) | TO(UPLINK_LEAVING),
-    [UPLINK_STREAMING] = TO(UPLINK_PAUSING) | TO(UPLINK_LEAVING),
+    [UPLINK_STREAMING] = TO(UPLINK_PAUSING) | TO(UPLINK_LEAVING) | TO(UPLINK_TURNING),
+    [UPLINK_TURNING] = TO(UPLINK_PAUSING) | TO(UPLINK_LEAVING),
     [UPLINK_PAUSING] = TO(UPLINK_GREETING) | TO(UPLINK_DONE),
     [UPLINK_LEAVING] = TO(UPLINK_DONE),
     [UPLINK_DONE] = 0,
@@ -52,13 +54,27 @@ static void finish(struct uplink *uplink)
         loop_post(uplink->loop, uplink->stopped, uplink->stopped_arg);
 }
 
-/* Everything has been delivered: say so to the collector and wait for its goodbye. */
+/* Everything has been delivered, of this run or at all: say so to the collector and wait for its
+ * goodbye. */
 static void leave_if_delivered(struct uplink *uplink)
 {
-    if (!uplink->stopping || uplink->state != UPLINK_STREAMING || spool_count(uplink->spool) > 0)
+    if (uplink->state != UPLINK_STREAMING)
         return;
-    move_to(uplink, UPLINK_LEAVING);
+    if (uplink->stopping && spool_count(uplink->spool) == 0)
+        move_to(uplink, UPLINK_LEAVING);
+    else if (uplink_run_is_over(uplink))
+        move_to(uplink, UPLINK_TURNING);
+    else
+        return;
+    if (uplink->state == UPLINK_TURNING)
+        loop_timer_start(uplink->timer, UPLINK_GREETING_MS, 0);
     rpc_stream_half_close(uplink->stream);
+}
+
+void uplink_deliver(struct uplink *uplink)
+{
+    uplink_pump(uplink);
+    leave_if_delivered(uplink);
 }
 
 static void on_deadline(void *arg)
@@ -95,7 +111,8 @@ static void on_welcome(struct uplink *uplink, const Heapfleet__V1__Welcome *welc
         rpc_stream_cancel(uplink->stream);
         return;
     }
-    if (welcome->committed_sequence > uplink->highest_sent) {
+    int is_former = uplink->run + 1 < uplink->run_count;
+    if (!is_former && welcome->committed_sequence > uplink->highest_sent) {
         protest(uplink, "the collector claims to have what was never sent");
         return;
     }
@@ -104,8 +121,7 @@ static void on_welcome(struct uplink *uplink, const Heapfleet__V1__Welcome *welc
     if (uplink->events.connected != NULL)
         uplink->events.connected(uplink->user, welcome->collector_version);
     uplink_begin(uplink, welcome->committed_sequence);
-    uplink_pump(uplink);
-    leave_if_delivered(uplink);
+    uplink_deliver(uplink);
 }
 
 static void on_ack(struct uplink *uplink, uint64_t sequence)
@@ -115,9 +131,10 @@ static void on_ack(struct uplink *uplink, uint64_t sequence)
         return;
     }
     uplink->failures = 0;
-    uplink_acknowledge(uplink, sequence);
-    uplink_pump(uplink);
-    leave_if_delivered(uplink);
+    uplink->rejections = 0;
+    uplink_acknowledge(uplink,
+                       sequence < uplink->carried_sequence ? sequence : uplink->sent_sequence);
+    uplink_deliver(uplink);
 }
 
 static void on_refused(struct uplink *uplink, const Heapfleet__V1__Refused *refused)
@@ -183,7 +200,7 @@ static void on_message(void *user, const uint8_t *data, size_t size)
 
 static void on_writable(void *user)
 {
-    uplink_pump(user);
+    uplink_deliver(user);
 }
 
 /* ----- connecting ----- */
@@ -195,10 +212,44 @@ static int64_t pause_ms(struct uplink *uplink, enum rpc_code code)
         return MISMATCH_RETRY_MS / 2 + (int64_t)(next_random(uplink) % (MISMATCH_RETRY_MS / 2));
     uint32_t doublings =
         uplink->failures < RETRY_DOUBLINGS_MAX ? uplink->failures : RETRY_DOUBLINGS_MAX;
-    int64_t bound = (int64_t)UPLINK_RETRY_MS_MIN << doublings;
+    int64_t bound = uplink->retry_ms << doublings;
     if (bound > UPLINK_RETRY_MS_MAX)
         bound = UPLINK_RETRY_MS_MAX;
     return 1 + (int64_t)(next_random(uplink) % (uint64_t)bound);
+}
+
+/* A former run that breaks the rules, by its clock or by what happened to its files, must not stand
+ * before the present one for ever. */
+static void count_rejection(struct uplink *uplink, enum rpc_code code, const char *reason)
+{
+    if (uplink->run + 1 == uplink->run_count || code != RPC_INVALID_ARGUMENT ||
+        ++uplink->rejections < UPLINK_REJECTIONS_MAX)
+        return;
+    size_t before = spool_count(uplink->spool);
+    spool_lose_through(uplink->spool, uplink->runs[uplink->run].last_sequence);
+    if (uplink->events.given_up != NULL)
+        uplink->events.given_up(uplink->user, before - spool_count(uplink->spool), reason);
+}
+
+static struct why reason_of(const struct uplink *uplink, enum rpc_code code, const char *text)
+{
+    struct why reason = uplink->protest;
+    if (reason.text[0] == '\0' && (text == NULL || *text == '\0'))
+        why_set(&reason, "%s", rpc_code_name((int)code));
+    else if (reason.text[0] == '\0')
+        why_set(&reason, "%s: %s", rpc_code_name((int)code), text);
+    return reason;
+}
+
+static void connect_later(struct uplink *uplink, enum rpc_code code, const struct why *reason)
+{
+    int64_t retry_ms = pause_ms(uplink, code);
+    if (uplink->stopping && retry_ms > STOPPING_RETRY_MS)
+        retry_ms = STOPPING_RETRY_MS;
+    uplink->failures++;
+    if (uplink->events.disconnected != NULL)
+        uplink->events.disconnected(uplink->user, reason->text, retry_ms);
+    loop_timer_start(uplink->timer, (uint64_t)retry_ms, 0);
 }
 
 static void on_closed(void *user, enum rpc_code code, const char *text)
@@ -210,23 +261,17 @@ static void on_closed(void *user, enum rpc_code code, const char *text)
         finish(uplink);
         return;
     }
+    int is_turn = uplink->state == UPLINK_TURNING;
+    const struct why reason = reason_of(uplink, code, text);
     move_to(uplink, UPLINK_PAUSING);
-    if (uplink->stopping && spool_count(uplink->spool) == 0) {
+    count_rejection(uplink, code, reason.text);
+    uplink_choose_run(uplink);
+    if (uplink->stopping && spool_count(uplink->spool) == 0)
         finish(uplink);
-        return;
-    }
-    int64_t retry_ms = pause_ms(uplink, code);
-    if (uplink->stopping && retry_ms > UPLINK_RETRY_MS_MIN)
-        retry_ms = UPLINK_RETRY_MS_MIN;
-    uplink->failures++;
-    struct why reason = uplink->protest;
-    if (reason.text[0] == '\0' && (text == NULL || *text == '\0'))
-        why_set(&reason, "%s", rpc_code_name((int)code));
-    else if (reason.text[0] == '\0')
-        why_set(&reason, "%s: %s", rpc_code_name((int)code), text);
-    if (uplink->events.disconnected != NULL)
-        uplink->events.disconnected(uplink->user, reason.text, retry_ms);
-    loop_timer_start(uplink->timer, (uint64_t)retry_ms, 0);
+    else if (is_turn)
+        loop_timer_start(uplink->timer, 0, 0);
+    else
+        connect_later(uplink, code, &reason);
 }
 
 static void connect_now(struct uplink *uplink)
@@ -237,7 +282,7 @@ static void connect_now(struct uplink *uplink)
     uplink->protest.text[0] = '\0';
     uplink->stream = rpc_stream_open(uplink->channel, STREAM_PATH, uplink->loop, &events, uplink);
     buf_clear(&uplink->message);
-    message_hello(uplink->agent_id, uplink->host, &uplink->message);
+    message_hello(uplink->runs[uplink->run].id, uplink->host, &uplink->message);
     rpc_stream_send(uplink->stream, uplink->message.data, uplink->message.size);
     rpc_stream_read(uplink->stream);
     loop_timer_start(uplink->timer, UPLINK_GREETING_MS, 0);
@@ -250,9 +295,57 @@ static void on_timer(void *arg)
         connect_now(uplink);
     else if (uplink->state == UPLINK_GREETING)
         protest(uplink, "the collector did not answer in time");
+    else if (uplink->state == UPLINK_TURNING)
+        protest(uplink, "the collector did not say goodbye");
 }
 
 /* ----- life ----- */
+
+static void on_spool_changed(void *user, const char *reason)
+{
+    struct uplink *uplink = user;
+    if (uplink->events.spool_changed != NULL)
+        uplink->events.spool_changed(uplink->user, reason);
+}
+
+/* Former runs first, then the present one, whose numbers are above theirs. */
+static void use_folder(struct uplink *uplink, const struct uplink_options *options,
+                       const uint8_t id[AGENT_ID_BYTES])
+{
+    const struct spool_folder folder = {.path = options->spool_dir,
+                                        .limit_bytes = options->spool_disk_bytes,
+                                        .run = id,
+                                        .restore = uplink_restore,
+                                        .changed = on_spool_changed};
+    struct spool_restored restored;
+    struct why why = {""};
+    if (options->spool_dir == NULL)
+        return;
+    if (spool_use_folder(uplink->spool, &folder, &restored, &why) != STATUS_OK) {
+        on_spool_changed(uplink, why.text);
+        return;
+    }
+    uplink_restored(uplink);
+    if (uplink->events.spool_restored != NULL)
+        uplink->events.spool_restored(uplink->user, &restored, uplink->run_count);
+    if (uplink->last_sequence < spool_last_sequence(uplink->spool))
+        uplink->last_sequence = spool_last_sequence(uplink->spool);
+}
+
+static void make_runs(struct uplink *uplink, const struct uplink_options *options)
+{
+    uint8_t id[AGENT_ID_BYTES];
+    ASSERT(getrandom(id, sizeof(id), 0) == sizeof(id));
+    memcpy(&uplink->random, id, sizeof(uplink->random));
+    uplink->random |= 1;
+    uplink->last_sequence = (uint64_t)options->now_ms * 1024;
+    use_folder(uplink, options, id);
+    uplink_add_run(uplink, id);
+    struct uplink_run *present = &uplink->runs[uplink->run_count - 1];
+    present->last_sequence = UINT64_MAX;
+    present->last_process = UINT32_MAX;
+    uplink_choose_run(uplink);
+}
 
 enum status uplink_new(struct loop *loop, const struct uplink_options *options,
                        const struct uplink_events *events, void *user, struct uplink **ret,
@@ -269,15 +362,13 @@ enum status uplink_new(struct loop *loop, const struct uplink_options *options,
     uplink->user = user;
     uplink->host = strdup(options->host);
     ASSERT(uplink->host != NULL);
-    ASSERT(getrandom(uplink->agent_id, sizeof(uplink->agent_id), 0) == sizeof(uplink->agent_id));
-    memcpy(&uplink->random, uplink->agent_id, sizeof(uplink->random));
-    uplink->random |= 1;
     uplink->channel = channel;
+    uplink->retry_ms = options->retry_ms > 0 ? options->retry_ms : UPLINK_RETRY_MS_MIN;
     uplink->timer = loop_timer_new(loop, on_timer, uplink);
     uplink->deadline = loop_timer_new(loop, on_deadline, uplink);
     uplink->spool = spool_new(options->spool_bytes, uplink_lose, uplink);
-    uplink->last_sequence = (uint64_t)options->now_ms * 1024;
     arena_init(&uplink->arena, MESSAGE_ARENA_BYTES);
+    make_runs(uplink, options);
     *ret = uplink;
     return STATUS_OK;
 }
@@ -301,6 +392,7 @@ void uplink_free(struct uplink *uplink)
     buf_done(&uplink->message);
     buf_done(&uplink->body);
     heap_values_done(&uplink->scratch);
+    free(uplink->runs);
     free(uplink->host);
     free(uplink);
 }

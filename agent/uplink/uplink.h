@@ -8,6 +8,10 @@
  *                       |  v                    |                                          v
  *                      PAUSING <----------------'   --time is up-->                       DONE
  *
+ * What a former run of the agent left in the spool's folder comes first, each run over a stream of
+ * its own under its own id and numbers: STREAMING --delivered--> TURNING --closed--> GREETING. Then
+ * the present run. A former run that a collector will not have is given up.
+ *
  * PAUSING lasts a random time below a bound that doubles from RETRY_MS_MIN to RETRY_MS_MAX and
  * falls back once a collector has acknowledged something. What has been sent and not acknowledged
  * is sent again on the next stream, under the same numbers.
@@ -23,25 +27,30 @@
 #include "loop.h"
 #include "messages.h"
 #include "rpc_client.h"
+#include "spool.h"
 #include "status.h"
 #include "why.h"
 
 enum {
-    UPLINK_RETRY_MS_MIN = 200,
+    UPLINK_RETRY_MS_MIN = 1000,
     UPLINK_RETRY_MS_MAX = 30 * 1000,
     UPLINK_GREETING_MS = 10 * 1000, /* for a Welcome */
     UPLINK_WINDOW_FACTS = 256,      /* sent and not acknowledged */
     UPLINK_UNSENT_BYTES = 256 * 1024,
     UPLINK_KEYFRAME_EVERY = 64, /* snapshots of a process */
+    UPLINK_REJECTIONS_MAX = 3,  /* streams in a row that a former run ends as a wrong one */
 };
 
 struct uplink;
 
 struct uplink_options {
     struct rpc_channel_options channel;
-    const char *host;   /* of this machine; copied */
-    size_t spool_bytes; /* what may wait */
-    int64_t now_ms;     /* wall clock: where the sequence numbers of this run start */
+    const char *host;          /* of this machine; copied */
+    size_t spool_bytes;        /* what may wait in memory */
+    const char *spool_dir;     /* where more of it waits, and outlives us; NULL: nowhere */
+    uint64_t spool_disk_bytes; /* how much */
+    int64_t now_ms;            /* wall clock: where the sequence numbers of this run start */
+    int64_t retry_ms;          /* the first pause is at most this; 0: UPLINK_RETRY_MS_MIN */
 };
 
 /* What the wiring may want to log or to follow. Each may be NULL. */
@@ -53,6 +62,12 @@ struct uplink_events {
     void (*configured)(void *user, uint32_t interval_ms);
     /* The spool's bound was reached: one more snapshot of this process is lost. */
     void (*lost)(void *user, uint32_t process);
+    /* The spool's folder cannot be used, and why; what waits is kept in memory. NULL: it can again.
+     * Also from within uplink_new, as the next. */
+    void (*spool_changed)(void *user, const char *reason);
+    void (*spool_restored)(void *user, const struct spool_restored *restored, size_t runs);
+    /* A collector will not have what a former run left: so many facts were given up. */
+    void (*given_up)(void *user, size_t facts, const char *reason);
 };
 
 /* STATUS_USAGE: the target is not an address. `options` and `events` are copied. */
@@ -64,6 +79,8 @@ void uplink_free(struct uplink *uplink);
 
 void uplink_start(struct uplink *uplink);
 
+/* The highest number of a process in former runs, 0: none. Those of this run are above it. */
+uint32_t uplink_last_process(const struct uplink *uplink);
 /* A process came under watch. LIMIT: there are too many (4,096). */
 enum status uplink_process_started(struct uplink *uplink,
                                    const struct uplink_process *process) MUST_CHECK;

@@ -22,6 +22,7 @@
 
 enum {
     FAKE_PROCESSES = 16,
+    FAKE_RUNS = 8,
     FAKE_FACTS = 4096,
     FAKE_ARENA_BYTES = 4 << 20,
 };
@@ -45,6 +46,11 @@ struct fake_fact {
     int times;            /* received */
 };
 
+struct fake_run {
+    uint8_t id[16];
+    uint64_t committed;
+};
+
 struct fake_collector {
     struct rpc_server *server;
     int port;
@@ -57,15 +63,19 @@ struct fake_collector {
     uint64_t ack_too_much;
     uint32_t request_keyframe_after; /* facts of a stream: then of process 1 */
     uint64_t refuse_nth;             /* fact received: refused, not stored */
+    int reject_first_run;            /* each stream of it ends as a wrong one */
 
     /* what it saw */
     struct fake_fact facts[FAKE_FACTS];
     int fact_count;
-    uint64_t committed;
+    uint64_t committed; /* of a run that is new here */
+    struct fake_run runs[FAKE_RUNS];
+    int run_count;
     int streams, steps, cuts, repeats, half_closes;
     char error[256]; /* the first rule that was broken */
 
     /* of the stream */
+    struct fake_run *run;
     int greeted, uncommitted, stream_facts, received;
     uint64_t last_received;
     struct fake_process processes[FAKE_PROCESSES];
@@ -103,16 +113,32 @@ static void fake_commit(struct fake_collector *fake, struct rpc_call *call)
     if (fake->uncommitted == 0 || fake_step(fake, call))
         return;
     fake->uncommitted = 0;
-    fake->committed = fake->last_received;
+    fake->run->committed = fake->last_received;
     if (fake_step(fake, call)) /* in the database, but the agent is not told */
         return;
     Heapfleet__V1__Ack ack = HEAPFLEET__V1__ACK__INIT;
-    ack.sequence = fake->committed + fake->ack_too_much;
+    ack.sequence = fake->run->committed + fake->ack_too_much;
     Heapfleet__V1__CollectorMessage message = HEAPFLEET__V1__COLLECTOR_MESSAGE__INIT;
     message.body_case = HEAPFLEET__V1__COLLECTOR_MESSAGE__BODY_ACK;
     message.ack = &ack;
     fake_send(call, &message);
     (void)fake_step(fake, call);
+}
+
+static struct fake_run *fake_run_of(struct fake_collector *fake, const uint8_t id[16])
+{
+    for (int i = 0; i < fake->run_count; i++) {
+        if (memcmp(fake->runs[i].id, id, 16) == 0)
+            return &fake->runs[i];
+    }
+    if (fake->run_count == FAKE_RUNS) {
+        fake_error(fake, "too many runs");
+        return &fake->runs[0];
+    }
+    struct fake_run *run = &fake->runs[fake->run_count++];
+    memcpy(run->id, id, 16);
+    run->committed = fake->committed;
+    return run;
 }
 
 static void fake_hello(struct fake_collector *fake, struct rpc_call *call,
@@ -122,11 +148,14 @@ static void fake_hello(struct fake_collector *fake, struct rpc_call *call,
         hello->host[0] == '\0')
         fake_error(fake, "bad hello");
     fake->greeted = 1;
+    fake->run = fake_run_of(fake, hello->agent_id.data);
+    if (fake->reject_first_run && fake->run == &fake->runs[0])
+        rpc_call_finish(call, RPC_INVALID_ARGUMENT, "not of this run");
     if (fake->silent)
         return;
     Heapfleet__V1__Welcome welcome = HEAPFLEET__V1__WELCOME__INIT;
     welcome.protocol = fake->protocol == 0 ? 1 : fake->protocol;
-    welcome.committed_sequence = fake->committed;
+    welcome.committed_sequence = fake->run->committed;
     Heapfleet__V1__CollectorMessage message = HEAPFLEET__V1__COLLECTOR_MESSAGE__INIT;
     message.body_case = HEAPFLEET__V1__COLLECTOR_MESSAGE__BODY_WELCOME;
     message.welcome = &welcome;
@@ -189,7 +218,7 @@ static void fake_fact_came(struct fake_collector *fake, uint64_t sequence)
 {
     if (sequence <= fake->last_received)
         fake_error(fake, "facts out of order");
-    if (sequence <= fake->committed)
+    if (sequence <= fake->run->committed)
         fake_error(fake, "sent although it was committed");
     fake->last_received = sequence;
     fake->stream_facts++;
