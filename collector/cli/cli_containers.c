@@ -41,9 +41,9 @@ static void append_page(struct cli *cli, struct listing *listing,
 {
     if (listing->count + page->n_instances > listing->capacity) {
         size_t capacity = 2 * listing->capacity + page->n_instances;
-        Heapfleet__V1__Instance **rows = arena_must(&cli->arena, capacity * sizeof(*rows));
+        Heapfleet__V1__Instance **rows = arena_must(&cli->arena, capacity * sizeof(void *));
         if (listing->count > 0)
-            memcpy(rows, listing->rows, listing->count * sizeof(*rows));
+            memcpy(rows, listing->rows, listing->count * sizeof(void *));
         listing->rows = rows;
         listing->capacity = capacity;
     }

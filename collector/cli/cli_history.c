@@ -221,6 +221,7 @@ static enum status fetch(struct cli *cli, Heapfleet__V1__GetHistoryRequest *requ
         memcpy(whole->points + whole->n_points, page->points, page->n_points * sizeof(void *));
         whole->n_points += page->n_points;
     } while (*request->page_token != '\0');
+    ASSERT(whole != NULL);
     *ret = whole;
     return STATUS_OK;
 }

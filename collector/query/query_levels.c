@@ -13,8 +13,8 @@
 #include <math.h>
 
 #include "history_ranges.h"
+#include "levels.h"
 #include "query_history.h"
-#include "rollups.h"
 
 static const int64_t hour_ms = 3600000;
 static const int64_t day_ms = 86400000;
@@ -78,7 +78,7 @@ static double covered(const struct history *history, int64_t from_ms, int64_t wi
  * Mean number of a deployment's processes while there was any of the service. The lives that are
  * known may not be those that were rolled up: then it is what the hour says, and at least one.
  */
-static double processes_of(const struct history *history, const struct rollup_row *row,
+static double processes_of(const struct history *history, const struct level_row *row,
                            int64_t width_ms)
 {
     double processes = 0;
@@ -98,7 +98,7 @@ static double processes_of(const struct history *history, const struct rollup_ro
 /* ---- what the database has ------------------------------------------------------------------ */
 
 /* Rows by time: those of one hour or day are one part. */
-static void add_rows(struct levels *levels, const struct rollup_row *rows, size_t count,
+static void add_rows(struct levels *levels, const struct level_row *rows, size_t count,
                      int64_t width_ms)
 {
     const struct history *history = levels->history;
@@ -118,11 +118,11 @@ static void add_rows(struct levels *levels, const struct rollup_row *rows, size_
     }
 }
 
-static enum status add_stored(struct levels *levels, rollup_read_fn *read, int64_t from_ms,
+static enum status add_stored(struct levels *levels, level_read_fn *read, int64_t from_ms,
                               int64_t to_ms, int64_t width_ms, struct why *why)
 {
     const struct history *history = levels->history;
-    struct rollup_row *rows = NULL;
+    struct level_row *rows = NULL;
     size_t count = 0;
     if (from_ms >= to_ms)
         return STATUS_OK;
@@ -230,15 +230,15 @@ static enum status add_cells(struct levels *levels, const struct tail *tail, str
     void *memory = NULL;
     enum status status =
         query_alloc(levels->history->query,
-                    (fleet->deployment_count + 1) * sizeof(struct rollup_row), &memory, why);
-    struct rollup_row *rows = memory;
+                    (fleet->deployment_count + 1) * sizeof(struct level_row), &memory, why);
+    struct level_row *rows = memory;
     for (size_t hour = 0; hour < tail->hours && status == STATUS_OK; hour++) {
         size_t count = 0;
         for (size_t i = 0; i < fleet->deployment_count; i++) {
             const struct tail_hour *cell = &tail->cells[hour * fleet->deployment_count + i];
             if (cell->snapshots == 0)
                 continue;
-            rows[count++] = (struct rollup_row){
+            rows[count++] = (struct level_row){
                 .time_ms = tail->from_ms + (int64_t)hour * hour_ms,
                 .deployment_id = fleet->deployments[i].id,
                 .count = cell->count / (double)cell->snapshots,
@@ -347,16 +347,16 @@ enum status history_by_level(struct history *history, Heapfleet__V1__Resolution 
         return STATUS_OK;
     enum status status = make_units(&levels, why);
     if (status == STATUS_OK)
-        status = rollup_end(history->query->db, history->fleet.service.id, history->query->now_ms,
-                            &levels.end_ms, why);
+        status = level_end(history->query->db, history->fleet.service.id, history->query->now_ms,
+                           &levels.end_ms, why);
     int64_t to_ms = history->to_ms - history->to_ms % hour_ms + hour_ms;
     int64_t hours_to_ms = earlier(levels.end_ms, to_ms), hours_from_ms = history->from_ms;
     if (status == STATUS_OK && is_days) {
         hours_from_ms = later(hours_from_ms, hours_to_ms - hours_to_ms % day_ms);
-        status = add_stored(&levels, rollup_days, history->from_ms, hours_from_ms, day_ms, why);
+        status = add_stored(&levels, level_days, history->from_ms, hours_from_ms, day_ms, why);
     }
     if (status == STATUS_OK)
-        status = add_stored(&levels, rollup_hours, hours_from_ms, hours_to_ms, hour_ms, why);
+        status = add_stored(&levels, level_hours, hours_from_ms, hours_to_ms, hour_ms, why);
     int64_t tail_ms = later(history->from_ms, levels.end_ms);
     if (status == STATUS_OK)
         status = add_tail(&levels, tail_ms - tail_ms % hour_ms, why);

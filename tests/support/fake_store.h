@@ -22,7 +22,7 @@
 #include "findings.h"
 #include "history_ranges.h"
 #include "instance_about.h"
-#include "rollups.h"
+#include "levels.h"
 #include "store.h"
 
 enum { FAKE_MAX = 64, FAKE_TYPES = 32, FAKE_SNAPSHOTS = 4096 };
@@ -52,7 +52,7 @@ static struct {
     int snapshot_count;
     int reads_until_failure; /* the n-th read fails; 0: none */
     int walked;              /* snapshots shown to visitors */
-    int64_t rolled_until_ms; /* what rollup_end says */
+    int64_t rolled_until_ms; /* what level_end says */
 } fake;
 
 static inline void fake_reset(void)
@@ -251,7 +251,7 @@ enum status history_walk(struct db *db, int64_t service_id, int64_t instance_id,
     return status;
 }
 
-/* ---- history_ranges.h, instance_about.h, rollups.h --------------------------------------------
+/* ---- history_ranges.h, instance_about.h, levels.h --------------------------------------------
  */
 
 struct fake_range {
@@ -296,8 +296,8 @@ enum status instance_about_read(struct db *db, int64_t service_id, const int64_t
     return status;
 }
 
-enum status rollup_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
-                       struct why *why)
+enum status level_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
+                      struct why *why)
 {
     (void)db;
     (void)service_id;
@@ -309,10 +309,10 @@ enum status rollup_end(struct db *db, int64_t service_id, int64_t now_ms, int64_
 }
 
 /* One row of a deployment: means over its snapshots with from_ms <= time < to_ms. */
-static inline struct rollup_row fake_mean(int deployment, int32_t type_id, int64_t from_ms,
-                                          int64_t to_ms)
+static inline struct level_row fake_mean(int deployment, int32_t type_id, int64_t from_ms,
+                                         int64_t to_ms)
 {
-    struct rollup_row row = {.time_ms = from_ms, .deployment_id = deployment + 1};
+    struct level_row row = {.time_ms = from_ms, .deployment_id = deployment + 1};
     uint64_t snapshots = 0;
     int last = -1;
     for (int i = 0; i < fake.snapshot_count; i++) {
@@ -336,14 +336,14 @@ static inline struct rollup_row fake_mean(int deployment, int32_t type_id, int64
 
 static inline enum status fake_rollup(int64_t width_ms, int64_t service_id, int32_t type_id,
                                       int64_t from_ms, int64_t to_ms, struct arena *arena,
-                                      struct rollup_row **ret, size_t *ret_count, struct why *why)
+                                      struct level_row **ret, size_t *ret_count, struct why *why)
 {
-    struct rollup_row found[512];
+    struct level_row found[512];
     size_t count = 0;
     int64_t first_ms = (from_ms + width_ms - 1) / width_ms * width_ms;
     for (int64_t at_ms = first_ms; at_ms < to_ms; at_ms += width_ms) {
         for (int d = 0; d < fake.deployment_count && count < ARRAY_SIZE(found); d++) {
-            struct rollup_row row = fake_mean(d, type_id, at_ms, at_ms + width_ms);
+            struct level_row row = fake_mean(d, type_id, at_ms, at_ms + width_ms);
             if (fake.deployment_service[d] + 1 == service_id && row.instances > 0)
                 found[count++] = row;
         }
@@ -359,17 +359,17 @@ static inline enum status fake_rollup(int64_t width_ms, int64_t service_id, int3
     return STATUS_OK;
 }
 
-enum status rollup_hours(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
-                         int64_t to_ms, struct arena *arena, struct rollup_row **ret,
-                         size_t *ret_count, struct why *why)
+enum status level_hours(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
+                        int64_t to_ms, struct arena *arena, struct level_row **ret,
+                        size_t *ret_count, struct why *why)
 {
     (void)db;
     return fake_rollup(3600000, service_id, type_id, from_ms, to_ms, arena, ret, ret_count, why);
 }
 
-enum status rollup_days(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
-                        int64_t to_ms, struct arena *arena, struct rollup_row **ret,
-                        size_t *ret_count, struct why *why)
+enum status level_days(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
+                       int64_t to_ms, struct arena *arena, struct level_row **ret,
+                       size_t *ret_count, struct why *why)
 {
     (void)db;
     return fake_rollup(86400000, service_id, type_id, from_ms, to_ms, arena, ret, ret_count, why);

@@ -2,12 +2,12 @@
  * Reading heapfleet.deployment_hour, heap_hour and heap_day: means over all snapshots that the
  * processes of a deployment had in an hour or a day of UTC.
  */
-#ifndef COLLECTOR_STORE_ROLLUPS_H
-#define COLLECTOR_STORE_ROLLUPS_H
+#ifndef COLLECTOR_STORE_LEVELS_H
+#define COLLECTOR_STORE_LEVELS_H
 
 #include "store.h"
 
-struct rollup_row {
+struct level_row {
     int64_t time_ms; /* where the hour or day begins */
     int64_t deployment_id;
     double count, bytes; /* of a snapshot, mean; 0 when the type was not there */
@@ -18,41 +18,40 @@ struct rollup_row {
  * What begins at this time or later is not rolled up yet, or not wholly: it must be read from the
  * snapshots themselves. A multiple of four hours; 0 when nothing is.
  */
-enum status rollup_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
-                       struct why *why) MUST_CHECK;
+enum status level_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
+                      struct why *why) MUST_CHECK;
 
 /*
  * The hours, or days, of a type that begin at from_ms <= time < to_ms, by time, in the arena;
  * `type_id` 0: all types together. LIMIT: they do not fit.
  */
-typedef enum status rollup_read_fn(struct db *db, int64_t service_id, int32_t type_id,
-                                   int64_t from_ms, int64_t to_ms, struct arena *arena,
-                                   struct rollup_row **ret, size_t *ret_count, struct why *why);
-MUST_CHECK rollup_read_fn rollup_hours;
-MUST_CHECK rollup_read_fn rollup_days;
+typedef enum status level_read_fn(struct db *db, int64_t service_id, int32_t type_id,
+                                  int64_t from_ms, int64_t to_ms, struct arena *arena,
+                                  struct level_row **ret, size_t *ret_count, struct why *why);
+MUST_CHECK level_read_fn level_hours;
+MUST_CHECK level_read_fn level_days;
 
-struct rollup_type {
+struct level_type {
     int32_t type_id;
     int64_t deployment_id;
     double count, bytes; /* as above */
 };
 
 /* A deployment in one hour. */
-struct rollup_deployment {
+struct level_deployment {
     int64_t deployment_id;
     uint32_t instances, snapshots;
 };
 
 /* One whole hour of every type and deployment of a service, in the arena. No deployment: nobody
  * had a snapshot in it. */
-struct rollup_hour {
-    struct rollup_deployment *deployments;
+struct level_hour {
+    struct level_deployment *deployments;
     size_t deployment_count;
-    struct rollup_type *types;
+    struct level_type *types;
     size_t type_count;
 };
-enum status rollup_hour_read(struct db *db, int64_t service_id, int64_t hour_ms,
-                             struct arena *arena, struct rollup_hour *ret,
-                             struct why *why) MUST_CHECK;
+enum status level_hour_read(struct db *db, int64_t service_id, int64_t hour_ms, struct arena *arena,
+                            struct level_hour *ret, struct why *why) MUST_CHECK;
 
 #endif

@@ -3,7 +3,7 @@
  * lists. One type over a long time is therefore read by a probe for each time, not by a scan of
  * what lies between.
  */
-#include "rollups.h"
+#include "levels.h"
 
 #include "db.h"
 #include "partitions.h"
@@ -20,8 +20,8 @@ static const char end_sql[] =
     "     WHERE service_id = $1 AND hot_rows <> compacted_rows)) "
     "WHERE EXISTS (SELECT FROM heapfleet.deployment_hour WHERE service_id = $1)";
 
-enum status rollup_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
-                       struct why *why)
+enum status level_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
+                      struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, service_id);
@@ -68,13 +68,13 @@ static const char all_days_sql[] =
     "GROUP BY 1, 2 ORDER BY 1, 2 LIMIT $5";
 
 static enum status copy_rows(const struct pg_rows *rows, struct arena *arena,
-                             struct rollup_row **ret, struct why *why)
+                             struct level_row **ret, struct why *why)
 {
-    struct rollup_row *list = arena_alloc(arena, ((size_t)rows->count + 1) * sizeof(*list));
+    struct level_row *list = arena_alloc(arena, ((size_t)rows->count + 1) * sizeof(*list));
     if (list == NULL || rows->count >= ROWS_MAX)
         return store_too_large(why);
     for (int i = 0; i < rows->count; i++) {
-        list[i] = (struct rollup_row){
+        list[i] = (struct level_row){
             .time_ms = pg_i64(rows, i, 0),
             .deployment_id = pg_i64(rows, i, 1),
             .count = pg_f64(rows, i, 2),
@@ -88,7 +88,7 @@ static enum status copy_rows(const struct pg_rows *rows, struct arena *arena,
 
 static enum status read_type(struct db *db, const char *sql, int64_t service_id, int32_t type_id,
                              int64_t from_ms, int64_t to_ms, struct arena *arena,
-                             struct rollup_row **ret, size_t *ret_count, struct why *why)
+                             struct level_row **ret, size_t *ret_count, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, service_id);
@@ -107,17 +107,17 @@ static enum status read_type(struct db *db, const char *sql, int64_t service_id,
     return status;
 }
 
-enum status rollup_hours(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
-                         int64_t to_ms, struct arena *arena, struct rollup_row **ret,
-                         size_t *ret_count, struct why *why)
+enum status level_hours(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
+                        int64_t to_ms, struct arena *arena, struct level_row **ret,
+                        size_t *ret_count, struct why *why)
 {
     return read_type(db, type_id == 0 ? all_hours_sql : type_hours_sql, service_id, type_id,
                      from_ms, to_ms, arena, ret, ret_count, why);
 }
 
-enum status rollup_days(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
-                        int64_t to_ms, struct arena *arena, struct rollup_row **ret,
-                        size_t *ret_count, struct why *why)
+enum status level_days(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
+                       int64_t to_ms, struct arena *arena, struct level_row **ret,
+                       size_t *ret_count, struct why *why)
 {
     return read_type(db, type_id == 0 ? all_days_sql : type_days_sql, service_id, type_id, from_ms,
                      to_ms, arena, ret, ret_count, why);
@@ -135,38 +135,38 @@ static const char hour_types_sql[] =
     "LIMIT $4";
 
 static enum status copy_deployments(const struct pg_rows *rows, struct arena *arena,
-                                    struct rollup_hour *ret, struct why *why)
+                                    struct level_hour *ret, struct why *why)
 {
-    struct rollup_deployment *list = arena_alloc(arena, ((size_t)rows->count + 1) * sizeof(*list));
+    struct level_deployment *list = arena_alloc(arena, ((size_t)rows->count + 1) * sizeof(*list));
     if (list == NULL)
         return store_too_large(why);
     for (int i = 0; i < rows->count; i++)
-        list[i] = (struct rollup_deployment){pg_i64(rows, i, 0), (uint32_t)pg_i64(rows, i, 1),
-                                             (uint32_t)pg_i64(rows, i, 2)};
+        list[i] = (struct level_deployment){pg_i64(rows, i, 0), (uint32_t)pg_i64(rows, i, 1),
+                                            (uint32_t)pg_i64(rows, i, 2)};
     ret->deployments = list;
     ret->deployment_count = (size_t)rows->count;
     return STATUS_OK;
 }
 
 static enum status copy_types(const struct pg_rows *rows, struct arena *arena,
-                              struct rollup_hour *ret, struct why *why)
+                              struct level_hour *ret, struct why *why)
 {
-    struct rollup_type *list = arena_alloc(arena, ((size_t)rows->count + 1) * sizeof(*list));
+    struct level_type *list = arena_alloc(arena, ((size_t)rows->count + 1) * sizeof(*list));
     if (list == NULL || rows->count >= ROWS_MAX)
         return store_too_large(why);
     for (int i = 0; i < rows->count; i++)
-        list[i] = (struct rollup_type){(int32_t)pg_i64(rows, i, 0), pg_i64(rows, i, 1),
-                                       pg_f64(rows, i, 2), pg_f64(rows, i, 3)};
+        list[i] = (struct level_type){(int32_t)pg_i64(rows, i, 0), pg_i64(rows, i, 1),
+                                      pg_f64(rows, i, 2), pg_f64(rows, i, 3)};
     ret->types = list;
     ret->type_count = (size_t)rows->count;
     return STATUS_OK;
 }
 
-enum status rollup_hour_read(struct db *db, int64_t service_id, int64_t hour_ms,
-                             struct arena *arena, struct rollup_hour *ret, struct why *why)
+enum status level_hour_read(struct db *db, int64_t service_id, int64_t hour_ms, struct arena *arena,
+                            struct level_hour *ret, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
-    struct rollup_hour hour = {0};
+    struct level_hour hour = {0};
     int64_t slot_ms = hour_ms - hour_ms % MS_PER_SLOT;
     pg_param_i64(&params, service_id);
     pg_param_i64(&params, slot_ms);
