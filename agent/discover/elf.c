@@ -62,7 +62,7 @@ enum status elf_open(struct remote *remote, addr_t base, struct elf_module *ret)
     if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
         header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_phentsize != sizeof(segments[0]) ||
         header.e_phnum > SEGMENTS_MAX)
-        return STATUS_UNSUPPORTED;
+        return STATUS_INVALID;
     status =
         remote_read(remote, base + header.e_phoff, segments, header.e_phnum * sizeof(segments[0]));
     if (status != STATUS_OK)

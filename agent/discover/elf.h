@@ -18,8 +18,8 @@ struct elf_module {
     uint16_t machine;           /* EM_X86_64 .. */
 };
 
-/* The module whose first page lies at `base`. STATUS_UNSUPPORTED: not such a module, or one without
- * dynamic symbols; otherwise like remote_read. */
+/* The module whose first page lies at `base`. STATUS_INVALID: not such a module; UNSUPPORTED: one
+ * without dynamic symbols; otherwise like remote_read. */
 enum status elf_open(struct remote *remote, addr_t base, struct elf_module *ret) MUST_CHECK;
 
 /* Where the symbol that the module defines lies in the process; 0 when it defines no such one. */

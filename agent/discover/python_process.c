@@ -1,7 +1,11 @@
 /*
  * A Python process has PyType_Type among the dynamic symbols of its executable or of a module with
  * "python" in its name: extension modules need it there. The executable is asked first because the
- * dynamic linker would (a copy relocation moves the object into the executable).
+ * dynamic linker would (a copy relocation moves the object into the executable). A large executable
+ * without it may still hold an interpreter: landmarks.h.
+ *
+ * Which mappings are the executable's is told by the auxiliary vector, which says where the kernel
+ * put its program headers: its name may be too long, hold anything, or have gone.
  */
 #include "python_process.h"
 
@@ -10,6 +14,7 @@
 
 #include "attributes.h"
 #include "elf.h"
+#include "landmarks.h"
 #include "maps.h"
 #include "proc.h"
 #include "python_version.h"
@@ -21,20 +26,27 @@ enum {
     SEARCH_BYTES = 65536,
     SEARCH_BYTES_MAX = 64 << 20,        /* of one mapping that are searched for the version */
     SEARCH_BYTES_TOTAL_MAX = 256 << 20, /* of all of them: who maps more does it on purpose */
+    PRESENT_MAX = 64,
+    AUXILIARY_MAX = 64,
+    INTERPRETER_BYTES_MIN = 2 << 20, /* no interpreter is smaller: others are not searched */
 };
 
 struct module {
     addr_t base;
-    uint64_t inode;
+    uint64_t device, inode;
+    uint64_t file_bytes; /* of its mappings */
     struct remote_range writable[WRITABLE_MAX];
     size_t writable_count;
 };
 
 struct search {
     pid_t pid;
+    struct proc_fs fs;
     struct remote *remote;
-    struct module modules[MODULES_MAX]; /* [0] is the executable */
+    addr_t headers;                     /* of the executable, somewhere in its first mapping */
+    struct module modules[MODULES_MAX]; /* [0] is the executable, if it was found */
     size_t count;
+    int has_exe;
     size_t searched_bytes;
     char exe[256]; /* path, for the message */
 };
@@ -75,12 +87,32 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* Entries are pairs of words, of which a 32-bit program has small ones. 0: it has none. */
+static addr_t headers_of(const void *auxiliary, size_t size)
+{
+    const uint64_t *words = auxiliary;
+    const uint32_t *halves = auxiliary;
+    for (size_t i = 0; i + 2 <= size / sizeof(*words); i += 2) {
+        if (words[i] == AT_PHDR)
+            return words[i + 1];
+    }
+    for (size_t i = 0; i + 2 <= size / sizeof(*halves); i += 2) {
+        if (halves[i] == AT_PHDR)
+            return halves[i + 1];
+    }
+    return 0;
+}
+
 static void read_exe(struct search *search)
 {
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/exe", (int)search->pid);
-    ssize_t size = readlink(path, search->exe, sizeof(search->exe) - 1);
-    search->exe[size > 0 ? size : 0] = '\0';
+    uint64_t auxiliary[2 * AUXILIARY_MAX];
+    size_t size = 0;
+    if (proc_read_link(&search->fs, search->pid, "exe", search->exe, sizeof(search->exe)) !=
+        STATUS_OK)
+        search->exe[0] = '\0';
+    if (proc_read(&search->fs, search->pid, "auxv", (char *)auxiliary, sizeof(auxiliary), &size) ==
+        STATUS_OK)
+        search->headers = headers_of(auxiliary, size);
 }
 
 /* A mapping behind the first one of a module: remember it if the version may lie there. */
@@ -91,26 +123,32 @@ static void add_writable(struct module *module, const struct maps_entry *entry)
             (struct remote_range){entry->start, entry->end};
 }
 
-static struct module *add_module(struct search *search, const struct maps_entry *entry)
+/* The dynamic linker's own choice of names; _struct.cpython-311-x86_64-linux-gnu.so is none. */
+static int may_be_library(const struct maps_entry *entry)
 {
     const char *name = base_name(entry->name);
-    int is_exe = search->exe[0] && strcmp(entry->name, search->exe) == 0;
-    int is_extension =
-        strstr(name, ".cpython-") != NULL; /* _struct.cpython-311-x86_64-linux-gnu.so */
-    if (!is_exe && (is_extension || !strstr(name, "python")))
-        return NULL;
+    return strstr(name, "python") != NULL && strstr(name, ".cpython-") == NULL;
+}
+
+static struct module *add_module(struct search *search, const struct maps_entry *entry)
+{
+    int is_exe = entry->start <= search->headers && search->headers < entry->end;
     for (size_t i = 0; i < search->count; i++) {
-        if (search->modules[i].inode == entry->inode)
+        if (search->modules[i].inode == entry->inode && search->modules[i].device == entry->device)
             return &search->modules[i];
     }
-    if (entry->offset != 0 || !entry->readable || search->count == MODULES_MAX)
+    if (!is_exe && (!may_be_library(entry) || entry->offset != 0 || !entry->readable))
+        return NULL;
+    if (search->count == MODULES_MAX)
         return NULL;
     size_t index = search->count++;
-    if (is_exe && index > 0) {
+    if (is_exe) {
         search->modules[index] = search->modules[0];
+        search->has_exe = 1;
         index = 0;
     }
-    search->modules[index] = (struct module){.base = entry->start, .inode = entry->inode};
+    search->modules[index] =
+        (struct module){.base = entry->start, .device = entry->device, .inode = entry->inode};
     return &search->modules[index];
 }
 
@@ -128,21 +166,23 @@ static enum status list_modules(struct search *search, struct why *why)
         int is_bss = module && entry.inode == 0 && entry.start == end;
         if (!is_bss)
             module = entry.inode ? add_module(search, &entry) : NULL;
-        if (module)
+        if (module) {
+            module->file_bytes += entry.inode ? entry.end - entry.start : 0;
             add_writable(module, &entry);
+        }
         end = entry.end;
     }
     maps_close(&maps);
     return STATUS_OK;
 }
 
-/* Search one mapping, piece by piece; pieces overlap by the length of the text. */
+/* Search present memory, piece by piece; pieces overlap by the length of the text. */
 static int search_range(struct search *search, struct remote_range range, char *piece,
                         struct python_version *ret)
 {
     size_t kept = 0;
-    for (addr_t at = range.start; at < range.end && at - range.start < SEARCH_BYTES_MAX &&
-                                  search->searched_bytes < SEARCH_BYTES_TOTAL_MAX;) {
+    for (addr_t at = range.start;
+         at < range.end && search->searched_bytes < SEARCH_BYTES_TOTAL_MAX;) {
         size_t size = SEARCH_BYTES - kept;
         if (size > range.end - at)
             size = (size_t)(range.end - at);
@@ -159,6 +199,23 @@ static int search_range(struct search *search, struct remote_range range, char *
     return 0;
 }
 
+/* Only what is present: reading the rest would make it so. */
+static int search_mapping(struct search *search, struct remote_range mapping, char *piece,
+                          struct python_version *ret)
+{
+    struct remote_range present[PRESENT_MAX];
+    int found = 0;
+    if (mapping.end - mapping.start > SEARCH_BYTES_MAX)
+        mapping.end = mapping.start + SEARCH_BYTES_MAX;
+    for (addr_t at = mapping.start; at < mapping.end && !found;) {
+        size_t count =
+            remote_present(search->remote, at, mapping.end, present, ARRAY_SIZE(present), &at);
+        for (size_t i = 0; i < count && !found; i++)
+            found = search_range(search, present[i], piece, ret);
+    }
+    return found;
+}
+
 static enum status find_version(struct search *search, struct python_process *process)
 {
     struct python_version version;
@@ -168,7 +225,7 @@ static enum status find_version(struct search *search, struct python_process *pr
     for (size_t i = 0; i < search->count && !found; i++) {
         const struct module *module = &search->modules[i];
         for (size_t j = 0; j < module->writable_count && !found; j++)
-            found = search_range(search, module->writable[j], piece, &version);
+            found = search_mapping(search, module->writable[j], piece, &version);
     }
     free(piece);
     if (!found)
@@ -192,6 +249,24 @@ static void find_symbols(const struct search *search, const struct elf_module *e
             elf_symbol(elf, remote, builtin_symbols[i].symbol);
 }
 
+/*
+ * The debug allocator puts a header before each block: the size, the allocator's letter, and seven
+ * bytes of a pattern (Objects/obmalloc.c, _PyMem_DebugRawAlloc; unchanged from 3.8 to 3.15). The
+ * tuple of `type`'s bases is such a block: a GC head, then the object.
+ */
+static int has_debug_allocator(const struct search *search, addr_t type_type)
+{
+    static const uint8_t pattern[7] = {0xfd, 0xfd, 0xfd, 0xfd, 0xfd, 0xfd, 0xfd};
+    enum { TYPE_BASES = 336, GC_HEAD_BYTES = 16, HEADER_BYTES = 16, PATTERN_AT = 9 };
+    addr_t bases = 0;
+    uint8_t header[HEADER_BYTES];
+    return remote_read(search->remote, type_type + TYPE_BASES, &bases, sizeof(bases)) ==
+               STATUS_OK &&
+           remote_read(search->remote, bases - GC_HEAD_BYTES - HEADER_BYTES, header,
+                       sizeof(header)) == STATUS_OK &&
+           memcmp(header + PATTERN_AT, pattern, sizeof(pattern)) == 0;
+}
+
 static enum status not_python(const struct search *search, struct why *why)
 {
     if (search->count == 0)
@@ -209,33 +284,52 @@ static enum status not_started(const struct search *search, struct why *why)
                     search->exe);
 }
 
+static enum status unreadable(const struct search *search, enum status status, struct why *why)
+{
+    if (status == STATUS_GONE)
+        return why_fail(why, STATUS_GONE, "process %d has ended", (int)search->pid);
+    return why_fail(why, status,
+                    "may not read the memory of process %d; run as the same user as the "
+                    "process and not under Yama's restriction, or with CAP_SYS_PTRACE",
+                    (int)search->pid);
+}
+
+/* By the symbols of the modules. NOT_FOUND: they have none of the names. */
+static enum status find_exported(struct search *search, struct python_process *process,
+                                 struct why *why)
+{
+    for (size_t i = 0; i < search->count; i++) {
+        struct elf_module elf;
+        enum status status = elf_open(search->remote, search->modules[i].base, &elf);
+        if (status == STATUS_GONE || status == STATUS_DENIED)
+            return unreadable(search, status, why);
+        if (status == STATUS_INVALID && i == 0 && search->has_exe)
+            return why_fail(why, STATUS_UNSUPPORTED,
+                            "process %d (%s) is no 64-bit program, and others cannot be counted",
+                            (int)search->pid, search->exe);
+        if (status != STATUS_OK)
+            continue;
+        process->type_type = elf_symbol(&elf, search->remote, "PyType_Type");
+        if (process->type_type) {
+            find_symbols(search, &elf, process);
+            return STATUS_OK;
+        }
+    }
+    return STATUS_NOT_FOUND;
+}
+
 static enum status find_landmarks(struct search *search, struct python_process *process,
                                   struct why *why)
 {
-    int is_elf = 0;
-    for (size_t i = 0; i < search->count && !process->type_type; i++) {
-        struct elf_module elf;
-        enum status status = elf_open(search->remote, search->modules[i].base, &elf);
-        if (status == STATUS_GONE)
-            return why_fail(why, STATUS_GONE, "process %d has ended", (int)search->pid);
-        if (status == STATUS_DENIED)
-            return why_fail(why, STATUS_DENIED,
-                            "may not read the memory of process %d; run as the same user as the "
-                            "process and not under Yama's restriction, or with CAP_SYS_PTRACE",
-                            (int)search->pid);
-        if (status != STATUS_OK)
-            continue;
-        is_elf = 1;
-        process->type_type = elf_symbol(&elf, search->remote, "PyType_Type");
-        if (process->type_type)
-            find_symbols(search, &elf, process);
-    }
-    if (process->type_type)
+    const struct module *exe = &search->modules[0];
+    enum status status = find_exported(search, process, why);
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    if (search->has_exe && exe->file_bytes >= INTERPRETER_BYTES_MIN &&
+        landmarks_search(search->remote, exe->writable, exe->writable_count, process) == STATUS_OK)
         return STATUS_OK;
-    if (search->count && !is_elf)
-        return why_fail(why, STATUS_UNSUPPORTED,
-                        "process %d (%s) is not a dynamically linked 64-bit program",
-                        (int)search->pid, search->exe);
+    if (remote_state(search->remote) != STATUS_OK)
+        return unreadable(search, remote_state(search->remote), why);
     if (strncmp(base_name(search->exe), "python", 6) == 0)
         return not_started(search, why);
     return not_python(search, why);
@@ -251,20 +345,36 @@ static enum status find(struct search *search, struct python_process *process, s
         return status;
     if (find_version(search, process) != STATUS_OK)
         return not_started(search, why);
+    process->debug_allocator = has_debug_allocator(search, process->type_type);
     return STATUS_OK;
+}
+
+static enum status find_process(struct search *search, struct python_process *process,
+                                struct why *why)
+{
+    struct proc_stat stat;
+    enum status status = proc_stat(&search->fs, search->pid, &stat);
+    if (status != STATUS_OK)
+        return why_fail(why, STATUS_NOT_FOUND, "there is no process %d", (int)search->pid);
+    process->start_ticks = stat.start_ticks;
+    status = remote_open(search->pid, &search->remote, why);
+    if (status == STATUS_OK)
+        status = find(search, process, why);
+    remote_close(search->remote);
+    return status;
 }
 
 enum status python_process_find(pid_t pid, struct python_process *ret, struct why *why)
 {
     struct python_process process = {.pid = pid};
     struct search search = {.pid = pid};
-    if (pid <= 0 || python_process_start_ticks(pid, &process.start_ticks) != STATUS_OK)
+    if (pid <= 0)
         return why_fail(why, STATUS_NOT_FOUND, "there is no process %d", (int)pid);
-    enum status status = remote_open(pid, &search.remote, why);
+    enum status status = proc_fs_open("/proc", &search.fs, why);
     if (status != STATUS_OK)
         return status;
-    status = find(&search, &process, why);
-    remote_close(search.remote);
+    status = find_process(&search, &process, why);
+    proc_fs_close(&search.fs);
     if (status == STATUS_OK)
         *ret = process;
     return status;

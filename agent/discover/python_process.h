@@ -39,6 +39,7 @@ struct python_process {
     addr_t true_object;               /* &_Py_TrueStruct, 0 if not found */
     addr_t builtins[PYTHON_BUILTINS]; /* &PyLong_Type .., 0 if not found */
     int debug_build;                  /* Py_DEBUG / Py_REF_DEBUG: refused by the census */
+    int debug_allocator;              /* PYTHONMALLOC=debug, -X dev: a header before each object */
     int free_threaded;                /* Py_GIL_DISABLED: refused by the census */
 };
 

@@ -69,7 +69,7 @@ int maps_parse_line(const char *line, size_t size, struct maps_entry *ret, size_
 {
     const char *end = line + size, *at;
     struct maps_entry entry = {.name = ""};
-    uint64_t ignored;
+    uint64_t major, minor;
 
     at = skip(hex(line, end, &entry.start), end, '-');
     at = at ? skip(hex(at, end, &entry.end), end, ' ') : NULL;
@@ -81,11 +81,12 @@ int maps_parse_line(const char *line, size_t size, struct maps_entry *ret, size_
     entry.shared = at[3] == 's';
     at = skip(at + 4, end, ' ');
     at = at ? skip(hex(at, end, &entry.offset), end, ' ') : NULL;
-    at = at ? skip(hex(at, end, &ignored), end, ':') : NULL;
-    at = at ? skip(hex(at, end, &ignored), end, ' ') : NULL;
+    at = at ? skip(hex(at, end, &major), end, ':') : NULL;
+    at = at ? skip(hex(at, end, &minor), end, ' ') : NULL;
     at = at ? decimal(at, end, &entry.inode) : NULL;
     if (!at)
         return 0;
+    entry.device = major << 32 | minor;
     while (at < end && *at == ' ')
         at++;
     *ret_name = (size_t)(at - line);

@@ -20,6 +20,7 @@ enum {
 struct maps_entry {
     addr_t start, end; /* end is exclusive */
     uint64_t offset;   /* in the file */
+    uint64_t device;   /* of the file: major << 32 | minor */
     uint64_t inode;    /* 0: no file */
     int readable, writable, executable, shared;
     const char *name; /* "", "[heap]", a path; " (deleted)" included. Valid until the next call */
