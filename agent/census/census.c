@@ -134,6 +134,7 @@ static enum status begin_run(struct census *census, struct why *why)
     type_table_begin(census->types);
     run->late = late_sizes_new(census->types, &census->present);
     sweep_init(&run->sweep, census->types, &census->present, run->late);
+    run->sweep.without_pools = census->process.debug_allocator;
     if (census->sample_above_bytes && run->rss_anon_bytes > census->sample_above_bytes)
         run->sampled = sampled_sweep_new(&run->sweep, run->rss_anon_bytes,
                                          census->sample_above_bytes, census->process.start_ticks);

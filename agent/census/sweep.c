@@ -182,7 +182,7 @@ static size_t scan(struct sweep *sweep, size_t from, size_t to)
 {
     size_t pool_bytes = sweep->layout->pool_bytes, at = from;
     size_t stride = sweep->is_static ? STRIDE_STATIC : STRIDE_HEAP;
-    if (sweep->is_file)
+    if (sweep->is_file || (sweep->without_pools && !sweep->is_stack))
         return scan_plain(sweep, from, to, stride);
     while (at < to) {
         struct pymalloc_pool pool;

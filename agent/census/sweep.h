@@ -47,6 +47,7 @@ struct sweep {
     int is_map_old; /* pages may have gone since the present map was made: look before reading */
 
     int is_static, is_file, is_stack;     /* the range at hand is a module's data or .bss; data */
+    int without_pools;                    /* blocks do not begin with objects */
     int has_odd_counts;                   /* counts are looked at twice here */
     addr_t behind;                        /* nothing below is looked at any more */
     uint64_t read_bytes, lost_bytes;      /* of the plan: lost could not be read */
