@@ -233,8 +233,7 @@ static void log_first_scan(struct agent *agent)
 {
     const struct scout *scout = &agent->scout;
     for (int i = 0; i < scout->options.pid_count; i++) {
-        struct proc_stat stat;
-        if (proc_stat(&scout->fs, scout->options.pids[i], &stat) != STATUS_OK)
+        if (scout->pid_starts[i] == 0)
             log_event(LOG_WARN, "process.missing",
                       "pid=%d reason=\"there is no such process, or it cannot be seen from here\"",
                       (int)scout->options.pids[i]);

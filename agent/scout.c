@@ -20,23 +20,33 @@ void target_free(struct target *target)
 
 /* ----- is it ours? ----- */
 
-static int is_named(const struct scout *scout, pid_t pid)
+/* A pid is given anew some day: the name stands for the process that had it when we started. */
+static void note_named(struct scout *scout)
 {
     for (int i = 0; i < scout->options.pid_count; i++) {
-        if (scout->options.pids[i] == pid)
+        struct proc_stat stat;
+        if (proc_stat(&scout->fs, scout->options.pids[i], &stat) == STATUS_OK)
+            scout->pid_starts[i] = stat.start_ticks;
+    }
+}
+
+static int is_named(const struct scout *scout, const struct proc_stat *stat)
+{
+    for (int i = 0; i < scout->options.pid_count; i++) {
+        if (scout->options.pids[i] == stat->pid && scout->pid_starts[i] == stat->start_ticks)
             return 1;
     }
     return 0;
 }
 
-static int is_wanted(const struct scout *scout, pid_t pid)
+static int is_wanted(const struct scout *scout, const struct proc_stat *stat)
 {
-    if (pid == getpid())
+    if (stat->pid == getpid())
         return 0;
     if (scout->options.pid_count > 0)
-        return is_named(scout, pid);
+        return is_named(scout, stat);
     return scout->options.descendants_of == 0 ||
-           proc_descends(&scout->fs, pid, scout->options.descendants_of);
+           proc_descends(&scout->fs, stat->pid, scout->options.descendants_of);
 }
 
 /*
@@ -47,7 +57,7 @@ static int is_expected(const struct scout *scout, const struct proc_stat *stat)
 {
     char command[COMMAND_BYTES + 1];
     size_t size = 0;
-    if (is_named(scout, stat->pid) || strstr(stat->comm, "python") != NULL)
+    if (is_named(scout, stat) || strstr(stat->comm, "python") != NULL)
         return 1;
     if (proc_read(&scout->fs, stat->pid, "cmdline", command, COMMAND_BYTES, &size) != STATUS_OK)
         return 0;
@@ -107,7 +117,7 @@ static void append_found(struct scout *scout, struct scout_found *found)
 static enum status on_look(void *user, const struct roster_look *look)
 {
     struct scout *scout = user;
-    if (!is_wanted(scout, look->stat.pid))
+    if (!is_wanted(scout, &look->stat))
         return STATUS_NOT_FOUND;
     struct target *target = calloc(1, sizeof(*target));
     ASSERT(target != NULL);
@@ -198,6 +208,7 @@ enum status scout_init(struct scout *scout, const struct scout_options *options,
         proc_fs_close(&scout->fs);
         return status;
     }
+    note_named(scout);
     scout->roster = roster_new(&scout->fs, &events, scout);
     return STATUS_OK;
 }

@@ -20,7 +20,7 @@ enum { SCOUT_PIDS_MAX = 64 };
 
 struct scout_options {
     struct identity_options identity;
-    pid_t pids[SCOUT_PIDS_MAX]; /* only these; none: all that can be seen */
+    pid_t pids[SCOUT_PIDS_MAX]; /* only the processes that have them now; none: all */
     int pid_count;
     pid_t descendants_of;        /* only its descendants; 0: all */
     uint64_t sample_above_bytes; /* census_sample_above */
@@ -59,6 +59,7 @@ struct scout_ended {
 
 struct scout {
     struct scout_options options;
+    uint64_t pid_starts[SCOUT_PIDS_MAX]; /* of those named; 0: there was no such process */
     struct proc_fs fs;
     struct roster *roster;
     struct target *const *targets; /* under watch, in no order; the loop's array */
