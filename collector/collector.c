@@ -21,6 +21,8 @@
 #include "ingest.h"
 #include "log.h"
 #include "loop.h"
+#include "metrics.h"
+#include "monitor.h"
 #include "query_service.h"
 #include "rpc_server.h"
 #include "store.h"
@@ -33,6 +35,8 @@ struct collector {
     const struct collector_config *config;
     struct embedded *embedded; /* NULL: the database is somebody else's */
     const char *dsn;
+    struct metrics *metrics;
+    struct monitor *monitor; /* NULL: nobody listens for HTTP */
     struct ingest *ingest;
     struct query_service *query;
     struct rpc_server *server;
@@ -90,6 +94,7 @@ static enum status start_ingest(struct collector *collector, struct why *why)
         .dsn = collector->dsn,
         .pending_bytes_max = collector->config->pending_bytes_max,
         .limits = collector->config->limits,
+        .metrics = collector->metrics,
     };
     return ingest_new(&options, &collector->ingest, why);
 }
@@ -111,11 +116,31 @@ static enum status start_server(struct collector *collector, struct why *why)
     return STATUS_OK;
 }
 
+static enum status start_monitor(struct collector *collector, struct why *why)
+{
+    const char *listen = collector->config->http;
+    if (listen == NULL)
+        return STATUS_OK;
+    enum status status =
+        monitor_start(listen, collector->metrics, collector->ingest, &collector->monitor, why);
+    if (status == STATUS_OK)
+        log_event(LOG_INFO, "http.ready", "listen=%.*s:%d", (int)(strrchr(listen, ':') - listen),
+                  listen, monitor_port(collector->monitor));
+    else
+        why_prefix(why, "--http");
+    return status;
+}
+
 static enum status start_parts(struct collector *collector, struct why *why)
 {
+    collector->metrics = metrics_new();
+    monitor_add_metrics(collector->metrics);
     enum status status = open_database(collector, why);
     if (status == STATUS_OK)
         status = start_ingest(collector, why);
+    if (status != STATUS_OK)
+        return status;
+    status = start_monitor(collector, why);
     if (status != STATUS_OK)
         return status;
     collector->query = query_service_new(collector->dsn);
@@ -125,8 +150,10 @@ static enum status start_parts(struct collector *collector, struct why *why)
 static void stop_parts(struct collector *collector)
 {
     rpc_server_stop(collector->server, RPC_GRACE_MS);
+    monitor_stop(collector->monitor);
     query_service_free(collector->query);
     ingest_free(collector->ingest);
+    metrics_free(collector->metrics);
     embedded_stop(collector->embedded);
 }
 

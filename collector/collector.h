@@ -24,6 +24,7 @@ struct collector_config {
     size_t pending_bytes_max; /* 0: the default */
     struct alert_config alert;
     struct ingest_limits limits;
+    const char *http; /* where to answer machines that watch; NULL: nowhere */
 
     void (*reload)(void *arg); /* on SIGHUP, on the main thread; NULL: nothing */
     void *reload_arg;

@@ -17,7 +17,7 @@
 #include "store.h"
 
 struct serve_options {
-    const char *listen, *dsn, *data_dir, *bin_dir, *log_level, *log_format;
+    const char *listen, *http, *dsn, *data_dir, *bin_dir, *log_level, *log_format;
     char usual_data_dir[PATH_MAX];
     int64_t horizon_ms, sweep_every_ms, batch_every_ms;
     uint64_t pending_bytes;
@@ -174,6 +174,8 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
     const struct option table[] = {
         {"listen", 'l', OPTION_TEXT, &options->listen, "HOST:PORT",
          "where agents and the command line connect", "127.0.0.1:4777"},
+        {"http", 0, OPTION_TEXT, &options->http, "HOST:PORT",
+         "answer /metrics, /healthz and /readyz here, to anybody", NULL},
         {"dsn", 0, OPTION_SECRET, &options->dsn, "DSN",
          "PostgreSQL to use, as a URI or keywords of libpq", NULL},
         {"data-dir", 0, OPTION_TEXT, &options->data_dir, "DIR",
@@ -285,6 +287,7 @@ static enum status serve(struct serve_options *options, struct command_line *lin
         .pending_bytes_max = options->pending_bytes,
         .alert = options->alert,
         .limits = limits,
+        .http = options->http,
         .reload = reload,
         .reload_arg = line,
     };

@@ -13,6 +13,7 @@ LINES_MAX = 600
 OWNERS = {
     r"<grpc/": "common/rpc",
     r"<uv\.h>": "common/loop",
+    r"<microhttpd\.h>": "collector/http",
     r"<libpq-fe\.h>": "collector/store",
     r"<protobuf-c/": "common/wire",
     r"<openssl/": "common/digest",

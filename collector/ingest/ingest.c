@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "ingest_call.h"
+#include "ingest_probe.h"
 #include "log.h"
 
 enum {
@@ -39,6 +40,7 @@ struct ingest {
     struct rpc_server *server; /* set on its own thread; NULL before */
     struct db *write_db, *open_db[OPENER_LANES];
     struct worker *write_worker, *open_worker[OPENER_LANES];
+    struct ingest_probe probe;
     struct loop *drain_loop; /* these three are read once calls.is_draining */
     call_fn *drain_done;
     void *drain_arg;
@@ -110,6 +112,8 @@ static void make_parts(struct ingest *ingest, const struct ingest_options *optio
         opener.worker[i] = ingest->open_worker[i];
         opener.db[i] = ingest->open_db[i];
     }
+    ingest_probe_init(&ingest->probe, ingest->open_db[OPENER_LANES - 1],
+                      ingest->open_worker[OPENER_LANES - 1]);
     ingest->calls.limits = options->limits;
     ingest->calls.metrics = ingest_metrics_make(options->metrics);
     ingest->calls.peers = peer_counts_new();
@@ -216,6 +220,7 @@ static void tick(void *arg)
     struct ingest *ingest = arg;
     ingest_calls_resume(&ingest->calls);
     trim_if_due(ingest);
+    ingest_probe_tick(&ingest->probe);
     ingest_writer_tick(ingest->calls.writer);
     ingest_opener_tick(ingest->calls.opener);
     check_drained(ingest);
@@ -225,6 +230,7 @@ static void start_draining(void *arg)
 {
     struct ingest *ingest = arg;
     ingest->calls.is_draining = 1;
+    ingest_probe_drain(&ingest->probe);
     ingest->drain_until_ms = clock_mono_ms() + DRAIN_MS;
     ingest_opener_cancel(ingest->calls.opener);
     tick(ingest);
@@ -249,4 +255,14 @@ void ingest_drain(struct ingest *ingest, struct loop *loop, call_fn *done, void 
     ingest->drain_arg = arg;
     ingest->drain_loop = loop;
     rpc_server_post(ingest->server, start_draining, ingest);
+}
+
+int ingest_is_alive(const struct ingest *ingest, struct why *why)
+{
+    return ingest_probe_is_alive(&ingest->probe, why);
+}
+
+int ingest_is_ready(const struct ingest *ingest, struct why *why)
+{
+    return ingest_probe_is_ready(&ingest->probe, why);
 }

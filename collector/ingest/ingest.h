@@ -55,6 +55,11 @@ void ingest_tick(struct ingest *ingest);
  */
 void ingest_drain(struct ingest *ingest, struct loop *loop, call_fn *done, void *arg);
 
+/* Any thread, while the ingest lives. 0 and a sentence: the rpc thread stands still. */
+int ingest_is_alive(const struct ingest *ingest, struct why *why);
+/* 0 and a sentence: the database is away, or it drains; agents had better go elsewhere. */
+int ingest_is_ready(const struct ingest *ingest, struct why *why);
+
 /* After rpc_server_stop. NULL is fine. */
 void ingest_free(struct ingest *ingest);
 

@@ -24,17 +24,17 @@ def assert_faithful(swarm, collector, figures):
 
 
 def test_a_fleet_with_deployments_and_restarts(collector, tmp_path):
-    with Swarm(tmp_path, [collector.address], agents=200, interval="100ms", duration="3s",
+    with Swarm(tmp_path, [collector.address], agents=200, interval="100ms", duration="2s",
                deploy_every="100ms", restarts=10000) as swarm:
         figures = swarm.result()
     assert figures["refused"] == 0 and figures["dropped"] == 0
-    assert figures["restarts"] > 100
-    assert figures["acknowledged"] == figures["snapshots"] > 200 * 25
+    assert figures["restarts"] > 50
+    assert figures["acknowledged"] == figures["snapshots"] > 200 * 15
     assert_faithful(swarm, collector, figures)
 
 
 def test_all_agents_reconnect_at_once(collector, tmp_path):
-    with Swarm(tmp_path, [collector.address], agents=200, interval=0, window=8, duration="3s",
+    with Swarm(tmp_path, [collector.address], agents=200, interval=0, window=8, duration="2s",
                reconnect_after="1s", retry=0, seed=2) as swarm:
         figures = swarm.result()
     assert figures["disconnects"] >= 200 and figures["refused"] == 0
