@@ -3,12 +3,12 @@
  * there, as they are for every reconnect. What is missing is created by statements that do nothing
  * when somebody else was faster, and looked up again.
  *
- * The chain's end: from the newest keyframe on, every body is applied to the one before.
+ * The chain's end: from the newest hot keyframe on, every body is applied to the one before.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "db.h"
+#include "chain.h"
 
 struct found {
     int64_t service_id, deployment_id, instance_id; /* 0: not there */
@@ -164,43 +164,67 @@ static enum status load_types(struct db *db, struct instance_state *state, struc
 
 /* ---- its chain ------------------------------------------------------------------------------ */
 
+/* From the newest hot keyframe on; all hot rows where compaction has taken the keyframe along. */
 static const char chain_sql[] =
-    "SELECT sequence, base_sequence, body FROM heapfleet.snap_delta "
+    "SELECT " HOT_COLUMNS " FROM heapfleet.snap_delta "
     "WHERE service_id = $1 AND instance_id = $2 AND sequence >= coalesce("
     "    (SELECT max(sequence) FROM heapfleet.snap_delta "
-    "     WHERE service_id = $1 AND instance_id = $2 AND base_sequence = 0), "
-    "    (SELECT max(sequence) FROM heapfleet.snap_delta "
-    "     WHERE service_id = $1 AND instance_id = $2)) "
+    "     WHERE service_id = $1 AND instance_id = $2 AND base_sequence = 0), 0) "
     "ORDER BY sequence";
 
-static void apply_row(const struct pg_rows *rows, int row, struct instance_state *state)
-{
-    uint64_t base = (uint64_t)pg_i64(rows, row, 1);
-    size_t size;
-    const uint8_t *body = pg_bytes(rows, row, 2, &size);
-    int keyframe = base == 0;
-    if (!keyframe && (state->chain_broken || base != state->last_sequence))
-        state->chain_broken = 1;
-    else
-        state->chain_broken = snapshot_decode(body, size, &state->values, NULL) != STATUS_OK;
-    state->last_sequence = (uint64_t)pg_i64(rows, row, 0);
-    state->chain_length = keyframe ? 0 : state->chain_length + 1;
-}
-
-static enum status load_chain(struct db *db, struct instance_state *state, struct why *why)
+static enum status load_hot(struct db *db, struct chain *chain, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, state->service_id);
-    pg_param_i64(&params, state->instance_id);
+    pg_param_i64(&params, chain->service_id);
+    pg_param_i64(&params, chain->instance_id);
     struct pg_rows rows;
     enum status status = pg_run(db->pg, chain_sql, &params, &rows, why);
     if (status != STATUS_OK)
         return status;
-    state->chain_broken = 1;
-    for (int i = 0; i < rows.count; i++)
-        apply_row(&rows, i, state);
+    for (int i = 0; i < rows.count && status == STATUS_OK; i++) {
+        struct hot_row row = hot_row_read(&rows, i, 0);
+        status = chain_apply(chain, &row, why);
+    }
     pg_rows_done(&rows);
-    return STATUS_OK;
+    return status;
+}
+
+/* The newest compacted snapshot, if nothing hot is newer. */
+static enum status load_last(struct db *db, struct chain *chain, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, chain->service_id);
+    pg_param_i64(&params, chain->instance_id);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg,
+                                "SELECT sequence FROM heapfleet.instance_last "
+                                "WHERE service_id = $1 AND instance_id = $2",
+                                &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    uint64_t sequence = rows.count > 0 ? (uint64_t)pg_i64(&rows, 0, 0) : 0;
+    pg_rows_done(&rows);
+    if (sequence < chain->sequence || (sequence == chain->sequence && !chain->is_broken))
+        return STATUS_OK;
+    status = chain_find(chain, sequence, why);
+    chain->sequence = sequence;
+    return status;
+}
+
+/* Hot rows first: what is compacted meanwhile is then found in instance_last. */
+static enum status load_chain(struct db *db, struct instance_state *state, struct why *why)
+{
+    struct chain chain;
+    chain_init(&chain, db, state->service_id, state->instance_id);
+    enum status status = load_hot(db, &chain, why);
+    if (status == STATUS_OK)
+        status = load_last(db, &chain, why);
+    state->last_sequence = chain.sequence;
+    state->chain_broken = chain.is_broken;
+    state->chain_length = chain.length;
+    heap_values_copy(&state->values, &chain.values);
+    chain_done(&chain);
+    return status;
 }
 
 enum status instance_open(struct db *db, const struct process_identity *identity,

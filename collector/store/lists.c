@@ -56,13 +56,14 @@ enum status service_list(struct db *db, struct arena *arena, struct service_row 
 
 /* ---- deployments ---------------------------------------------------------------------------- */
 
-/* The newest snapshot of a process is one probe of the primary key. */
+/* The newest snapshot of a process is hot, or was compacted. */
 static const char deployments_sql[] =
     "SELECT d.id, d.version, coalesce(min(i.started_ms), 0), "
-    "coalesce(max(greatest(n.time_ms, i.started_ms)), 0), "
+    "coalesce(max(greatest(n.time_ms, l.time_ms, i.started_ms)), 0), "
     "count(*) FILTER (WHERE i.end_reason = 'oom_killed') "
     "FROM heapfleet.deployment d "
     "LEFT JOIN heapfleet.instance i ON i.service_id = d.service_id AND i.deployment_id = d.id "
+    "LEFT JOIN heapfleet.instance_last l ON l.service_id = i.service_id AND l.instance_id = i.id "
     "LEFT JOIN LATERAL (SELECT s.time_ms FROM heapfleet.snap_delta s "
     "    WHERE s.service_id = i.service_id AND s.instance_id = i.id "
     "    ORDER BY s.sequence DESC LIMIT 1) n ON true "
@@ -113,12 +114,16 @@ static const char instances_sql[] =
     "CASE WHEN n.time_ms > i.ended_ms THEN NULL ELSE i.ended_ms END, i.end_reason = 'oom_killed', "
     "n.time_ms, n.interval_ms, n.process, i.type_ids "
     "FROM heapfleet.instance i LEFT JOIN LATERAL ("
-    "    SELECT t.time_ms, t.process, "
-    "    t.time_ms - lead(t.time_ms) OVER (ORDER BY t.sequence DESC) AS interval_ms "
-    "    FROM (SELECT s.sequence, s.time_ms, s.process FROM heapfleet.snap_delta s "
-    "          WHERE s.service_id = i.service_id AND s.instance_id = i.id "
-    "          ORDER BY s.sequence DESC LIMIT 2) t "
-    "    ORDER BY t.sequence DESC LIMIT 1) n ON true "
+    "    SELECT t.time_ms, t.process, coalesce(nullif(t.time_ms - lead(t.time_ms) "
+    "        OVER (ORDER BY t.sequence DESC, t.interval_ms), 0), t.interval_ms) AS interval_ms "
+    "    FROM ((SELECT s.sequence, s.time_ms, s.process, NULL::bigint AS interval_ms "
+    "           FROM heapfleet.snap_delta s "
+    "           WHERE s.service_id = i.service_id AND s.instance_id = i.id "
+    "           ORDER BY s.sequence DESC LIMIT 2) UNION ALL "
+    "          SELECT l.sequence, l.time_ms, l.process, l.interval_ms "
+    "          FROM heapfleet.instance_last l "
+    "          WHERE l.service_id = i.service_id AND l.instance_id = i.id) t "
+    "    ORDER BY t.sequence DESC, t.interval_ms LIMIT 1) n ON true "
     "WHERE i.service_id = $1 AND ($2 = 0 OR (coalesce(i.ended_ms, $2) >= $2 "
     "    AND coalesce(n.time_ms, i.started_ms) >= $2)) "
     "ORDER BY i.started_ms, i.id";

@@ -60,12 +60,14 @@ void pg_param_text(struct pg_params *params, const char *text);
 void pg_param_bytes(struct pg_params *params, const void *data, size_t size);
 
 /* An array parameter: begin, append exactly `count` elements, then give it as a parameter. */
-enum pg_element { PG_I32, PG_I64, PG_F64, PG_TEXT, PG_BYTES, PG_UUID };
+enum pg_element { PG_I32, PG_I64, PG_F32, PG_F64, PG_TEXT, PG_BYTES, PG_UUID };
 
 void pg_array_begin(struct buf *array, enum pg_element element, size_t count);
 void pg_array_i32(struct buf *array, int32_t value);
 void pg_array_i64(struct buf *array, int64_t value);
+void pg_array_f32(struct buf *array, float value);
 void pg_array_f64(struct buf *array, double value);
+void pg_array_null(struct buf *array);
 void pg_array_text(struct buf *array, const char *text);
 void pg_array_bytes(struct buf *array, const void *data, size_t size);
 void pg_param_array(struct pg_params *params, enum pg_element element, const struct buf *array);
@@ -84,9 +86,13 @@ int64_t pg_i64(const struct pg_rows *rows, int row, int column); /* of any integ
 double pg_f64(const struct pg_rows *rows, int row, int column);
 const char *pg_text(const struct pg_rows *rows, int row, int column); /* NULL is "" */
 const uint8_t *pg_bytes(const struct pg_rows *rows, int row, int column, size_t *ret_size);
-/* An int[] without NULLs, in the arena; FAILED for anything else, and above `count_max`. */
+/* An integer[] or bigint[] without NULLs, in the arena; FAILED for anything else, and above
+ * `count_max`. */
 enum status pg_i32_array(const struct pg_rows *rows, int row, int column, size_t count_max,
                          struct arena *arena, int32_t **ret, size_t *ret_count,
+                         struct why *why) MUST_CHECK;
+enum status pg_i64_array(const struct pg_rows *rows, int row, int column, size_t count_max,
+                         struct arena *arena, int64_t **ret, size_t *ret_count,
                          struct why *why) MUST_CHECK;
 
 /* One statement. `params` NULL: none. `ret` NULL: the answer is of no interest. */

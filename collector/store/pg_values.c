@@ -10,6 +10,7 @@ enum {
     OID_INT8 = 20,
     OID_INT4 = 23,
     OID_TEXT = 25,
+    OID_FLOAT4 = 700,
     OID_FLOAT8 = 701,
     OID_UUID = 2950
 };
@@ -17,8 +18,9 @@ enum {
 static const struct {
     unsigned element, array;
 } oids[] = {
-    [PG_I32] = {OID_INT4, 1007},  [PG_I64] = {OID_INT8, 1016},    [PG_F64] = {OID_FLOAT8, 1022},
-    [PG_TEXT] = {OID_TEXT, 1009}, [PG_BYTES] = {OID_BYTEA, 1001}, [PG_UUID] = {OID_UUID, 2951},
+    [PG_I32] = {OID_INT4, 1007},   [PG_I64] = {OID_INT8, 1016},  [PG_F32] = {OID_FLOAT4, 1021},
+    [PG_F64] = {OID_FLOAT8, 1022}, [PG_TEXT] = {OID_TEXT, 1009}, [PG_BYTES] = {OID_BYTEA, 1001},
+    [PG_UUID] = {OID_UUID, 2951},
 };
 
 /* ---- parameters ----------------------------------------------------------------------------- */
@@ -122,6 +124,19 @@ void pg_array_i64(struct buf *array, int64_t value)
     pg_array_bytes(array, &big, sizeof(big));
 }
 
+void pg_array_null(struct buf *array)
+{
+    append_u32(array, UINT32_MAX);
+}
+
+void pg_array_f32(struct buf *array, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    bits = htobe32(bits);
+    pg_array_bytes(array, &bits, sizeof(bits));
+}
+
 void pg_array_f64(struct buf *array, double value)
 {
     uint64_t big = big_of_double(value);
@@ -220,22 +235,57 @@ static uint32_t read_u32(const uint8_t *at)
     return be32toh(big);
 }
 
-enum status pg_i32_array(const struct pg_rows *rows, int row, int column, size_t count_max,
-                         struct arena *arena, int32_t **ret, size_t *ret_count, struct why *why)
+/* The first element's place and the number of them, of an array without NULLs. */
+static enum status open_array(const struct pg_rows *rows, int row, int column, unsigned element,
+                              size_t element_size, size_t count_max, const uint8_t **ret,
+                              size_t *ret_count, struct why *why)
 {
-    enum { HEADER_BYTES = 20, ELEMENT_BYTES = 8 };
+    enum { HEADER_BYTES = 20 };
     size_t size;
     const uint8_t *data = pg_bytes(rows, row, column, &size);
     size_t count = size >= HEADER_BYTES ? read_u32(data + 12) : 0;
     if (size >= HEADER_BYTES &&
-        (read_u32(data) != 1 || read_u32(data + 4) != 0 || read_u32(data + 8) != OID_INT4 ||
-         count > count_max || size != HEADER_BYTES + count * ELEMENT_BYTES))
-        return why_fail(why, STATUS_FAILED, "a list of type ids in the database is not as written");
+        (read_u32(data) != 1 || read_u32(data + 4) != 0 || read_u32(data + 8) != element ||
+         count > count_max || size != HEADER_BYTES + count * (4 + element_size)))
+        return why_fail(why, STATUS_FAILED, "an array in the database is not as it was written");
+    *ret = data + HEADER_BYTES;
+    *ret_count = count;
+    return STATUS_OK;
+}
+
+enum status pg_i32_array(const struct pg_rows *rows, int row, int column, size_t count_max,
+                         struct arena *arena, int32_t **ret, size_t *ret_count, struct why *why)
+{
+    const uint8_t *at = NULL;
+    size_t count = 0;
+    enum status status =
+        open_array(rows, row, column, OID_INT4, sizeof(int32_t), count_max, &at, &count, why);
+    if (status != STATUS_OK)
+        return status;
     int32_t *values = arena_alloc(arena, count * sizeof(*values));
     if (values == NULL)
         return why_fail(why, STATUS_LIMIT, "the answer does not fit the memory set aside for it");
-    for (size_t i = 0; i < count; i++)
-        values[i] = (int32_t)read_u32(data + HEADER_BYTES + i * ELEMENT_BYTES + 4);
+    for (size_t i = 0; i < count; i++, at += 8)
+        values[i] = (int32_t)read_u32(at + 4);
+    *ret = values;
+    *ret_count = count;
+    return STATUS_OK;
+}
+
+enum status pg_i64_array(const struct pg_rows *rows, int row, int column, size_t count_max,
+                         struct arena *arena, int64_t **ret, size_t *ret_count, struct why *why)
+{
+    const uint8_t *at = NULL;
+    size_t count = 0;
+    enum status status =
+        open_array(rows, row, column, OID_INT8, sizeof(int64_t), count_max, &at, &count, why);
+    if (status != STATUS_OK)
+        return status;
+    int64_t *values = arena_alloc(arena, count * sizeof(*values));
+    if (values == NULL)
+        return why_fail(why, STATUS_LIMIT, "the answer does not fit the memory set aside for it");
+    for (size_t i = 0; i < count; i++, at += 12)
+        values[i] = (int64_t)((uint64_t)read_u32(at + 4) << 32 | read_u32(at + 8));
     *ret = values;
     *ret_count = count;
     return STATUS_OK;

@@ -153,6 +153,8 @@ struct history_snapshot {
     int64_t time_ms;
     const struct heap_values *values; /* valid during the visit */
     uint64_t objects, bytes, rss_anon_bytes, container_usage_bytes, container_limit_bytes, cpu_ms;
+    uint64_t swap_bytes, not_objects_bytes;
+    uint32_t coverage, dropped;
 };
 
 /* Anything but OK ends the walk and is returned. */

@@ -38,12 +38,18 @@ DECLARE
     from_ms bigint := at_ms - mod(at_ms, width);
     partition text := heapfleet.partition_name(level, at_ms);
 BEGIN
-    IF to_regclass('heapfleet.' || partition) IS NOT NULL THEN
+    IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('heapfleet.' || partition)
+               AND inhparent = ('heapfleet.' || level)::regclass) THEN
         RETURN false;
     END IF;
     PERFORM pg_advisory_xact_lock(29384657391743093);
-    IF to_regclass('heapfleet.' || partition) IS NOT NULL THEN
+    IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('heapfleet.' || partition)
+               AND inhparent = ('heapfleet.' || level)::regclass) THEN
         RETURN false;
+    END IF;
+    IF to_regclass('heapfleet.' || partition) IS NOT NULL THEN
+        RAISE EXCEPTION 'heapfleet.% is there and no partition of heapfleet.%: attach it, or move it '
+            'out of the way', partition, level;
     END IF;
     EXECUTE format('CREATE TABLE heapfleet.%I (LIKE heapfleet.%I INCLUDING ALL)', partition, level);
     EXECUTE format('COMMENT ON TABLE heapfleet.%I IS %L', partition, format('%s from %s UTC.', level,
@@ -159,6 +165,7 @@ CREATE TABLE heapfleet.instance_last (
     instance_id bigint NOT NULL,
     sequence bigint NOT NULL,
     time_ms bigint NOT NULL,
+    interval_ms bigint NOT NULL,
     process bytea NOT NULL,
     body bytea NOT NULL,
     PRIMARY KEY (service_id, instance_id)
@@ -170,6 +177,8 @@ COMMENT ON COLUMN heapfleet.instance_last.service_id IS 'service.id';
 COMMENT ON COLUMN heapfleet.instance_last.instance_id IS 'instance.id';
 COMMENT ON COLUMN heapfleet.instance_last.sequence IS 'The highest sequence in heap_chunk.';
 COMMENT ON COLUMN heapfleet.instance_last.time_ms IS 'As in snap_delta.';
+COMMENT ON COLUMN heapfleet.instance_last.interval_ms IS
+    'Time since the snapshot before it; 0: there was none in its four hours.';
 COMMENT ON COLUMN heapfleet.instance_last.process IS 'As in snap_delta.';
 COMMENT ON COLUMN heapfleet.instance_last.body IS 'As in snap_delta, always a keyframe.';
 
@@ -280,6 +289,18 @@ COMMENT ON COLUMN heapfleet.compaction.slot_ms IS 'As in heap_chunk.';
 COMMENT ON COLUMN heapfleet.compaction.hot_rows IS 'Snapshots that snap_delta had when counted.';
 COMMENT ON COLUMN heapfleet.compaction.compacted_rows IS
     'Of which heap_chunk has this many; -1: not begun. To do while the two differ.';
+
+CREATE TABLE heapfleet.day_due (
+    service_id bigint NOT NULL,
+    day_ms bigint NOT NULL,
+    marked_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (service_id, day_ms)
+);
+COMMENT ON TABLE heapfleet.day_due IS
+    'Days of a service whose heap_day is to be made, or made anew, once the day is over.';
+COMMENT ON COLUMN heapfleet.day_due.service_id IS 'service.id';
+COMMENT ON COLUMN heapfleet.day_due.day_ms IS 'As in heap_day.';
+COMMENT ON COLUMN heapfleet.day_due.marked_at IS 'When heap_hour changed last.';
 
 -- ---- keys that begin with the service ------------------------------------------------------
 

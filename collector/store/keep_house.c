@@ -1,0 +1,422 @@
+#include "keep_house.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compact.h"
+#include "partitions.h"
+
+const struct keep_house_config keep_house_default = {
+    .settle_ms = 15 * 60 * 1000,
+    .retain_exact_ms = 30 * MS_PER_DAY,
+    .retain_hourly_ms = 396 * MS_PER_DAY, /* 13 months */
+    .retain_daily_ms = 0,
+};
+
+struct round {
+    struct db *db;
+    const struct keep_house_config *config;
+    int64_t now_ms;
+    struct keep_house_report *report;
+};
+
+/* ---- ahead of time -------------------------------------------------------------------------- */
+
+/* Every level: the partition of now and the two that follow. */
+static enum status make_ahead(struct round *round, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, round->now_ms);
+    struct pg_rows rows;
+    enum status status =
+        pg_run(round->db->pg,
+               "SELECT count(*) FILTER (WHERE heapfleet.make_partition(l.name, "
+               "$1 + n * l.width_ms)) FROM heapfleet.level l, generate_series(0, 2) n "
+               "WHERE NOT EXISTS (SELECT FROM heapfleet.partition p WHERE p.level = l.name "
+               "AND p.from_ms <= $1 + n * l.width_ms AND p.to_ms > $1 + n * l.width_ms)",
+               &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    round->report->partitions_made += (uint64_t)pg_i64(&rows, 0, 0);
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+/* ---- dropping ------------------------------------------------------------------------------- */
+
+/* "heapfleet.a, heapfleet.b": the partitions of a level within these times; "" if none. */
+static enum status list_partitions(struct round *round, const char *level, int64_t from_ms,
+                                   int64_t to_ms, struct pg_rows *ret, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_text(&params, level);
+    pg_param_i64(&params, from_ms);
+    pg_param_i64(&params, to_ms);
+    return pg_run(round->db->pg,
+                  "SELECT coalesce(string_agg(format('heapfleet.%I', name), ', '), ''), count(*) "
+                  "FROM heapfleet.partition WHERE level = $1 AND from_ms >= $2 AND to_ms <= $3",
+                  &params, ret, why);
+}
+
+static enum status run_on(struct round *round, const char *before, const char *names,
+                          const char *behind, struct why *why)
+{
+    struct buf sql = BUF_INIT;
+    buf_printf(&sql, "%s %s %s", before, names, behind);
+    enum status status = pg_script(round->db->pg, buf_text(&sql), why);
+    buf_done(&sql);
+    return status;
+}
+
+/* In a transaction: wait for locks a moment only. Not ours: another collector is dropping. */
+static enum status begin_dropping(struct round *round, int *ret_is_ours, struct why *why)
+{
+    char sql[64];
+    (void)snprintf(sql, sizeof(sql), "SET LOCAL lock_timeout = %d", KEEP_HOUSE_LOCK_MS);
+    enum status status = pg_script(round->db->pg, sql, why);
+    struct pg_rows rows;
+    if (status == STATUS_OK)
+        status =
+            pg_run(round->db->pg, "SELECT pg_try_advisory_xact_lock(29384657391743094)::integer",
+                   NULL, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret_is_ours = pg_i64(&rows, 0, 0) != 0;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+/* Hot rows of the slot that no chunk has. Writers are locked out. */
+static const char missing_sql[] =
+    "SELECT count(*) FROM (SELECT service_id, count(*) AS rows FROM heapfleet.snap_delta "
+    "    WHERE time_ms >= $1 AND time_ms < $1 + 14400000 GROUP BY service_id) h "
+    "LEFT JOIN heapfleet.compaction c ON c.service_id = h.service_id AND c.slot_ms = $1 "
+    "WHERE c.compacted_rows IS DISTINCT FROM h.rows";
+
+static enum status count_missing(struct round *round, int64_t slot_ms, int64_t *ret,
+                                 struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, slot_ms);
+    struct pg_rows rows;
+    enum status status = pg_run(round->db->pg, missing_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = pg_i64(&rows, 0, 0);
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+/* The marks of a hot slot go with it. */
+static enum status forget_slot(struct round *round, int64_t slot_ms, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, slot_ms);
+    return pg_run(round->db->pg, "DELETE FROM heapfleet.compaction WHERE slot_ms = $1", &params,
+                  NULL, why);
+}
+
+/* `is_hot`: only if the chunks have all of it. */
+static enum status drop_names(struct round *round, const char *names, int is_hot, int64_t from_ms,
+                              int *ret_is_dropped, struct why *why)
+{
+    int64_t missing = 0;
+    int is_ours = 0;
+    *ret_is_dropped = 0;
+    enum status status = begin_dropping(round, &is_ours, why);
+    if (status != STATUS_OK || !is_ours)
+        return status;
+    if (is_hot) {
+        status = run_on(round, "LOCK TABLE", names, "IN SHARE MODE", why);
+        if (status == STATUS_OK)
+            status = count_missing(round, from_ms, &missing, why);
+        if (status != STATUS_OK || missing > 0)
+            return status;
+    }
+    status = forget_slot(round, from_ms, why);
+    if (status == STATUS_OK)
+        status = run_on(round, "DROP TABLE", names, "", why);
+    if (status == STATUS_OK)
+        status = pg_commit(round->db->pg, why);
+    *ret_is_dropped = status == STATUS_OK;
+    return status;
+}
+
+/* What cannot be locked now is dropped in a later round. */
+static enum status drop_between(struct round *round, const char *level, int64_t from_ms,
+                                int64_t to_ms, int is_hot, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status = list_partitions(round, level, from_ms, to_ms, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    int is_dropped = 0;
+    uint64_t count = (uint64_t)pg_i64(&rows, 0, 1);
+    if (count > 0) {
+        status = pg_begin(round->db->pg, why);
+        if (status == STATUS_OK)
+            status = drop_names(round, pg_text(&rows, 0, 0), is_hot, from_ms, &is_dropped, why);
+        pg_rollback(round->db->pg);
+        if (is_dropped)
+            round->report->partitions_dropped += count;
+        else
+            round->report->postponed += count;
+    }
+    pg_rows_done(&rows);
+    return status == STATUS_UNAVAILABLE ? STATUS_OK : status;
+}
+
+/* ---- compaction ----------------------------------------------------------------------------- */
+
+/* Rows that somebody works at are left alone: whoever does will count them anew. */
+static const char count_sql[] =
+    "WITH n AS MATERIALIZED (SELECT service_id, count(*) AS rows FROM heapfleet.snap_delta "
+    "    WHERE time_ms >= $1 AND time_ms < $1 + 14400000 GROUP BY service_id), "
+    "free AS MATERIALIZED (SELECT service_id FROM heapfleet.compaction WHERE slot_ms = $1 "
+    "    ORDER BY service_id FOR UPDATE SKIP LOCKED), "
+    "counted AS (UPDATE heapfleet.compaction c SET hot_rows = n.rows FROM n, free "
+    "    WHERE c.slot_ms = $1 AND c.service_id = n.service_id AND free.service_id = n.service_id "
+    "    AND c.hot_rows <> n.rows) "
+    "INSERT INTO heapfleet.compaction (service_id, slot_ms, hot_rows) "
+    "SELECT service_id, $1, rows FROM n ORDER BY service_id ON CONFLICT DO NOTHING";
+
+static enum status count_hot(struct round *round, int64_t slot_ms, struct why *why)
+{
+    static const char *const levels[] = {"heap_chunk", "deployment_hour", "heap_hour"};
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, slot_ms);
+    enum status status = pg_run(round->db->pg, count_sql, &params, NULL, why);
+    for (size_t i = 0; i < ARRAY_SIZE(levels) && status == STATUS_OK; i++)
+        status = partitions_make(round->db, levels[i], &slot_ms, 1, why);
+    return status;
+}
+
+static const char claim_sql[] =
+    "SELECT service_id FROM heapfleet.compaction WHERE slot_ms = $1 AND service_id > $2 "
+    "AND compacted_rows <> hot_rows ORDER BY service_id LIMIT 1 FOR UPDATE SKIP LOCKED";
+
+static const char claim_day_sql[] =
+    "SELECT service_id FROM heapfleet.day_due WHERE day_ms = $1 AND service_id > $2 "
+    "ORDER BY service_id LIMIT 1 FOR UPDATE SKIP LOCKED";
+
+/* The next service with work, locked until the transaction ends; 0: none. */
+static enum status claim(struct round *round, const char *sql, int64_t at_ms, int64_t after,
+                         int64_t *ret, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, at_ms);
+    pg_param_i64(&params, after);
+    struct pg_rows rows;
+    enum status status = pg_run(round->db->pg, sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = rows.count > 0 ? pg_i64(&rows, 0, 0) : 0;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+static enum status mark_compacted(struct round *round, int64_t service_id, int64_t slot_ms,
+                                  uint64_t hot_rows, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, slot_ms);
+    pg_param_i64(&params, (int64_t)hot_rows);
+    enum status status =
+        pg_run(round->db->pg,
+               "UPDATE heapfleet.compaction SET hot_rows = $3, compacted_rows = $3 "
+               "WHERE service_id = $1 AND slot_ms = $2",
+               &params, NULL, why);
+    if (status != STATUS_OK)
+        return status;
+    params.count = 2;
+    return pg_run(round->db->pg,
+                  "INSERT INTO heapfleet.day_due (service_id, day_ms) "
+                  "VALUES ($1, $2 - mod($2, 86400000)) "
+                  "ON CONFLICT (service_id, day_ms) DO UPDATE SET marked_at = now()",
+                  &params, NULL, why);
+}
+
+/* In a transaction. `ret_service_id`: whose slot it was; 0: nothing is left to claim. */
+static enum status do_slot(struct round *round, int64_t slot_ms, int64_t after,
+                           int64_t *ret_service_id, struct why *why)
+{
+    struct compact_counts counts = {0};
+    enum status status = claim(round, claim_sql, slot_ms, after, ret_service_id, why);
+    if (status != STATUS_OK || *ret_service_id == 0)
+        return status;
+    status = compact_slot(round->db, *ret_service_id, slot_ms, &counts, why);
+    if (status == STATUS_OK)
+        status = mark_compacted(round, *ret_service_id, slot_ms, counts.hot_rows, why);
+    if (status == STATUS_OK)
+        status = pg_commit(round->db->pg, why);
+    if (status != STATUS_OK)
+        return status;
+    round->report->slots++;
+    round->report->chunks += counts.chunks;
+    round->report->snapshots += counts.snapshots;
+    round->report->lost += counts.lost;
+    return STATUS_OK;
+}
+
+static enum status do_day(struct round *round, int64_t day_ms, int64_t after,
+                          int64_t *ret_service_id, struct why *why)
+{
+    enum status status = claim(round, claim_day_sql, day_ms, after, ret_service_id, why);
+    if (status != STATUS_OK || *ret_service_id == 0)
+        return status;
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, *ret_service_id);
+    pg_param_i64(&params, day_ms);
+    status = compact_day(round->db, *ret_service_id, day_ms, why);
+    if (status == STATUS_OK)
+        status = pg_run(round->db->pg,
+                        "DELETE FROM heapfleet.day_due WHERE service_id = $1 AND day_ms = $2",
+                        &params, NULL, why);
+    if (status == STATUS_OK)
+        status = pg_commit(round->db->pg, why);
+    round->report->days += status == STATUS_OK;
+    return status;
+}
+
+typedef enum status unit_fn(struct round *round, int64_t at_ms, int64_t after,
+                            int64_t *ret_service_id, struct why *why);
+
+/* Every service's unit at this time, each in a transaction. The first failure is told at the end,
+ * but for one of the connection. */
+static enum status do_units(struct round *round, unit_fn *unit, int64_t at_ms, struct why *why)
+{
+    enum status outcome = STATUS_OK;
+    for (int64_t service_id = 0;;) {
+        struct why unit_why = {""};
+        int64_t after = service_id;
+        service_id = 0;
+        enum status status = pg_begin(round->db->pg, &unit_why);
+        if (status == STATUS_OK)
+            status = unit(round, at_ms, after, &service_id, &unit_why);
+        pg_rollback(round->db->pg);
+        if (status != STATUS_OK && outcome == STATUS_OK) {
+            outcome = status;
+            why_set(why, "service %lld at %lld: %s", (long long)service_id, (long long)at_ms,
+                    unit_why.text);
+        }
+        if (status == STATUS_UNAVAILABLE || service_id == 0)
+            return outcome;
+    }
+}
+
+static int64_t floor_to(int64_t time_ms, int64_t width_ms)
+{
+    return time_ms - time_ms % width_ms;
+}
+
+/* What is too old for the chunks that it would be in is not made one any more: rollups that are
+ * complete would be replaced by ones of the late snapshots alone. */
+static int is_too_old(const struct round *round, int64_t slot_ms)
+{
+    int64_t day_end_ms = floor_to(slot_ms, MS_PER_DAY) + MS_PER_DAY;
+    return round->config->retain_exact_ms > 0 &&
+           day_end_ms <= round->now_ms - round->config->retain_exact_ms;
+}
+
+static enum status compact_one(struct round *round, int64_t slot_ms, struct why *why)
+{
+    if (is_too_old(round, slot_ms))
+        return drop_between(round, "snap_delta", slot_ms, slot_ms + MS_PER_SLOT, 0, why);
+    enum status status = count_hot(round, slot_ms, why);
+    if (status == STATUS_OK)
+        status = do_units(round, do_slot, slot_ms, why);
+    if (status == STATUS_OK)
+        status = drop_between(round, "snap_delta", slot_ms, slot_ms + MS_PER_SLOT, 1, why);
+    return status;
+}
+
+static enum status make_day(struct round *round, int64_t day_ms, struct why *why)
+{
+    enum status status = partitions_make(round->db, "heap_day", &day_ms, 1, why);
+    return status == STATUS_OK ? do_units(round, do_day, day_ms, why) : status;
+}
+
+static const char slots_sql[] =
+    "SELECT DISTINCT from_ms - mod(from_ms, 14400000) FROM heapfleet.partition "
+    "WHERE level = 'snap_delta' AND from_ms - mod(from_ms, 14400000) + 14400000 <= $1 ORDER BY 1";
+
+static const char days_sql[] =
+    "SELECT DISTINCT day_ms FROM heapfleet.day_due WHERE day_ms + 86400000 <= $1 ORDER BY 1";
+
+/* Do `each` for every time that the query finds, up to the settled past. */
+static enum status for_each_time(struct round *round, const char *sql,
+                                 enum status (*each)(struct round *round, int64_t time_ms,
+                                                     struct why *why),
+                                 struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, round->now_ms - round->config->settle_ms);
+    struct pg_rows rows;
+    enum status outcome = pg_run(round->db->pg, sql, &params, &rows, why);
+    if (outcome != STATUS_OK)
+        return outcome;
+    for (int i = 0; i < rows.count && outcome != STATUS_UNAVAILABLE; i++) {
+        struct why each_why = {""};
+        enum status status = each(round, pg_i64(&rows, i, 0), &each_why);
+        if (status == STATUS_OK || (outcome != STATUS_OK && status != STATUS_UNAVAILABLE))
+            continue;
+        outcome = status;
+        why_set(why, "%s", each_why.text);
+    }
+    pg_rows_done(&rows);
+    return outcome;
+}
+
+/* ---- retention ------------------------------------------------------------------------------ */
+
+static enum status retain(struct round *round, struct why *why)
+{
+    const struct {
+        const char *level;
+        int64_t retain_ms;
+    } levels[] = {
+        {"heap_chunk", round->config->retain_exact_ms},
+        {"deployment_hour", round->config->retain_hourly_ms},
+        {"heap_hour", round->config->retain_hourly_ms},
+        {"heap_day", round->config->retain_daily_ms},
+    };
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < ARRAY_SIZE(levels) && status == STATUS_OK; i++) {
+        if (levels[i].retain_ms > 0)
+            status = drop_between(round, levels[i].level, INT64_MIN,
+                                  round->now_ms - levels[i].retain_ms, 0, why);
+    }
+    return status;
+}
+
+/* The whole values of a process that has been silent for a day: nothing will build on them. */
+static enum status forget_values(struct round *round, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, round->now_ms - MS_PER_DAY);
+    return pg_run(round->db->pg,
+                  "UPDATE heapfleet.instance_last SET body = '' "
+                  "WHERE time_ms < $1 AND length(body) > 0",
+                  &params, NULL, why);
+}
+
+/* ---- a round -------------------------------------------------------------------------------- */
+
+enum status keep_house(struct db *db, const struct keep_house_config *config, int64_t now_ms,
+                       struct keep_house_report *ret, struct why *why)
+{
+    *ret = (struct keep_house_report){0};
+    struct round round = {.db = db, .config = config, .now_ms = now_ms, .report = ret};
+    enum status status = make_ahead(&round, why);
+    if (status == STATUS_OK)
+        status = for_each_time(&round, slots_sql, compact_one, why);
+    if (status == STATUS_OK)
+        status = for_each_time(&round, days_sql, make_day, why);
+    if (status == STATUS_OK)
+        status = retain(&round, why);
+    if (status == STATUS_OK)
+        status = forget_values(&round, why);
+    return status == STATUS_CONFLICT || status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
+}

@@ -1,0 +1,226 @@
+/*
+ * Property: what goes into a chunk comes out of it, whatever the history is. Generated histories
+ * have jittered times, clocks that go back, gaps, types that appear, vanish and change in size, and
+ * processes that forget their types.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "chunk_codec.h"
+
+enum { HISTORIES = 300, SNAPSHOTS = 40, SLOT = 7 * CHUNK_SLOT_MS };
+
+struct history {
+    uint32_t count;
+    struct chunk_snapshot heads[SNAPSHOTS];
+    struct heap_values values[SNAPSHOTS];
+};
+
+static uint64_t draw(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
+static uint64_t below(uint64_t *seed, uint64_t limit)
+{
+    return draw(seed) % limit;
+}
+
+/* Mostly small, sometimes as large as the codec takes. */
+static uint64_t any_number(uint64_t *seed, uint64_t most)
+{
+    return draw(seed) & (most >> below(seed, 57));
+}
+
+static void change_values(uint64_t *seed, struct heap_values *values)
+{
+    for (uint32_t i = 0; i < values->types; i++) {
+        struct type_value *value = &values->values[i];
+        switch (below(seed, 12)) {
+        case 0:
+            value->count = any_number(seed, SNAPSHOT_COUNT_MAX - 1);
+            value->bytes = any_number(seed, SNAPSHOT_BYTES_MAX - 1);
+            break;
+        case 1:
+            value->count += 1;
+            value->bytes = value->count * 56;
+            break;
+        case 2:
+            value->bytes += 1;
+            break;
+        case 3:
+            *value = (struct type_value){0, 0};
+            break;
+        default:
+            break;
+        }
+        value->count = value->count > SNAPSHOT_COUNT_MAX ? 0 : value->count;
+        value->bytes = value->bytes > SNAPSHOT_BYTES_MAX ? 0 : value->bytes;
+    }
+}
+
+static void make_history(uint64_t seed, struct history *ret)
+{
+    *ret = (struct history){.count = 1 + (uint32_t)below(&seed, SNAPSHOTS)};
+    uint64_t sequence = any_number(&seed, (uint64_t)1 << 60);
+    struct heap_values values = HEAP_VALUES_INIT;
+    for (uint32_t i = 0; i < ret->count; i++) {
+        if (below(&seed, 6) == 0)
+            heap_values_resize(&values, (uint32_t)below(&seed, 50));
+        change_values(&seed, &values);
+        sequence += 1 + (below(&seed, 3) == 0 ? below(&seed, 1u << 30) : 0);
+        struct chunk_snapshot *head = &ret->heads[i];
+        head->sequence = sequence;
+        head->time_ms = SLOT + (int64_t)below(&seed, CHUNK_SLOT_MS);
+        for (int k = 0; k < PROCESS_NUMBERS; k++)
+            head->process.of[k] = below(&seed, 3) == 0 ? any_number(&seed, INT64_MAX) : 7;
+        heap_values_copy(&ret->values[i], &values);
+    }
+    heap_values_done(&values);
+}
+
+static void history_done(struct history *history)
+{
+    for (uint32_t i = 0; i < history->count; i++)
+        heap_values_done(&history->values[i]);
+}
+
+static struct chunk build(struct chunk_builder *builder, const struct history *history)
+{
+    chunk_builder_begin(builder, SLOT);
+    for (uint32_t i = 0; i < history->count; i++)
+        assert_int_equal(
+            chunk_builder_add(builder, &history->heads[i], &history->values[i], NULL), STATUS_OK);
+    assert_int_equal(chunk_builder_snapshots(builder), history->count);
+    return chunk_builder_end(builder);
+}
+
+static void assert_read(const struct chunk *chunk, const struct history *history)
+{
+    struct why why = {""};
+    struct chunk_reader *reader = NULL;
+    if (chunk_reader_new(chunk, &reader, &why) != STATUS_OK)
+        fail_msg("%s", why.text);
+    for (uint32_t i = 0; i < history->count; i++) {
+        assert_memory_equal(chunk_reader_peek(reader), &history->heads[i],
+                            sizeof(history->heads[i]));
+        assert_int_equal(chunk_reader_next(reader, &why), STATUS_OK);
+        const struct heap_values *values = chunk_reader_values(reader);
+        assert_int_equal(values->types, history->values[i].types);
+        if (values->types > 0)
+            assert_memory_equal(values->values, history->values[i].values,
+                                values->types * sizeof(*values->values));
+    }
+    assert_null(chunk_reader_peek(reader));
+    chunk_reader_free(reader);
+}
+
+static void assert_types_read(const struct chunk *chunk, const struct history *history)
+{
+    struct type_value series[SNAPSHOTS];
+    for (uint32_t type = 0; type < chunk->types; type++) {
+        int32_t from = type == 0 ? 0 : chunk->ends[type - 1];
+        assert_int_equal(chunk_read_type(chunk->first[type], chunk->payload + from,
+                                         (size_t)(chunk->ends[type] - from), history->count,
+                                         series, NULL),
+                         STATUS_OK);
+        for (uint32_t i = 0; i < history->count; i++) {
+            struct type_value value = {0, 0};
+            if (type < history->values[i].types)
+                value = history->values[i].values[type];
+            assert_memory_equal(&series[i], &value, sizeof(value));
+        }
+    }
+}
+
+static void a_chunk_is_the_history_that_it_was_made_of(void **state)
+{
+    (void)state;
+    struct chunk_builder *builder = chunk_builder_new(); /* one for all: nothing may be left over */
+    for (uint64_t seed = 1; seed <= HISTORIES; seed++) {
+        struct history history;
+        make_history(seed * 0x9e3779b97f4a7c15u, &history);
+        struct chunk chunk = build(builder, &history);
+        assert_read(&chunk, &history);
+        assert_types_read(&chunk, &history);
+        history_done(&history);
+    }
+    chunk_builder_free(builder);
+}
+
+/* Every byte of it changed, and every end cut off: refused, or read as something else, never more. */
+static void a_damaged_chunk_is_survived(void **state)
+{
+    (void)state;
+    struct history history;
+    make_history(0x1234567, &history);
+    struct chunk_builder *builder = chunk_builder_new();
+    struct chunk chunk = build(builder, &history);
+    uint8_t *process = malloc(chunk.process_size), *payload = malloc(chunk.payload_size);
+    assert_true(process != NULL && payload != NULL);
+    size_t total = chunk.process_size + chunk.payload_size;
+    for (size_t at = 0; at < total * 3; at++) {
+        memcpy(process, chunk.process, chunk.process_size);
+        memcpy(payload, chunk.payload, chunk.payload_size);
+        struct chunk damaged = chunk;
+        damaged.process = process;
+        damaged.payload = payload;
+        uint8_t flip = (uint8_t[]){0x80, 0xff, 0x01}[at / total];
+        if (at % total < chunk.process_size)
+            process[at % total] ^= flip;
+        else
+            payload[at % total - chunk.process_size] ^= flip;
+        struct chunk_reader *reader = NULL;
+        if (chunk_reader_new(&damaged, &reader, NULL) != STATUS_OK)
+            continue;
+        while (chunk_reader_peek(reader) != NULL && chunk_reader_next(reader, NULL) == STATUS_OK)
+            continue;
+        chunk_reader_free(reader);
+    }
+    for (size_t size = 0; size < chunk.process_size; size++) {
+        struct chunk cut = chunk;
+        cut.process_size = size;
+        struct chunk_reader *reader = NULL;
+        assert_int_equal(chunk_reader_new(&cut, &reader, NULL), STATUS_INVALID);
+    }
+    free(process);
+    free(payload);
+    chunk_builder_free(builder);
+    history_done(&history);
+}
+
+static void what_does_not_change_costs_nothing(void **state)
+{
+    (void)state;
+    struct chunk_builder *builder = chunk_builder_new();
+    struct heap_values values = HEAP_VALUES_INIT;
+    heap_values_resize(&values, 300);
+    chunk_builder_begin(builder, SLOT);
+    for (uint64_t i = 0; i < 240; i++) {
+        struct chunk_snapshot head = {.sequence = 1 + i, .time_ms = SLOT + (int64_t)i * 60000};
+        assert_int_equal(chunk_builder_add(builder, &head, &values, NULL), STATUS_OK);
+    }
+    struct chunk chunk = chunk_builder_end(builder);
+    assert_int_equal(chunk.payload_size, 0);
+    assert_true(chunk.process_size < 300);
+    heap_values_done(&values);
+    chunk_builder_free(builder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_chunk_is_the_history_that_it_was_made_of),
+        cmocka_unit_test(a_damaged_chunk_is_survived),
+        cmocka_unit_test(what_does_not_change_costs_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
