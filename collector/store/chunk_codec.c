@@ -50,7 +50,7 @@ static int cursor_look(struct cursor *cursor, uint32_t now)
     if (cursor->at == NULL || head / 2 >= CHUNK_SNAPSHOTS_MAX)
         return 0;
     cursor->next = now + 1 + (uint32_t)(head / 2);
-    cursor->has_residual = head & 1;
+    cursor->has_residual = (int)(head & 1);
     return 1;
 }
 

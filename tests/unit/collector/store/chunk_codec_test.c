@@ -97,8 +97,8 @@ static struct chunk build(struct chunk_builder *builder, const struct history *h
 {
     chunk_builder_begin(builder, SLOT);
     for (uint32_t i = 0; i < history->count; i++)
-        assert_int_equal(
-            chunk_builder_add(builder, &history->heads[i], &history->values[i], NULL), STATUS_OK);
+        assert_int_equal(chunk_builder_add(builder, &history->heads[i], &history->values[i], NULL),
+                         STATUS_OK);
     assert_int_equal(chunk_builder_snapshots(builder), history->count);
     return chunk_builder_end(builder);
 }
@@ -129,8 +129,8 @@ static void assert_types_read(const struct chunk *chunk, const struct history *h
     for (uint32_t type = 0; type < chunk->types; type++) {
         int32_t from = type == 0 ? 0 : chunk->ends[type - 1];
         assert_int_equal(chunk_read_type(chunk->first[type], chunk->payload + from,
-                                         (size_t)(chunk->ends[type] - from), history->count,
-                                         series, NULL),
+                                         (size_t)(chunk->ends[type] - from), history->count, series,
+                                         NULL),
                          STATUS_OK);
         for (uint32_t i = 0; i < history->count; i++) {
             struct type_value value = {0, 0};
@@ -156,7 +156,8 @@ static void a_chunk_is_the_history_that_it_was_made_of(void **state)
     chunk_builder_free(builder);
 }
 
-/* Every byte of it changed, and every end cut off: refused, or read as something else, never more. */
+/* Every byte of it changed, and every end cut off: refused, or read as something else, never more.
+ */
 static void a_damaged_chunk_is_survived(void **state)
 {
     (void)state;
