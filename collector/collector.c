@@ -3,6 +3,7 @@
  *     rpc thread ------+
  *                      +-> query ---> query workers
  *     sweeper ---> sweep (worker)
+ *     housekeeper ---> compaction, retention (worker)
  *     alerter ---> alert (worker) ---> webhook, Alertmanager
  *     main thread: loop of timers and signals; the embedded PostgreSQL is its child
  *
@@ -18,6 +19,7 @@
 
 #include "clock.h"
 #include "embedded.h"
+#include "housekeeper.h"
 #include "ingest.h"
 #include "log.h"
 #include "loop.h"
@@ -41,6 +43,7 @@ struct collector {
     struct query_service *query;
     struct rpc_server *server;
     struct sweeper *sweeper;
+    struct housekeeper *housekeeper;
     struct alerter *alerter;
     struct loop *loop;
     struct loop_timer *batch_timer, *watch_timer;
@@ -204,12 +207,16 @@ static void start_loop(struct collector *collector)
     const struct detect_config detect = {.horizon_ms = collector->config->horizon_ms};
     collector->sweeper =
         sweeper_new(collector->loop, collector->dsn, &detect, collector->config->sweep_every_ms);
+    collector->housekeeper =
+        housekeeper_new(collector->loop, collector->dsn, &collector->config->history,
+                        collector->config->compact_every_ms);
     collector->alerter = alerter_new(collector->loop, collector->dsn, &collector->config->alert);
 }
 
 static void stop_loop(struct collector *collector)
 {
     alerter_free(collector->alerter);
+    housekeeper_free(collector->housekeeper);
     sweeper_free(collector->sweeper);
     loop_timer_free(collector->batch_timer);
     loop_timer_free(collector->watch_timer);

@@ -10,6 +10,7 @@
 
 #include "alert.h"
 #include "ingest.h"
+#include "keep_house.h"
 #include "status.h"
 #include "why.h"
 
@@ -25,6 +26,8 @@ struct collector_config {
     struct alert_config alert;
     struct ingest_limits limits;
     const char *http; /* where to answer machines that watch; NULL: nowhere */
+    struct keep_house_config history;
+    int64_t compact_every_ms;
 
     void (*reload)(void *arg); /* on SIGHUP, on the main thread; NULL: nothing */
     void *reload_arg;

@@ -7,13 +7,6 @@
 #include "compact.h"
 #include "partitions.h"
 
-const struct keep_house_config keep_house_default = {
-    .settle_ms = 15 * 60 * 1000,
-    .retain_exact_ms = 30 * MS_PER_DAY,
-    .retain_hourly_ms = 396 * MS_PER_DAY, /* 13 months */
-    .retain_daily_ms = 0,
-};
-
 struct round {
     struct db *db;
     const struct keep_house_config *config;

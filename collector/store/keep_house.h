@@ -24,7 +24,11 @@ struct keep_house_config {
     int64_t retain_exact_ms, retain_hourly_ms, retain_daily_ms; /* 0: for ever */
 };
 
-extern const struct keep_house_config keep_house_default;
+#define KEEP_HOUSE_DEFAULT                                                                         \
+    {                                                                                              \
+        .settle_ms = 15 * 60 * 1000, .retain_exact_ms = (int64_t)30 * 24 * 3600 * 1000,            \
+        .retain_hourly_ms = (int64_t)396 * 24 * 3600 * 1000, /* 13 months */                       \
+    }
 
 /* What was done, for the log. */
 struct keep_house_report {

@@ -17,7 +17,7 @@
 static struct keep_house_report keep(int64_t now_ms)
 {
     struct keep_house_report report;
-    struct keep_house_config config = keep_house_default;
+    struct keep_house_config config = KEEP_HOUSE_DEFAULT;
     OK(keep_house(store.db, &config, now_ms, &report, &why));
     return report;
 }
