@@ -1,0 +1,76 @@
+"""A PostgreSQL of a test's own, that may be killed, stopped for a while and started again."""
+import os
+import pathlib
+import pwd
+import signal
+import subprocess
+import time
+
+
+def newest_bin():
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
+    assert found, "there is no PostgreSQL on this machine"
+    return found[-1]
+
+
+class PrivatePostgres:
+    """Its files are below `folder`, which its user must be able to reach."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.data = self.folder / "data"
+        self.bin = newest_bin()
+        self.child = None
+        self.user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
+        self.dsn = f"host={self.folder} user=heapfleet dbname=postgres"
+
+    def _as_its_user(self):
+        """PostgreSQL refuses to be root."""
+        return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []} if self.user else {}
+
+    def create(self):
+        if self.user:
+            os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
+        subprocess.run([self.bin / "initdb", "-D", self.data, "-U", "heapfleet", "-A", "trust", "--locale=C",
+                        "-E", "UTF8", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/",
+                       **self._as_its_user())
+        return self
+
+    def start(self, seconds=60):
+        deadline = time.monotonic() + seconds
+        while True:  # children of one that was killed hold its memory for a moment
+            with open(self.folder / "log", "ab") as log:
+                self.child = subprocess.Popen(
+                    [self.bin / "postgres", "-D", self.data, "-k", self.folder, "-c", "listen_addresses=",
+                     "-c", "max_wal_size=32MB", "-c", "min_wal_size=32MB", "-c", "shared_buffers=16MB"],
+                    stdout=log, stderr=log, cwd="/", **self._as_its_user())
+            while self.child.poll() is None:
+                if subprocess.run([self.bin / "pg_isready", "-q", "-h", self.folder]).returncode == 0:
+                    return self
+                assert time.monotonic() < deadline, "PostgreSQL did not start"
+                time.sleep(0.05)
+            assert time.monotonic() < deadline, "PostgreSQL did not start"
+            time.sleep(0.1)
+
+    def processes(self):
+        children = subprocess.run(["pgrep", "-P", str(self.child.pid)], capture_output=True, text=True).stdout
+        return [self.child.pid, *map(int, children.split())]
+
+    def signal_all(self, number):
+        for pid in self.processes():
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+
+    def kill(self):
+        self.child.kill()
+        self.child.wait()
+
+    def is_running(self):
+        return self.child is not None and self.child.poll() is None
+
+    def stop(self):
+        if self.is_running():
+            self.child.send_signal(signal.SIGQUIT)
+            self.child.wait()
