@@ -46,7 +46,7 @@ struct collector {
     struct housekeeper *housekeeper;
     struct alerter *alerter;
     struct loop *loop;
-    struct loop_timer *batch_timer, *watch_timer;
+    struct loop_timer *batch_timer, *watch_timer, *gate_timer;
     struct loop_signal *terminate, *interrupt, *hangup;
     int is_ending;
 };
@@ -98,6 +98,8 @@ static enum status start_ingest(struct collector *collector, struct why *why)
         .pending_bytes_max = collector->config->pending_bytes_max,
         .limits = collector->config->limits,
         .metrics = collector->metrics,
+        .may_write = access_may_write,
+        .may_write_user = gate_access(collector->config->gate),
     };
     return ingest_new(&options, &collector->ingest, why);
 }
@@ -107,13 +109,15 @@ static enum status start_server(struct collector *collector, struct why *why)
     struct rpc_method methods[1 + QUERY_METHODS];
     methods[0] = ingest_method(collector->ingest);
     size_t count = 1 + query_service_methods(collector->query, methods + 1, QUERY_METHODS);
-    const struct rpc_server_options options = {
+    struct rpc_server_options options = {
         .listen = collector->config->listen,
         .message_bytes_max = collector->config->limits.message_bytes_max,
     };
+    gate_fill(collector->config->gate, &options);
     enum status status = rpc_server_start(&options, methods, count, &collector->server, why);
     if (status != STATUS_OK)
         return status;
+    gate_attach(collector->config->gate, collector->server);
     ingest_attach(collector->ingest, collector->server);
     query_service_set_server(collector->query, collector->server);
     return STATUS_OK;
@@ -186,6 +190,12 @@ static void on_signal(void *arg)
     ingest_drain(collector->ingest, collector->loop, on_drained, collector);
 }
 
+static void on_gate_timer(void *arg)
+{
+    struct collector *collector = arg;
+    gate_reload(collector->config->gate);
+}
+
 static void on_hangup(void *arg)
 {
     struct collector *collector = arg;
@@ -201,7 +211,9 @@ static void start_loop(struct collector *collector)
     collector->hangup = loop_signal_new(collector->loop, SIGHUP, on_hangup, collector);
     collector->batch_timer = loop_timer_new(collector->loop, on_batch_timer, collector);
     collector->watch_timer = loop_timer_new(collector->loop, watch_database, collector);
+    collector->gate_timer = loop_timer_new(collector->loop, on_gate_timer, collector);
     loop_timer_start(collector->batch_timer, batch_ms, batch_ms);
+    loop_timer_start(collector->gate_timer, GATE_RELOAD_MS, GATE_RELOAD_MS);
     if (collector->embedded != NULL)
         loop_timer_start(collector->watch_timer, WATCH_MS, WATCH_MS);
     const struct detect_config detect = {.horizon_ms = collector->config->horizon_ms};
@@ -220,6 +232,7 @@ static void stop_loop(struct collector *collector)
     sweeper_free(collector->sweeper);
     loop_timer_free(collector->batch_timer);
     loop_timer_free(collector->watch_timer);
+    loop_timer_free(collector->gate_timer);
     loop_signal_free(collector->terminate);
     loop_signal_free(collector->interrupt);
     loop_signal_free(collector->hangup);

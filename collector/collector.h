@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "alert.h"
+#include "gate.h"
 #include "ingest.h"
 #include "keep_house.h"
 #include "status.h"
@@ -28,6 +29,8 @@ struct collector_config {
     const char *http; /* where to answer machines that watch; NULL: nowhere */
     struct keep_house_config history;
     int64_t compact_every_ms;
+
+    struct gate *gate; /* the door; outlives the run */
 
     void (*reload)(void *arg); /* on SIGHUP, on the main thread; NULL: nothing */
     void *reload_arg;

@@ -5,6 +5,7 @@
 #include "serve_command.h"
 #include "status.h"
 #include "suggest.h"
+#include "token_command.h"
 #include "version.h"
 
 static const struct command {
@@ -14,6 +15,7 @@ static const struct command {
 } commands[] = {
     {"serve", serve_command, "take what agents send, and answer questions"},
     {"migrate", migrate_command, "bring a database's schema up to date"},
+    {"token", token_command, "make a token for an agent or a person"},
 };
 
 static void print_help(FILE *to)

@@ -1,8 +1,6 @@
 #include "serve_command.h"
 
-#include <arpa/inet.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 
 #include "collector.h"
 #include "command_line.h"
+#include "gate.h"
 #include "limit_options.h"
 #include "log.h"
 #include "rpc_address.h"
@@ -21,7 +20,8 @@ struct serve_options {
     char usual_data_dir[PATH_MAX];
     int64_t horizon_ms, sweep_every_ms, batch_every_ms;
     uint64_t pending_bytes;
-    int insecure;
+    const char *tls_cert, *tls_key, *tls_ca, *access;
+    int insecure, tls_client_optional;
     struct alert_config alert;
     struct limit_settings limits;
     struct keep_house_config history;
@@ -97,17 +97,6 @@ static enum status choose_database(struct serve_options *options, struct why *wh
 
 /* ---- which address -------------------------------------------------------------------------- */
 
-static int is_loopback(const struct rpc_address *address)
-{
-    struct in_addr four;
-    struct in6_addr six;
-    if (address->is_unix || strcmp(address->host, "localhost") == 0)
-        return 1;
-    if (inet_pton(AF_INET, address->host, &four) == 1)
-        return ntohl(four.s_addr) >> 24 == 127;
-    return inet_pton(AF_INET6, address->host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
 static enum status check_listen(const struct serve_options *options,
                                 const struct command_line *line, struct why *why)
 {
@@ -118,12 +107,35 @@ static enum status check_listen(const struct serve_options *options,
         why_prefix(why, "%s", place);
         return STATUS_USAGE;
     }
-    if (options->insecure || is_loopback(&address))
+    if (options->insecure || rpc_address_is_local(&address))
         return STATUS_OK;
-    return why_fail(why, STATUS_USAGE,
-                    "%s: %s is open to other machines and nothing protects it: say --insecure if "
-                    "the network does",
-                    place, options->listen);
+    if (options->tls_cert == NULL)
+        return why_fail(why, STATUS_USAGE,
+                        "%s: %s is open to other machines and nothing protects it: give --tls-cert "
+                        "and --tls-key, or say --insecure if the network does",
+                        place, options->listen);
+    if (options->access == NULL)
+        return why_fail(why, STATUS_USAGE,
+                        "%s: at %s nobody from another machine may do anything: give --access, a "
+                        "file that says who may do what",
+                        place, options->listen);
+    return STATUS_OK;
+}
+
+static enum status check_tls(const struct serve_options *options, const struct command_line *line,
+                             struct why *why)
+{
+    if ((options->tls_cert == NULL) != (options->tls_key == NULL))
+        return why_fail(why, STATUS_USAGE, "%s needs %s beside it",
+                        command_line_place(line, options->tls_cert ? "tls-cert" : "tls-key"),
+                        options->tls_cert ? "--tls-key" : "--tls-cert");
+    if (options->tls_ca != NULL && options->tls_cert == NULL)
+        return why_fail(why, STATUS_USAGE, "%s needs --tls-cert and --tls-key beside it",
+                        command_line_place(line, "tls-ca"));
+    if (options->tls_client_optional && options->tls_ca == NULL)
+        return why_fail(why, STATUS_USAGE, "%s needs --tls-ca beside it",
+                        command_line_place(line, "tls-client-optional"));
+    return STATUS_OK;
 }
 
 static enum status check_times(const struct serve_options *options, const struct command_line *line,
@@ -222,8 +234,17 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
          "what is told: watch, suspect or confirmed", "confirmed"},
         {"alert-every", 0, OPTION_DURATION, &options->alert.every_ms, "TIME",
          "between two looks for what is to be told", "5s"},
+        {"tls-cert", 0, OPTION_FILE, &options->tls_cert, "FILE",
+         "certificate to show, with its chain; read again when it changes", NULL},
+        {"tls-key", 0, OPTION_FILE, &options->tls_key, "FILE", "its private key", NULL},
+        {"tls-ca", 0, OPTION_FILE, &options->tls_ca, "FILE",
+         "peers must show a certificate of one of these authorities", NULL},
+        {"tls-client-optional", 0, OPTION_FLAG, &options->tls_client_optional, NULL,
+         "peers may show a token instead", NULL},
+        {"access", 0, OPTION_FILE, &options->access, "FILE",
+         "who may do what; read again when it changes", NULL},
         {"insecure", 0, OPTION_FLAG, &options->insecure, NULL,
-         "allow an address that other machines reach, without TLS", NULL},
+         "the network protects us: allow any address without TLS or --access", NULL},
         {"log-level", 0, OPTION_TEXT, &options->log_level, "LEVEL", "debug, info, warn, error",
          "info"},
         {"log-format", 0, OPTION_TEXT, &options->log_format, "FORMAT", "text or json", "text"},
@@ -236,12 +257,23 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
 }
 
 /* What a reload may change. */
-static const char *const reloadable[] = {"log-level", "log-format", NULL};
+static const char *const reloadable[] = {"log-level", "log-format", "tls-cert", "tls-key",
+                                         "tls-ca",    "access",     NULL};
+
+static struct gate_options gate_options(const struct serve_options *options)
+{
+    return (struct gate_options){
+        .tls = {.certificate = options->tls_cert, .key = options->tls_key, .ca = options->tls_ca},
+        .access = options->access,
+        .is_open = options->insecure,
+        .client_optional = options->tls_client_optional,
+    };
+}
 
 static enum status check_serve(const struct serve_options *options, const struct command_line *line,
                                struct why *why)
 {
-    enum status status = log_setup_words(options->log_level, options->log_format, why);
+    enum status status = check_tls(options, line, why);
     if (status == STATUS_OK)
         status = check_listen(options, line, why);
     if (status == STATUS_OK)
@@ -251,8 +283,17 @@ static enum status check_serve(const struct serve_options *options, const struct
     struct ingest_limits limits;
     if (status == STATUS_OK)
         status = limit_settings_check(&options->limits, line, &limits, why);
+    if (status == STATUS_OK)
+        status = log_setup_words(options->log_level, options->log_format, why);
     return status;
 }
+
+/* A command that runs. */
+struct serve {
+    struct serve_options options;
+    struct command_line *line;
+    struct gate *gate;
+};
 
 /* ---- SIGHUP --------------------------------------------------------------------------------- */
 
@@ -265,34 +306,46 @@ static void log_change(void *arg, const char *option, int is_reloadable)
 }
 
 /* What is wrong leaves everything as it is. */
+static enum status read_again(const struct serve *serve, struct command_line *again,
+                              struct serve_options *options, struct why *why)
+{
+    enum status status = command_line_read_again(serve->line, again, why);
+    if (status == STATUS_OK)
+        status = check_serve(options, again, why);
+    const struct gate_options files = gate_options(options);
+    if (status == STATUS_OK)
+        status = gate_set_paths(serve->gate, &files, why);
+    return status;
+}
+
 static void reload(void *arg)
 {
-    const struct command_line *line = arg;
+    const struct serve *serve = arg;
     struct serve_options options = serve_defaults;
     struct option table[SERVE_OPTIONS_MAX];
     struct why why = {""};
     int changes = 0;
     make_serve_table(&options, table);
-    struct command_line again = *line;
+    struct command_line again = *serve->line;
     again.options = table;
-    enum status status = command_line_read_again(line, &again, &why);
-    if (status == STATUS_OK)
-        status = check_serve(&options, &again, &why);
-    if (status == STATUS_OK)
-        command_line_compare(line, &again, log_change, &changes);
-    if (status == STATUS_OK)
+    enum status status = read_again(serve, &again, &options, &why);
+    if (status == STATUS_OK) {
+        command_line_compare(serve->line, &again, log_change, &changes);
         log_event(LOG_INFO, "config.reloaded", "changes=%d", changes);
-    else
+    } else {
         log_event(LOG_WARN, "config.refused", "reason=\"%s\"", why.text);
+    }
     command_line_done(&again);
+    gate_reload(serve->gate);
 }
 
 /* --------------------------------------------------------------------------------------------- */
 
-static enum status serve(struct serve_options *options, struct command_line *line, struct why *why)
+static enum status serve(struct serve *serve, struct why *why)
 {
+    const struct serve_options *options = &serve->options;
     struct ingest_limits limits;
-    enum status status = limit_settings_check(&options->limits, line, &limits, why);
+    enum status status = limit_settings_check(&options->limits, serve->line, &limits, why);
     if (status != STATUS_OK)
         return status;
     raise_descriptor_limit();
@@ -313,7 +366,8 @@ static enum status serve(struct serve_options *options, struct command_line *lin
         .history = options->history,
         .compact_every_ms = options->compact_every_ms,
         .reload = reload,
-        .reload_arg = line,
+        .reload_arg = serve,
+        .gate = serve->gate,
     };
     return collector_run(&config, why);
 }
@@ -334,22 +388,32 @@ static struct command_line serve_line(const struct option *table)
     };
 }
 
+/* Everything that can be known without starting. */
+static enum status prepare(struct serve *serve, struct why *why)
+{
+    enum status status = check_serve(&serve->options, serve->line, why);
+    if (status == STATUS_OK)
+        status = choose_database(&serve->options, why);
+    const struct gate_options files = gate_options(&serve->options);
+    if (status == STATUS_OK)
+        status = gate_new(&files, &serve->gate, why);
+    return status;
+}
+
 int serve_command(int argc, char **argv)
 {
-    struct serve_options options = serve_defaults;
+    struct serve run = {.options = serve_defaults};
     struct option table[SERVE_OPTIONS_MAX];
-    make_serve_table(&options, table);
+    make_serve_table(&run.options, table);
     struct command_line line = serve_line(table);
+    run.line = &line;
     struct why why = {""};
     int code = command_line_read(&line, argc, argv);
-    if (code < 0) {
-        enum status status = check_serve(&options, &line, &why);
-        if (status == STATUS_OK)
-            status = choose_database(&options, &why);
-        code = command_line_settle(&line, status, &why);
-    }
     if (code < 0)
-        code = command_line_end(&line, serve(&options, &line, &why), &why);
+        code = command_line_settle(&line, prepare(&run, &why), &why);
+    if (code < 0)
+        code = command_line_end(&line, serve(&run, &why), &why);
+    gate_free(run.gate);
     command_line_done(&line);
     return code;
 }

@@ -23,6 +23,7 @@
 
 enum {
     ANSWER_BYTES_MAX = 512 * 1024 * 1024, /* in memory; the channel limits what is on the wire */
+    TEXTS_BYTES_MAX = 1 << 20,
     WORDS_MAX = 256,
     PATH_BYTES = 64,
     ANSWER_ROWS_MAX = 1000, /* of a collector, QUERY_LIMIT_MAX */
@@ -90,6 +91,27 @@ static struct progress *start_progress(const struct cli *cli)
     return progress;
 }
 
+static enum status connect_to_collector(struct cli *cli, struct why *why)
+{
+    const struct rpc_tls_paths paths = {
+        .certificate = cli->tls_cert, .key = cli->tls_key, .ca = cli->tls_ca};
+    struct rpc_tls_texts texts = {0};
+    enum status status = rpc_tls_texts_read(&paths, &texts, why);
+    if (status != STATUS_OK)
+        return status;
+    const struct rpc_channel_options options = {
+        .target = cli->collector,
+        .tls_ca = texts.ca,
+        .tls_certificate = texts.certificate,
+        .tls_key = texts.key,
+        .token = cli->token,
+        .token_in_plaintext = cli->insecure,
+    };
+    status = rpc_channel_new(&options, &cli->channel, why);
+    rpc_tls_texts_done(&texts);
+    return status;
+}
+
 static enum status call(struct cli *cli, const char *service, const char *method,
                         const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
                         ProtobufCMessage **ret, struct why *why)
@@ -99,10 +121,8 @@ static enum status call(struct cli *cli, const char *service, const char *method
     struct buf question = BUF_INIT;
     struct buf bytes = BUF_INIT;
     enum status status = STATUS_OK;
-    if (cli->channel == NULL) {
-        struct rpc_channel_options options = {.target = cli->collector};
-        status = rpc_channel_new(&options, &cli->channel, why);
-    }
+    if (cli->channel == NULL)
+        status = connect_to_collector(cli, why);
     wire_pack(request, &question);
     struct progress *progress = status == STATUS_OK ? start_progress(cli) : NULL;
     if (status == STATUS_OK)
@@ -167,6 +187,14 @@ void cli_line(const char *format, ...)
     utf8_scrub(text, strlen(text));
     (void)printf("%s\n", text);
 }
+
+/* Named as OpenTelemetry's exporters name them. */
+static const struct option_alias aliases[] = {
+    {"tls-ca", "HEAPFLEET_CERTIFICATE"},
+    {"tls-cert", "HEAPFLEET_CLIENT_CERTIFICATE"},
+    {"tls-key", "HEAPFLEET_CLIENT_KEY"},
+    {0},
+};
 
 /* ---- the command line ----------------------------------------------------------------------- */
 
@@ -265,7 +293,6 @@ static enum status parse(struct cli *cli, const struct cli_command *command, int
     char *words[WORDS_MAX];
     struct option options[OPTIONS_MAX];
     int count = 0;
-    int rest = 0;
     if (argc > WORDS_MAX)
         return why_fail(why, STATUS_USAGE, "the command line has more than %d words", WORDS_MAX);
     for (int i = 0; i < argc; i++) {
@@ -273,10 +300,14 @@ static enum status parse(struct cli *cli, const struct cli_command *command, int
             words[count++] = argv[i];
     }
     cli_make_options(cli, command->bit, options);
-    enum status status = options_parse(options, count, words, cli->operands, command->operands_most,
-                                       &cli->operand_count, &rest, why);
+    const struct options_input input = {
+        .argc = count, .argv = words, .operands_max = command->operands_most, .aliases = aliases};
+    struct options_result result = {.operands = cli->operands, .arena = &cli->texts};
+    enum status status = options_read(options, &input, &result, why);
     if (status != STATUS_OK || cli->help)
         return status;
+    cli->operand_count = result.operand_count;
+    int rest = result.rest;
     for (; rest < count && cli->operand_count < command->operands_most; rest++)
         cli->operands[cli->operand_count++] = words[rest];
     if (rest < count)
@@ -302,7 +333,6 @@ static int run_command(struct cli *cli, const struct cli_command *command)
     if (status != STATUS_OK)
         why_prefix(&why, "%s", command->cannot);
     rpc_channel_free(cli->channel);
-    arena_done(&cli->arena);
     return status == STATUS_OK ? cli->exit_code : fail(status, &why);
 }
 
@@ -314,6 +344,38 @@ static int finish(int exit_code)
     struct why why;
     why_set(&why, "output cannot be written: %s", strerror(errno)); /* NOLINT: one thread */
     return fail(STATUS_FAILED, &why);
+}
+
+static int run_words(struct cli *cli, int argc, char **argv)
+{
+    struct why why = {0};
+    int at = find_command_word(cli, argc, argv);
+    const char *first = argc > 1 ? argv[1] : "";
+    if (strcmp(first, "--version") == 0) {
+        (void)printf("heapfleet %s (%s)\n", HEAPFLEET_VERSION, HEAPFLEET_COMMIT);
+        return finish(0);
+    }
+    if (at == argc && (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)) {
+        print_help(cli);
+        return finish(0);
+    }
+    if (at == argc) {
+        why_set(&why, "a command is missing: heapfleet --help lists them");
+        return fail(STATUS_USAGE, &why);
+    }
+    const struct cli_command *command = find_pair(argc, argv, at);
+    if (command == NULL)
+        command = find_command(argv[at], &why);
+    if (command == NULL)
+        return fail(STATUS_USAGE, &why);
+    enum status status = parse(cli, command, argc, argv, at, &why);
+    if (status != STATUS_OK)
+        return fail(status, &why);
+    if (cli->help) {
+        print_command_help(cli, command);
+        return finish(0);
+    }
+    return finish(run_command(cli, command));
 }
 
 int cli_run(int argc, char **argv)
@@ -335,33 +397,10 @@ int cli_run(int argc, char **argv)
         .resolution = "auto",
         .limit = 20,
     };
-    struct why why = {0};
     arena_init(&cli.arena, ANSWER_BYTES_MAX);
-    int at = find_command_word(&cli, argc, argv);
-    const char *first = argc > 1 ? argv[1] : "";
-    if (strcmp(first, "--version") == 0) {
-        (void)printf("heapfleet %s (%s)\n", HEAPFLEET_VERSION, HEAPFLEET_COMMIT);
-        return finish(0);
-    }
-    if (at == argc && (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0)) {
-        print_help(&cli);
-        return finish(0);
-    }
-    if (at == argc) {
-        why_set(&why, "a command is missing: heapfleet --help lists them");
-        return fail(STATUS_USAGE, &why);
-    }
-    const struct cli_command *command = find_pair(argc, argv, at);
-    if (command == NULL)
-        command = find_command(argv[at], &why);
-    if (command == NULL)
-        return fail(STATUS_USAGE, &why);
-    enum status status = parse(&cli, command, argc, argv, at, &why);
-    if (status != STATUS_OK)
-        return fail(status, &why);
-    if (cli.help) {
-        print_command_help(&cli, command);
-        return finish(0);
-    }
-    return finish(run_command(&cli, command));
+    arena_init(&cli.texts, TEXTS_BYTES_MAX);
+    int code = run_words(&cli, argc, argv);
+    arena_done(&cli.arena);
+    arena_done(&cli.texts);
+    return code;
 }

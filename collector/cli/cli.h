@@ -15,6 +15,9 @@ enum { CLI_OPERANDS_MAX = 3 };
 /* What the command line said, and what a command works with. */
 struct cli {
     const char *collector, *environment, *service_namespace, *output;
+    const char *tls_ca, *tls_cert, *tls_key; /* files */
+    const char *token;
+    int insecure;
     int64_t timeout_ms;
     enum report_format format; /* of `output` */
 
@@ -32,6 +35,7 @@ struct cli {
 
     struct rpc_channel *channel;
     struct arena arena;   /* answers */
+    struct arena texts;   /* what options were read from files */
     uint64_t rows_so_far; /* of an answer in pages, for the progress */
     int exit_code;        /* of a command that ended well */
 };

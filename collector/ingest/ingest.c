@@ -119,6 +119,8 @@ static void make_parts(struct ingest *ingest, const struct ingest_options *optio
     ingest->calls.peers = peer_counts_new();
     metric_set(ingest->calls.metrics.pending_bytes_max, (int64_t)pending);
     metric_set(ingest->calls.metrics.held_bytes_max, (int64_t)options->limits.heap_bytes_max);
+    ingest->calls.may_write = options->may_write;
+    ingest->calls.may_write_user = options->may_write_user;
     ingest->calls.writer = ingest_writer_new(&writer);
     ingest->calls.opener = ingest_opener_new(&opener);
     arena_init(&ingest->calls.scratch,

@@ -29,11 +29,17 @@ struct ingest_limits {
 
 struct ingest_limits ingest_limits_usual(void);
 
+/* DENIED, with a reason for the agent's operator. On the server's thread. */
+typedef enum status ingest_may_write_fn(void *user, struct rpc_call *call, const char *service,
+                                        struct why *why);
+
 struct ingest_options {
     const char *dsn;          /* two connections; must outlive the ingest */
     size_t pending_bytes_max; /* of facts not yet committed, all streams together; 0: 32 MiB */
     struct ingest_limits limits;
-    struct metrics *metrics; /* where to count; NULL: nowhere */
+    struct metrics *metrics;        /* where to count; NULL: nowhere */
+    ingest_may_write_fn *may_write; /* asked for each process; NULL: any agent, any service */
+    void *may_write_user;
 };
 
 /* Opens the connections. Any thread. */

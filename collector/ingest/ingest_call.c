@@ -63,6 +63,15 @@ static int hold(void *user, int64_t types)
     return calls->limits.heap_bytes_max == 0 || bytes <= (int64_t)calls->limits.heap_bytes_max;
 }
 
+static enum status may_write(void *user, const char *service, struct why *why)
+{
+    const struct ingest_call *call = user;
+    const struct ingest_calls *calls = call->calls;
+    if (calls->may_write == NULL)
+        return STATUS_OK;
+    return calls->may_write(calls->may_write_user, call->rpc, service, why);
+}
+
 static const struct session_events events = {
     .find_agent = find_agent,
     .open_instance = open_instance,
@@ -70,6 +79,7 @@ static const struct session_events events = {
     .send = send_message,
     .refused = count_refusal,
     .hold = hold,
+    .may_write = may_write,
 };
 
 /* ---- life ----------------------------------------------------------------------------------- */

@@ -40,7 +40,9 @@ struct ingest_calls {
     struct ingest_limits limits;
     struct ingest_metrics metrics;
     struct peer_counts *peers;
-    int64_t held; /* types in the heaps of all streams */
+    int64_t held;                   /* types in the heaps of all streams */
+    ingest_may_write_fn *may_write; /* NULL: any agent may write any service */
+    void *may_write_user;
     struct ingest_writer *writer;
     struct ingest_opener *opener;
     struct arena scratch; /* of the message at hand */

@@ -267,6 +267,8 @@ static enum session_next open_process(struct session *session, struct step *step
     add_process(session, process);
     struct why why = {""};
     enum status status = process_started_check(started, &session->limits, step->now_ms, &why);
+    if (status == STATUS_OK && session->events->may_write != NULL)
+        status = session->events->may_write(session->user, started->service, &why);
     if (status != STATUS_OK) {
         reject(session, process, FAULT_IDENTITY, why.text);
         return SESSION_READ;

@@ -60,6 +60,8 @@ struct session_events {
      * TYPE_BYTES each at most. 0: all streams together hold too many now, and this one is to end.
      * May be NULL. */
     int (*hold)(void *user, int64_t types);
+    /* May the agent write this service? Not OK rejects the process. NULL: any. */
+    enum status (*may_write)(void *user, const char *service, struct why *why);
 };
 
 enum { SESSION_TYPE_BYTES = 64, SESSION_PROCESS_TYPES = 8 /* what a process itself counts as */ };

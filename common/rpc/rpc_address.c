@@ -1,6 +1,8 @@
 #include "rpc_address.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
 
@@ -60,4 +62,17 @@ enum status rpc_address_parse(const char *text, struct rpc_address *ret, struct 
     *ret = (struct rpc_address){.port = (int)port};
     memcpy(ret->host, host, size);
     return STATUS_OK;
+}
+
+int rpc_address_is_local(const struct rpc_address *address)
+{
+    struct in_addr four;
+    struct in6_addr six;
+    if (address->is_unix || strcmp(address->host, "localhost") == 0)
+        return 1;
+    if (inet_pton(AF_INET, address->host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127;
+    if (inet_pton(AF_INET6, address->host, &six) != 1)
+        return 0;
+    return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
 }

@@ -17,4 +17,7 @@ struct rpc_address {
 enum status rpc_address_parse(const char *text, struct rpc_address *ret,
                               struct why *why) MUST_CHECK;
 
+/* 1 if what is sent there stays on this machine: loopback, "localhost", a UNIX socket. */
+int rpc_address_is_local(const struct rpc_address *address);
+
 #endif

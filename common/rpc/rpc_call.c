@@ -13,21 +13,26 @@
  */
 #include "rpc_call.h"
 
+#include <grpc/grpc_security.h>
 #include <grpc/support/alloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "attributes.h"
+#include "buf.h"
 #include "rpc_bytes.h"
 
 struct rpc_call {
     struct rpc_call_group *group;
+    struct rpc_call *next, *previous; /* in group->first while open */
     const struct rpc_method *method;
     grpc_call *grpc; /* NULL once closed */
     void *data;
     char *peer;    /* gpr_free */
     char *headers; /* "key\0value\0key\0value\0" */
     size_t headers_size;
+    struct buf names; /* of the peer's certificate, "kind\0name\0..."; empty until asked for */
+    int has_names;
     int references; /* the call's own until closed, and the holds */
 
     struct rpc_tag received, sent, ended;
@@ -102,6 +107,60 @@ const char *rpc_call_header(const struct rpc_call *call, const char *key)
     return NULL;
 }
 
+/* ----- who calls ----- */
+
+int rpc_call_peer_is_local(const struct rpc_call *call)
+{
+    /* grpc/grpc, src/core/lib/address_utils/sockaddr_utils.cc writes them so */
+    static const char *const starts[] = {"unix:", "unix-abstract:", "ipv4:127.",
+                                         "ipv6:[::1]:", "ipv6:%5B::1%5D:"};
+    for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {
+        if (strncmp(call->peer, starts[i], strlen(starts[i])) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void append_names(const grpc_auth_context *context, const char *property, const char *kind,
+                         struct buf *ret)
+{
+    grpc_auth_property_iterator at = grpc_auth_context_find_properties_by_name(context, property);
+    const grpc_auth_property *found;
+    while ((found = grpc_auth_property_iterator_next(&at)) != NULL) {
+        if (memchr(found->value, 0, found->value_length) != NULL)
+            continue; /* "good.example\0.evil.example" is neither */
+        buf_append(ret, kind, strlen(kind) + 1);
+        buf_append(ret, found->value, found->value_length);
+        buf_append_byte(ret, 0);
+    }
+}
+
+static void collect_names(struct rpc_call *call)
+{
+    if (call->has_names || call->grpc == NULL)
+        return;
+    call->has_names = 1;
+    grpc_auth_context *context = grpc_call_auth_context(call->grpc);
+    if (context == NULL)
+        return;
+    append_names(context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME, "spiffe", &call->names);
+    append_names(context, GRPC_X509_SAN_PROPERTY_NAME, "san", &call->names);
+    append_names(context, GRPC_X509_CN_PROPERTY_NAME, "cn", &call->names);
+    grpc_auth_context_release(context);
+}
+
+const char *rpc_call_peer_name(struct rpc_call *call, size_t *index, const char **ret_kind)
+{
+    collect_names(call);
+    if (*index >= call->names.size)
+        return NULL;
+    const char *kind = (const char *)call->names.data + *index;
+    const char *name = kind + strlen(kind) + 1;
+    *index = (size_t)(name + strlen(name) + 1 - (const char *)call->names.data);
+    *ret_kind = kind;
+    return name;
+}
+
 /* ----- what is under way ----- */
 
 static void start(struct rpc_call *call, const grpc_op *ops, size_t count, struct rpc_tag *tag,
@@ -174,13 +233,33 @@ void rpc_call_release(struct rpc_call *call)
     grpc_slice_unref(call->message);
     gpr_free(call->peer);
     free(call->headers);
+    buf_done(&call->names);
     free(call);
     if (--group->count == 0)
         group->emptied(group);
 }
 
+static void list_call(struct rpc_call *call)
+{
+    call->next = call->group->first;
+    if (call->next != NULL)
+        call->next->previous = call;
+    call->group->first = call;
+}
+
+static void unlist_call(struct rpc_call *call)
+{
+    if (call->next != NULL)
+        call->next->previous = call->previous;
+    if (call->previous != NULL)
+        call->previous->next = call->next;
+    else
+        call->group->first = call->next;
+}
+
 static void close_call(struct rpc_call *call)
 {
+    unlist_call(call);
     rpc_outbox_clear(&call->outbox);
     grpc_call_unref(call->grpc);
     call->grpc = NULL;
@@ -256,6 +335,46 @@ static void on_ended(struct rpc_tag *tag, int ok)
 
 /* ----- the beginning ----- */
 
+void rpc_call_ignore_message(struct rpc_call *call, const uint8_t *data, size_t size)
+{
+    (void)call;
+    (void)data;
+    (void)size;
+}
+
+/* What a call becomes that its peer may not make: its owner never hears of it. */
+static const struct rpc_method refused_method = {.path = "", .message = rpc_call_ignore_message};
+
+/* What its group thinks of it now; a method that nobody serves needs no permission. */
+static enum rpc_code ask_admission(struct rpc_call *call, const char **ret_message)
+{
+    const struct rpc_call_group *group = call->group;
+    if (group->admit == NULL || call->method->path[0] == '\0')
+        return RPC_OK;
+    return group->admit(group->admit_user, call, call->method, ret_message);
+}
+
+static int may_open(struct rpc_call *call)
+{
+    const char *message = NULL;
+    enum rpc_code code = ask_admission(call, &message);
+    if (code == RPC_OK)
+        return 1;
+    call->method = &refused_method;
+    rpc_call_finish(call, code, message);
+    return 0;
+}
+
+void rpc_call_group_review(struct rpc_call_group *group)
+{
+    for (struct rpc_call *call = group->first; call != NULL; call = call->next) {
+        const char *message = "";
+        enum rpc_code code = ask_admission(call, &message);
+        if (code != RPC_OK)
+            rpc_call_abort(call, code, message);
+    }
+}
+
 void rpc_call_accept(struct rpc_call_group *group, const struct rpc_method *method, grpc_call *grpc,
                      const grpc_metadata_array *headers)
 {
@@ -268,13 +387,15 @@ void rpc_call_accept(struct rpc_call_group *group, const struct rpc_method *meth
     call->peer = grpc_call_get_peer(grpc);
     call->message = grpc_empty_slice();
     copy_headers(call, headers);
+    list_call(call);
     group->count++;
 
     grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
                   .data.recv_close_on_server.cancelled = &call->cancelled};
     start(call, &op, 1, &call->ended, on_ended);
     call->in_callback = 1;
-    method->opened(call);
+    if (may_open(call))
+        method->opened(call);
     call->in_callback = 0;
     advance(call);
 }

@@ -23,15 +23,18 @@
 #include "rpc_runtime.h"
 #include "rpc_tls.h"
 
-enum { MESSAGE_BYTES_MAX = 64 << 20, CONNECT_MS = 5000, DNS_MS = 5000 };
+enum { MESSAGE_BYTES_MAX = 64 << 20, CONNECT_MS = 5000, DNS_MS = 5000, TOKEN_BYTES_MAX = 4096 };
 
 struct rpc_channel {
     char *target;
-    grpc_channel_credentials *credentials;
+    int may_send_token;
     uint32_t message_bytes_max;
 
     pthread_mutex_t lock; /* of what follows */
+    grpc_channel_credentials *credentials;
+    char *authorization; /* "Bearer TOKEN"; NULL: none */
     grpc_channel *grpc;
+    int is_stale;            /* the credentials are newer than `grpc` */
     struct rpc_queue *queue; /* NULL until the first stream */
     int streams;
 
@@ -71,8 +74,91 @@ static grpc_channel *create_grpc_channel(const struct rpc_channel *channel)
     return grpc_channel_create(channel->target, channel->credentials, &list);
 }
 
-static struct rpc_channel *channel_new(const struct rpc_channel_options *options,
-                                       grpc_channel_credentials *credentials)
+/* ----- tokens ----- */
+
+/* What may stand in a header (RFC 6750's b64token, and a little more). */
+static int is_token(const char *text)
+{
+    size_t size = strlen(text);
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] <= ' ' || text[i] > '~')
+            return 0;
+    }
+    return size > 0 && size <= TOKEN_BYTES_MAX;
+}
+
+static enum status make_authorization(const char *token, char **ret, struct why *why)
+{
+    if (token != NULL && !is_token(token))
+        return why_fail(why, STATUS_INVALID,
+                        "the token has to be 1 to %d printable characters without blanks",
+                        TOKEN_BYTES_MAX);
+    *ret = NULL;
+    if (token == NULL)
+        return STATUS_OK;
+    struct buf text = BUF_INIT;
+    buf_printf(&text, "Bearer %s", token);
+    buf_append_byte(&text, 0);
+    size_t size = 0;
+    *ret = (char *)buf_detach(&text, &size);
+    return STATUS_OK;
+}
+
+static enum status check_token_travels_well(const struct rpc_channel *channel, const char *token,
+                                            struct why *why)
+{
+    if (token == NULL || channel->may_send_token)
+        return STATUS_OK;
+    return why_fail(why, STATUS_USAGE,
+                    "a token would travel to %s in plaintext: use TLS, or say --insecure if the "
+                    "network protects it",
+                    channel->target);
+}
+
+enum status rpc_channel_set_token(struct rpc_channel *channel, const char *token, struct why *why)
+{
+    char *authorization = NULL;
+    enum status status = check_token_travels_well(channel, token, why);
+    if (status == STATUS_OK)
+        status = make_authorization(token, &authorization, why);
+    if (status != STATUS_OK)
+        return status;
+    pthread_mutex_lock(&channel->lock);
+    char *old = channel->authorization;
+    channel->authorization = authorization;
+    pthread_mutex_unlock(&channel->lock);
+    free(old);
+    return STATUS_OK;
+}
+
+void rpc_headers_init(struct rpc_headers *headers, struct rpc_channel *channel)
+{
+    *headers = (struct rpc_headers){
+        .authorization = {.key = grpc_slice_from_static_string("authorization"),
+                          .value = grpc_empty_slice()}};
+    pthread_mutex_lock(&channel->lock);
+    if (channel->authorization != NULL) {
+        headers->authorization.value = grpc_slice_from_copied_string(channel->authorization);
+        headers->count = 1;
+    }
+    pthread_mutex_unlock(&channel->lock);
+}
+
+void rpc_headers_done(struct rpc_headers *headers)
+{
+    grpc_slice_unref(headers->authorization.value);
+}
+
+grpc_op rpc_headers_op(struct rpc_headers *headers)
+{
+    return (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA,
+                     .data.send_initial_metadata = {.count = headers->count,
+                                                    .metadata = &headers->authorization}};
+}
+
+/* ----- beginning and end ----- */
+
+static struct rpc_channel *channel_new(const struct rpc_channel_options *options)
 {
     struct rpc_channel *channel = calloc(1, sizeof(*channel));
     ASSERT(channel != NULL);
@@ -80,11 +166,23 @@ static struct rpc_channel *channel_new(const struct rpc_channel_options *options
     ASSERT(channel->target != NULL);
     channel->message_bytes_max =
         options->message_bytes_max != 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX;
-    ASSERT(pthread_mutex_init(&channel->lock, NULL) == 0);
-    channel->credentials = credentials;
     channel->thread_of = options->thread_of;
-    channel->grpc = create_grpc_channel(channel);
+    ASSERT(pthread_mutex_init(&channel->lock, NULL) == 0);
     return channel;
+}
+
+static enum status open_channel(struct rpc_channel *channel,
+                                const struct rpc_channel_options *options, struct why *why)
+{
+    const struct rpc_tls_texts texts = {.certificate = (char *)options->tls_certificate,
+                                        .key = (char *)options->tls_key,
+                                        .ca = (char *)options->tls_ca};
+    enum status status = rpc_tls_for_channel(&texts, &channel->credentials, why);
+    if (status == STATUS_OK)
+        status = rpc_channel_set_token(channel, options->token, why);
+    if (status == STATUS_OK)
+        channel->grpc = create_grpc_channel(channel);
+    return status;
 }
 
 enum status rpc_channel_new(const struct rpc_channel_options *options, struct rpc_channel **ret,
@@ -97,13 +195,15 @@ enum status rpc_channel_new(const struct rpc_channel_options *options, struct rp
     rpc_runtime_enter();
     sigset_t before;
     rpc_signals_block(&before);
-    grpc_channel_credentials *credentials = NULL;
-    enum status status = rpc_tls_for_channel(options, &credentials, why);
-    if (status == STATUS_OK)
-        *ret = channel_new(options, credentials);
+    struct rpc_channel *channel = channel_new(options);
+    channel->may_send_token =
+        options->tls_ca != NULL || options->token_in_plaintext || rpc_address_is_local(&address);
+    enum status status = open_channel(channel, options, why);
     rpc_signals_restore(&before);
-    if (status != STATUS_OK)
-        rpc_runtime_leave();
+    if (status == STATUS_OK)
+        *ret = channel;
+    else
+        rpc_channel_free(channel);
     return status;
 }
 
@@ -114,21 +214,45 @@ void rpc_channel_free(struct rpc_channel *channel)
     ASSERT(channel->streams == 0);
     sigset_t before;
     rpc_signals_block(&before);
-    grpc_channel_destroy(channel->grpc);
-    grpc_channel_credentials_release(channel->credentials);
+    if (channel->grpc != NULL)
+        grpc_channel_destroy(channel->grpc);
+    if (channel->credentials != NULL)
+        grpc_channel_credentials_release(channel->credentials);
     rpc_signals_restore(&before);
     rpc_queue_free(channel->queue);
     rpc_runtime_leave();
     pthread_mutex_destroy(&channel->lock);
+    free(channel->authorization);
     free(channel->target);
     free(channel);
+}
+
+enum status rpc_channel_set_tls(struct rpc_channel *channel, const struct rpc_tls_texts *texts,
+                                struct why *why)
+{
+    sigset_t before;
+    rpc_signals_block(&before);
+    grpc_channel_credentials *credentials = NULL;
+    enum status status = rpc_tls_for_channel(texts, &credentials, why);
+    if (status == STATUS_OK) {
+        pthread_mutex_lock(&channel->lock);
+        grpc_channel_credentials *old = channel->credentials;
+        channel->credentials = credentials;
+        channel->is_stale = 1;
+        pthread_mutex_unlock(&channel->lock);
+        grpc_channel_credentials_release(old);
+    }
+    rpc_signals_restore(&before);
+    return status;
 }
 
 grpc_call *rpc_channel_create_call(struct rpc_channel *channel, const char *path,
                                    grpc_completion_queue *cq, gpr_timespec deadline)
 {
     pthread_mutex_lock(&channel->lock);
-    if (grpc_channel_check_connectivity_state(channel->grpc, 0) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+    if (channel->is_stale ||
+        grpc_channel_check_connectivity_state(channel->grpc, 0) == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+        channel->is_stale = 0;
         grpc_channel_destroy(channel->grpc);
         channel->grpc = create_grpc_channel(channel);
     }
@@ -244,10 +368,10 @@ struct answer {
 };
 
 static void exchange(grpc_call *call, grpc_completion_queue *cq, grpc_byte_buffer *request,
-                     struct answer *answer)
+                     struct rpc_headers *headers, struct answer *answer)
 {
     grpc_op ops[] = {
-        {.op = GRPC_OP_SEND_INITIAL_METADATA},
+        rpc_headers_op(headers),
         {.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = request},
         {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT},
         {.op = GRPC_OP_RECV_INITIAL_METADATA,
@@ -300,7 +424,10 @@ enum status rpc_channel_call(struct rpc_channel *channel, const char *path,
     grpc_metadata_array_init(&answer.initial);
     grpc_metadata_array_init(&answer.trailing);
 
-    exchange(call, cq, message, &answer);
+    struct rpc_headers headers;
+    rpc_headers_init(&headers, channel);
+    exchange(call, cq, message, &headers, &answer);
+    rpc_headers_done(&headers);
     enum status status = take_answer(channel, &answer, ret, why);
 
     grpc_metadata_array_destroy(&answer.initial);

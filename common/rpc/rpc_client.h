@@ -14,6 +14,7 @@
 #include "buf.h"
 #include "loop.h"
 #include "rpc_code.h"
+#include "rpc_files.h"
 #include "status.h"
 #include "why.h"
 
@@ -30,17 +31,30 @@ struct rpc_channel_options {
     const char *target; /* "HOST:PORT", "[::1]:4777", "unix:/path" */
     /* PEM texts; `tls_ca` set: TLS, with the client's own pair if given. Copied. */
     const char *tls_ca, *tls_certificate, *tls_key;
+    /* Sent with every call as "authorization: Bearer TOKEN". Copied. NULL: none. Refused without
+     * TLS where it would leave the machine, unless `token_in_plaintext`. */
+    const char *token;
+    int token_in_plaintext;
     uint32_t message_bytes_max; /* 0: 64 MiB (answers to queries are large) */
     /* Share this channel's thread, for programs with thousands of channels; it is freed after this
      * one. NULL: a thread of its own. */
     struct rpc_channel *thread_of;
 };
 
-/* Does not connect yet. STATUS_USAGE: the target is not HOST:PORT or unix:PATH. STATUS_INVALID: a
- * PEM text is wrong. */
+/* Does not connect yet. STATUS_USAGE: the target is not HOST:PORT or unix:PATH, or a token would be
+ * sent in plaintext. STATUS_INVALID: a PEM text or the token is wrong. */
 enum status rpc_channel_new(const struct rpc_channel_options *options, struct rpc_channel **ret,
                             struct why *why) MUST_CHECK;
 void rpc_channel_free(struct rpc_channel *channel); /* after its streams have closed; blocks */
+
+/*
+ * What new connections use: calls and streams that are open keep theirs, those opened later get a
+ * connection of their own. Any thread. STATUS_INVALID: unusable; what was there stays in force.
+ */
+enum status rpc_channel_set_tls(struct rpc_channel *channel, const struct rpc_tls_texts *texts,
+                                struct why *why) MUST_CHECK;
+enum status rpc_channel_set_token(struct rpc_channel *channel, const char *token,
+                                  struct why *why) MUST_CHECK; /* NULL: none */
 
 /*
  * One request, one answer appended to `ret`. Blocks until answered or `deadline_ms` has passed. On

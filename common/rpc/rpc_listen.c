@@ -15,7 +15,6 @@
 
 #include "attributes.h"
 #include "rpc_address.h"
-#include "rpc_tls.h"
 
 /* The errno of binding `address`, or 0 if that works. */
 static int bind_error(const struct sockaddr *address, socklen_t size)
@@ -57,16 +56,19 @@ static enum status explain_bind(const char *listen, int error, struct why *why)
     return why_fail(why, STATUS_FAILED, "cannot listen on %s: %s", listen, strerror(error));
 }
 
-/* Sockets work, so gRPC must have disliked the certificates. */
-static enum status explain_refusal(const struct rpc_server_options *options, struct why *why)
+/* Sockets work, and the certificates were tried. */
+static enum status explain_refusal(const char *listen, struct why *why)
 {
-    if (options->tls_certificate == NULL)
-        return why_fail(why, STATUS_FAILED, "cannot listen on %s: gRPC refuses it",
-                        options->listen);
-    return why_fail(
-        why, STATUS_INVALID,
-        "TLS: the certificate and the key cannot be used: one is damaged, or they do not "
-        "belong together");
+    return why_fail(why, STATUS_FAILED, "cannot listen on %s: gRPC refuses it", listen);
+}
+
+/* The bound port, 1 for a UNIX socket; 0: refused. */
+static int add_port(grpc_server *server, struct rpc_tls *tls, const char *address)
+{
+    grpc_server_credentials *credentials = rpc_tls_credentials(tls);
+    int port = grpc_server_add_http2_port(server, address, credentials);
+    grpc_server_credentials_release(credentials);
+    return port;
 }
 
 /* ----- UNIX sockets ----- */
@@ -96,7 +98,7 @@ static int in_the_way(const struct sockaddr_un *address)
     return answered ? EADDRINUSE : 0;
 }
 
-static enum status bind_unix(grpc_server *server, grpc_server_credentials *credentials,
+static enum status bind_unix(grpc_server *server, struct rpc_tls *tls,
                              const struct rpc_server_options *options, const char *path,
                              struct why *why)
 {
@@ -104,13 +106,13 @@ static enum status bind_unix(grpc_server *server, grpc_server_credentials *crede
     int error = in_the_way(&address);
     if (error != 0)
         return explain_bind(options->listen, error, why);
-    if (grpc_server_add_http2_port(server, options->listen, credentials) != 0)
+    if (add_port(server, tls, options->listen) != 0)
         return STATUS_OK;
     error = bind_error((const struct sockaddr *)&address, sizeof(address));
     if (error != 0)
         return explain_bind(options->listen, error, why);
     unlink(path);
-    return explain_refusal(options, why);
+    return explain_refusal(options->listen, why);
 }
 
 /* ----- TCP ----- */
@@ -124,7 +126,7 @@ static void print_address(const struct sockaddr *address, socklen_t size, int po
 }
 
 /* Port 0 is chosen with the first address; the others get the same. */
-static enum status bind_each(grpc_server *server, grpc_server_credentials *credentials,
+static enum status bind_each(grpc_server *server, struct rpc_tls *tls,
                              const struct rpc_server_options *options, const struct addrinfo *list,
                              int port, int *ret_port, struct why *why)
 {
@@ -132,7 +134,7 @@ static enum status bind_each(grpc_server *server, grpc_server_credentials *crede
     for (const struct addrinfo *at = list; at != NULL; at = at->ai_next) {
         char text[RPC_HOST_BYTES + 16];
         print_address(at->ai_addr, at->ai_addrlen, bound != 0 ? bound : port, text, sizeof(text));
-        int result = grpc_server_add_http2_port(server, text, credentials);
+        int result = add_port(server, tls, text);
         if (result != 0) {
             bound = result;
             continue;
@@ -141,7 +143,7 @@ static enum status bind_each(grpc_server *server, grpc_server_credentials *crede
         /* "localhost" often has an IPv6 address even where IPv6 is switched off. */
         if (error != EADDRNOTAVAIL && error != EAFNOSUPPORT)
             return error != 0 ? explain_bind(options->listen, error, why)
-                              : explain_refusal(options, why);
+                              : explain_refusal(options->listen, why);
     }
     if (bound == 0)
         return explain_bind(options->listen, error, why);
@@ -149,7 +151,7 @@ static enum status bind_each(grpc_server *server, grpc_server_credentials *crede
     return STATUS_OK;
 }
 
-static enum status bind_tcp(grpc_server *server, grpc_server_credentials *credentials,
+static enum status bind_tcp(grpc_server *server, struct rpc_tls *tls,
                             const struct rpc_server_options *options,
                             const struct rpc_address *address, int *ret_port, struct why *why)
 {
@@ -163,27 +165,21 @@ static enum status bind_tcp(grpc_server *server, grpc_server_credentials *creden
     if (result != 0)
         return why_fail(why, STATUS_INVALID, "cannot listen on %s: %s", options->listen,
                         gai_strerror(result));
-    enum status status =
-        bind_each(server, credentials, options, list, address->port, ret_port, why);
+    enum status status = bind_each(server, tls, options, list, address->port, ret_port, why);
     freeaddrinfo(list);
     return status;
 }
 
 enum status rpc_listen_bind(grpc_server *server, const struct rpc_server_options *options,
-                            int *ret_port, struct why *why)
+                            struct rpc_tls *tls, int *ret_port, struct why *why)
 {
     struct rpc_address address;
     enum status status = rpc_address_parse(options->listen, &address, why);
     if (status != STATUS_OK)
         return status;
-    grpc_server_credentials *credentials = NULL;
-    status = rpc_tls_for_server(options, &credentials, why);
-    if (status != STATUS_OK)
-        return status;
     int port = 0;
-    status = address.is_unix ? bind_unix(server, credentials, options, address.host, why)
-                             : bind_tcp(server, credentials, options, &address, &port, why);
-    grpc_server_credentials_release(credentials);
+    status = address.is_unix ? bind_unix(server, tls, options, address.host, why)
+                             : bind_tcp(server, tls, options, &address, &port, why);
     if (status == STATUS_OK)
         *ret_port = port;
     return status;

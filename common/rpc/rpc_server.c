@@ -18,6 +18,7 @@
 #include "rpc_listen.h"
 #include "rpc_queue.h"
 #include "rpc_runtime.h"
+#include "rpc_tls.h"
 
 enum {
     SLOTS = 64, /* calls that can arrive between two turns of the thread */
@@ -43,6 +44,7 @@ struct rpc_server {
     struct rpc_method *methods;
     size_t method_count;
     int port;
+    struct rpc_tls *tls;
     struct slot slots[SLOTS];
     struct rpc_call_group calls;
 
@@ -61,15 +63,8 @@ static void refuse_call(struct rpc_call *call)
     rpc_call_finish(call, RPC_UNIMPLEMENTED, "this server does not know the method");
 }
 
-static void ignore_message(struct rpc_call *call, const uint8_t *data, size_t size)
-{
-    (void)call;
-    (void)data;
-    (void)size;
-}
-
 static const struct rpc_method unknown_method = {
-    .path = "", .opened = refuse_call, .message = ignore_message};
+    .path = "", .opened = refuse_call, .message = rpc_call_ignore_message};
 
 static const struct rpc_method *find_method(const struct rpc_server *server, grpc_slice path)
 {
@@ -183,6 +178,7 @@ void rpc_server_stop(struct rpc_server *server, int grace_ms)
     rpc_queue_free(server->queue);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
+    rpc_tls_free(server->tls);
     free(server->methods);
     free(server);
 }
@@ -251,11 +247,15 @@ enum status rpc_server_start(const struct rpc_server_options *options,
     struct rpc_server *server = server_new(methods, count);
     server->queue = rpc_queue_new("rpc");
     server->calls.queue = server->queue;
+    server->calls.admit = options->admit;
+    server->calls.admit_user = options->admit_user;
     sigset_t before;
     rpc_signals_block(&before);
     server->grpc = create_grpc_server(options);
     grpc_server_register_completion_queue(server->grpc, rpc_queue_cq(server->queue), NULL);
-    enum status status = rpc_listen_bind(server->grpc, options, &server->port, why);
+    enum status status = rpc_tls_new(options, &server->tls, why);
+    if (status == STATUS_OK)
+        status = rpc_listen_bind(server->grpc, options, server->tls, &server->port, why);
     if (status == STATUS_OK) {
         grpc_server_start(server->grpc);
         for (int i = 0; i < SLOTS; i++)
@@ -278,4 +278,20 @@ int rpc_server_port(const struct rpc_server *server)
 void rpc_server_post(struct rpc_server *server, call_fn *fn, void *arg)
 {
     rpc_queue_post(server->queue, fn, arg);
+}
+
+enum status rpc_server_set_tls(struct rpc_server *server, const struct rpc_tls_texts *texts,
+                               struct why *why)
+{
+    sigset_t before;
+    rpc_signals_block(&before);
+    enum status status = rpc_tls_set(server->tls, texts, why);
+    rpc_signals_restore(&before);
+    return status;
+}
+
+void rpc_server_review(struct rpc_server *server)
+{
+    ASSERT(rpc_queue_is_own_thread(server->queue));
+    rpc_call_group_review(&server->calls);
 }

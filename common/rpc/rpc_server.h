@@ -15,7 +15,8 @@
  * once its flow-control window (64 KiB) is full. Sent messages queue in order, one in flight;
  * `rpc_call_unsent_bytes` tells how much waits.
  *
- * Unregistered methods are answered UNIMPLEMENTED. Messages above the limit end RESOURCE_EXHAUSTED,
+ * Before a call is opened its server may ask whether the peer may make it (`admit`). Unregistered
+ * methods are answered UNIMPLEMENTED. Messages above the limit end RESOURCE_EXHAUSTED,
  * compressed messages end UNIMPLEMENTED.
  */
 #ifndef COMMON_RPC_RPC_SERVER_H
@@ -26,6 +27,7 @@
 
 #include "loop.h"
 #include "rpc_code.h"
+#include "rpc_files.h"
 #include "status.h"
 #include "why.h"
 
@@ -42,13 +44,23 @@ struct rpc_method {
     void (*closed)(struct rpc_call *call);      /* may be NULL */
 };
 
+/* What is asked before a call of a registered method is opened. */
+typedef enum rpc_code rpc_admit_fn(void *user, struct rpc_call *call,
+                                   const struct rpc_method *method,
+                                   const char **ret_message); /* of a refusal */
+
 struct rpc_server_options {
     const char *listen;         /* "127.0.0.1:4777", "[::1]:0", "unix:/run/heapfleet.sock" */
     uint32_t message_bytes_max; /* of one received message; 0: 256 KiB */
     uint32_t streams_max;       /* concurrent calls a connection; 0: 1024 */
     /* PEM texts, zero-terminated; all NULL: plaintext. `tls_client_ca` set: client certificates are
-     * required and verified. Copied. */
+     * verified, and required unless `tls_client_optional`. Copied. */
     const char *tls_certificate, *tls_key, *tls_client_ca;
+    int tls_client_optional;
+    /* On the server's thread. RPC_OK: the call is opened; another code ends it, and none of the
+     * method's callbacks runs. NULL: everybody may do everything. */
+    rpc_admit_fn *admit;
+    void *admit_user;
 };
 
 /*
@@ -63,6 +75,17 @@ enum status rpc_server_start(const struct rpc_server_options *options,
 
 /* The bound TCP port (of use when 0 was asked for); 0 for a UNIX socket. */
 int rpc_server_port(const struct rpc_server *server);
+
+/*
+ * New connections are shown these PEM texts; those that are open stay. Any thread.
+ * STATUS_INVALID: they cannot be used, or are for another kind of server (with TLS or without,
+ * clients verified or not); what was there stays in force.
+ */
+enum status rpc_server_set_tls(struct rpc_server *server, const struct rpc_tls_texts *texts,
+                               struct why *why) MUST_CHECK;
+
+/* On the server's thread: ask `admit` again about every open call; those it refuses are ended. */
+void rpc_server_review(struct rpc_server *server);
 
 /* Run fn(arg) on the server's thread. Any thread; after rpc_server_stop began it still runs. */
 void rpc_server_post(struct rpc_server *server, call_fn *fn, void *arg);
@@ -80,6 +103,15 @@ void *rpc_call_user(const struct rpc_call *call); /* of the method */
 void rpc_call_set_data(struct rpc_call *call, void *data);
 void *rpc_call_data(const struct rpc_call *call);
 const char *rpc_call_peer(const struct rpc_call *call); /* "ipv4:127.0.0.1:51234"; never NULL */
+
+int rpc_call_peer_is_local(const struct rpc_call *call); /* loopback or a UNIX socket */
+
+/*
+ * The names in the peer's verified certificate, one after the other: `*index` starts at 0. What it
+ * is: "spiffe" (the whole URI), "san" or "cn". NULL: there are no more. Valid until `closed`
+ * returned.
+ */
+const char *rpc_call_peer_name(struct rpc_call *call, size_t *index, const char **ret_kind);
 
 /* Value of a request header (lower-case key), or NULL. Valid until `closed` returned. */
 const char *rpc_call_header(const struct rpc_call *call, const char *key);

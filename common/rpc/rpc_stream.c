@@ -37,6 +37,7 @@ struct rpc_stream {
 
     struct stream_op opening, received, sent, ended;
     int outstanding;
+    struct rpc_headers headers;
     grpc_metadata_array initial, trailing; /* set by gRPC, as the three below */
     grpc_byte_buffer *incoming;
     grpc_status_code code;
@@ -135,6 +136,7 @@ static void close_stream(struct rpc_stream *stream)
     grpc_call_unref(stream->grpc);
     grpc_metadata_array_destroy(&stream->initial);
     grpc_metadata_array_destroy(&stream->trailing);
+    rpc_headers_done(&stream->headers);
     grpc_slice_unref(stream->details);
     rpc_outbox_clear(&stream->outbox);
     rpc_channel_detach(stream->channel);
@@ -224,7 +226,8 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path
                                                      .status = &stream->code,
                                                      .status_details = &stream->details}};
     start(stream, &ending, 1, &stream->ended, on_ended);
-    grpc_op opening[] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
+    rpc_headers_init(&stream->headers, channel);
+    grpc_op opening[] = {rpc_headers_op(&stream->headers),
                          {.op = GRPC_OP_RECV_INITIAL_METADATA,
                           .data.recv_initial_metadata.recv_initial_metadata = &stream->initial}};
     start(stream, opening, ARRAY_SIZE(opening), &stream->opening, on_opening);

@@ -152,6 +152,15 @@ def parses():
             b"64k", b"1e5", b"0x10", b".5", b"36525d", b"-1", b" 5", b"9007199254740992B")
 
 
+def accesses():
+    """The file, then the name of a peer."""
+    digest = hashlib.sha256(b"alice").hexdigest().encode()
+    for text in (b"# who\ncn:al* read\nlocal admin # us\n", b"cn:* agent shop-*,al* team\n",
+                 b"sha256:" + digest + b" admin  alice\nspiffe://x/* agent *", b"san:\n",
+                 b"cn:a king", b"sha256:12 read\n", b"cn:a agent", b"cn:\xff read\n\n"):
+        yield struct.pack("<H", len(text)) + text + b"alice"
+
+
 def configs():
     yield b"# a comment\nlisten = 127.0.0.1:4777 # more\ndsn = \"host=db # x\"\n\n"
     yield b"a=1\r\nb = \xc3\xa4 \nc=\nd = #\n"
@@ -329,7 +338,7 @@ def censuses():
 
 
 MAKERS = {
-    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "config": configs,
+    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "config": configs, "access": accesses,
     "text": texts, "json": jsons, "plot": plots, "detect": detections,
     "proc": procs, "container": containers, "resource_list": resources, "identity": identities,
     "elf": elfs, "version": versions, "census": censuses,

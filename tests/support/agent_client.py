@@ -74,9 +74,10 @@ def delta(old, new):
 class Stream:
     """One call of Ingest.Stream. Answers are gathered by a thread."""
 
-    def __init__(self, address, agent_id=None, protocol=1, hello=True):
+    def __init__(self, address, agent_id=None, protocol=1, hello=True, channel=None,
+                 metadata=None):
         self.agent_id = agent_id or os.urandom(16)
-        self.channel = grpc.insecure_channel(
+        self.channel = channel or grpc.insecure_channel(
             address, options=[("grpc.use_local_subchannel_pool", 1)])
         self.outgoing = queue.Queue()
         self.answers = queue.Queue()
@@ -90,7 +91,7 @@ class Stream:
             "/heapfleet.v1.Ingest/Stream",
             request_serializer=lambda m: m if isinstance(m, bytes) else m.SerializeToString(),
             response_deserializer=ingest.CollectorMessage.FromString)
-        self.call = method(iter(self.outgoing.get, None))
+        self.call = method(iter(self.outgoing.get, None), metadata=metadata)
         self.changed = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
         if hello:

@@ -89,8 +89,8 @@ static int hold(void *user, int64_t types)
     return scene->room == 0 || scene->held <= scene->room;
 }
 
-static const struct session_events events = {find_agent,   open_instance, add_types,
-                                             send_message, count_refusal, hold};
+static const struct session_events events = {find_agent,    open_instance, add_types, send_message,
+                                             count_refusal, hold,          NULL};
 
 static struct scene *scene_new(const struct session_limits *limits)
 {

@@ -21,12 +21,32 @@ enum pem {
     CLIENT_KEY,
     STRANGER_CERTIFICATE,
     STRANGER_KEY,
+    EXPIRED_SERVER_CERTIFICATE,
+    EXPIRED_SERVER_KEY,
+    EXPIRED_CLIENT_CERTIFICATE,
+    EXPIRED_CLIENT_KEY,
+    SPIFFE_CERTIFICATE,
+    SPIFFE_KEY,
     PEM_COUNT
 };
 
 static const char *const pem_files[PEM_COUNT] = {
-    "ca.pem",        "stranger_ca.pem", "server.pem", "server.key",   "elsewhere.pem",
-    "elsewhere.key", "client.pem",      "client.key", "stranger.pem", "stranger.key",
+    "ca.pem",
+    "stranger_ca.pem",
+    "server.pem",
+    "server.key",
+    "elsewhere.pem",
+    "elsewhere.key",
+    "client.pem",
+    "client.key",
+    "stranger.pem",
+    "stranger.key",
+    "expired_server.pem",
+    "expired_server.key",
+    "expired_client.pem",
+    "expired_client.key",
+    "spiffe.pem",
+    "spiffe.key",
 };
 
 static char pems[PEM_COUNT][8192];
@@ -62,8 +82,9 @@ static int make_certificates(void **state)
 static int remove_certificates(void **state)
 {
     (void)state;
-    static const char *const names[] = {"ca",        "stranger_ca", "server",
-                                        "elsewhere", "client",      "stranger"};
+    static const char *const names[] = {"ca",        "stranger_ca",    "server",
+                                        "elsewhere", "client",         "stranger",
+                                        "spiffe",    "expired_server", "expired_client"};
     static const char *const endings[] = {"pem", "key", "csr", "ext", "srl"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         for (size_t j = 0; j < ARRAY_SIZE(endings); j++) {
@@ -157,6 +178,233 @@ static void a_tls_client_refuses_a_plain_server(void **state)
     assert_non_null(strstr(text, "it does not speak TLS"));
 }
 
+static void what_has_expired_is_refused(void **state)
+{
+    (void)state;
+    struct rpc_server_options server = {.listen = "127.0.0.1:0",
+                                        .tls_certificate = pems[EXPIRED_SERVER_CERTIFICATE],
+                                        .tls_key = pems[EXPIRED_SERVER_KEY]};
+    char text[WHY_CAPACITY];
+    assert_int_equal(call(&server, CA, NONE, NONE, text), STATUS_UNAVAILABLE);
+    assert_non_null(strstr(text, "its certificate does not come from the given authority"));
+
+    server.tls_certificate = pems[SERVER_CERTIFICATE];
+    server.tls_key = pems[SERVER_KEY];
+    server.tls_client_ca = pems[CA];
+    assert_int_equal(call(&server, CA, EXPIRED_CLIENT_CERTIFICATE, EXPIRED_CLIENT_KEY, text),
+                     STATUS_UNAVAILABLE);
+}
+
+/* ---- who calls ------------------------------------------------------------------------------ */
+
+/* What `admit` is told of the peer, and what it answers. */
+struct door {
+    enum rpc_code code;
+    const char *message;
+    char names[1024];
+    char authorization[64];
+    int is_local;
+    atomic_int asked;
+};
+
+static enum rpc_code ask_door(void *user, struct rpc_call *call, const struct rpc_method *method,
+                              const char **ret_message)
+{
+    struct door *door = user;
+    size_t index = 0, used = 0;
+    const char *kind, *name, *header = rpc_call_header(call, "authorization");
+    assert_int_equal(method->path[0], '/');
+    door->names[0] = '\0';
+    while ((name = rpc_call_peer_name(call, &index, &kind)) != NULL)
+        used +=
+            (size_t)snprintf(door->names + used, sizeof(door->names) - used, "%s=%s;", kind, name);
+    snprintf(door->authorization, sizeof(door->authorization), "%s", header ? header : "");
+    door->is_local = rpc_call_peer_is_local(call);
+    door->asked++;
+    *ret_message = door->message;
+    return door->code;
+}
+
+static void the_door_is_told_who_comes(void **state)
+{
+    (void)state;
+    struct door door = {.code = RPC_OK};
+    const struct rpc_server_options server = {.listen = "127.0.0.1:0",
+                                              .tls_certificate = pems[SERVER_CERTIFICATE],
+                                              .tls_key = pems[SERVER_KEY],
+                                              .tls_client_ca = pems[CA],
+                                              .tls_client_optional = 1,
+                                              .admit = ask_door,
+                                              .admit_user = &door};
+    char text[WHY_CAPACITY];
+    assert_int_equal(call(&server, CA, CLIENT_CERTIFICATE, CLIENT_KEY, text), STATUS_OK);
+    assert_string_equal(door.names, "san=client.example;cn=client;");
+    assert_int_equal(call(&server, CA, SPIFFE_CERTIFICATE, SPIFFE_KEY, text), STATUS_OK);
+    assert_string_equal(door.names, "spiffe=spiffe://example.org/ns/shop/sa/agent;"
+                                    "san=spiffe://example.org/ns/shop/sa/agent;cn=spiffe;");
+    assert_int_equal(call(&server, CA, NONE, NONE, text), STATUS_OK); /* optional */
+    assert_string_equal(door.names, "");
+    assert_true(door.is_local);
+    assert_int_equal(call(&server, CA, STRANGER_CERTIFICATE, STRANGER_KEY, text),
+                     STATUS_UNAVAILABLE);
+    assert_int_equal(door.asked, 3);
+}
+
+static void a_closed_door_says_why(void **state)
+{
+    (void)state;
+    struct door door = {.code = RPC_PERMISSION_DENIED, .message = "not today"};
+    struct served served = {0};
+    struct rpc_server *server = scene_start(&(struct rpc_server_options){.listen = "127.0.0.1:0",
+                                                                         .admit = ask_door,
+                                                                         .admit_user = &door},
+                                            &served);
+    char target[32], text[WHY_CAPACITY];
+    snprintf(target, sizeof(target), "127.0.0.1:%d", rpc_server_port(server));
+    struct rpc_channel *channel =
+        scene_connect(&(struct rpc_channel_options){.target = target, .token = "abc"});
+    assert_int_equal(scene_call(channel, "/test/Answer", "x", text), STATUS_DENIED);
+    assert_non_null(strstr(text, "not today"));
+    assert_string_equal(door.authorization, "Bearer abc");
+    assert_int_equal(served.opened, 0);
+    assert_int_equal(scene_call(channel, "/test/Nothing", "x", text), STATUS_UNSUPPORTED);
+    assert_int_equal(door.asked, 1); /* what nobody serves needs no permission */
+
+    struct why why = {""};
+    assert_int_equal(rpc_channel_set_token(channel, "a b", &why), STATUS_INVALID);
+    assert_int_equal(rpc_channel_set_token(channel, "new", &why), STATUS_OK);
+    assert_int_equal(scene_call(channel, "/test/Answer", "x", text), STATUS_DENIED);
+    assert_string_equal(door.authorization, "Bearer new");
+    assert_int_equal(rpc_channel_set_token(channel, NULL, &why), STATUS_OK);
+    assert_int_equal(scene_call(channel, "/test/Answer", "x", text), STATUS_DENIED);
+    assert_string_equal(door.authorization, "");
+    rpc_channel_free(channel);
+    rpc_server_stop(server, 30000);
+}
+
+static void a_token_stays_on_the_machine(void **state)
+{
+    (void)state;
+    static const struct {
+        struct rpc_channel_options options;
+        enum status status;
+    } rows[] = {
+        {{.target = "10.0.0.1:1", .token = "t"}, STATUS_USAGE},
+        {{.target = "example.org:1", .token = "t"}, STATUS_USAGE},
+        {{.target = "10.0.0.1:1", .token = "t", .token_in_plaintext = 1}, STATUS_OK},
+        {{.target = "10.0.0.1:1"}, STATUS_OK},
+        {{.target = "127.0.0.1:1", .token = "t"}, STATUS_OK},
+        {{.target = "[::1]:1", .token = "t"}, STATUS_OK},
+        {{.target = "unix:/x", .token = "t"}, STATUS_OK},
+        {{.target = "127.0.0.1:1", .token = "t\n"}, STATUS_INVALID},
+        {{.target = "127.0.0.1:1", .token = ""}, STATUS_INVALID},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct rpc_channel *channel = NULL;
+        struct why why = {""};
+        assert_int_equal(rpc_channel_new(&rows[i].options, &channel, &why), rows[i].status);
+        rpc_channel_free(channel);
+    }
+    struct rpc_channel *channel =
+        scene_connect(&(struct rpc_channel_options){.target = "10.0.0.1:1"});
+    struct why why = {""};
+    assert_int_equal(rpc_channel_set_token(channel, "t", &why), STATUS_USAGE);
+    rpc_channel_free(channel);
+}
+
+/* ---- new certificates ----------------------------------------------------------------------- */
+
+static struct rpc_tls_texts texts(int certificate, int key, int ca)
+{
+    return (struct rpc_tls_texts){
+        .certificate = (char *)pem(certificate), .key = (char *)pem(key), .ca = (char *)pem(ca)};
+}
+
+static void review(void *arg)
+{
+    rpc_server_review(arg);
+}
+
+/* Garbage, halves and pairs that do not belong together. */
+static void assert_garbage_changes_nothing(struct rpc_server *server, struct rpc_channel *channel)
+{
+    char text[WHY_CAPACITY];
+    struct why why = {""};
+    const struct rpc_tls_texts bad[] = {
+        texts(SERVER_CERTIFICATE, CLIENT_KEY, CA),
+        texts(SERVER_CERTIFICATE, NONE, CA),
+        texts(NONE, NONE, CA),
+        texts(NONE, NONE, NONE),
+        texts(SERVER_CERTIFICATE, SERVER_KEY, NONE),
+        {"-----BEGIN CERTIFICATE-----\nx", pems[SERVER_KEY], pems[CA]}};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_int_equal(rpc_server_set_tls(server, &bad[i], &why), STATUS_INVALID);
+        assert_non_null(strstr(why.text, "TLS"));
+    }
+    const struct rpc_tls_texts halves = texts(CLIENT_CERTIFICATE, SERVER_KEY, CA);
+    assert_int_equal(rpc_channel_set_tls(channel, &halves, &why), STATUS_INVALID);
+    assert_int_equal(scene_call(channel, "/test/Answer", "x", text), STATUS_OK);
+}
+
+/* A server and a client change to another authority's pair and back while a stream is open. */
+static void certificates_change_under_a_stream(void **state)
+{
+    (void)state;
+    struct served served = {0};
+    struct door door = {.code = RPC_OK};
+    struct rpc_server *server =
+        scene_start(&(struct rpc_server_options){.listen = "localhost:0",
+                                                 .tls_certificate = pems[SERVER_CERTIFICATE],
+                                                 .tls_key = pems[SERVER_KEY],
+                                                 .tls_client_ca = pems[CA],
+                                                 .admit = ask_door,
+                                                 .admit_user = &door},
+                    &served);
+    char target[32], text[WHY_CAPACITY];
+    struct why why = {""};
+    snprintf(target, sizeof(target), "localhost:%d", rpc_server_port(server));
+    struct rpc_channel *channel =
+        scene_connect(&(struct rpc_channel_options){.target = target,
+                                                    .tls_ca = pems[CA],
+                                                    .tls_certificate = pems[CLIENT_CERTIFICATE],
+                                                    .tls_key = pems[CLIENT_KEY]});
+    struct seen seen = {.loop = loop_new(), .keep_asking = 1, .stop_at = 1};
+    seen_open(&seen, channel, "/test/Echo");
+    rpc_stream_read(seen.stream);
+    rpc_stream_send(seen.stream, (const uint8_t *)"a", 1);
+    seen_run_for(&seen, 15000);
+    assert_int_equal(seen.messages, 1);
+
+    assert_garbage_changes_nothing(server, channel);
+
+    /* Now the server trusts strangers only, for new connections. */
+    const struct rpc_tls_texts strange = texts(SERVER_CERTIFICATE, SERVER_KEY, STRANGER_CA);
+    assert_int_equal(rpc_server_set_tls(server, &strange, &why), STATUS_OK);
+    assert_int_equal(scene_call(channel, "/test/Answer", "x", text), STATUS_OK);
+    const struct rpc_tls_texts client = texts(CLIENT_CERTIFICATE, CLIENT_KEY, CA);
+    assert_int_equal(rpc_channel_set_tls(channel, &client, &why), STATUS_OK); /* reconnects */
+    assert_int_equal(scene_call(channel, "/test/Answer", "x", text), STATUS_UNAVAILABLE);
+    const struct rpc_tls_texts stranger = texts(STRANGER_CERTIFICATE, STRANGER_KEY, CA);
+    assert_int_equal(rpc_channel_set_tls(channel, &stranger, &why), STATUS_OK);
+    assert_int_equal(scene_call(channel, "/test/Answer", "x", text), STATUS_OK);
+    assert_string_equal(door.names, "san=stranger.example;cn=stranger;");
+
+    /* The stream never noticed; until the door is asked again. */
+    seen.stop_at = 2;
+    rpc_stream_send(seen.stream, (const uint8_t *)"b", 1);
+    seen_run_for(&seen, 15000);
+    assert_int_equal(seen.messages, 2);
+    door.code = RPC_PERMISSION_DENIED;
+    door.message = "no more";
+    rpc_server_post(server, review, server);
+    seen_run_to_the_end(&seen);
+    assert_int_equal(seen.code, RPC_PERMISSION_DENIED);
+    assert_non_null(strstr(seen.text, "no more"));
+    loop_free(seen.loop);
+    rpc_channel_free(channel);
+    rpc_server_stop(server, 30000);
+}
+
 /* What cannot be a certificate or a key is found when the server starts, not when a client comes.
  */
 static void bad_pems_stop_a_server(void **state)
@@ -226,6 +474,11 @@ int main(void)
         cmocka_unit_test(the_servers_name_counts),
         cmocka_unit_test(a_server_verifies_its_clients),
         cmocka_unit_test(a_tls_client_refuses_a_plain_server),
+        cmocka_unit_test(what_has_expired_is_refused),
+        cmocka_unit_test(the_door_is_told_who_comes),
+        cmocka_unit_test(a_closed_door_says_why),
+        cmocka_unit_test(a_token_stays_on_the_machine),
+        cmocka_unit_test(certificates_change_under_a_stream),
         cmocka_unit_test(bad_pems_stop_a_server),
         cmocka_unit_test(bad_pems_stop_a_client),
     };
