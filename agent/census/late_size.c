@@ -163,6 +163,8 @@ static uint64_t measure(const struct late_sizes *late, const struct late_item *i
         return 8 + sized(word_at(head, 0), 8);
     case LATE_CODE_CACHE: /* one byte of map for each instruction of two bytes */
         return item->extra + word_at(head, OBJECT_SIZE) / 2;
+    case LATE_MEMO: /* {mask, used, allocated, entries of two words} */
+        return 32 + sized(word_at(head, 16), 16);
     case LATE_CELLS:
         return sized(word_at(head, OBJECT_SIZE), 8);
     case LATE_ELEMENT: /* {attrib, length, allocated, children, first four children} */
@@ -204,7 +206,7 @@ static const uint8_t head_bytes[] = {
     [LATE_FRAME_CODE] = 8,  [LATE_CODE_EXTRA] = 8,
     [LATE_CODE_CACHE] = 24, [LATE_CELLS] = 24,
     [LATE_FORMAT] = 8,      [LATE_ELEMENT] = 32,
-    [LATE_DIMENSIONS] = 64,
+    [LATE_DIMENSIONS] = 64, [LATE_MEMO] = 24,
 };
 
 static uint32_t item_bytes(const struct late_item *item)

@@ -24,6 +24,7 @@ enum late_rule {
     LATE_CODE_EXTRA, /* extra data of a code object */
     LATE_CODE_CACHE, /* bytecode of a code object with an inline cache; extra: bytes known so far */
     LATE_CELLS,      /* names of cells of a code object, of which some are arguments */
+    LATE_MEMO,       /* of a pickler */
     LATE_FORMAT,     /* codes of a struct.Struct */
     LATE_ELEMENT,    /* attributes and children of an xml.etree element */
     LATE_DIMENSIONS, /* lengths of an ndarray of up to 8 dimensions; extra: bytes of an item,

@@ -157,6 +157,41 @@ static int is_bytearray(const uint8_t *bytes)
     return size <= alloc && begin != 0 && start - begin <= alloc && exports < UINT32_MAX;
 }
 
+/* Those of iterators and picklers; how many slots they have lies in them, or in what they point to.
+ */
+static void measure_machine(struct sweep *sweep, struct object *object)
+{
+    const struct cpython_layout *layout = sweep->layout;
+    const uint8_t *bytes = object->bytes;
+    switch ((enum object_kind)object->entry->kind) {
+    case KIND_PRODUCT: /* an index for each of `pools`, a tuple */
+        add_late(sweep, object, word_at(bytes, 16), LATE_CELLS, 0);
+        break;
+    case KIND_COMBINATIONS: /* r indices */
+        object->size += sized(word_at(bytes, 40), 8);
+        break;
+    case KIND_PERMUTATIONS: /* an index for each of `pool`, a tuple, and r cycles */
+        add_late(sweep, object, word_at(bytes, 16), LATE_CELLS, 0);
+        object->size += sized(word_at(bytes, 48), 8);
+        break;
+    case KIND_PICKLER: /* memo */
+        add_late(sweep, object, word_at(bytes, 16), LATE_MEMO, 0);
+        break;
+    case KIND_UNPICKLER: /* memo, memo_size, the names of encoding and errors */
+        object->size += word_at(bytes, 24) ? sized(word_at(bytes, 32), 8) : 0;
+        object->size += sized(word_at(bytes, layout->unpickler_marks), 8);
+        object->size += sizeof("ASCII") + sizeof("strict");
+        break;
+    case KIND_QUEUE: /* its ring */
+        if (layout->queue_capacity)
+            object->size += sized(word_at(bytes, layout->queue_capacity), 8);
+        break;
+    default: /* KIND_SCALAR_1 .. */
+        object->size += UINT64_C(1) << (object->entry->kind - KIND_SCALAR_1);
+        break;
+    }
+}
+
 /* The rarer kinds; their offsets are the same in all supported versions. */
 static void measure_rare(struct sweep *sweep, struct object *object)
 {
@@ -198,6 +233,7 @@ static void measure_rare(struct sweep *sweep, struct object *object)
         add_late(sweep, object, word_at(bytes, 32), LATE_FORMAT, 0);
         break;
     default:
+        measure_machine(sweep, object);
         break;
     }
 }

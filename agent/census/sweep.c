@@ -26,33 +26,47 @@ enum {
     HUGE_BYTES = 1 << 20,  /* .. and from here on to be counted */
 };
 
-/*
- * The count is an address: a program that is loaded low (not position-independent) has its static
- * objects and its [heap] below 4 GiB, and a pointer to one of them in front of a stale type is no
- * object. Pointers are aligned; of counts that large, few are.
- */
-static int is_pointer(const struct sweep *sweep, uint64_t count)
+static int is_low(const struct sweep *sweep, addr_t at)
 {
     for (size_t i = 0; i < sweep->low_count; i++) {
-        if (count >= sweep->low[i].start && count < sweep->low[i].end && count % 8 == 0)
+        if (at >= sweep->low[i].start && at < sweep->low[i].end)
             return 1;
     }
     return 0;
 }
 
 /*
+ * The count is an address: a program that is loaded low (not position-independent) has its static
+ * objects and its [heap] below 4 GiB, and a pointer to one of them in front of a stale type is no
+ * object. Pointers are aligned; of counts that large, few are. Nor is one the link of malloc in a
+ * freed block, which glibc 2.32 and later mixes with the place where it is, its page's number.
+ */
+static int is_pointer(const struct sweep *sweep, addr_t at, uint64_t count)
+{
+    uint64_t page = at / REMOTE_PAGE_BYTES, link = count ^ page;
+    if (count % 8 == 0 && is_low(sweep, count))
+        return 1;
+    return is_low(sweep, at) && (link == 0 || (link % 16 == 0 && is_low(sweep, link)));
+}
+
+/* Addresses of GC heads are aligned to words; the lowest two bits of a link are flags. */
+static int is_link(uint64_t word)
+{
+    return (word & 4) == 0 && word >= REMOTE_PAGE_BYTES && word >> 47 == 0;
+}
+
+/*
  * Tracked objects have both links, others none. While a collection runs, `prev` is a part of the
- * count or, of an object that has not been reached yet, a link. Links are aligned to words; their
- * lowest two bits are flags.
+ * count or, of an object that has not been reached yet, a link.
  */
 static int is_gc_head(const uint8_t *bytes, uint64_t count)
 {
     uint64_t next = word_at(bytes, -16), prev = word_at(bytes, -8);
     if (next == 0)
         return prev >> 2 == 0;
-    if (prev & GC_COLLECTING)
-        return prev >> 2 <= count || (prev & 4) == 0;
-    return prev >> 2 != 0 && (prev & 4) == 0 && (next & 4) == 0;
+    if (!is_link(next))
+        return 0;
+    return is_link(prev) || ((prev & GC_COLLECTING) && prev >> 2 <= count);
 }
 
 /* Where static objects are immortal, one with a small count is an entry of a C table of
@@ -88,7 +102,7 @@ static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr
         return 0;
     if (entry->least_bytes > room)
         return 0;
-    if (sweep->has_odd_counts && (is_pointer(sweep, count) || is_table(sweep, count, entry)))
+    if (sweep->has_odd_counts && (is_pointer(sweep, at, count) || is_table(sweep, count, entry)))
         return 0;
     if (!measure_object(sweep, &object) || (entry->has_values && !measure_values(sweep, &object)))
         return 0;

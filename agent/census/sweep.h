@@ -23,7 +23,7 @@ enum {
     SWEEP_LEAD_BYTES = 64,       /* in front of the chunk: GC heads and pre-headers */
     SWEEP_POOLS = 2048,
     SWEEP_LOW_RANGES = 8,
-    SWEEP_AHEAD_BYTES = 192, /* behind a header, that measuring an object may look at */
+    SWEEP_AHEAD_BYTES = 320, /* behind a header, that measuring an object may look at */
 };
 
 /* A place the size of a pool of CPython's allocator; `is_pool` says whether it is one. */

@@ -33,6 +33,18 @@ enum object_kind {
     KIND_NAIVE_TIME, /* allocated without its last word, which would be a time zone */
     KIND_ELEMENT,    /* of xml.etree */
     KIND_NDARRAY,
+    KIND_SCALAR_1, /* of numpy: sys.getsizeof counts the value twice, here of 1 byte .. */
+    KIND_SCALAR_2,
+    KIND_SCALAR_4,
+    KIND_SCALAR_8,
+    KIND_SCALAR_16,
+    KIND_SCALAR_32,
+    KIND_PRODUCT, /* of itertools */
+    KIND_COMBINATIONS,
+    KIND_PERMUTATIONS,
+    KIND_PICKLER,
+    KIND_UNPICKLER,
+    KIND_QUEUE, /* queue.SimpleQueue */
 };
 
 /*

@@ -10,6 +10,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -92,10 +93,24 @@ def all_pythons():
                                                       python.version.split(".")])
 
 
+def _make_numpy():
+    """An environment of our own with numpy from PyPI in it: its interpreter, or None."""
+    environment = ROOT / "build" / "numpy"
+    interpreter = environment / "bin" / "python3"
+    for command in ([sys.executable, "-m", "venv", environment],
+                    [interpreter, "-m", "pip", "install", "-q", "--disable-pip-version-check",
+                     "--retries", "1", "--timeout", "15", "numpy"]):
+        if not _ask("", str(interpreter)) or not _ask("", str(interpreter)).numpy:
+            subprocess.run(command, capture_output=True, timeout=300, check=False)
+    return _ask("", str(interpreter))
+
+
+@functools.lru_cache(maxsize=None)
 def with_numpy():
-    """Those that have it; `./dev bench census` makes one."""
-    made = [_ask("", str(path)) for path in ROOT.glob("build/bench/peers/bin/python3")]
-    return [python for python in [*all_pythons(), *filter(None, made)] if python.numpy]
+    """Those that have it; one is made if none has."""
+    found = [python for python in all_pythons() if python.numpy]
+    made = None if found else _make_numpy()
+    return found or [python for python in (made,) if python and python.numpy]
 
 
 def one_per_minor():

@@ -11,7 +11,8 @@ def group(function):
 
 @group
 def ndarrays(n):
-    return [numpy.zeros(i % 500) for i in range(n)] + [numpy.arange(12).reshape(3, 4) for _ in range(n)]
+    bases = [numpy.arange(12) for _ in range(n)]  # an array leads to its base in no way that we see
+    return [numpy.zeros(i % 500) for i in range(n)] + [(base, base.reshape(3, 4)) for base in bases]
 
 
 @group
@@ -23,4 +24,6 @@ def ndarray_views(n):
 
 @group
 def numpy_scalars(n):
-    return [numpy.float64(i) for i in range(n)] + [numpy.int32(i) for i in range(n)]
+    kinds = (numpy.float64, numpy.int32, numpy.float16, numpy.int8, numpy.bool_, numpy.complex128,
+             numpy.longdouble, numpy.uint64)
+    return [kind(i % 100) for kind in kinds for i in range(n)]

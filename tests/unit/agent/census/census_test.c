@@ -144,6 +144,9 @@ static void leaves_out_what_is_dead(void **state)
     fake_put(&scene->heap, OBJECTS + 0x108, 0);     /* a link, but no previous */
     put_tuple(scene, OBJECTS + 0x210, 2);           /* while a collection counts */
     fake_put(&scene->heap, OBJECTS + 0x208, 2);
+    put_tuple(scene, OBJECTS + 0x410, 2); /* links that are digits of a freed int */
+    fake_put(&scene->heap, OBJECTS + 0x400, 0x18);
+    fake_put(&scene->heap, OBJECTS + 0x408, 0x23a94c673212f593);
     put_tuple(scene, OBJECTS + 0x310, 2); /* not tracked */
     fake_put(&scene->heap, OBJECTS + 0x300, 0);
     fake_put(&scene->heap, OBJECTS + 0x308, 0);
