@@ -11,10 +11,8 @@
 #define MS_PER_DAY (24 * MS_PER_HOUR)
 #define MS_PER_SLOT (4 * MS_PER_HOUR)
 
-/*
- * Make the partitions of `level` that hold these times, in a transaction of its own. Any number of
- * collectors may; what exists is left alone.
- */
+/* Make the partitions of `level` that hold these times, in the transaction that is open or one of
+ * its own. Any number of collectors may; what exists is left alone. */
 enum status partitions_make(struct db *db, const char *level, const int64_t *times_ms, size_t count,
                             struct why *why) MUST_CHECK;
 

@@ -33,6 +33,15 @@ static void append_means(struct buf *copy, struct buf *array,
     pg_array_bytes(copy, array->data, array->size);
 }
 
+/* Whether any process had it. */
+static int is_seen(const struct rollup_type *type)
+{
+    double bytes = 0;
+    for (int h = 0; h < ROLLUP_HOURS; h++)
+        bytes += type->bytes[h];
+    return type->count_max > 0 || bytes > 0;
+}
+
 static void append_types(struct buf *copy, int64_t service_id, int64_t slot_ms,
                          const struct rollup_deployment *deployment)
 {
@@ -40,7 +49,7 @@ static void append_types(struct buf *copy, int64_t service_id, int64_t slot_ms,
     struct buf array = BUF_INIT;
     for (uint32_t i = 0; i < deployment->type_count; i++) {
         const struct rollup_type *type = &deployment->types[i];
-        if (type->count_max == 0)
+        if (!is_seen(type))
             continue;
         pg_copy_row(copy, 8);
         pg_array_i64(copy, service_id);

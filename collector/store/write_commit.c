@@ -123,7 +123,7 @@ static enum status insert_snapshots(struct db *db, const struct write_batch *bat
     return status;
 }
 
-/* Usually they are there, made ahead of time. */
+/* In the batch's own transaction, so that nobody takes an empty one away before it is filled. */
 static enum status make_partitions(struct db *db, const struct write_batch *batch, struct why *why)
 {
     size_t rows = write_batch_snapshots(batch);
@@ -203,12 +203,21 @@ static enum status raise_high_waters(struct db *db, const struct write_batch *ba
 
 /* ---- the transaction ------------------------------------------------------------------------ */
 
-static enum status write_all(struct db *db, const struct write_batch *batch, int careful,
+/* How a batch is tried. */
+enum {
+    CAREFULLY = 1,       /* some of it may be there already */
+    WITH_PARTITIONS = 2, /* some of its partitions may be missing */
+};
+
+static enum status write_all(struct db *db, const struct write_batch *batch, unsigned how,
                              struct why *why)
 {
     enum status status = STATUS_OK;
-    if (batch->rows.size > 0)
-        status = careful ? insert_snapshots(db, batch, why) : copy_snapshots(db, batch, why);
+    if (how & WITH_PARTITIONS)
+        status = make_partitions(db, batch, why);
+    if (status == STATUS_OK && batch->rows.size > 0)
+        status =
+            how & CAREFULLY ? insert_snapshots(db, batch, why) : copy_snapshots(db, batch, why);
     if (status == STATUS_OK && batch->ends.size > 0)
         status = end_instances(db, batch, why);
     if (status == STATUS_OK && batch->high_waters.size > 0)
@@ -216,12 +225,12 @@ static enum status write_all(struct db *db, const struct write_batch *batch, int
     return status;
 }
 
-static enum status transact(struct db *db, const struct write_batch *batch, int careful,
+static enum status transact(struct db *db, const struct write_batch *batch, unsigned how,
                             struct why *why)
 {
     enum status status = pg_begin(db->pg, why);
     if (status == STATUS_OK)
-        status = write_all(db, batch, careful, why);
+        status = write_all(db, batch, how, why);
     if (status == STATUS_OK)
         status = pg_commit(db->pg, why);
     pg_rollback(db->pg);
@@ -230,14 +239,12 @@ static enum status transact(struct db *db, const struct write_batch *batch, int 
 
 enum status write_batch_commit(struct db *db, struct write_batch *batch, struct why *why)
 {
-    enum status status = transact(db, batch, batch->tried, why);
-    if (status == STATUS_NOT_FOUND) {
-        status = make_partitions(db, batch, why);
-        if (status == STATUS_OK)
-            status = transact(db, batch, batch->tried, why);
-    }
+    unsigned how = batch->tried ? CAREFULLY : 0;
+    enum status status = transact(db, batch, how, why);
+    if (status == STATUS_NOT_FOUND)
+        status = transact(db, batch, how |= WITH_PARTITIONS, why);
     if (status == STATUS_CONFLICT)
-        status = transact(db, batch, 1, why);
+        status = transact(db, batch, how | CAREFULLY, why);
     batch->tried = 1;
     return status == STATUS_CONFLICT || status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }

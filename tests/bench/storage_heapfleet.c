@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "embedded.h"
+#include "keep_house.h"
 #include "pg.h"
 #include "postgres_cost.h"
 #include "storage_load.h"
@@ -176,8 +177,9 @@ static enum status commit(struct loader *loader, struct why *why)
 static enum status keep_up(struct loader *loader, int64_t now_ms, struct why *why)
 {
     int64_t before_ns = clock_cpu_ns();
-    enum status status = STATUS_OK;
-    (void)now_ms, (void)why;
+    const struct keep_house_config config = KEEP_HOUSE_DEFAULT;
+    struct keep_house_report report;
+    enum status status = keep_house(loader->db, &config, now_ms, &report, why);
     loader->upkeep_cpu_ns += clock_cpu_ns() - before_ns;
     return status;
 }

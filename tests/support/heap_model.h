@@ -29,10 +29,28 @@ static inline uint64_t model_draw(struct model *model, uint64_t limit)
     return model->seed % limit;
 }
 
+enum { MODEL_TYPES = 48 };
+
+/* "model.T7": each process numbers the types in an order of its own. */
+static inline void model_type_name(const struct model *model, uint32_t index, char ret[32])
+{
+    uint32_t number = (index * 5 + (uint32_t)model->at.instance_id) % MODEL_TYPES;
+    (void)snprintf(ret, 32, "model.T%u", number);
+}
+
 static inline void model_init(struct model *model, const struct process_identity *identity,
                               uint64_t seed)
 {
     *model = (struct model){.at = open_instance(identity), .seed = seed * 0x9e3779b97f4a7c15u + 1};
+    char texts[MODEL_TYPES][32];
+    const char *names[MODEL_TYPES];
+    uint32_t places[MODEL_TYPES];
+    for (uint32_t i = 0; i < MODEL_TYPES; i++) {
+        model_type_name(model, i, texts[i]);
+        names[i] = texts[i];
+    }
+    OK(instance_types_add(store.db, model->at.service_id, model->at.instance_id, names, MODEL_TYPES,
+                          places, &why));
 }
 
 static inline void model_done(struct model *model)
