@@ -4,13 +4,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent_log.h"
 #include "attributes.h"
 #include "budget.h"
 #include "clock.h"
-#include "facts.h"
 #include "footprint.h"
 #include "log.h"
 #include "roster.h"
+#include "tls_files.h"
 #include "uplink.h"
 
 enum {
@@ -30,6 +31,7 @@ struct agent {
     struct loop *loop;
     struct loop_timer *timer; /* of the next job */
     struct uplink *uplink;
+    struct tls_files *tls_files;
     struct scout scout;
     struct budget budget;
     int64_t interval_ms;
@@ -122,33 +124,6 @@ static void on_lost(void *user, uint32_t process)
                   "process=%u reason=\"no room for what waits: the oldest snapshots are dropped\"",
                   process);
     agent->said_lost = 1;
-}
-
-static void on_spool_changed(void *user, const char *reason)
-{
-    (void)user;
-    if (reason == NULL)
-        log_event(LOG_INFO, "spool.writable", NULL);
-    else
-        log_event(LOG_WARN, "spool.unwritable",
-                  "reason=\"%s\" action=\"what waits is kept in memory\"", reason);
-}
-
-static void on_spool_restored(void *user, const struct spool_restored *restored, size_t runs)
-{
-    (void)user;
-    if (restored->facts > 0)
-        log_event(LOG_INFO, "spool.restored", "runs=%zu facts=%zu", runs, restored->facts);
-    if (restored->refused > 0 || restored->why.text[0] != '\0')
-        log_event(LOG_WARN, "spool.damaged", "facts=%zu bytes=%llu reason=\"%s\"",
-                  restored->refused, (unsigned long long)restored->lost_bytes,
-                  restored->why.text[0] != '\0' ? restored->why.text : "facts that are not whole");
-}
-
-static void on_given_up(void *user, size_t facts, const char *reason)
-{
-    (void)user;
-    log_event(LOG_ERROR, "spool.given_up", "facts=%zu reason=\"%s\"", facts, reason);
 }
 
 /* ----- targets ----- */
@@ -499,9 +474,9 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
                                                 .refused = on_refused,
                                                 .configured = on_configured,
                                                 .lost = on_lost,
-                                                .spool_changed = on_spool_changed,
-                                                .spool_restored = on_spool_restored,
-                                                .given_up = on_given_up};
+                                                .spool_changed = agent_log_spool_changed,
+                                                .spool_restored = agent_log_spool_restored,
+                                                .given_up = agent_log_given_up};
     footprint_init();
     rpc_client_set_up();
     struct agent *agent = calloc(1, sizeof(*agent));
@@ -530,6 +505,7 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
     agent->loop = loop;
     agent->next_process = uplink_last_process(agent->uplink);
     agent->timer = loop_timer_new(loop, on_timer, agent);
+    agent->tls_files = tls_files_new(loop, &options->tls, agent->uplink);
     agent->own_interval_ms = agent->interval_ms =
         options->interval_ms < INTERVAL_MS_MIN ? INTERVAL_MS_MIN : options->interval_ms;
     agent->boot_wall_ms = clock_wall_ms() - proc_boot_now_ms();
@@ -540,27 +516,34 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
     return STATUS_OK;
 }
 
-/* What on this machine will keep us from seeing or reading processes, said once. */
-static void log_obstacles(void)
-{
-    struct doctor_facts facts;
-    struct doctor_finding findings[DOCTOR_FINDINGS_MAX];
-    if (doctor_gather(0, &facts, NULL) != STATUS_OK)
-        return;
-    size_t count = doctor_diagnose(&facts, findings);
-    for (size_t i = 0; i < count; i++) {
-        if (findings[i].verdict == DOCTOR_BAD)
-            log_event(LOG_WARN, "machine.obstacle", "check=%s reason=\"%s; %s\"", findings[i].check,
-                      findings[i].text, findings[i].general);
-    }
-}
-
 void agent_start(struct agent *agent)
 {
-    log_obstacles();
+    agent_log_obstacles();
     log_event(LOG_INFO, "agent.started", "interval_ms=%lld", (long long)agent->interval_ms);
     uplink_start(agent->uplink);
     run_next(agent);
+}
+
+enum status agent_reload(struct agent *agent, const struct agent_options *options, struct why *why)
+{
+    enum status status = uplink_set_token(agent->uplink, options->channel.token, why);
+    if (status != STATUS_OK)
+        return status;
+    tls_files_look(agent->tls_files);
+    if (options->interval_ms != agent->own_interval_ms) {
+        agent->own_interval_ms = agent->interval_ms = options->interval_ms;
+        log_event(LOG_INFO, "interval.changed", "interval_ms=%lld",
+                  (long long)options->interval_ms);
+        for (size_t i = 0; i < agent->target_count && !agent->busy; i++)
+            agent->targets[i]->next_ms = clock_mono_ms() + jittered(agent, agent->interval_ms);
+    }
+    if (options->cpu_share != agent->budget.share) { /* NOLINT: the same text gives the same */
+        budget_init(&agent->budget, options->cpu_share, clock_mono_ms());
+        agent->said_slow = 0;
+    }
+    if (!agent->busy && !agent->stopping)
+        run_next(agent);
+    return STATUS_OK;
 }
 
 void agent_stop(struct agent *agent, int64_t limit_ms, call_fn *fn, void *arg)
@@ -585,6 +568,7 @@ void agent_free(struct agent *agent)
     if (agent == NULL)
         return;
     ASSERT(!agent->busy);
+    tls_files_free(agent->tls_files);
     uplink_free(agent->uplink);
     loop_timer_free(agent->timer);
     for (size_t i = 0; i < agent->target_count; i++)

@@ -16,6 +16,7 @@
 
 #include "loop.h"
 #include "rpc_client.h"
+#include "rpc_files.h"
 #include "scout.h"
 #include "status.h"
 #include "why.h"
@@ -24,6 +25,7 @@ struct agent;
 
 struct agent_options {
     struct rpc_channel_options channel; /* texts outlive agent_new */
+    struct rpc_tls_paths tls;           /* where its PEM texts came from; outlive the agent */
     struct scout_options scout;
     int64_t interval_ms;   /* between two snapshots of a process */
     uint64_t spool_bytes;  /* in memory */
@@ -36,6 +38,11 @@ struct agent_options {
 enum status agent_new(struct loop *loop, const struct agent_options *options, struct agent **ret,
                       struct why *why) MUST_CHECK;
 void agent_start(struct agent *agent);
+
+/* From now on with this interval, CPU budget and token, and with what the certificates' files hold
+ * now; the other options are ignored. INVALID: the token is wrong, and nothing was changed. */
+enum status agent_reload(struct agent *agent, const struct agent_options *options,
+                         struct why *why) MUST_CHECK;
 
 /*
  * Look once more for processes that have ended, deliver for at most `limit_ms` in all, then

@@ -11,8 +11,6 @@
 #include "supervisor.h"
 #include "watch_options.h"
 
-enum { FLUSH_MS = 2000 };
-
 struct run {
     struct loop *loop;
     struct agent *agent; /* NULL: CMD runs unwatched */
@@ -23,18 +21,12 @@ struct run {
     struct agent_options agent_options;
 };
 
-static void print_help(const struct option *table)
-{
-    printf("heapfleet-agent run --collector HOST:PORT [OPTION ...] -- CMD [ARGUMENT ...]\n\n"
-           "Start CMD, watch it and every CPython process that it starts, and end as it ends: with "
-           "its\n"
-           "exit status, or 128 + the signal that killed it. Signals are passed on to CMD, and "
-           "orphans\n"
-           "are reaped, so that it can be a container's entrypoint. No collector, no harm: CMD "
-           "runs on.\n"
-           "127: there is no such command; 126: it cannot be run.\n\n");
-    options_print_help(table);
-}
+static const char help[] =
+    "usage: heapfleet-agent run --collector HOST:PORT [OPTION ...] -- CMD [ARGUMENT ...]\n\n"
+    "Start CMD, watch it and every CPython process that it starts, and end as it ends: with its\n"
+    "exit status, or 128 + the signal that killed it. Signals are passed on to CMD, and orphans\n"
+    "are reaped, so that it can be a container's entrypoint. No collector, no harm: CMD runs on.\n"
+    "127: there is no such command; 126: it cannot be run.\n";
 
 static void on_agent_stopped(void *arg)
 {
@@ -88,25 +80,22 @@ int run_command(int argc, char **argv)
     struct run run = {0};
     struct option table[WATCH_OPTIONS_MAX];
     struct why why = {""};
-    int operands = 0;
-    int rest = argc;
-    watch_options_init(&run.options, FLUSH_MS);
-    watch_options_table(&run.options, 0, table);
-    enum status status = options_parse(table, argc, argv, NULL, 0, &operands, &rest, &why);
-    if (status == STATUS_OK && run.options.help) {
-        print_help(table);
-        return 0;
+    watch_options_init(&run.options, WATCH_COMMAND, table);
+    struct command_line line = watch_options_line("heapfleet-agent run", WATCH_COMMAND, table);
+    line.help = help;
+    int code = command_line_read(&line, argc, argv);
+    if (code < 0) {
+        enum status status = watch_options_resolve(&run.options, &line, &run.agent_options, &why);
+        code = command_line_settle(&line, status, &why);
     }
-    if (status == STATUS_OK && rest >= argc)
-        status = why_fail(&why, STATUS_USAGE, "no command is given: add -- CMD [ARGUMENT ...]");
-    if (status == STATUS_OK)
-        status = watch_options_resolve(&run.options, &run.agent_options, &why);
-    int code = status_exit_code(status);
-    run.argv = argv + rest;
-    if (status == STATUS_OK)
+    if (code < 0 && line.rest >= argc)
+        code = command_line_end(
+            &line, why_fail(&why, STATUS_USAGE, "no command is given: add -- CMD [ARGUMENT ...]"),
+            &why);
+    run.argv = argv + line.rest;
+    if (code < 0)
         code = supervise(watch_to_the_end, &run);
-    else
-        fprintf(stderr, "heapfleet-agent run: %s\n", why.text);
     watch_options_done(&run.options);
+    command_line_done(&line);
     return code;
 }

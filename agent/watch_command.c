@@ -9,24 +9,20 @@
 #include "log.h"
 #include "watch_options.h"
 
-enum { FLUSH_MS = 5000 };
-
 struct watch {
     struct loop *loop;
     struct agent *agent;
     struct watch_options options;
+    const struct command_line *line;
     int stopping;
 };
 
-static void print_help(const struct option *table)
-{
-    printf(
-        "heapfleet-agent watch --collector HOST:PORT [OPTION ...]\n\n"
-        "Find the CPython processes of this machine, and what starts later, count their heaps at\n"
-        "an interval and stream the counts. The processes are only read: not stopped, not\n"
-        "signalled, not written to. Ends on SIGTERM or SIGINT.\n\n");
-    options_print_help(table);
-}
+static const char help[] =
+    "usage: heapfleet-agent watch --collector HOST:PORT [OPTION ...]\n\n"
+    "Find the CPython processes of this machine, and what starts later, count their heaps at\n"
+    "an interval and stream the counts. The processes are only read: not stopped, not\n"
+    "signalled, not written to. Ends on SIGTERM or SIGINT; SIGHUP reads the settings and the\n"
+    "certificates again.\n";
 
 static void on_stopped(void *arg)
 {
@@ -46,6 +42,44 @@ static void on_signal(void *arg)
     agent_stop(watch->agent, watch->options.flush_ms, on_stopped, watch);
 }
 
+/* ----- SIGHUP ----- */
+
+static void log_change(void *arg, const char *option, int is_reloadable)
+{
+    int *changes = arg;
+    *changes += is_reloadable;
+    if (!is_reloadable)
+        log_event(LOG_WARN, "config.ignored", "option=%s reason=\"needs a restart\"", option);
+}
+
+/* What is wrong leaves everything as it is. */
+static void on_hangup(void *arg)
+{
+    struct watch *watch = arg;
+    struct watch_options options;
+    struct agent_options wanted;
+    struct option table[WATCH_OPTIONS_MAX];
+    struct why why = {""};
+    int changes = 0;
+    watch_options_init(&options, WATCH_MACHINE, table);
+    struct command_line again = *watch->line;
+    again.options = table;
+    enum status status = command_line_read_again(watch->line, &again, &why);
+    if (status == STATUS_OK)
+        status = watch_options_resolve(&options, &again, &wanted, &why);
+    if (status == STATUS_OK)
+        status = agent_reload(watch->agent, &wanted, &why);
+    if (status == STATUS_OK) {
+        watch->options.flush_ms = options.flush_ms;
+        command_line_compare(watch->line, &again, log_change, &changes);
+        log_event(LOG_INFO, "config.reloaded", "changes=%d", changes);
+    } else {
+        log_event(LOG_WARN, "config.refused", "reason=\"%s\"", why.text);
+    }
+    watch_options_done(&options);
+    command_line_done(&again);
+}
+
 static enum status watch_until_stopped(struct watch *watch, const struct agent_options *options,
                                        struct why *why)
 {
@@ -57,6 +91,7 @@ static enum status watch_until_stopped(struct watch *watch, const struct agent_o
     }
     struct loop_signal *term = loop_signal_new(watch->loop, SIGTERM, on_signal, watch);
     struct loop_signal *interrupt = loop_signal_new(watch->loop, SIGINT, on_signal, watch);
+    struct loop_signal *hangup = loop_signal_new(watch->loop, SIGHUP, on_hangup, watch);
     agent_start(watch->agent);
     loop_run(watch->loop);
     if (agent_is_busy(watch->agent))
@@ -64,6 +99,7 @@ static enum status watch_until_stopped(struct watch *watch, const struct agent_o
     agent_free(watch->agent);
     loop_signal_free(term);
     loop_signal_free(interrupt);
+    loop_signal_free(hangup);
     loop_free(watch->loop);
     return STATUS_OK;
 }
@@ -74,25 +110,22 @@ int watch_command(int argc, char **argv)
     struct option table[WATCH_OPTIONS_MAX];
     struct agent_options options;
     struct why why = {""};
-    int operands = 0;
-    int rest = 0;
-    watch_options_init(&watch.options, FLUSH_MS);
-    watch_options_table(&watch.options, 1, table);
-    enum status status = options_parse(table, argc, argv, NULL, 0, &operands, &rest, &why);
-    if (status == STATUS_OK && watch.options.help) {
-        print_help(table);
-        return 0;
+    watch_options_init(&watch.options, WATCH_MACHINE, table);
+    struct command_line line = watch_options_line("heapfleet-agent watch", WATCH_MACHINE, table);
+    line.help = help;
+    watch.line = &line;
+    int code = command_line_read(&line, argc, argv);
+    if (code < 0) {
+        enum status status = watch_options_resolve(&watch.options, &line, &options, &why);
+        if (status == STATUS_OK && line.rest < argc)
+            status = why_fail(&why, STATUS_USAGE, "watch takes no command; \"run\" does");
+        code = command_line_settle(&line, status, &why);
     }
-    if (status == STATUS_OK && rest < argc)
-        status = why_fail(&why, STATUS_USAGE, "watch takes no command; \"run\" does");
-    if (status == STATUS_OK)
-        status = watch_options_resolve(&watch.options, &options, &why);
-    if (status == STATUS_OK) {
+    if (code < 0) {
         (void)signal(SIGPIPE, SIG_IGN);
-        status = watch_until_stopped(&watch, &options, &why);
+        code = command_line_end(&line, watch_until_stopped(&watch, &options, &why), &why);
     }
-    if (status != STATUS_OK)
-        fprintf(stderr, "heapfleet-agent watch: %s\n", why.text);
     watch_options_done(&watch.options);
-    return status_exit_code(status);
+    command_line_done(&line);
+    return code;
 }

@@ -1,10 +1,7 @@
 #include "watch_options.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "attributes.h"
 #include "budget.h"
@@ -13,7 +10,8 @@
 #include "rpc_address.h"
 
 enum {
-    PEM_BYTES_MAX = 256 * 1024,
+    FLUSH_MS_MACHINE = 5000,
+    FLUSH_MS_COMMAND = 2000,
     INTERVAL_MS_MIN = 100,
     INTERVAL_MS_DEFAULT = 60000,
     SPOOL_BYTES_MIN = 1 << 20,
@@ -24,27 +22,7 @@ enum {
 #define INTERVAL_MS_MAX ((int64_t)24 * 3600 * 1000)
 #define SPOOL_BYTES_MAX ((uint64_t)1 << 34)
 
-void watch_options_init(struct watch_options *options, int64_t flush_ms)
-{
-    *options = (struct watch_options){
-        .interval_ms = INTERVAL_MS_DEFAULT,
-        .flush_ms = flush_ms,
-        .cpu_budget = "0.5%",
-        .sample_above_bytes = SAMPLE_ABOVE_BYTES_DEFAULT,
-        .spool_bytes = SPOOL_BYTES_DEFAULT,
-        .spool_disk_bytes = SPOOL_DISK_BYTES_DEFAULT,
-        .log_level = "info",
-        .log_format = "text",
-    };
-}
-
-void watch_options_done(struct watch_options *options)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(options->pem); i++)
-        free(options->pem[i]);
-}
-
-void watch_options_table(struct watch_options *options, int pids, struct option *ret)
+static void make_table(struct watch_options *options, enum watch_mode mode, struct option *ret)
 {
     struct identity_options *identity = &options->identity;
     const struct option table[] = {
@@ -69,73 +47,92 @@ void watch_options_table(struct watch_options *options, int pids, struct option 
         {"attr", 0, OPTION_LIST, &identity->attributes, "KEY=VALUE",
          "a further attribute; may be repeated", NULL},
         {"flush", 0, OPTION_DURATION, &options->flush_ms, "TIME",
-         "at the end, deliver for at most this long", pids ? "5s" : "2s"},
+         "at the end, deliver for at most this long", mode == WATCH_MACHINE ? "5s" : "2s"},
         {"spool", 0, OPTION_BYTES, &options->spool_bytes, "SIZE",
          "memory for what waits while no collector answers", "16M"},
         {"spool-dir", 0, OPTION_TEXT, &options->spool_dir, "DIR",
          "let it wait in files there instead, from which the next agent takes it up", NULL},
         {"spool-bytes", 0, OPTION_BYTES, &options->spool_disk_bytes, "SIZE",
          "at most this much in --spool-dir; the oldest is dropped first", "256M"},
-        {"tls-ca", 0, OPTION_TEXT, &options->tls_ca, "FILE", "connect with TLS and trust this CA",
+        {"tls-ca", 0, OPTION_FILE, &options->tls_ca, "FILE", "connect with TLS and trust this CA",
          NULL},
-        {"tls-cert", 0, OPTION_TEXT, &options->tls_cert, "FILE", "certificate of this agent", NULL},
-        {"tls-key", 0, OPTION_TEXT, &options->tls_key, "FILE", "its private key", NULL},
+        {"tls-cert", 0, OPTION_FILE, &options->tls_cert, "FILE", "certificate of this agent", NULL},
+        {"tls-key", 0, OPTION_FILE, &options->tls_key, "FILE", "its private key", NULL},
+        {"token", 0, OPTION_SECRET, &options->token, "TEXT",
+         "sent to the collector with every connection", NULL},
+        {"insecure", 0, OPTION_FLAG, &options->insecure, NULL,
+         "send the token without TLS to another machine", NULL},
         {"log-level", 0, OPTION_TEXT, &options->log_level, "LEVEL", "debug, info, warn or error",
          "info"},
         {"log-format", 0, OPTION_TEXT, &options->log_format, "FORMAT", "text or json", "text"},
-        {"help", 'h', OPTION_FLAG, &options->help, NULL, "this text", NULL},
         {"pid", 'p', OPTION_LIST, &options->pids, "PID", "watch only this process; may be repeated",
          NULL},
         {0},
     };
     _Static_assert(ARRAY_SIZE(table) <= WATCH_OPTIONS_MAX, "room for the table");
     memcpy(ret, table, sizeof(table));
-    if (!pids)
+    if (mode == WATCH_COMMAND)
         ret[ARRAY_SIZE(table) - 2] = (struct option){0};
 }
 
-static enum status read_pem(const char *path, char **ret, struct why *why)
+void watch_options_init(struct watch_options *options, enum watch_mode mode, struct option *ret)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return why_fail(why, errno == EACCES ? STATUS_DENIED : STATUS_NOT_FOUND,
-                        "cannot open %s: %s", path, strerror(errno));
-    }
-    char *text = malloc(PEM_BYTES_MAX + 1);
-    ASSERT(text != NULL);
-    size_t size = 0;
-    ssize_t got = 1;
-    while (size < PEM_BYTES_MAX && (got = read(fd, text + size, PEM_BYTES_MAX - size)) > 0)
-        size += (size_t)got;
-    close(fd);
-    if (got != 0 || size == 0) {
-        free(text);
-        return why_fail(why, STATUS_USAGE, "cannot use %s: it is not a PEM file below 256 KiB",
-                        path);
-    }
-    text[size] = '\0';
-    *ret = text;
-    return STATUS_OK;
+    *options = (struct watch_options){
+        .interval_ms = INTERVAL_MS_DEFAULT,
+        .flush_ms = mode == WATCH_MACHINE ? FLUSH_MS_MACHINE : FLUSH_MS_COMMAND,
+        .cpu_budget = "0.5%",
+        .sample_above_bytes = SAMPLE_ABOVE_BYTES_DEFAULT,
+        .spool_bytes = SPOOL_BYTES_DEFAULT,
+        .spool_disk_bytes = SPOOL_DISK_BYTES_DEFAULT,
+        .log_level = "info",
+        .log_format = "text",
+    };
+    make_table(options, mode, ret);
+}
+
+void watch_options_done(struct watch_options *options)
+{
+    rpc_tls_texts_done(&options->tls);
+}
+
+struct command_line watch_options_line(const char *name, enum watch_mode mode,
+                                       const struct option *table)
+{
+    /* Named as OpenTelemetry's exporters name them; those themselves are the service's. */
+    static const struct option_alias aliases[] = {
+        {"tls-ca", "HEAPFLEET_CERTIFICATE"},
+        {"tls-cert", "HEAPFLEET_CLIENT_CERTIFICATE"},
+        {"tls-key", "HEAPFLEET_CLIENT_KEY"},
+        {0},
+    };
+    static const struct option only_in_watch[] = {{.name = "pid", .kind = OPTION_LIST}, {0}};
+    static const char *const reloadable[] = {"interval",  "cpu-budget", "flush", "token",
+                                             "log-level", "log-format", NULL};
+    return (struct command_line){
+        .name = name,
+        .options = table,
+        .has_config = 1,
+        .takes_rest = 1,
+        .aliases = aliases,
+        .elsewhere = mode == WATCH_COMMAND ? only_in_watch : NULL,
+        .reloadable = reloadable,
+    };
 }
 
 static enum status resolve_tls(struct watch_options *options, struct agent_options *ret,
                                struct why *why)
 {
-    const char *const paths[] = {options->tls_ca, options->tls_cert, options->tls_key};
     if (options->tls_ca == NULL && (options->tls_cert != NULL || options->tls_key != NULL))
         return why_fail(why, STATUS_USAGE, "--tls-cert and --tls-key need --tls-ca");
     if ((options->tls_cert == NULL) != (options->tls_key == NULL))
         return why_fail(why, STATUS_USAGE, "--tls-cert and --tls-key go together");
-    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-        enum status status =
-            paths[i] == NULL ? STATUS_OK : read_pem(paths[i], &options->pem[i], why);
-        if (status != STATUS_OK)
-            return status;
-    }
-    ret->channel.tls_ca = options->pem[0];
-    ret->channel.tls_certificate = options->pem[1];
-    ret->channel.tls_key = options->pem[2];
-    return STATUS_OK;
+    ret->tls = (struct rpc_tls_paths){
+        .certificate = options->tls_cert, .key = options->tls_key, .ca = options->tls_ca};
+    enum status status = rpc_tls_texts_read(&ret->tls, &options->tls, why);
+    ret->channel.tls_ca = options->tls.ca;
+    ret->channel.tls_certificate = options->tls.certificate;
+    ret->channel.tls_key = options->tls.key;
+    return status;
 }
 
 static enum status resolve_pids(const struct option_list *pids, struct scout_options *ret,
@@ -147,22 +144,6 @@ static enum status resolve_pids(const struct option_list *pids, struct scout_opt
             return why_fail(why, STATUS_USAGE, "cannot use \"%s\" as a process id", pids->items[i]);
         ret->pids[ret->pid_count++] = (pid_t)pid;
     }
-    return STATUS_OK;
-}
-
-static enum status resolve_log(const struct watch_options *options, struct why *why)
-{
-    enum log_level level = LOG_INFO;
-    if (log_level_parse(options->log_level, &level) != 0)
-        return why_fail(why, STATUS_USAGE,
-                        "cannot use \"%s\" as a log level: debug, info, warn or error is wanted",
-                        options->log_level);
-    int json = strcmp(options->log_format, "json") == 0;
-    if (!json && strcmp(options->log_format, "text") != 0)
-        return why_fail(why, STATUS_USAGE,
-                        "cannot use \"%s\" as a log format: text or json is wanted",
-                        options->log_format);
-    log_setup(level, json ? LOG_JSON : LOG_TEXT);
     return STATUS_OK;
 }
 
@@ -182,18 +163,22 @@ static enum status check_numbers(const struct watch_options *options, struct why
     return STATUS_OK;
 }
 
-enum status watch_options_resolve(struct watch_options *options, struct agent_options *ret,
-                                  struct why *why)
+enum status watch_options_resolve(struct watch_options *options, const struct command_line *line,
+                                  struct agent_options *ret, struct why *why)
 {
     struct rpc_address address;
     if (options->collector == NULL)
         return why_fail(why, STATUS_USAGE,
                         "no collector is given: add --collector HOST:PORT, or set "
                         "HEAPFLEET_COLLECTOR");
-    if (rpc_address_parse(options->collector, &address, why) != STATUS_OK)
+    if (rpc_address_parse(options->collector, &address, why) != STATUS_OK) {
+        why_prefix(why, "%s", command_line_place(line, "collector"));
         return STATUS_USAGE;
+    }
     *ret = (struct agent_options){
-        .channel = {.target = options->collector},
+        .channel = {.target = options->collector,
+                    .token = options->token,
+                    .token_in_plaintext = options->insecure},
         .scout = {.identity = options->identity, .sample_above_bytes = options->sample_above_bytes},
         .interval_ms = options->interval_ms,
         .spool_bytes = options->spool_bytes,
@@ -208,7 +193,7 @@ enum status watch_options_resolve(struct watch_options *options, struct agent_op
     if (status == STATUS_OK)
         status = resolve_pids(&options->pids, &ret->scout, why);
     if (status == STATUS_OK)
-        status = resolve_log(options, why);
+        status = log_setup_words(options->log_level, options->log_format, why);
     if (status == STATUS_OK)
         status = resolve_tls(options, ret, why);
     return status;

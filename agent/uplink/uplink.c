@@ -373,6 +373,31 @@ enum status uplink_new(struct loop *loop, const struct uplink_options *options,
     return STATUS_OK;
 }
 
+/* What kept us out may be mended. */
+static void retry_now(struct uplink *uplink)
+{
+    uplink->failures = 0;
+    if (uplink->state == UPLINK_PAUSING)
+        loop_timer_start(uplink->timer, 0, 0);
+}
+
+enum status uplink_set_tls(struct uplink *uplink, const struct rpc_tls_texts *texts,
+                           struct why *why)
+{
+    enum status status = rpc_channel_set_tls(uplink->channel, texts, why);
+    if (status == STATUS_OK)
+        retry_now(uplink);
+    return status;
+}
+
+enum status uplink_set_token(struct uplink *uplink, const char *token, struct why *why)
+{
+    enum status status = rpc_channel_set_token(uplink->channel, token, why);
+    if (status == STATUS_OK)
+        retry_now(uplink);
+    return status;
+}
+
 void uplink_lend_thread(struct uplink *uplink, call_fn *fn, void *arg)
 {
     rpc_channel_post(uplink->channel, fn, arg);

@@ -81,6 +81,13 @@ void uplink_start(struct uplink *uplink);
 
 /* The highest number of a process in former runs, 0: none. Those of this run are above it. */
 uint32_t uplink_last_process(const struct uplink *uplink);
+
+/* What the next connection uses, as rpc_channel_set_tls and rpc_channel_set_token. It comes at once
+ * if there is none. */
+enum status uplink_set_tls(struct uplink *uplink, const struct rpc_tls_texts *texts,
+                           struct why *why) MUST_CHECK;
+enum status uplink_set_token(struct uplink *uplink, const char *token, struct why *why) MUST_CHECK;
+
 /* A process came under watch. LIMIT: there are too many (4,096). */
 enum status uplink_process_started(struct uplink *uplink,
                                    const struct uplink_process *process) MUST_CHECK;

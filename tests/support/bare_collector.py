@@ -22,10 +22,12 @@ def tls_options(folder, ca="ca", pair="client"):
 
 
 class BareCollector:
-    """With `certificates`, a folder, it asks for a client's. `hosts`: who said hello, as (host, CN)."""
+    """With `certificates`, a folder, it asks for a client's. `hosts`: who said hello, as (host, CN);
+    `tokens`: how each authorised itself."""
 
     def __init__(self, certificates=None):
         self.hosts = queue.Queue()
+        self.tokens = queue.Queue()
         self.snapshots = 0
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
         handler = grpc.stream_stream_rpc_method_handler(
@@ -45,6 +47,7 @@ class BareCollector:
         return self.server.add_secure_port("127.0.0.1:0", credentials)
 
     def _stream(self, messages, context):
+        self.tokens.put(dict(context.invocation_metadata()).get("authorization"))
         names = context.auth_context().get("x509_common_name", [b""])
         self.hosts.put((next(messages).hello.host, names[0].decode()))
         yield ingest.CollectorMessage(welcome=ingest.Welcome(protocol=1, collector_version="bare"))
