@@ -79,6 +79,12 @@ static void check_drained(struct ingest *ingest)
     loop_post(ingest->drain_loop, ingest->drain_done, ingest->drain_arg);
 }
 
+static void refused(void *user, const struct refused_row *row)
+{
+    const struct ingest *ingest = user;
+    ingest_calls_refuse(&ingest->calls, row);
+}
+
 static void committed(void *user)
 {
     struct ingest *ingest = user;
@@ -103,6 +109,7 @@ static void make_parts(struct ingest *ingest, const struct ingest_options *optio
         .commit_bytes = COMMIT_BYTES,
         .metrics = &ingest->calls.metrics,
         .post = post,
+        .refused = refused,
         .committed = committed,
         .user = ingest,
     };

@@ -245,6 +245,16 @@ static void log_refusal(struct ingest_call *call)
               session_describe(call->session), reason);
 }
 
+void ingest_calls_refuse(const struct ingest_calls *calls, const struct refused_row *row)
+{
+    for (struct ingest_call *call = calls->first; call != NULL; call = call->next) {
+        if (session_snapshot_refused(call->session, row)) {
+            log_refusal(call);
+            return;
+        }
+    }
+}
+
 static void end_call(struct ingest_call *call, enum rpc_code code, const struct why *why)
 {
     log_event(LOG_WARN, "ingest.ended", "peer=%s %s code=%s reason=\"%s\"",

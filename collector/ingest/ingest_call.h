@@ -61,6 +61,8 @@ void ingest_call_answered(struct ingest_lookup *lookup);
 /* Ask the stalled streams for their next messages, if there is room and it is time. Cheap when
  * there are none. */
 void ingest_calls_resume(struct ingest_calls *calls);
+/* Tell the stream that it came from, if it is still there. */
+void ingest_calls_refuse(const struct ingest_calls *calls, const struct refused_row *row);
 void ingest_calls_finish(struct ingest_calls *calls, enum rpc_code code, const char *text);
 
 #endif

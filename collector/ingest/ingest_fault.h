@@ -22,6 +22,7 @@
     X(BASE, "base")              /* fact: changes a snapshot that is not the newest here */        \
     X(CHAIN, "chain_length")     /* fact: too many changes in a row */                             \
     X(NEWER, "newer_stored")     /* fact: another agent run has stored newer ones */               \
+    X(STORED, "stored")          /* fact: the database does not take its values */                 \
     X(STRANGER, "not_announced") /* fact: of a process that is unknown or was refused */           \
     X(UNKNOWN, "unknown_kind")   /* fact: of a kind that this collector does not know */
 

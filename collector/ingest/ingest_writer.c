@@ -152,9 +152,21 @@ static void send_ack(const struct ack *ack, struct buf *scratch)
         rpc_call_finish(ack->call, RPC_OK, NULL);
 }
 
+/* What was refused of a process may be what rows of the next batch build on. */
+static void tell_refused(struct ingest_writer *writer)
+{
+    const struct write_batch *rows = writer->committing.rows;
+    for (size_t i = 0; i < write_batch_refused(rows); i++) {
+        const struct refused_row row = write_batch_refused_row(rows, i);
+        write_batch_break(writer->filling.rows, row.instance_id);
+        writer->options.refused(writer->options.user, &row);
+    }
+}
+
 static void finish_batch(struct ingest_writer *writer)
 {
     struct buf scratch = BUF_INIT;
+    tell_refused(writer);
     metric_add(writer->options.metrics->acks, (int64_t)writer->committing.ack_count);
     for (size_t i = 0; i < writer->committing.ack_count; i++)
         send_ack(&writer->committing.acks[i], &scratch);

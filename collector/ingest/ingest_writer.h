@@ -30,6 +30,8 @@ struct ingest_writer_options {
     const struct ingest_metrics *metrics; /* must outlive the writer */
     /* On the rpc thread: run fn(arg) there from the worker. */
     void (*post)(void *user, call_fn *fn, void *arg);
+    /* A snapshot that the database does not take; before its stream gets the Ack. */
+    void (*refused)(void *user, const struct refused_row *row);
     void (*committed)(void *user); /* there is room again, and maybe nothing left */
     void *user;
 };

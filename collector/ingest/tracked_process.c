@@ -147,14 +147,19 @@ static enum status check_base(const struct tracked_process *process, const struc
     return STATUS_OK;
 }
 
-/* Any failure behind a successful decode leaves a heap that the agent does not know we have. Its
- * memory goes too: a body of five bytes, sent for thousands of processes, would hold a gigabyte. */
-static enum status forget_heap(struct tracked_process *process, enum status status)
+void tracked_process_lose(struct tracked_process *process)
 {
     heap_values_done(&process->heap);
     heap_values_done(&process->stored);
     process->heap_sequence = 0;
     process->stored_sequence = 0;
+}
+
+/* Any failure behind a successful decode leaves a heap that the agent does not know we have. Its
+ * memory goes too: a body of five bytes, sent for thousands of processes, would hold a gigabyte. */
+static enum status forget_heap(struct tracked_process *process, enum status status)
+{
+    tracked_process_lose(process);
     return status;
 }
 

@@ -35,6 +35,9 @@ void tracked_process_free(struct tracked_process *process);
 /* From now on nothing of it is taken. */
 void tracked_process_reject(struct tracked_process *process, const char *reason);
 
+/* What it sent last is not stored: a keyframe must come. */
+void tracked_process_lose(struct tracked_process *process);
+
 /* Where it stands in the database. `state` is emptied. */
 void tracked_process_place(struct tracked_process *process, struct instance_state *state);
 

@@ -101,11 +101,25 @@ void write_batch_high_water(struct write_batch *batch, const uint8_t agent_id[ID
                             uint64_t sequence);
 
 /*
- * One transaction. OK: all of it is durable, and a row that was there before is there once. On
- * UNAVAILABLE the same batch may be tried again, also when the outcome of the COMMIT is unknown.
+ * One transaction. OK: all of it is durable, and a row that was there before is there once; but for
+ * rows whose values PostgreSQL does not take, and changes that build on them: these are refused,
+ * and the others went in by parts. On UNAVAILABLE the same batch may be tried again, also when the
+ * outcome of the COMMIT is unknown.
  */
 enum status write_batch_commit(struct db *db, struct write_batch *batch,
                                struct why *why) MUST_CHECK;
+
+struct refused_row {
+    int64_t instance_id;
+    uint64_t sequence;
+    struct why why;
+};
+
+/* After a commit that was OK. */
+size_t write_batch_refused(const struct write_batch *batch);
+struct refused_row write_batch_refused_row(const struct write_batch *batch, size_t i);
+/* The batch may hold changes of a row that was refused with an earlier one: refuse them too. */
+void write_batch_break(struct write_batch *batch, int64_t instance_id);
 
 /* ---- reading -------------------------------------------------------------------------------- */
 

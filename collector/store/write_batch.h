@@ -24,10 +24,19 @@ struct batch_high_water {
 struct write_batch {
     /* arrays of the structs above, one behind the other */
     struct buf rows, bodies, ends, high_waters;
-    int tried; /* an earlier attempt may have stored it */
+    struct buf refused; /* struct refused_row */
+    struct buf broken;  /* int64_t: instances, of which only a keyframe can be read next */
+    int tried;          /* an earlier attempt may have stored it */
 };
 
 size_t write_batch_count(const struct buf *array, size_t element_size);
 struct snapshot_row write_batch_row(const struct write_batch *batch, size_t i);
+
+/* All of it or nothing. INVALID: a value in it is not taken. */
+enum status write_batch_commit_whole(struct db *db, struct write_batch *batch,
+                                     struct why *why) MUST_CHECK;
+/* All but the rows that are not taken, which become `refused`. */
+enum status write_batch_isolate(struct db *db, struct write_batch *batch,
+                                struct why *why) MUST_CHECK;
 
 #endif

@@ -237,7 +237,7 @@ static enum status transact(struct db *db, const struct write_batch *batch, unsi
     return status;
 }
 
-enum status write_batch_commit(struct db *db, struct write_batch *batch, struct why *why)
+enum status write_batch_commit_whole(struct db *db, struct write_batch *batch, struct why *why)
 {
     unsigned how = batch->tried ? CAREFULLY : 0;
     enum status status = transact(db, batch, how, why);
@@ -246,5 +246,15 @@ enum status write_batch_commit(struct db *db, struct write_batch *batch, struct 
     if (status == STATUS_CONFLICT)
         status = transact(db, batch, how | CAREFULLY, why);
     batch->tried = 1;
-    return status == STATUS_CONFLICT || status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
+    if (status == STATUS_NOT_FOUND) /* not for want of a partition: somebody's own check */
+        return STATUS_INVALID;
+    return status == STATUS_CONFLICT ? STATUS_FAILED : status;
+}
+
+enum status write_batch_commit(struct db *db, struct write_batch *batch, struct why *why)
+{
+    enum status status = STATUS_INVALID;
+    if (batch->broken.size == 0)
+        status = write_batch_commit_whole(db, batch, why);
+    return status == STATUS_INVALID ? write_batch_isolate(db, batch, why) : status;
 }

@@ -164,7 +164,11 @@ class Scene:
         collector.child.send_signal(signal.SIGTERM)
 
         def mend():
-            collector.child.wait(60)
+            try:
+                collector.child.wait(60)
+            except subprocess.TimeoutExpired:
+                self.ledger.problems.append(f"a collector did not end in {self.playing}: {collector.lines[-5:]}")
+                collector.kill()
             self.restart(collector)
         return mend
 
@@ -240,6 +244,7 @@ class Scene:
 
     def play(self, names):
         """Break, wait, mend; returns how long it took until facts flowed again."""
+        self.playing = names
         mends = [getattr(self, name)() for name in names]
         time.sleep(self.random.uniform(0.3, 2))
         for mend in mends:

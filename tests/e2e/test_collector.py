@@ -8,6 +8,7 @@ import time
 import grpc
 import pytest
 
+import swarm
 from agent_client import Process, Stream, ask, history, ingest, keyframe, query
 from collector_process import PROGRAM, Collector, new_folder
 
@@ -185,6 +186,29 @@ def test_a_wrong_snapshot_is_refused_alone(collector, what):
     assert list(stream.refused) == [first]
     assert stream.refused[first]
     stream.close()
+
+
+def test_a_value_that_the_database_does_not_take_is_refused_alone(collector):
+    """Somebody's own check on the table; the stream, and its other process, go on."""
+    stream, process, other = Stream(collector.address), Process(1, service="checked"), Process(2, service="beside")
+    process.announce(stream)
+    other.announce(stream)
+    first = start_sequence()
+    subprocess.run(["psql", "-qX", "-d", swarm.dsn_of(collector.folder / "data"), "-c",
+                    f"ALTER TABLE heapfleet.snap_delta ADD CONSTRAINT own CHECK (sequence <> {first + 4})"],
+                   check=True)
+    for i in range(0, 10, 2):
+        send_growth(stream, process, first + i, 1)
+        send_growth(stream, other, first + i + 1, 1)
+    stream.wait_ack(first + 9)
+    assert first + 4 in stream.refused and "own" in stream.refused[first + 4]
+    assert 1 in stream.requests and 2 not in stream.requests
+    stream.outgoing.put(process.snapshot(first + 20, whole=True))
+    stream.wait_ack(first + 20)
+    stream.close()
+    kept = [sequence - first for sequence, _ in history(collector.address, "checked", "app.Item")]
+    assert kept[:2] == [0, 2] and kept[-1] == 20 and 4 not in kept
+    assert len(history(collector.address, "beside", "app.Item")) == 5
 
 
 HOSTILE_PROCESSES = {
@@ -431,6 +455,9 @@ class Sender(threading.Thread):
         self.process.base = (self.first + done - 1, list(self.process.values)) if done else None
         while done < self.total:
             count = min(20, self.total - done)
+            if stream.requests:
+                stream.requests.clear()
+                self.process.base = None  # a keyframe
             send_growth(stream, self.process, self.first + done, count)
             done += count
             if done > 60:
