@@ -351,8 +351,10 @@ enum status uplink_new(struct loop *loop, const struct uplink_options *options,
                        const struct uplink_events *events, void *user, struct uplink **ret,
                        struct why *why)
 {
+    struct rpc_channel_options patient = options->channel;
     struct rpc_channel *channel = NULL;
-    enum status status = rpc_channel_new(&options->channel, &channel, why);
+    patient.connect_ms = UPLINK_GREETING_MS;
+    enum status status = rpc_channel_new(&patient, &channel, why);
     if (status != STATUS_OK)
         return status;
     struct uplink *uplink = calloc(1, sizeof(*uplink));

@@ -34,8 +34,10 @@
 enum {
     UPLINK_RETRY_MS_MIN = 1000,
     UPLINK_RETRY_MS_MAX = 30 * 1000,
-    UPLINK_GREETING_MS = 10 * 1000, /* for a Welcome */
-    UPLINK_WINDOW_FACTS = 256,      /* sent and not acknowledged */
+    /* For a connection, and for a Welcome: long, because who gives up while thousands wait with him
+     * makes the queue longer. */
+    UPLINK_GREETING_MS = 30 * 1000,
+    UPLINK_WINDOW_FACTS = 256, /* sent and not acknowledged */
     UPLINK_UNSENT_BYTES = 256 * 1024,
     UPLINK_KEYFRAME_EVERY = 64, /* snapshots of a process */
     UPLINK_REJECTIONS_MAX = 3,  /* streams in a row that a former run ends as a wrong one */

@@ -29,6 +29,7 @@ struct rpc_channel {
     char *target;
     int may_send_token;
     uint32_t message_bytes_max;
+    int connect_ms;
 
     pthread_mutex_t lock; /* of what follows */
     grpc_channel_credentials *credentials;
@@ -64,7 +65,7 @@ static grpc_channel *create_grpc_channel(const struct rpc_channel *channel)
         /* A new channel must not inherit the failed connection of the one that it replaces. */
         rpc_arg_number(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1),
         rpc_arg_number(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
-                       CONNECT_MS), /* also the limit of one attempt */
+                       channel->connect_ms), /* also the limit of one attempt */
         rpc_arg_number(GRPC_ARG_DNS_ARES_QUERY_TIMEOUT_MS, DNS_MS),
         rpc_arg_number(GRPC_ARG_KEEPALIVE_TIME_MS, 20000),
         rpc_arg_number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000),
@@ -166,6 +167,7 @@ static struct rpc_channel *channel_new(const struct rpc_channel_options *options
     ASSERT(channel->target != NULL);
     channel->message_bytes_max =
         options->message_bytes_max != 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX;
+    channel->connect_ms = options->connect_ms != 0 ? options->connect_ms : CONNECT_MS;
     channel->thread_of = options->thread_of;
     ASSERT(pthread_mutex_init(&channel->lock, NULL) == 0);
     return channel;

@@ -36,6 +36,9 @@ struct rpc_channel_options {
     const char *token;
     int token_in_plaintext;
     uint32_t message_bytes_max; /* 0: 64 MiB (answers to queries are large) */
+    /* Limit of one attempt to connect; 0: 5 s. Long for those who come by the thousand: to give up
+     * before one's turn is to queue up again. */
+    int connect_ms;
     /* Share this channel's thread, for programs with thousands of channels; it is freed after this
      * one. NULL: a thread of its own. */
     struct rpc_channel *thread_of;

@@ -26,7 +26,11 @@ enum {
     STREAMS_MAX = 1024,
     METADATA_BYTES_MAX = 16 << 10,
     POLITE_MS = 200,
-    MEMORY_BYTES_MAX = 256 << 20, /* of all connections together; a net below the other limits */
+    /* Of all connections together, some 25 KiB each: a net below the other limits. Near it gRPC
+     * sends peers away. */
+    MEMORY_BYTES_MAX = 1 << 30,
+    /* Ten thousand that come at once wait longer for their turn than one handshake takes. */
+    HANDSHAKE_MS = 30 * 1000,
 };
 
 /* A place for the next call: gRPC fills it and completes the tag. */
@@ -202,7 +206,7 @@ static grpc_server *create_grpc_server(const struct rpc_server_options *options)
         /* Only "identity": no limit holds against a compressed bomb. */
         rpc_arg_number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
         rpc_arg_number(GRPC_ARG_ALLOW_REUSEPORT, 0),
-        rpc_arg_number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10000),
+        rpc_arg_number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, HANDSHAKE_MS),
         /* Agents ping every 20 s (rpc_client.c); dead ones are noticed by our own pings. */
         rpc_arg_number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000),
         rpc_arg_number(GRPC_ARG_KEEPALIVE_TIME_MS, 60000),

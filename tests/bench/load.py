@@ -92,7 +92,7 @@ def reconnect(scene, agents):
                           retry="1s", patience="5m")
     yield f"{agents:,} agents cut and back at once: until all were served", 60, "s", figures["unserved_s"]
     yield "  CPU of the collector for that", None, "s", figures["collector_cpu_s"]
-    yield "  connections that were tried in vain", None, "", figures["disconnects"] - agents
+    yield "  attempts that came to nothing", None, "", figures["disconnects"] - agents
     yield from faults(figures)
 
 

@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "rpc_client.h"
 #include "swarm_agent.h"
+#include "uplink.h"
 
 enum {
     STEP_US = 2000,
@@ -70,6 +71,7 @@ static enum status open_channel(const struct swarm *swarm, uint32_t target,
         .tls_certificate = options->tls_certificate,
         .tls_key = options->tls_key,
         .thread_of = swarm->anchor,
+        .connect_ms = UPLINK_GREETING_MS,
     };
     return rpc_channel_new(&channel, ret, why);
 }
@@ -313,11 +315,10 @@ static const struct {
 
 static void give_up(struct swarm *swarm, int64_t now_ms)
 {
-    const char *reason = swarm->world.stats.reason;
     swarm->status = STATUS_FAILED;
-    why_set(&swarm->why, "gave up %s: %u of %u agents are served, %llu facts wait; latest: %s",
+    why_set(&swarm->why, "gave up %s: %u of %u agents are served, %llu facts wait",
             phases[swarm->phase].name, swarm->world.served, swarm->options->agents,
-            (unsigned long long)facts_waiting(swarm), reason[0] != '\0' ? reason : "nothing");
+            (unsigned long long)facts_waiting(swarm));
     cut_all(swarm);
     move_to(swarm, CLOSING, now_ms);
 }

@@ -254,7 +254,7 @@ static void on_refused(struct swarm_agent *agent, const Heapfleet__V1__Refused *
 {
     struct swarm_stats *stats = &agent->world->stats;
     stats->refused++;
-    (void)snprintf(stats->reason, sizeof(stats->reason), "%s", refused->reason);
+    swarm_complain(stats, "refused", refused->reason);
     for (struct swarm_fact *fact = agent->first; fact != NULL; fact = fact->next) {
         if (fact->sequence == refused->sequence)
             fact->is_refused = 1;
@@ -336,8 +336,7 @@ static void on_closed(void *user, enum rpc_code code, const char *text)
     }
     world->stats.disconnects++;
     if (code != RPC_CANCELLED)
-        (void)snprintf(world->stats.reason, sizeof(world->stats.reason), "%s: %s",
-                       rpc_code_name((int)code), text);
+        swarm_complain(&world->stats, rpc_code_name((int)code), text);
     agent->state = SWARM_AWAY;
     agent->failures++;
     world->away(world->user, agent);

@@ -201,8 +201,10 @@ static enum status run_and_print(const struct settings *settings, struct why *wh
         print_json(figures);
     else
         print_table(figures);
-    if (result.stats.reason[0] != '\0')
-        (void)fprintf(stderr, "heapfleet-swarm: the latest complaint: %s\n", result.stats.reason);
+    for (int i = 0; i < COMPLAINTS_MAX && result.stats.complaints[i].count > 0; i++)
+        (void)fprintf(stderr, "heapfleet-swarm: %llu times %s\n",
+                      (unsigned long long)result.stats.complaints[i].count,
+                      result.stats.complaints[i].text);
     return status;
 }
 

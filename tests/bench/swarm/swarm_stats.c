@@ -4,7 +4,9 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "parse.h"
@@ -47,6 +49,18 @@ double swarm_latency_ms(const struct swarm_latency *latency, double share)
             return bucket_end_us(i) / 1000;
     }
     return 0;
+}
+
+void swarm_complain(struct swarm_stats *stats, const char *kind, const char *text)
+{
+    char whole[COMPLAINT_BYTES];
+    (void)snprintf(whole, sizeof(whole), "%s: %s", kind, text);
+    int place = 0;
+    while (place < COMPLAINTS_MAX - 1 && stats->complaints[place].count > 0 &&
+           strcmp(stats->complaints[place].text, whole) != 0)
+        place++;
+    memcpy(stats->complaints[place].text, whole, sizeof(whole));
+    stats->complaints[place].count++;
 }
 
 /* ---- the wire ------------------------------------------------------------------------------- */

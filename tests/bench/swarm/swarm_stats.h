@@ -16,6 +16,14 @@ void swarm_latency_add(struct swarm_latency *latency, int64_t ns);
 /* Milliseconds that the share (0..1) of all stayed below; 0 if there are none. */
 double swarm_latency_ms(const struct swarm_latency *latency, double share);
 
+enum { COMPLAINTS_MAX = 8, COMPLAINT_BYTES = 192 };
+
+/* The same words, and how often. */
+struct swarm_complaint {
+    uint64_t count;
+    char text[COMPLAINT_BYTES];
+};
+
 struct swarm_stats {
     uint64_t snapshots, keyframes, samples; /* made */
     uint64_t acknowledged, acknowledged_samples;
@@ -25,9 +33,12 @@ struct swarm_stats {
         message_bytes; /* of what was sent; repeats and announcements in the second */
     uint64_t welcomes, disconnects;
     uint64_t processes, restarts;
-    char reason[256]; /* of the latest refusal or disconnection; "": none */
+    struct swarm_complaint complaints[COMPLAINTS_MAX]; /* of refusals and broken streams */
     struct swarm_latency latency;
 };
+
+/* The last place takes all that find no other. */
+void swarm_complain(struct swarm_stats *stats, const char *kind, const char *text);
 
 /* Bytes that this process's TCP connections, as far as they are open now, have handed to the
  * network: TLS and HTTP/2 included, headers of TCP and IP not. */
