@@ -249,6 +249,7 @@ enum status cli_history(struct cli *cli, struct why *why)
         status = fetch(cli, &request, &answer, why);
     if (status != STATUS_OK)
         return status;
+    ASSERT(answer != NULL);
     if (cli_is_table(cli) && !cli->raw)
         print_plot(cli, answer);
     else

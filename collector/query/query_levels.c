@@ -349,7 +349,7 @@ enum status history_by_level(struct history *history, Heapfleet__V1__Resolution 
     if (status == STATUS_OK)
         status = level_end(history->query->db, history->fleet.service.id, history->query->now_ms,
                            &levels.end_ms, why);
-    int64_t to_ms = history->to_ms - history->to_ms % hour_ms + hour_ms;
+    int64_t to_ms = (history->to_ms + hour_ms - 1) / hour_ms * hour_ms;
     int64_t hours_to_ms = earlier(levels.end_ms, to_ms), hours_from_ms = history->from_ms;
     if (status == STATUS_OK && is_days) {
         hours_from_ms = later(hours_from_ms, hours_to_ms - hours_to_ms % day_ms);
