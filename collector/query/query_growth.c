@@ -4,12 +4,15 @@
  *     from_ms                                                            to_ms
  *     |--nothing--|==first window==|----------- ... -----------|==last window==|
  *
- * In a window all snapshots of all processes count alike. A window is a tenth of the span, at most
- * an hour, and narrower where so many processes would have to be read that an answer took long.
+ * In a window all snapshots of all processes count alike. A window is a tenth of the span, and
+ * narrower where so many processes would have to be read that an answer took long. When a tenth is
+ * more than an hour, windows are whole hours of UTC, read from the rollups where they are: the hour
+ * of from_ms, or the first after it that has a snapshot, and the last that has ended by to_ms.
  */
 #include <inttypes.h>
 
 #include "history_ranges.h"
+#include "levels.h"
 #include "query_find.h"
 #include "query_page.h"
 #include "query_types.h"
@@ -27,7 +30,9 @@ struct growth {
     const Heapfleet__V1__GetGrowthRequest *asked;
     struct fleet fleet;
     const struct deployment_row *deployment; /* NULL: all */
-    int64_t from_ms, to_ms, window_ms;
+    int64_t from_ms, to_ms, window_ms, asked_to_ms;
+    int64_t bearable_ms; /* that much can be read of so many processes */
+    int is_hourly;       /* windows are whole hours */
     uint32_t page_size;
     struct page_place place; /* time_ms: to_ms of the first page; number: rows before this page */
     struct type_table table;
@@ -43,7 +48,7 @@ static enum status check_times(struct growth *growth, struct why *why)
     if (to_ms == 0)
         to_ms = growth->place.time_ms != 0 ? growth->place.time_ms : growth->query->now_ms;
     growth->from_ms = asked->from_ms;
-    growth->to_ms = to_ms;
+    growth->to_ms = growth->asked_to_ms = to_ms;
     return query_check_span(asked->from_ms, to_ms, growth->query->now_ms, why);
 }
 
@@ -79,11 +84,13 @@ static enum status clip(struct growth *growth, struct why *why)
     if (last_ms < growth->to_ms)
         growth->to_ms = last_ms;
     int64_t width_ms = (growth->to_ms - growth->from_ms) / WINDOWS_A_SPAN;
-    int64_t bearable_ms = (int64_t)(SNAPSHOTS_MAX / processes) * interval_ms;
-    if (bearable_ms < 2 * interval_ms)
-        bearable_ms = 2 * interval_ms;
-    width_ms = width_ms < bearable_ms ? width_ms : bearable_ms;
-    growth->window_ms = width_ms < WINDOW_MS_MAX ? width_ms : WINDOW_MS_MAX;
+    growth->is_hourly = width_ms >= WINDOW_MS_MAX;
+    growth->bearable_ms = (int64_t)(SNAPSHOTS_MAX / processes) * interval_ms;
+    if (growth->bearable_ms < 2 * interval_ms)
+        growth->bearable_ms = 2 * interval_ms;
+    growth->window_ms = growth->is_hourly ? WINDOW_MS_MAX : width_ms;
+    if (growth->window_ms > growth->bearable_ms && !growth->is_hourly)
+        growth->window_ms = growth->bearable_ms;
     return STATUS_OK;
 }
 
@@ -147,17 +154,21 @@ static enum status make_ranges(struct growth *growth, int64_t from_ms, int64_t t
     return STATUS_OK;
 }
 
+/* From the snapshots, as many as can be read. */
 static enum status read_window(struct growth *growth, int side, int64_t from_ms, uint64_t *ret,
                                struct why *why)
 {
     struct history_range *ranges = NULL;
     size_t count = 0;
     struct window_walk walk = {.growth = growth, .side = side, .first_ms = INT64_MAX, .why = why};
-    enum status status = make_ranges(growth, from_ms, from_ms + growth->window_ms, &ranges,
-                                     &walk.instances, &count, why);
+    int64_t width_ms =
+        growth->window_ms < growth->bearable_ms ? growth->window_ms : growth->bearable_ms;
+    int64_t to_ms = from_ms + width_ms - growth->is_hourly;
+    enum status status = make_ranges(growth, from_ms, to_ms, &ranges, &walk.instances, &count, why);
     if (status == STATUS_OK)
         status = history_walk_ranges(growth->query->db, growth->fleet.service.id, ranges, count,
                                      see, &walk, why);
+    type_table_divide(&growth->table, side, (double)walk.snapshots);
     *ret = walk.snapshots;
     return status;
 }
@@ -184,26 +195,102 @@ static enum status find_first(struct growth *growth, int64_t *ret, struct why *w
     return STATUS_OK;
 }
 
-static enum status read_windows(struct growth *growth, struct why *why)
+static enum status nothing_there(const struct growth *growth, struct why *why)
+{
+    return why_fail(why, STATUS_NOT_FOUND, "service '%s' has no snapshot in this span",
+                    growth->fleet.service.name);
+}
+
+static enum status read_first(struct growth *growth, struct why *why)
 {
     uint64_t snapshots = 0;
     enum status status = read_window(growth, SIDE_FROM, growth->from_ms, &snapshots, why);
-    if (status == STATUS_OK && snapshots == 0) {
-        int64_t first_ms = 0;
-        status = find_first(growth, &first_ms, why);
-        if (status == STATUS_OK && first_ms == INT64_MAX)
-            return why_fail(why, STATUS_NOT_FOUND, "service '%s' has no snapshot in this span",
-                            growth->fleet.service.name);
-        growth->from_ms = first_ms;
-        if (status == STATUS_OK)
-            status = read_window(growth, SIDE_FROM, first_ms, &snapshots, why);
+    if (status != STATUS_OK || snapshots > 0)
+        return status;
+    int64_t first_ms = 0;
+    status = find_first(growth, &first_ms, why);
+    if (status == STATUS_OK && first_ms == INT64_MAX)
+        return nothing_there(growth, why);
+    growth->from_ms = growth->is_hourly ? first_ms - first_ms % WINDOW_MS_MAX : first_ms;
+    return status == STATUS_OK ? read_window(growth, SIDE_FROM, growth->from_ms, &snapshots, why)
+                               : status;
+}
+
+static enum status read_last(struct growth *growth, int64_t from_ms, struct why *why)
+{
+    uint64_t snapshots = 0;
+    enum status status = read_window(growth, SIDE_TO, from_ms, &snapshots, why);
+    if (status != STATUS_OK || snapshots > 0)
+        return status;
+    /* nothing in that hour: what is before the newest snapshot */
+    growth->is_hourly = 0;
+    return read_window(growth, SIDE_TO, growth->to_ms - growth->window_ms, &snapshots, why);
+}
+
+/* ---- hours that are rolled up --------------------------------------------------------------- */
+
+static enum status read_hour(struct growth *growth, int side, int64_t hour_ms, struct why *why)
+{
+    struct level_hour hour = {0};
+    int64_t wanted = growth->deployment != NULL ? growth->deployment->id : 0;
+    double snapshots = 0;
+    enum status status = level_hour_read(growth->query->db, growth->fleet.service.id, hour_ms,
+                                         growth->query->arena, &hour, why);
+    for (size_t i = 0; i < hour.deployment_count && status == STATUS_OK; i++) {
+        const struct level_deployment *at = &hour.deployments[i];
+        if (wanted != 0 && at->deployment_id != wanted)
+            continue;
+        snapshots += at->snapshots;
+        growth->instances[side] += at->instances;
+        for (size_t k = 0; k < hour.type_count && status == STATUS_OK; k++) {
+            const struct level_type *type = &hour.types[k];
+            if (type->deployment_id == at->deployment_id)
+                status = type_table_add_type(&growth->table, type->type_id, side, type->count,
+                                             type->bytes, at->snapshots, why);
+        }
     }
+    type_table_divide(&growth->table, side, snapshots);
+    return status;
+}
+
+static enum status find_hour(const struct growth *growth, int64_t from_ms, int64_t to_ms, int last,
+                             int64_t *ret, struct why *why)
+{
+    int64_t wanted = growth->deployment != NULL ? growth->deployment->id : 0;
+    return level_find_hour(growth->query->db, growth->fleet.service.id, wanted, from_ms, to_ms,
+                           last, ret, why);
+}
+
+static enum status read_hours(struct growth *growth, struct why *why)
+{
+    int64_t rolled_ms = 0, first_ms = -1, last_ms = -1;
+    int64_t begin_ms = growth->from_ms - growth->from_ms % WINDOW_MS_MAX;
+    int64_t end_ms = growth->asked_to_ms - growth->asked_to_ms % WINDOW_MS_MAX;
+    enum status status = level_end(growth->query->db, growth->fleet.service.id,
+                                   growth->query->now_ms, &rolled_ms, why);
+    int64_t known_ms = end_ms < rolled_ms ? end_ms : rolled_ms;
+    if (status == STATUS_OK)
+        status = find_hour(growth, begin_ms, known_ms, 0, &first_ms, why);
+    if (status == STATUS_OK && (end_ms <= rolled_ms || growth->to_ms < rolled_ms))
+        status = find_hour(growth, begin_ms, known_ms, 1, &last_ms, why);
     if (status != STATUS_OK)
         return status;
-    type_table_divide(&growth->table, SIDE_FROM, (double)snapshots);
-    status = read_window(growth, SIDE_TO, growth->to_ms - growth->window_ms, &snapshots, why);
-    type_table_divide(&growth->table, SIDE_TO, (double)snapshots);
-    return status;
+    growth->from_ms = first_ms >= 0 ? first_ms : begin_ms;
+    status = first_ms >= 0 ? read_hour(growth, SIDE_FROM, first_ms, why) : read_first(growth, why);
+    if (status != STATUS_OK)
+        return status;
+    growth->to_ms = (last_ms >= 0 ? last_ms : end_ms - WINDOW_MS_MAX) + WINDOW_MS_MAX;
+    if (last_ms >= 0)
+        return read_hour(growth, SIDE_TO, last_ms, why);
+    return read_last(growth, end_ms - WINDOW_MS_MAX, why);
+}
+
+static enum status read_windows(struct growth *growth, struct why *why)
+{
+    if (growth->is_hourly)
+        return read_hours(growth, why);
+    enum status status = read_first(growth, why);
+    return status == STATUS_OK ? read_last(growth, growth->to_ms - growth->window_ms, why) : status;
 }
 
 /* ---- the answer ----------------------------------------------------------------------------- */
@@ -216,6 +303,19 @@ static double by_bytes(const struct type_row *row)
 static double by_count(const struct type_row *row)
 {
     return row->side[SIDE_TO].count - row->side[SIDE_FROM].count;
+}
+
+/* Types that were there at neither time are nobody's concern. */
+static void drop_absent(struct type_table *table)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct type_side *from = &table->rows[i].side[SIDE_FROM];
+        const struct type_side *to = &table->rows[i].side[SIDE_TO];
+        if (from->count > 0 || from->bytes > 0 || to->count > 0 || to->bytes > 0)
+            table->rows[kept++] = table->rows[i];
+    }
+    table->count = kept;
 }
 
 static enum status write_types(struct growth *growth, Heapfleet__V1__GetGrowthResponse *ret,
@@ -271,6 +371,7 @@ static enum status answer(struct growth *growth, Heapfleet__V1__GetGrowthRespons
         status = read_windows(growth, why);
     if (status != STATUS_OK)
         return status;
+    drop_absent(&growth->table);
     uint64_t end = growth->place.number + growth->page_size;
     int has_more = end < growth->table.count;
     int by = growth->asked->order == HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_COUNT;

@@ -56,12 +56,20 @@ static double overlap(const struct instance_row *row, int64_t from_ms, int64_t w
     return end_ms > begin_ms ? (double)(end_ms - begin_ms) / (double)width_ms : 0;
 }
 
+static int is_wanted(const struct history *history, const struct instance_row *row)
+{
+    return row->last_seen_ms != 0 &&
+           (history->deployment == NULL || row->deployment_id == history->deployment->id);
+}
+
 /* The share of a time in which there was any of them. They are by start. */
 static double covered(const struct history *history, int64_t from_ms, int64_t width_ms)
 {
     int64_t behind_ms = from_ms, sum_ms = 0;
-    for (size_t i = 0; i < history->chosen_count; i++) {
-        const struct instance_row *row = history->chosen[i];
+    for (size_t i = 0; i < history->fleet.instance_count; i++) {
+        const struct instance_row *row = &history->fleet.instances[i];
+        if (!is_wanted(history, row))
+            continue;
         int64_t begin_ms = later(row->started_ms, behind_ms);
         int64_t end_ms = earlier(row->last_seen_ms + query_interval_ms(row), from_ms + width_ms);
         if (begin_ms >= from_ms + width_ms)
@@ -83,11 +91,11 @@ static double processes_of(const struct history *history, const struct level_row
 {
     double processes = 0;
     double share = covered(history, row->time_ms, width_ms);
-    for (size_t i = 0; i < history->chosen_count && share > 0; i++) {
-        const struct instance_row *instance = history->chosen[i];
+    for (size_t i = 0; i < history->fleet.instance_count && share > 0; i++) {
+        const struct instance_row *instance = &history->fleet.instances[i];
         if (instance->started_ms >= row->time_ms + width_ms)
             break;
-        if (instance->deployment_id == row->deployment_id)
+        if (instance->last_seen_ms != 0 && instance->deployment_id == row->deployment_id)
             processes += overlap(instance, row->time_ms, width_ms) / share;
     }
     if (row->instances != 0 && (processes <= 0 || processes > row->instances))
@@ -199,9 +207,10 @@ static enum status make_tail(struct tail *tail, int64_t to_ms, struct why *why)
     tail->instances = instances;
     tail->ranges = ranges;
     tail->indices = indices;
-    for (size_t i = 0; i < history->chosen_count; i++) {
-        const struct instance_row *row = history->chosen[i];
-        if (row->last_seen_ms < tail->from_ms || row->started_ms > to_ms)
+    for (size_t i = 0; i < history->fleet.instance_count; i++) {
+        const struct instance_row *row = &history->fleet.instances[i];
+        if (!is_wanted(history, row) || row->last_seen_ms < tail->from_ms ||
+            row->started_ms > to_ms)
             continue;
         tail->instances[tail->count] = row;
         tail->indices[tail->count] = query_type_index(row, history->type_id);
@@ -273,13 +282,13 @@ static enum status add_tail(struct levels *levels, int64_t from_ms, struct why *
 
 /* ---- points --------------------------------------------------------------------------------- */
 
-static enum status add_step(const struct levels *levels, size_t first,
+/* One point of units that follow each other, and belong to one step. */
+static enum status add_step(const struct levels *levels, size_t first, size_t count,
                             Heapfleet__V1__GetHistoryResponse *response, struct why *why)
 {
     const struct history *history = levels->history;
-    size_t width = (size_t)(history->step_ms / levels->unit_ms);
     struct unit sum = {0};
-    for (size_t i = first; i < first + width && i < levels->count; i++) {
+    for (size_t i = first; i < first + count; i++) {
         const struct unit *unit = &levels->units[i];
         if (unit->parts == 0)
             continue;
@@ -294,40 +303,49 @@ static enum status add_step(const struct levels *levels, size_t first,
     enum status status = history_add_point(history, response, &point, why);
     if (status != STATUS_OK)
         return status;
-    int64_t end_ms = history->from_ms + (int64_t)first * levels->unit_ms + history->step_ms;
-    point->time_ms = earlier(end_ms, history->to_ms);
+    int64_t begin_ms = history->from_ms + (int64_t)first * levels->unit_ms;
+    point->time_ms =
+        earlier(begin_ms - begin_ms % history->step_ms + history->step_ms, history->to_ms);
     point->count = (uint64_t)(sum.count / sum.parts + 0.5);
     point->bytes = (uint64_t)(sum.bytes / sum.parts + 0.5);
     point->instances = (uint32_t)fmax(sum.processes / sum.parts + 0.5, 1);
     return STATUS_OK;
 }
 
+/* Steps begin at multiples of their width, so that the first may lack its beginning. */
 static enum status write_steps(const struct levels *levels,
                                Heapfleet__V1__GetHistoryResponse *response, struct why *why)
 {
     const struct history *history = levels->history;
     size_t width = (size_t)(history->step_ms / levels->unit_ms);
-    enum status status = history_begin_points(history, levels->count / width + 1, response, why);
-    for (size_t i = 0; i < levels->count && status == STATUS_OK; i += width)
-        status = add_step(levels, i, response, why);
+    size_t first = (size_t)(history->from_ms % history->step_ms / levels->unit_ms);
+    enum status status = history_begin_points(history, levels->count / width + 2, response, why);
+    for (size_t i = 0; i < levels->count && status == STATUS_OK;) {
+        size_t count = i == 0 ? width - first : width;
+        if (count > levels->count - i)
+            count = levels->count - i;
+        status = add_step(levels, i, count, response, why);
+        i += count;
+    }
     response->step_ms = history->step_ms;
     return status;
 }
 
-/* Steps begin at whole units; the span begins where something was seen. */
+/* Whole units, from where something was seen. */
 static enum status make_units(struct levels *levels, struct why *why)
 {
     struct history *history = levels->history;
     int64_t unit_ms = levels->unit_ms;
     int64_t first_ms = history->chosen_count > 0 ? history->chosen[0]->started_ms : 0;
     history->from_ms = later(history->from_ms, earlier(first_ms, history->to_ms));
+    history->from_ms -= history->from_ms % unit_ms;
     history->step_ms = history->asked->step_ms != 0 ? history->asked->step_ms : unit_ms;
-    history->from_ms -= history->from_ms % history->step_ms;
     int64_t units = (history->to_ms - history->from_ms) / unit_ms + 1;
-    if (units / (history->step_ms / unit_ms) > HISTORY_STEPS_MAX)
+    int64_t steps = units / (history->step_ms / unit_ms);
+    if (steps > HISTORY_STEPS_MAX)
         return why_fail(why, STATUS_INVALID,
-                        "the span has %" PRId64 " steps: at most %d; ask for wider ones",
-                        units / (history->step_ms / unit_ms), HISTORY_STEPS_MAX);
+                        "the span has %" PRId64 " steps: at most %d; ask for wider ones", steps,
+                        HISTORY_STEPS_MAX);
     levels->count = (size_t)units;
     void *memory = NULL;
     enum status status =
@@ -352,7 +370,12 @@ enum status history_by_level(struct history *history, Heapfleet__V1__Resolution 
     int64_t to_ms = (history->to_ms + hour_ms - 1) / hour_ms * hour_ms;
     int64_t hours_to_ms = earlier(levels.end_ms, to_ms), hours_from_ms = history->from_ms;
     if (status == STATUS_OK && is_days) {
-        hours_from_ms = later(hours_from_ms, hours_to_ms - hours_to_ms % day_ms);
+        int64_t days_to_ms = 0;
+        status = level_days_end(history->query->db, history->fleet.service.id, &days_to_ms, why);
+        days_to_ms = earlier(days_to_ms, hours_to_ms - hours_to_ms % day_ms);
+        hours_from_ms = later(hours_from_ms, days_to_ms);
+    }
+    if (status == STATUS_OK && is_days) {
         status = add_stored(&levels, level_days, history->from_ms, hours_from_ms, day_ms, why);
     }
     if (status == STATUS_OK)

@@ -62,6 +62,17 @@ static uint32_t known_types(const struct instance_row *instance, const struct he
     return values->types < instance->type_count ? values->types : instance->type_count;
 }
 
+enum status type_table_add_type(struct type_table *table, int32_t type_id, int side, double count,
+                                double bytes, double weight, struct why *why)
+{
+    struct type_row *row = row_of(table, type_id);
+    if (row == NULL)
+        return too_many(why);
+    row->side[side].count += count * weight;
+    row->side[side].bytes += bytes * weight;
+    return STATUS_OK;
+}
+
 enum status type_table_add_values(struct type_table *table, const struct instance_row *instance,
                                   const struct heap_values *values, int side, struct why *why)
 {

@@ -36,6 +36,9 @@ enum status type_table_add(struct type_table *table, const struct instance_row *
 enum status type_table_add_values(struct type_table *table, const struct instance_row *instance,
                                   const struct heap_values *values, int side,
                                   struct why *why) MUST_CHECK;
+/* The same of one type, times `weight`. */
+enum status type_table_add_type(struct type_table *table, int32_t type_id, int side, double count,
+                                double bytes, double weight, struct why *why) MUST_CHECK;
 void type_table_divide(struct type_table *table, int side, double by); /* 0: leaves zeros */
 
 /* When all has been added: growth that no process knows becomes NaN, and the sums of the side

@@ -36,6 +36,21 @@ enum status level_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t
     return STATUS_OK;
 }
 
+enum status level_days_end(struct db *db, int64_t service_id, int64_t *ret, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    struct pg_rows rows;
+    enum status status =
+        pg_run(db->pg, "SELECT min(day_ms) FROM heapfleet.day_due WHERE service_id = $1", &params,
+               &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = pg_is_null(&rows, 0, 0) ? INT64_MAX : pg_i64(&rows, 0, 0);
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
 /* ---- one type over time --------------------------------------------------------------------- */
 
 static const char type_hours_sql[] =
@@ -44,8 +59,10 @@ static const char type_hours_sql[] =
     "    d.instances "
     "FROM generate_series($3 - mod($3, 14400000), $4 - 1, 14400000) s(slot_ms) "
     "JOIN heapfleet.deployment_hour d ON d.service_id = $1 AND d.slot_ms = s.slot_ms "
+    "    AND d.slot_ms > $3 - 14400000 AND d.slot_ms < $4 " /* again, to choose partitions by */
     "LEFT JOIN heapfleet.heap_hour h ON h.service_id = $1 AND h.slot_ms = s.slot_ms "
     "    AND h.type_id = $2 AND h.deployment_id = d.deployment_id "
+    "    AND h.slot_ms > $3 - 14400000 AND h.slot_ms < $4 "
     "WHERE s.slot_ms + (d.hour - 1) * 3600000 >= $3 AND s.slot_ms + (d.hour - 1) * 3600000 < $4 "
     "ORDER BY 1, 2 LIMIT $5";
 
@@ -60,6 +77,7 @@ static const char type_days_sql[] =
     "SELECT s.day_ms, d.deployment_id, d.count_avg, d.bytes_avg, 0 "
     "FROM generate_series(($3 + 86399999) / 86400000 * 86400000, $4 - 1, 86400000) s(day_ms) "
     "JOIN heapfleet.heap_day d ON d.service_id = $1 AND d.day_ms = s.day_ms AND d.type_id = $2 "
+    "    AND d.day_ms >= $3 AND d.day_ms < $4 "
     "ORDER BY 1, 2 LIMIT $5";
 
 static const char all_days_sql[] =
@@ -124,6 +142,30 @@ enum status level_days(struct db *db, int64_t service_id, int32_t type_id, int64
 }
 
 /* ---- all types in one hour ------------------------------------------------------------------ */
+
+static const char find_hour_sql[] =
+    "SELECT h.time_ms FROM (SELECT slot_ms + (hour - 1) * 3600000 AS time_ms "
+    "    FROM heapfleet.deployment_hour WHERE service_id = $1 AND ($2 = 0 OR deployment_id = $2) "
+    "    AND slot_ms > $3 - 14400000 AND slot_ms < $4) h WHERE h.time_ms >= $3 AND h.time_ms < $4 "
+    "ORDER BY CASE WHEN $5 = 0 THEN h.time_ms ELSE -h.time_ms END LIMIT 1";
+
+enum status level_find_hour(struct db *db, int64_t service_id, int64_t deployment_id,
+                            int64_t from_ms, int64_t to_ms, int last, int64_t *ret, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, deployment_id);
+    pg_param_i64(&params, from_ms);
+    pg_param_i64(&params, to_ms);
+    pg_param_i32(&params, last);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, find_hour_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = rows.count > 0 ? pg_i64(&rows, 0, 0) : -1;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
 
 static const char hour_deployments_sql[] =
     "SELECT deployment_id, instances, snapshots FROM heapfleet.deployment_hour "

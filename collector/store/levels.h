@@ -21,6 +21,10 @@ struct level_row {
 enum status level_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
                       struct why *why) MUST_CHECK;
 
+/* Days that begin at this time or later are to be made, or made anew, of hours; INT64_MAX: none. */
+enum status level_days_end(struct db *db, int64_t service_id, int64_t *ret,
+                           struct why *why) MUST_CHECK;
+
 /*
  * The hours, or days, of a type that begin at from_ms <= time < to_ms, by time, in the arena;
  * `type_id` 0: all types together. LIMIT: they do not fit.
@@ -30,6 +34,14 @@ typedef enum status level_read_fn(struct db *db, int64_t service_id, int32_t typ
                                   struct level_row **ret, size_t *ret_count, struct why *why);
 MUST_CHECK level_read_fn level_hours;
 MUST_CHECK level_read_fn level_days;
+
+/*
+ * The first hour, or with `last` the last, that begins at from_ms <= time < to_ms and in which the
+ * deployment (0: any) had a snapshot; -1: there is none that is rolled up.
+ */
+enum status level_find_hour(struct db *db, int64_t service_id, int64_t deployment_id,
+                            int64_t from_ms, int64_t to_ms, int last, int64_t *ret,
+                            struct why *why) MUST_CHECK;
 
 struct level_type {
     int32_t type_id;

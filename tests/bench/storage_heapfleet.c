@@ -177,9 +177,12 @@ static enum status commit(struct loader *loader, struct why *why)
 static enum status keep_up(struct loader *loader, int64_t now_ms, struct why *why)
 {
     int64_t before_ns = clock_cpu_ns();
-    const struct keep_house_config config = KEEP_HOUSE_DEFAULT;
-    struct keep_house_report report;
+    static const struct keep_house_config config = KEEP_HOUSE_DEFAULT;
+    struct keep_house_report report = {0};
     enum status status = keep_house(loader->db, &config, now_ms, &report, why);
+    if (status == STATUS_OK && report.lost > 0)
+        status = why_fail(why, STATUS_FAILED, "upkeep lost %llu snapshots",
+                          (unsigned long long)report.lost);
     loader->upkeep_cpu_ns += clock_cpu_ns() - before_ns;
     return status;
 }
@@ -275,6 +278,10 @@ static enum status load_all(struct loader *loader, struct why *why)
     (void)printf("{\n");
     print_costs(loader, &before, &first, &after);
     status = print_relations(loader, why);
+    if (status == STATUS_OK && job->pause) {
+        (void)fprintf(stderr, "%s\n", embedded_dsn(loader->server));
+        (void)getchar();
+    }
     (void)printf("\"questions\": {");
     if (status == STATUS_OK && job->ask)
         status = storage_ask(loader->db, &job->shape, end_ms, why);

@@ -14,6 +14,7 @@ struct storage_job {
     uint32_t steps;     /* snapshots of each container */
     const char *folder; /* empty, ours */
     int ask;            /* measure the queries too */
+    int pause; /* when it is loaded, say where the database is and wait for a line of input */
 };
 
 /* Into a private PostgreSQL, through the write path and the compaction of collector/store. */

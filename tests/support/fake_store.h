@@ -308,6 +308,16 @@ enum status level_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t
     return status;
 }
 
+enum status level_days_end(struct db *db, int64_t service_id, int64_t *ret, struct why *why)
+{
+    (void)db;
+    (void)service_id;
+    enum status status = fake_read(why);
+    if (status == STATUS_OK)
+        *ret = INT64_MAX;
+    return status;
+}
+
 /* One row of a deployment: means over its snapshots with from_ms <= time < to_ms. */
 static inline struct level_row fake_mean(int deployment, int32_t type_id, int64_t from_ms,
                                          int64_t to_ms)
@@ -373,6 +383,53 @@ enum status level_days(struct db *db, int64_t service_id, int32_t type_id, int64
 {
     (void)db;
     return fake_rollup(86400000, service_id, type_id, from_ms, to_ms, arena, ret, ret_count, why);
+}
+
+enum status level_find_hour(struct db *db, int64_t service_id, int64_t deployment_id,
+                            int64_t from_ms, int64_t to_ms, int last, int64_t *ret, struct why *why)
+{
+    (void)db;
+    (void)service_id;
+    int64_t found_ms = -1;
+    enum status status = fake_read(why);
+    for (int i = 0; i < fake.snapshot_count && status == STATUS_OK; i++) {
+        int64_t hour_ms = fake.snapshots[i].time_ms / 3600000 * 3600000;
+        int64_t of = fake.instances[fake.snapshots[i].instance].deployment_id;
+        if (hour_ms < from_ms || hour_ms >= to_ms || (deployment_id != 0 && of != deployment_id))
+            continue;
+        if (found_ms < 0 || (last ? hour_ms > found_ms : hour_ms < found_ms))
+            found_ms = hour_ms;
+    }
+    if (status == STATUS_OK)
+        *ret = found_ms;
+    return status;
+}
+
+/* Of at most FAKE_MAX deployments and FAKE_TYPES types. */
+enum status level_hour_read(struct db *db, int64_t service_id, int64_t hour_ms, struct arena *arena,
+                            struct level_hour *ret, struct why *why)
+{
+    (void)db;
+    struct level_hour hour = {0};
+    enum status status = fake_read(why);
+    hour.deployments = arena_alloc(arena, FAKE_MAX * sizeof(*hour.deployments));
+    hour.types = arena_alloc(arena, (size_t)FAKE_MAX * FAKE_TYPES * sizeof(*hour.types));
+    if (status == STATUS_OK && (hour.deployments == NULL || hour.types == NULL))
+        return why_fail(why, STATUS_LIMIT, "the hour does not fit");
+    for (int d = 0; d < fake.deployment_count && status == STATUS_OK; d++) {
+        struct level_row all = fake_mean(d, 0, hour_ms, hour_ms + 3600000);
+        if (fake.deployment_service[d] + 1 != service_id || all.instances == 0)
+            continue;
+        hour.deployments[hour.deployment_count++] =
+            (struct level_deployment){d + 1, all.instances, 60 * all.instances};
+        for (int t = 0; t < fake.type_count; t++) {
+            struct level_row row = fake_mean(d, t + 1, hour_ms, hour_ms + 3600000);
+            hour.types[hour.type_count++] = (struct level_type){t + 1, d + 1, row.count, row.bytes};
+        }
+    }
+    if (status == STATUS_OK)
+        *ret = hour;
+    return status;
 }
 
 /* ---- findings ---------------------------------------------------------------------------------

@@ -85,25 +85,6 @@ COMMENT ON FUNCTION heapfleet.deployment_id(bigint, text) IS
 
 -- ---- decoding ------------------------------------------------------------------------------
 
-CREATE FUNCTION heapfleet.raw_varint(bytes bytea, INOUT at integer, OUT value bigint)
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
-DECLARE
-    byte integer := get_byte(bytes, at);
-    shift integer := 0;
-BEGIN
-    value := byte & 127;
-    at := at + 1;
-    WHILE byte >= 128 LOOP
-        shift := shift + 7;
-        byte := get_byte(bytes, at);
-        value := value | ((byte & 127)::bigint << shift);
-        at := at + 1;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION heapfleet.raw_varint(bytea, integer) IS
-    'The LEB128 varint that begins at a byte, counted from 0, and the byte behind it.';
-
 CREATE FUNCTION heapfleet.raw_series(changes bytea, first_count bigint, first_bytes bigint, snapshots integer)
 RETURNS TABLE (place integer, count bigint, bytes bigint)
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE ROWS 240 AS $$
@@ -124,7 +105,7 @@ BEGIN
         RETURN QUERY SELECT n, first_count, first_bytes FROM generate_series(1, snapshots) n;
         RETURN;
     END IF;
-    -- Varints are read in place: a call for each would take three times as long.
+    -- Varints are read in place, here and below: a call for each would take ten times as long.
     FOR n IN 1 .. snapshots LOOP
         place := n;
         IF n = change_at THEN
@@ -167,6 +148,8 @@ DECLARE
     format integer := get_byte(body, 0);
     size integer := length(body);
     at integer := 1;
+    byte integer;
+    shift integer;
     here integer := -1;
     ends integer := 0;
     types bigint;
@@ -174,7 +157,11 @@ DECLARE
     coded bigint;
     residual bigint;
 BEGIN
-    SELECT v.at, v.value INTO at, types FROM heapfleet.raw_varint(body, at) v;
+    byte := get_byte(body, at); at := at + 1; types := byte & 127; shift := 0;
+    WHILE byte >= 128 LOOP
+        shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+        types := types | ((byte & 127)::bigint << shift);
+    END LOOP;
     IF format = 16 THEN -- a keyframe
         IF index >= types THEN
             count := 0;
@@ -182,21 +169,43 @@ BEGIN
             RETURN;
         END IF;
         WHILE ends < 2 * index LOOP -- a varint ends where a byte is below 128
-            ends := ends + CASE WHEN get_byte(body, at) < 128 THEN 1 ELSE 0 END;
+            IF get_byte(body, at) < 128 THEN
+                ends := ends + 1;
+            END IF;
             at := at + 1;
         END LOOP;
-        SELECT v.at, v.value INTO at, count FROM heapfleet.raw_varint(body, at) v;
-        SELECT v.at, v.value INTO at, bytes FROM heapfleet.raw_varint(body, at) v;
+        byte := get_byte(body, at); at := at + 1; count := byte & 127; shift := 0;
+        WHILE byte >= 128 LOOP
+            shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+            count := count | ((byte & 127)::bigint << shift);
+        END LOOP;
+        byte := get_byte(body, at); at := at + 1; bytes := byte & 127; shift := 0;
+        WHILE byte >= 128 LOOP
+            shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+            bytes := bytes | ((byte & 127)::bigint << shift);
+        END LOOP;
         RETURN;
     END IF;
     WHILE at < size LOOP
-        SELECT v.at, v.value INTO at, head FROM heapfleet.raw_varint(body, at) v;
+        byte := get_byte(body, at); at := at + 1; head := byte & 127; shift := 0;
+        WHILE byte >= 128 LOOP
+            shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+            head := head | ((byte & 127)::bigint << shift);
+        END LOOP;
         here := here + 1 + CASE WHEN format = 17 THEN head ELSE head >> 1 END::integer;
         EXIT WHEN here > index;
-        SELECT v.at, v.value INTO at, coded FROM heapfleet.raw_varint(body, at) v;
+        byte := get_byte(body, at); at := at + 1; coded := byte & 127; shift := 0;
+        WHILE byte >= 128 LOOP
+            shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+            coded := coded | ((byte & 127)::bigint << shift);
+        END LOOP;
         residual := 0;
         IF format = 17 OR (head & 1) = 1 THEN
-            SELECT v.at, v.value INTO at, residual FROM heapfleet.raw_varint(body, at) v;
+            byte := get_byte(body, at); at := at + 1; residual := byte & 127; shift := 0;
+            WHILE byte >= 128 LOOP
+                shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+                residual := residual | ((byte & 127)::bigint << shift);
+            END LOOP;
         END IF;
         IF here = index THEN
             coded := ((coded >> 1) & 9223372036854775807) # -(coded & 1);
@@ -217,20 +226,34 @@ DECLARE
     format integer := get_byte(body, 0);
     size integer := length(body);
     at integer := 1;
+    byte integer;
+    shift integer;
     here integer := 0;
     types bigint;
     head bigint;
     coded bigint;
     residual bigint;
 BEGIN
-    SELECT v.at, v.value INTO at, types FROM heapfleet.raw_varint(body, at) v;
+    byte := get_byte(body, at); at := at + 1; types := byte & 127; shift := 0;
+    WHILE byte >= 128 LOOP
+        shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+        types := types | ((byte & 127)::bigint << shift);
+    END LOOP;
     IF format = 16 THEN
         counts := array_fill(0::bigint, ARRAY[types::integer]);
         bytes := counts;
         FOR n IN 1 .. types LOOP
-            SELECT v.at, v.value INTO at, coded FROM heapfleet.raw_varint(body, at) v;
+            byte := get_byte(body, at); at := at + 1; coded := byte & 127; shift := 0;
+            WHILE byte >= 128 LOOP
+                shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+                coded := coded | ((byte & 127)::bigint << shift);
+            END LOOP;
             counts[n] := coded;
-            SELECT v.at, v.value INTO at, coded FROM heapfleet.raw_varint(body, at) v;
+            byte := get_byte(body, at); at := at + 1; coded := byte & 127; shift := 0;
+            WHILE byte >= 128 LOOP
+                shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+                coded := coded | ((byte & 127)::bigint << shift);
+            END LOOP;
             bytes[n] := coded;
         END LOOP;
         RETURN;
@@ -240,12 +263,24 @@ BEGIN
         bytes := bytes || array_fill(0::bigint, ARRAY[(types - cardinality(bytes))::integer]);
     END IF;
     WHILE at < size LOOP
-        SELECT v.at, v.value INTO at, head FROM heapfleet.raw_varint(body, at) v;
+        byte := get_byte(body, at); at := at + 1; head := byte & 127; shift := 0;
+        WHILE byte >= 128 LOOP
+            shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+            head := head | ((byte & 127)::bigint << shift);
+        END LOOP;
         here := here + 1 + CASE WHEN format = 17 THEN head ELSE head >> 1 END::integer;
-        SELECT v.at, v.value INTO at, coded FROM heapfleet.raw_varint(body, at) v;
+        byte := get_byte(body, at); at := at + 1; coded := byte & 127; shift := 0;
+        WHILE byte >= 128 LOOP
+            shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+            coded := coded | ((byte & 127)::bigint << shift);
+        END LOOP;
         residual := 0;
         IF format = 17 OR (head & 1) = 1 THEN
-            SELECT v.at, v.value INTO at, residual FROM heapfleet.raw_varint(body, at) v;
+            byte := get_byte(body, at); at := at + 1; residual := byte & 127; shift := 0;
+            WHILE byte >= 128 LOOP
+                shift := shift + 7; byte := get_byte(body, at); at := at + 1;
+                residual := residual | ((byte & 127)::bigint << shift);
+            END LOOP;
         END IF;
         coded := ((coded >> 1) & 9223372036854775807) # -(coded & 1);
         residual := ((residual >> 1) & 9223372036854775807) # -(residual & 1);
@@ -258,39 +293,51 @@ $$;
 COMMENT ON FUNCTION heapfleet.raw_body_values(bytea, bigint[], bigint[]) IS
     'The values of all types, in the order of type_ids, after a snapshot''s body was applied.';
 
-CREATE FUNCTION heapfleet.raw_chunk_values(service_id bigint, instance_id bigint, slot_ms bigint, place integer)
+CREATE FUNCTION heapfleet.raw_chunk_values(service_id bigint, instance_id bigint, slot_ms bigint, place integer,
+    type_index integer)
 RETURNS TABLE (counts bigint[], bytes bigint[])
 LANGUAGE sql STABLE ROWS 1 AS $$
     SELECT array_agg(v.count ORDER BY n), array_agg(v.bytes ORDER BY n)
     FROM heapfleet.heap_chunk c, generate_subscripts(c.counts, 1) n
     CROSS JOIN LATERAL (SELECT coalesce(c.ends[n - 1], 0) AS begins) b
-    CROSS JOIN LATERAL (SELECT v.count, v.bytes FROM heapfleet.raw_series(
-        substring(c.payload FROM b.begins + 1 FOR c.ends[n] - b.begins), c.counts[n], c.bytes[n],
-        CASE WHEN c.ends[n] = b.begins THEN 1 ELSE $4 END) v ORDER BY v.place DESC LIMIT 1) v
-    WHERE c.service_id = $1 AND c.instance_id = $2 AND c.slot_ms = $3
+    CROSS JOIN LATERAL (
+        SELECT c.counts[n] AS count, c.bytes[n] AS bytes WHERE c.ends[n] = b.begins
+        UNION ALL
+        SELECT s.count, s.bytes FROM heapfleet.raw_series(
+            substring(c.payload FROM b.begins + 1 FOR c.ends[n] - b.begins), c.counts[n], c.bytes[n], $4) s
+        WHERE c.ends[n] > b.begins AND s.place = $4) v
+    WHERE c.service_id = $1 AND c.instance_id = $2 AND c.slot_ms = $3 AND ($5 IS NULL OR n = $5 + 1)
 $$;
-COMMENT ON FUNCTION heapfleet.raw_chunk_values(bigint, bigint, bigint, integer) IS
-    'The values of all types, in the order of type_ids, in one snapshot of a heap_chunk, counted from 1.';
+COMMENT ON FUNCTION heapfleet.raw_chunk_values(bigint, bigint, bigint, integer, integer) IS
+    'The values of all types, in the order of type_ids, in one snapshot of a heap_chunk, counted from 1; or '
+    'of one type, by its place from 0.';
 
-CREATE FUNCTION heapfleet.raw_base(service_id bigint, instance_id bigint, base bigint)
+CREATE FUNCTION heapfleet.raw_base(service_id bigint, instance_id bigint, base bigint, near_ms bigint, type_index integer)
 RETURNS TABLE (counts bigint[], bytes bigint[])
 LANGUAGE plpgsql STABLE ROWS 1 AS $$
 DECLARE
-    found record;
+    chunk record;
 BEGIN
-    SELECT c.slot_ms, cardinality(c.times_ms) AS snapshots INTO found FROM heapfleet.heap_chunk c
-    WHERE c.service_id = raw_base.service_id AND c.instance_id = raw_base.instance_id AND c.last_sequence = base;
+    SELECT c.slot_ms, cardinality(c.times_ms) AS snapshots INTO chunk FROM heapfleet.heap_chunk c
+    WHERE c.service_id = raw_base.service_id AND c.instance_id = raw_base.instance_id AND c.last_sequence = base
+        AND c.slot_ms BETWEEN near_ms - 604800000 AND near_ms + 86400000;
     IF FOUND THEN
-        RETURN QUERY SELECT * FROM heapfleet.raw_chunk_values(service_id, instance_id, found.slot_ms, found.snapshots);
-        RETURN;
+        RETURN QUERY SELECT * FROM heapfleet.raw_chunk_values(service_id, instance_id, chunk.slot_ms, chunk.snapshots,
+            type_index);
+    ELSIF type_index IS NULL THEN
+        RETURN QUERY SELECT v.counts, v.bytes FROM heapfleet.instance_last l,
+            heapfleet.raw_body_values(l.body, '{}', '{}') v
+        WHERE l.service_id = raw_base.service_id AND l.instance_id = raw_base.instance_id AND l.sequence = base;
+    ELSE
+        RETURN QUERY SELECT ARRAY[v.count], ARRAY[v.bytes] FROM heapfleet.instance_last l,
+            heapfleet.raw_body_value(l.body, type_index, 0, 0) v
+        WHERE l.service_id = raw_base.service_id AND l.instance_id = raw_base.instance_id AND l.sequence = base;
     END IF;
-    RETURN QUERY SELECT v.counts, v.bytes FROM heapfleet.instance_last l,
-        heapfleet.raw_body_values(l.body, '{}', '{}') v
-    WHERE l.service_id = raw_base.service_id AND l.instance_id = raw_base.instance_id AND l.sequence = base;
 END
 $$;
-COMMENT ON FUNCTION heapfleet.raw_base(bigint, bigint, bigint) IS
-    'What the oldest hot snapshot builds on: the values of all types in the newest compacted one.';
+COMMENT ON FUNCTION heapfleet.raw_base(bigint, bigint, bigint, bigint, integer) IS
+    'What the oldest hot snapshot builds on: the values of all types, or of one, in the newest compacted one, '
+    'which is at most a week older.';
 
 CREATE FUNCTION heapfleet.raw_hot(service_id bigint, instance_id bigint, type_index integer, from_ms bigint, to_ms bigint)
 RETURNS TABLE (time_ms bigint, count bigint, bytes bigint)
@@ -315,10 +362,10 @@ BEGIN
     LOOP
         IF snap.base_sequence <> 0 AND snap.base_sequence <> behind THEN
             behind := 0;
-            SELECT v.counts[type_index + 1], v.bytes[type_index + 1] INTO base
-            FROM heapfleet.raw_base(service_id, instance_id, snap.base_sequence) v;
+            SELECT v.counts[1] AS count, v.bytes[1] AS bytes INTO base
+            FROM heapfleet.raw_base(service_id, instance_id, snap.base_sequence, snap.time_ms, type_index) v;
             CONTINUE WHEN NOT FOUND;
-            count := coalesce(base.counts, 0);
+            count := coalesce(base.count, 0);
             bytes := coalesce(base.bytes, 0);
         END IF;
         SELECT v.count, v.bytes INTO count, bytes
@@ -334,12 +381,13 @@ $$;
 COMMENT ON FUNCTION heapfleet.raw_hot(bigint, bigint, integer, bigint, bigint) IS
     'One type of a process, by its place in type_ids from 0, in the snapshots of snap_delta.';
 
-CREATE FUNCTION heapfleet.raw_type(service_id bigint, type_id integer, from_ms bigint, to_ms bigint, deployment_id bigint)
+CREATE FUNCTION heapfleet.raw_type(service_id bigint, type_id integer, from_ms bigint, to_ms bigint, of_deployment bigint)
 RETURNS TABLE (instance_id bigint, time_ms bigint, count bigint, bytes bigint)
-LANGUAGE sql STABLE ROWS 10000 AS $$
-    WITH process AS MATERIALIZED (
+LANGUAGE plpgsql STABLE ROWS 10000 AS $$
+BEGIN
+    RETURN QUERY WITH process AS MATERIALIZED (
         SELECT i.id, array_position(i.type_ids, $2) AS n FROM heapfleet.instance i
-        WHERE i.service_id = $1 AND ($5 IS NULL OR i.deployment_id = $5) AND i.started_ms <= $4)
+        WHERE i.service_id = $1 AND (of_deployment IS NULL OR i.deployment_id = of_deployment) AND i.started_ms <= $4)
     SELECT p.id, c.slot_ms + c.times_ms[v.place], v.count, v.bytes
     FROM process p
     JOIN heapfleet.heap_chunk c ON c.service_id = $1 AND c.instance_id = p.id
@@ -355,7 +403,9 @@ LANGUAGE sql STABLE ROWS 10000 AS $$
     CROSS JOIN LATERAL heapfleet.raw_hot($1, p.id, coalesce(p.n - 1, 2147483646), $3, $4) h
     WHERE NOT EXISTS (SELECT FROM heapfleet.heap_chunk c
         WHERE c.service_id = $1 AND c.instance_id = p.id AND c.slot_ms = h.time_ms - mod(h.time_ms, 14400000)
-            AND (h.time_ms - c.slot_ms)::integer = ANY (c.times_ms))
+            AND c.slot_ms > $3 - 14400000 AND c.slot_ms <= $4
+            AND (h.time_ms - c.slot_ms)::integer = ANY (c.times_ms));
+END
 $$;
 COMMENT ON FUNCTION heapfleet.raw_type(bigint, integer, bigint, bigint, bigint) IS
     'Every snapshot of the processes of a service, or of one deployment, within the times: one type of each.';
@@ -385,10 +435,10 @@ BEGIN
     WHERE s.service_id = raw_heap.service_id AND s.instance_id = raw_heap.instance_id AND s.time_ms <= at_ms;
     IF chunk_ms IS NOT NULL AND (hot_ms IS NULL OR hot_ms <= chunk_ms) THEN
         SELECT v.counts, v.bytes INTO all_counts, all_bytes
-        FROM heapfleet.raw_chunk_values(service_id, instance_id, slot, nth) v;
+        FROM heapfleet.raw_chunk_values(service_id, instance_id, slot, nth, NULL) v;
     ELSE
         FOR snap IN
-            SELECT s.sequence, s.base_sequence, s.body FROM heapfleet.snap_delta s
+            SELECT s.sequence, s.time_ms, s.base_sequence, s.body FROM heapfleet.snap_delta s
             WHERE s.service_id = raw_heap.service_id AND s.instance_id = raw_heap.instance_id
                 AND s.sequence <= (SELECT max(n.sequence) FROM heapfleet.snap_delta n
                     WHERE n.service_id = raw_heap.service_id AND n.instance_id = raw_heap.instance_id
@@ -400,7 +450,7 @@ BEGIN
         LOOP
             IF snap.base_sequence <> 0 AND snap.base_sequence <> behind THEN
                 SELECT v.counts, v.bytes INTO all_counts, all_bytes
-                FROM heapfleet.raw_base(service_id, instance_id, snap.base_sequence) v;
+                FROM heapfleet.raw_base(service_id, instance_id, snap.base_sequence, snap.time_ms, NULL) v;
                 CONTINUE WHEN NOT FOUND;
             END IF;
             SELECT v.counts, v.bytes INTO all_counts, all_bytes
@@ -490,13 +540,14 @@ DECLARE
     hours_ms bigint := from_ms; -- days before are in heap_day
 BEGIN
     IF unit_ms = 86400000 THEN
-        hours_ms := greatest(from_ms, least(rolled_ms / 86400000 * 86400000,
+        hours_ms := greatest(from_ms, least(least(rolled_ms, to_ms + 3599999) / 86400000 * 86400000,
             (SELECT min(d.day_ms) FROM heapfleet.day_due d WHERE d.service_id = raw_means.service_id)));
         RETURN QUERY
             SELECT d.day_ms, d.deployment_id, d.count_avg, d.bytes_avg, 0
             FROM generate_series((from_ms + 86399999) / 86400000 * 86400000, least(hours_ms, to_ms) - 1, 86400000) s(day_ms)
             JOIN heapfleet.heap_day d ON d.service_id = raw_means.service_id AND d.day_ms = s.day_ms
                 AND d.type_id = raw_means.type_id
+                AND d.day_ms >= from_ms AND d.day_ms < hours_ms -- said again, for the planner's choice of partitions
             WHERE of_deployment IS NULL OR d.deployment_id = of_deployment;
     END IF;
     RETURN QUERY
@@ -504,8 +555,10 @@ BEGIN
             coalesce(h.bytes_avg[d.hour], 0)::double precision, d.instances
         FROM generate_series(hours_ms - mod(hours_ms, 14400000), least(rolled_ms, to_ms) - 1, 14400000) s(slot_ms)
         JOIN heapfleet.deployment_hour d ON d.service_id = raw_means.service_id AND d.slot_ms = s.slot_ms
+            AND d.slot_ms > hours_ms - 14400000 AND d.slot_ms < to_ms
         LEFT JOIN heapfleet.heap_hour h ON h.service_id = raw_means.service_id AND h.slot_ms = s.slot_ms
             AND h.type_id = raw_means.type_id AND h.deployment_id = d.deployment_id
+            AND h.slot_ms > hours_ms - 14400000 AND h.slot_ms < to_ms
         WHERE s.slot_ms + (d.hour - 1) * 3600000 >= hours_ms
             AND s.slot_ms + (d.hour - 1) * 3600000 < least(rolled_ms, to_ms)
             AND (of_deployment IS NULL OR d.deployment_id = of_deployment);
@@ -528,10 +581,12 @@ CREATE FUNCTION heapfleet.raw_levels(service_id bigint, type_id integer, from_ms
 RETURNS TABLE (time_ms bigint, count double precision, bytes double precision, instances double precision)
 LANGUAGE sql STABLE AS $$
     WITH lives AS MATERIALIZED (
-        SELECT l.deployment_id, l.started_ms, l.last_seen_ms + l.interval_ms AS ends_ms
+        SELECT l.deployment_id, l.started_ms, l.last_seen_ms, l.last_seen_ms + l.interval_ms AS ends_ms
         FROM heapfleet.raw_lives($1) l
-        WHERE l.last_seen_ms >= $3 AND l.started_ms <= $4 AND ($7 IS NULL OR l.deployment_id = $7)),
-    span AS (SELECT greatest($3, least((SELECT min(l.started_ms) FROM lives l), $4)) / $5 * $5 AS begins),
+        WHERE l.last_seen_ms IS NOT NULL AND ($7 IS NULL OR l.deployment_id = $7)),
+    span AS (
+        SELECT greatest($3, min(l.started_ms)) / $6 * $6 AS begins FROM lives l
+        WHERE l.last_seen_ms >= $3 AND l.started_ms <= $4 HAVING count(*) > 0),
     means AS MATERIALIZED (
         SELECT m.*, CASE WHEN m.instances = 0 THEN $6 ELSE 3600000 END AS width
         FROM span s, heapfleet.raw_means($1, $2, s.begins, $4, $6, $7) m),
@@ -559,21 +614,20 @@ LANGUAGE sql STABLE AS $$
         SELECT p.time_ms / $6 * $6 AS time_ms, avg(p.count) AS count, avg(p.bytes) AS bytes,
             avg(p.processes) AS processes
         FROM parts p GROUP BY 1)
-    SELECT least((u.time_ms - s.begins) / $5 * $5 + s.begins + $5, $4), avg(u.count), avg(u.bytes),
-        greatest(avg(u.processes), 1)
-    FROM units u, span s GROUP BY 1 ORDER BY 1
+    SELECT least(u.time_ms / $5 * $5 + $5, $4), avg(u.count), avg(u.bytes), greatest(avg(u.processes), 1)
+    FROM units u GROUP BY 1 ORDER BY 1
 $$;
 COMMENT ON FUNCTION heapfleet.raw_levels(bigint, integer, bigint, bigint, bigint, bigint, bigint) IS
     'One type from hours or days: the mean over each step of the sum over processes.';
 
 CREATE FUNCTION heapfleet.series(service text, type text, from_time timestamptz, to_time timestamptz DEFAULT now(),
-    step interval DEFAULT NULL, resolution text DEFAULT 'auto', version text DEFAULT NULL, environment text DEFAULT NULL)
+    step interval DEFAULT NULL, resolution text DEFAULT 'auto', of_version text DEFAULT NULL, environment text DEFAULT NULL)
 RETURNS TABLE ("time" timestamptz, count double precision, bytes double precision, instances double precision)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     service_id bigint := heapfleet.service_id(service, environment);
     type_id integer := heapfleet.type_id(service_id, type);
-    deployment_id bigint := heapfleet.deployment_id(service_id, version);
+    deployment_id bigint := heapfleet.deployment_id(service_id, of_version);
     from_ms bigint := heapfleet.to_ms(from_time);
     to_ms bigint := heapfleet.to_ms(least(to_time, now()));
     step_ms bigint := floor(extract(epoch FROM step) * 1000);
@@ -619,7 +673,7 @@ COMMENT ON FUNCTION heapfleet.series(text, text, timestamptz, timestamptz, inter
     'series(''$service'', ''$type'', $__timeFrom(), $__timeTo()).';
 
 CREATE FUNCTION heapfleet.snapshots(service text, type text, from_time timestamptz, to_time timestamptz DEFAULT now(),
-    version text DEFAULT NULL, environment text DEFAULT NULL)
+    of_version text DEFAULT NULL, environment text DEFAULT NULL)
 RETURNS TABLE ("time" timestamptz, instance uuid, version text, count bigint, bytes bigint)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
@@ -629,7 +683,7 @@ BEGIN
     RETURN QUERY SELECT heapfleet.from_ms(r.time_ms), i.uuid, d.version, r.count, r.bytes
         FROM heapfleet.raw_type(of_service, heapfleet.type_id(of_service, snapshots.type),
             heapfleet.to_ms(from_time), heapfleet.to_ms(to_time),
-            heapfleet.deployment_id(of_service, snapshots.version)) r
+            heapfleet.deployment_id(of_service, of_version)) r
         JOIN heapfleet.instance i ON i.service_id = of_service AND i.id = r.instance_id
         JOIN heapfleet.deployment d ON d.service_id = of_service AND d.id = i.deployment_id
         ORDER BY 1, 2;
@@ -658,14 +712,14 @@ COMMENT ON FUNCTION heapfleet.raw_hour(bigint, bigint, bigint) IS
     'All types of a service, or one deployment, in an hour that is rolled up: means over all snapshots.';
 
 CREATE FUNCTION heapfleet.top_growth(service text, from_time timestamptz, to_time timestamptz DEFAULT now(),
-    version text DEFAULT NULL, environment text DEFAULT NULL)
+    of_version text DEFAULT NULL, environment text DEFAULT NULL)
 RETURNS TABLE (type text, count_from double precision, count_to double precision, bytes_from double precision,
     bytes_to double precision, bytes_difference double precision, from_hour timestamptz, to_hour timestamptz)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
     of_service bigint := heapfleet.service_id(top_growth.service, top_growth.environment);
-    of_deployment bigint := heapfleet.deployment_id(of_service, top_growth.version);
+    of_deployment bigint := heapfleet.deployment_id(of_service, of_version);
     until_ms bigint := least(heapfleet.raw_rolled_until(of_service),
         heapfleet.to_ms(to_time) / 3600000 * 3600000);
     first_ms bigint;
@@ -690,6 +744,7 @@ BEGIN
         FROM heapfleet.raw_hour(of_service, first_ms, of_deployment) a
         FULL JOIN heapfleet.raw_hour(of_service, last_ms, of_deployment) b ON b.type_id = a.type_id
         JOIN heapfleet.type t ON t.id = coalesce(a.type_id, b.type_id)
+        WHERE a.count > 0 OR b.count > 0 OR a.bytes > 0 OR b.bytes > 0
         ORDER BY 6 DESC, t.id;
 END
 $$;

@@ -1,0 +1,504 @@
+/* USES query store */
+/*
+ * The functions of schema/0004_people.sql give the answers of the Query service: over a generated
+ * history, part of which is chunks and rollups and part is hot, for types, times and steps drawn at
+ * random.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "heap_model.h"
+#include "keep_house.h"
+#include "query.h"
+
+enum { PROCESSES = 6, TYPES = 48, HOURS = 31, MINUTE_MS = 60000, ROUNDS = 5 };
+static const int64_t hour_ms = 3600000;
+
+static struct {
+    struct model models[PROCESSES];
+    char names[TYPES][16];
+    int64_t now_ms, from_ms;
+    struct pg *pg;
+    struct arena arena;
+    uint64_t seed;
+} world;
+
+/* ---- the history ---------------------------------------------------------------------------- */
+
+static uint64_t draw(uint64_t limit)
+{
+    world.seed = world.seed * 6364136223846793005u + 1442695040888963407u;
+    return (world.seed >> 33) % limit;
+}
+
+/* Each process numbers its types in an order of its own. */
+static void name_types(const struct model *model, int turn)
+{
+    const char *names[TYPES];
+    uint32_t places[TYPES];
+    for (int i = 0; i < TYPES; i++)
+        names[i] = world.names[(i + 7 * turn) % TYPES];
+    OK(instance_types_add(store.db, model->at.service_id, model->at.instance_id, names, TYPES,
+                          places, &why));
+}
+
+/* From one time to another, every minute or so; some minutes, and once some hours, are missing. */
+static void live(struct model *model, int64_t from_ms, int64_t to_ms)
+{
+    int64_t gap_ms = from_ms + (int64_t)model_draw(model, (uint64_t)(to_ms - from_ms));
+    for (int64_t at_ms = from_ms; at_ms <= to_ms; at_ms += MINUTE_MS) {
+        if (at_ms > gap_ms && at_ms < gap_ms + hour_ms + hour_ms / 2 &&
+            at_ms < to_ms - 5 * MINUTE_MS)
+            continue;
+        if (model_draw(model, 50) != 0 || at_ms + 3 * MINUTE_MS > to_ms)
+            model_snap(model, at_ms + (int64_t)model_draw(model, 300));
+    }
+}
+
+static void end_process(const struct model *model, int64_t at_ms)
+{
+    struct write_batch *batch = write_batch_new();
+    write_batch_end(batch, model->at.service_id, model->at.instance_id, at_ms, "exited");
+    OK(write_batch_commit(store.db, batch, &why));
+    write_batch_free(batch);
+}
+
+/* Half of the processes are of v1, which ends when v2 begins; they start minutes apart. */
+static void make_history(void)
+{
+    int64_t turn_ms = world.from_ms + 14 * hour_ms + 20 * MINUTE_MS;
+    for (uint32_t i = 0; i < PROCESSES; i++) {
+        int is_new = i >= PROCESSES / 2;
+        struct process_identity identity = identity_of("shop", is_new ? "v2" : "v1", i + 1);
+        int64_t start_ms = (is_new ? turn_ms : world.from_ms) + (int64_t)(i % 3) * 7 * MINUTE_MS;
+        identity.started_ms = start_ms - 4000;
+        model_init(&world.models[i], &identity, 40 + i);
+        name_types(&world.models[i], (int)i);
+        live(&world.models[i], start_ms, is_new ? world.now_ms - 5000 : turn_ms);
+        model_commit(&world.models[i], 0, world.models[i].count);
+        if (!is_new)
+            end_process(&world.models[i], turn_ms + 1000);
+    }
+}
+
+static void keep(int64_t now_ms)
+{
+    static const struct keep_house_config config = KEEP_HOUSE_DEFAULT;
+    struct keep_house_report report;
+    OK(keep_house(store.db, &config, now_ms, &report, &why));
+    assert_int_equal(report.lost, 0);
+}
+
+static int start(void **state)
+{
+    (void)store_scene_start(state);
+    world.seed = 11;
+    world.now_ms = clock_wall_ms();
+    world.from_ms = world.now_ms - (int64_t)HOURS * hour_ms;
+    for (int i = 0; i < TYPES; i++)
+        (void)snprintf(world.names[i], sizeof(world.names[i]), "app.Type%d", i);
+    world.pg = pg_new(embedded_dsn(store.server));
+    arena_init(&world.arena, 256 << 20);
+    make_history();
+    return 0;
+}
+
+static int stop(void **state)
+{
+    for (int i = 0; i < PROCESSES; i++)
+        model_done(&world.models[i]);
+    pg_free(world.pg);
+    arena_done(&world.arena);
+    return store_scene_stop(state);
+}
+
+/* ---- asking both ---------------------------------------------------------------------------- */
+
+static const void *ask(query_answer_fn *fn, const void *request)
+{
+    struct query query = {store.db, &world.arena, clock_wall_ms()};
+    ProtobufCMessage *answer = NULL;
+    OK(fn(&query, request, &answer, &why));
+    return answer;
+}
+
+static Heapfleet__V1__ServiceRef *shop(void)
+{
+    static Heapfleet__V1__ServiceRef ref;
+    heapfleet__v1__service_ref__init(&ref);
+    ref.name = "shop";
+    return &ref;
+}
+
+static struct pg_rows run(const char *sql, const struct pg_params *params)
+{
+    struct pg_rows rows;
+    OK(pg_run(world.pg, sql, params, &rows, &why));
+    return rows;
+}
+
+static int near(double a, double b)
+{
+    return fabs(a - b) <= 0.51 + 1e-6 * fabs(b);
+}
+
+struct span {
+    const char *type;
+    char *version; /* "": all */
+    int64_t from_ms, to_ms, step_ms;
+    Heapfleet__V1__Resolution resolution;
+};
+
+static const char *const resolutions[] = {"auto", "minute", "hour", "day"};
+
+static void series_agree(const struct span *span)
+{
+    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+    request.service = shop();
+    request.type = (char *)span->type;
+    request.version = span->version;
+    request.from_ms = span->from_ms;
+    request.to_ms = span->to_ms;
+    request.step_ms = span->step_ms;
+    request.resolution = span->resolution;
+    const Heapfleet__V1__GetHistoryResponse *answer = ask(query_get_history, &request);
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_text(&params, span->type);
+    pg_param_i64(&params, span->from_ms);
+    pg_param_i64(&params, span->to_ms);
+    pg_param_i64(&params, span->step_ms);
+    pg_param_text(&params, resolutions[span->resolution]);
+    pg_param_text(&params, span->version);
+    struct pg_rows rows = run(
+        "SELECT heapfleet.to_ms(time), count, bytes, instances FROM heapfleet.series('shop', $1, "
+        "heapfleet.from_ms($2), heapfleet.from_ms($3), $4 * interval '1 millisecond', $5, "
+        "nullif($6, '')) ORDER BY 1",
+        &params);
+    if (rows.count != (int)answer->n_points)
+        fail_msg("%s %s: %d rows, %zu points", span->type, resolutions[span->resolution],
+                 rows.count, answer->n_points);
+    for (int i = 0; i < rows.count; i++) {
+        const Heapfleet__V1__HistoryPoint *point = answer->points[i];
+        if (pg_i64(&rows, i, 0) != point->time_ms ||
+            !near((double)point->count, pg_f64(&rows, i, 1)) ||
+            !near((double)point->bytes, pg_f64(&rows, i, 2)) ||
+            !near(point->instances, pg_f64(&rows, i, 3)))
+            fail_msg(
+                "%s %s '%s' of %lld ms, row %d of %d at %lld: %.2f %.2f %.2f, not %llu %llu %u "
+                "at %lld",
+                span->type, resolutions[span->resolution], span->version, (long long)span->step_ms,
+                i, rows.count, (long long)(pg_i64(&rows, i, 0) - world.from_ms),
+                pg_f64(&rows, i, 1), pg_f64(&rows, i, 2), pg_f64(&rows, i, 3),
+                (unsigned long long)point->count, (unsigned long long)point->bytes,
+                point->instances, (long long)(point->time_ms - world.from_ms));
+    }
+    pg_rows_done(&rows);
+    arena_reset(&world.arena);
+}
+
+static struct span draw_span(Heapfleet__V1__Resolution resolution, int64_t unit_ms)
+{
+    static char *const versions[] = {"", "", "v1", "v2"};
+    struct span span = {.type = world.names[draw(TYPES)],
+                        .version = versions[draw(ARRAY_SIZE(versions))],
+                        .resolution = resolution};
+    span.from_ms = world.from_ms - hour_ms + (int64_t)draw(HOURS * 3600) * 1000;
+    span.to_ms = span.from_ms + 1000 + (int64_t)draw(HOURS * 3600) * 1000;
+    if (span.to_ms > world.now_ms - 10000)
+        span.to_ms = world.now_ms - 10000;
+    if (span.from_ms >= span.to_ms)
+        span.from_ms = span.to_ms - hour_ms;
+    span.step_ms = unit_ms * (int64_t)(1 + draw(5));
+    return span;
+}
+
+static void all_series_agree(void)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        struct span minutes = draw_span(HEAPFLEET__V1__RESOLUTION__RESOLUTION_EXACT, 37 * 1000);
+        struct span hours = draw_span(HEAPFLEET__V1__RESOLUTION__RESOLUTION_HOUR, hour_ms);
+        struct span days = draw_span(HEAPFLEET__V1__RESOLUTION__RESOLUTION_DAY, 24 * hour_ms);
+        series_agree(&minutes);
+        series_agree(&hours);
+        series_agree(&days);
+    }
+}
+
+static void snapshots_agree(void)
+{
+    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+    request.service = shop();
+    request.type = world.names[draw(TYPES)];
+    request.raw = 1;
+    request.page_size = 50000;
+    request.from_ms = world.from_ms;
+    request.to_ms = world.now_ms;
+    const Heapfleet__V1__GetHistoryResponse *answer = ask(query_get_history, &request);
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_text(&params, request.type);
+    pg_param_i64(&params, request.from_ms);
+    pg_param_i64(&params, request.to_ms);
+    struct pg_rows rows =
+        run("SELECT heapfleet.to_ms(time), count, bytes, version FROM heapfleet.snapshots('shop', "
+            "$1, heapfleet.from_ms($2), heapfleet.from_ms($3)) ORDER BY 1, 2, 3",
+            &params);
+    assert_int_equal(rows.count, answer->n_points);
+    assert_true(rows.count > 3000);
+    uint64_t sums[4] = {0};
+    for (int i = 0; i < rows.count; i++) {
+        assert_int_equal(pg_i64(&rows, i, 0), answer->points[i]->time_ms);
+        sums[0] += (uint64_t)pg_i64(&rows, i, 1) * (uint64_t)(pg_i64(&rows, i, 0) % 1000003);
+        sums[1] += (uint64_t)pg_i64(&rows, i, 2) * (uint64_t)(pg_i64(&rows, i, 0) % 1000003);
+        sums[2] += answer->points[i]->count * (uint64_t)(answer->points[i]->time_ms % 1000003);
+        sums[3] += answer->points[i]->bytes * (uint64_t)(answer->points[i]->time_ms % 1000003);
+    }
+    assert_int_equal(sums[0], sums[2]);
+    assert_int_equal(sums[1], sums[3]);
+    pg_rows_done(&rows);
+    arena_reset(&world.arena);
+}
+
+/* Rows of (type, four numbers), both by name: an order of equal differences is nobody's promise. */
+static void comparisons_agree(int64_t uptime_ms)
+{
+    Heapfleet__V1__CompareDeploymentsRequest request =
+        HEAPFLEET__V1__COMPARE_DEPLOYMENTS_REQUEST__INIT;
+    request.service = shop();
+    request.version_a = "v1";
+    request.version_b = "v2";
+    request.at_uptime_ms = uptime_ms;
+    request.limit = 1000;
+    const Heapfleet__V1__CompareDeploymentsResponse *answer =
+        ask(query_compare_deployments, &request);
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, uptime_ms);
+    struct pg_rows rows =
+        run("SELECT type, count_a, count_b, bytes_a, bytes_b, (extract(epoch FROM "
+            "uptime) * 1000)::bigint, instances_a, instances_b FROM "
+            "heapfleet.compare('shop', 'v1', 'v2', nullif($1, 0) * interval "
+            "'1 millisecond')",
+            &params);
+    assert_int_equal(rows.count, answer->n_types);
+    assert_true(rows.count > 10);
+    for (int i = 0; i < rows.count; i++) {
+        const Heapfleet__V1__TypeComparison *type = NULL;
+        for (size_t k = 0; k < answer->n_types && type == NULL; k++) {
+            if (strcmp(answer->types[k]->type, pg_text(&rows, i, 0)) == 0)
+                type = answer->types[k];
+        }
+        assert_non_null(type);
+        assert_true(near(type->count_a, pg_f64(&rows, i, 1)));
+        assert_true(near(type->count_b, pg_f64(&rows, i, 2)));
+        assert_true(near(type->bytes_a, pg_f64(&rows, i, 3)));
+        assert_true(near(type->bytes_b, pg_f64(&rows, i, 4)));
+        assert_int_equal(pg_i64(&rows, i, 5), answer->at_uptime_ms);
+        assert_int_equal(pg_i64(&rows, i, 6), answer->instances_a);
+        assert_int_equal(pg_i64(&rows, i, 7), answer->instances_b);
+    }
+    pg_rows_done(&rows);
+    arena_reset(&world.arena);
+}
+
+/* Of hours that are rolled up, which are all that SQL has. */
+static void growth_agrees(int64_t to_ms, char *version)
+{
+    Heapfleet__V1__GetGrowthRequest request = HEAPFLEET__V1__GET_GROWTH_REQUEST__INIT;
+    request.service = shop();
+    request.from_ms = world.from_ms - hour_ms;
+    request.to_ms = to_ms;
+    request.version = version;
+    request.page_size = 1000;
+    const Heapfleet__V1__GetGrowthResponse *answer = ask(query_get_growth, &request);
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, request.from_ms);
+    pg_param_i64(&params, request.to_ms);
+    pg_param_text(&params, version);
+    struct pg_rows rows =
+        run("SELECT type, count_from, count_to, bytes_from, bytes_to, heapfleet.to_ms(from_hour), "
+            "heapfleet.to_ms(to_hour) + 3600000 FROM heapfleet.top_growth('shop', "
+            "heapfleet.from_ms($1), heapfleet.from_ms($2), nullif($3, ''))",
+            &params);
+    assert_int_equal(rows.count, answer->n_types);
+    assert_true(rows.count > 10);
+    for (int i = 0; i < rows.count; i++) {
+        const Heapfleet__V1__TypeGrowth *type = answer->types[i];
+        assert_string_equal(type->type, pg_text(&rows, i, 0));
+        assert_true(near(type->count_from, pg_f64(&rows, i, 1)));
+        assert_true(near(type->count_to, pg_f64(&rows, i, 2)));
+        assert_true(near(type->bytes_from, pg_f64(&rows, i, 3)));
+        assert_true(near(type->bytes_to, pg_f64(&rows, i, 4)));
+        assert_int_equal(answer->from_ms, pg_i64(&rows, i, 5));
+        assert_int_equal(answer->to_ms, pg_i64(&rows, i, 6));
+    }
+    pg_rows_done(&rows);
+    arena_reset(&world.arena);
+}
+
+static void all_agrees(void)
+{
+    all_series_agree();
+    snapshots_agree();
+    comparisons_agree(0);
+    comparisons_agree(3 * hour_ms + 12345);
+}
+
+static void hot_history_agrees(void **state)
+{
+    (void)state;
+    all_agrees();
+}
+
+static void history_half_compacted_agrees(void **state)
+{
+    (void)state;
+    keep(world.now_ms - 9 * hour_ms);
+    all_agrees();
+    growth_agrees(world.now_ms - 14 * hour_ms, "");
+}
+
+static void compacted_history_agrees(void **state)
+{
+    (void)state;
+    keep(world.now_ms);
+    keep(world.now_ms); /* days, of what the first round made */
+    all_agrees();
+    growth_agrees(world.now_ms - 9 * hour_ms, "");
+    growth_agrees(world.now_ms - 6 * hour_ms, "v2");
+    growth_agrees(world.now_ms - 10 * hour_ms - 1234567, "v1");
+}
+
+/* ---- what else is promised ------------------------------------------------------------------ */
+
+static void refuses(const char *sql, const char *sentence)
+{
+    struct pg_rows rows;
+    struct why why = {""};
+    assert_int_not_equal(pg_run(world.pg, sql, NULL, &rows, &why), STATUS_OK);
+    if (strstr(why.text, sentence) == NULL)
+        fail_msg("%s: %s", sql, why.text);
+}
+
+static void mistakes_are_explained(void **state)
+{
+    (void)state;
+    refuses("SELECT * FROM heapfleet.series('shpo', 'app.Type1', now() - interval '1 day')",
+            "there is no service 'shpo'");
+    refuses("SELECT * FROM heapfleet.series('shop', 'app.Tpye1', now() - interval '1 day')",
+            "the service has no type 'app.Tpye1'");
+    refuses("SELECT * FROM heapfleet.series('shop', E'\\x01'';--', now() - interval '1 day')",
+            "the service has no type");
+    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', now(), now() - interval '1 day')",
+            "the span ends before it begins");
+    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', now() + interval '1 day', now() + "
+            "interval '2 days')",
+            "begins in the future");
+    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', now() - interval '1 year', now(), "
+            "interval '1 second')",
+            "steps: at most 10000");
+    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', '-infinity', 'infinity', "
+            "interval '1 hour', 'minute')",
+            "steps: at most 10000");
+    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', now() - interval '1 day', now(), "
+            "interval '-1 hour')",
+            "a step must be longer than nothing");
+    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', now() - interval '1 day', "
+            "resolution => 'week')",
+            "there is no resolution 'week'");
+    refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v3')",
+            "the service has no version 'v3'");
+    refuses("SELECT * FROM heapfleet.top_growth('shop', now() - interval '1 minute')",
+            "fewer than two hours of this span are rolled up yet");
+}
+
+/* A name that is in two environments must be told apart. */
+static void environments_are_told_apart(void **state)
+{
+    (void)state;
+    struct process_identity identity = identity_of("shop", "v1", 99);
+    identity.environment = "staging";
+    struct instance_state other = open_instance(&identity);
+    instance_state_done(&other);
+    refuses("SELECT * FROM heapfleet.deployments('shop')",
+            "service 'shop' is in several environments or namespaces: 'prod', 'staging'");
+    struct pg_rows rows = run("SELECT version FROM heapfleet.deployments('shop', 'prod')", NULL);
+    assert_int_equal(rows.count, 2);
+    assert_string_equal(pg_text(&rows, 0, 0), "v1");
+    pg_rows_done(&rows);
+}
+
+/* A plan that leaves a partition out does not lock it. */
+static void bounds_reach_the_partitions(void **state)
+{
+    (void)state;
+    struct pg_rows all =
+        run("SELECT count(*) FROM heapfleet.partition WHERE level = 'heap_chunk'", NULL);
+    assert_true(pg_i64(&all, 0, 0) >= 2);
+    pg_rows_done(&all);
+    pg_free(world.pg); /* plans that are kept know no bounds; they leave partitions out later */
+    world.pg = pg_new(embedded_dsn(store.server));
+    OK(pg_begin(world.pg, &why));
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, world.now_ms - 12 * hour_ms);
+    pg_param_i64(&params, world.now_ms - 11 * hour_ms);
+    struct pg_rows rows =
+        run("SELECT count(*) FROM heapfleet.raw_type(1, 1, $1, $2, NULL)", &params);
+    pg_rows_done(&rows);
+    pg_param_i64(&params, (world.now_ms - 16 * hour_ms) / 86400000);
+    pg_param_i64(&params, (world.now_ms - 11 * hour_ms) / 86400000);
+    rows = run("SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
+               "JOIN heapfleet.partition p ON p.name = c.relname AND p.level = 'heap_chunk' "
+               "AND $1 > 0 AND $2 > 0 WHERE l.pid = pg_backend_pid() "
+               "AND p.from_ms / 86400000 NOT BETWEEN $3 AND $4",
+               &params);
+    assert_int_equal(pg_i64(&rows, 0, 0), 0);
+    pg_rows_done(&rows);
+    pg_rollback(world.pg);
+}
+
+/* The reading role reads everything that people are meant to, and writes nothing. */
+static void the_reading_role_only_reads(void **state)
+{
+    (void)state;
+    OK(pg_script(world.pg, "SET ROLE heapfleet_read", &why));
+    static const char *const may[] = {
+        "SELECT * FROM heapfleet.services",
+        "SELECT * FROM heapfleet.findings",
+        "SELECT * FROM heapfleet.deployments('shop', 'prod')",
+        "SELECT * FROM heapfleet.series('shop', 'app.Type1', now() - interval '1 day', "
+        "environment => 'prod')",
+        "SELECT * FROM heapfleet.snapshots('shop', 'app.Type1', now() - interval '1 hour', "
+        "environment => 'prod')",
+        "SELECT * FROM heapfleet.top_growth('shop', now() - interval '30 hours', environment => "
+        "'prod')",
+        "SELECT * FROM heapfleet.compare('shop', 'v1', 'v2', environment => 'prod')",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(may); i++) {
+        struct pg_rows rows = run(may[i], NULL);
+        pg_rows_done(&rows);
+    }
+    refuses("DELETE FROM heapfleet.service", "permission denied");
+    refuses("UPDATE heapfleet.finding SET note = ''", "permission denied");
+    refuses("CREATE TABLE heapfleet.mine ()", "permission denied");
+    refuses("SELECT heapfleet.make_partition('snap_delta', 0)", "permission denied");
+    OK(pg_script(world.pg, "RESET ROLE", &why));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hot_history_agrees),
+        cmocka_unit_test(history_half_compacted_agrees),
+        cmocka_unit_test(compacted_history_agrees),
+        cmocka_unit_test(mistakes_are_explained),
+        cmocka_unit_test(bounds_reach_the_partitions),
+        cmocka_unit_test(environments_are_told_apart),
+        cmocka_unit_test(the_reading_role_only_reads),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
