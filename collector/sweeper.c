@@ -2,19 +2,24 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "clock.h"
 #include "log.h"
 #include "store.h"
 
+/* A collector that has not said for so many sweeps, and so long, that it lives is taken for dead.
+ */
+enum { lease_sweeps = 3, lease_ms = 10 * 1000 };
+
 struct sweeper {
     struct loop *loop;
     struct loop_timer *timer;
     struct worker *worker;
-    struct detect_config config;
     int is_busy; /* the loop's */
     char *dsn;   /* from here on the worker's */
     struct db *db;
+    struct sweep *sweep;
 };
 
 static enum status sweep(struct sweeper *sweeper, struct why *why)
@@ -23,7 +28,7 @@ static enum status sweep(struct sweeper *sweeper, struct why *why)
     if (sweeper->db == NULL)
         status = db_open(sweeper->dsn, &sweeper->db, why);
     if (status == STATUS_OK)
-        status = sweep_run(sweeper->db, &sweeper->config, clock_wall_ms(), why);
+        status = sweep_run(sweeper->sweep, sweeper->db, clock_wall_ms(), why);
     return status;
 }
 
@@ -62,8 +67,12 @@ struct sweeper *sweeper_new(struct loop *loop, const char *dsn, const struct det
 {
     struct sweeper *sweeper = calloc(1, sizeof(*sweeper));
     ASSERT(sweeper != NULL);
+    struct sweep_config wanted = {.detect = *config,
+                                  .lease_ms = lease_sweeps * every_ms + lease_ms};
+    ASSERT(getrandom(wanted.collector_id, sizeof(wanted.collector_id), 0) ==
+           (ssize_t)sizeof(wanted.collector_id));
     sweeper->loop = loop;
-    sweeper->config = *config;
+    sweeper->sweep = sweep_new(&wanted);
     sweeper->dsn = strdup(dsn);
     ASSERT(sweeper->dsn != NULL);
     sweeper->worker = worker_new("sweep");
@@ -72,12 +81,22 @@ struct sweeper *sweeper_new(struct loop *loop, const char *dsn, const struct det
     return sweeper;
 }
 
+/* If that fails, others wait until our lease is over. */
+static void give_up_claims(struct sweeper *sweeper)
+{
+    struct why why = {""};
+    if (sweeper->db != NULL && sweep_end(sweeper->sweep, sweeper->db, &why) != STATUS_OK)
+        log_event(LOG_WARN, "sweep.not_given_up", "reason=\"%s\"", why.text);
+}
+
 void sweeper_free(struct sweeper *sweeper)
 {
     if (sweeper == NULL)
         return;
     loop_timer_free(sweeper->timer);
     worker_free(sweeper->worker);
+    give_up_claims(sweeper);
+    sweep_free(sweeper->sweep);
     db_close(sweeper->db);
     free(sweeper->dsn);
     free(sweeper);

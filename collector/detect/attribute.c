@@ -3,22 +3,21 @@
 #include <math.h>
 
 #include "attributes.h"
-#include "life_points.h"
 #include "trend.h"
 
-enum { points_max = 16, points_min = 4, uptime_min = DETECT_BINS_PER_HORIZON / 8 };
+static const double uptime_min = LIFE_BINS_PER_HORIZON / 8.0;
 
 /* An earlier version that grows by less than this share of the present slope did not leak. */
 static const double same_leak_min = 0.3;
 
 /* Half of the version's lives have reached this uptime. 0: there are none. */
-static uint32_t median_uptime(const struct detect_service *service, uint32_t version, double *space)
+static double median_uptime(const struct judge *judge, uint32_t version)
 {
     size_t count = 0;
-    for (uint32_t i = 0; i < service->life_count; i++)
-        if (service->lives[i].version == version && service->lives[i].bins > 0)
-            space[count++] = life_uptime(&service->lives[i]);
-    return count == 0 ? 0 : (uint32_t)trend_median(space, count);
+    for (uint32_t i = 0; i < judge->life_count; i++)
+        if (judge->lives[i].version == version && life_uptime(&judge->lives[i]) > 0)
+            judge->space[count++] = life_uptime(&judge->lives[i]);
+    return count == 0 ? 0 : trend_median(judge->space, count);
 }
 
 /*
@@ -26,60 +25,140 @@ static uint32_t median_uptime(const struct detect_service *service, uint32_t ver
  * so that a leak in a few containers is compared with the steepest few of the other version. NaN
  * when no life covers it.
  */
-static double version_slope(const struct detect_service *service, uint32_t type, uint32_t version,
-                            uint32_t from, uint32_t to, double share, double *space)
+static double version_slope(const struct judge *judge, uint32_t type, enum life_value value,
+                            uint32_t version, double from, double to, double share)
 {
-    size_t points = to > from + points_max ? points_max : to - from;
     size_t count = 0;
-    if (to <= from || points < points_min)
-        return NAN;
-    for (uint32_t i = 0; i < service->life_count; i++) {
-        if (service->lives[i].version != version)
+    for (uint32_t i = 0; i < judge->life_count; i++) {
+        if (judge->lives[i].version != version)
             continue;
-        double slope = life_slope(&service->lives[i], type, LIFE_COUNT, from, to, points);
+        double slope = life_slope(&judge->lives[i], type, value, from, to);
         if (isfinite(slope))
-            space[count++] = slope;
+            judge->space[count++] = slope;
     }
     if (count == 0)
         return NAN;
-    trend_sort(space, count);
+    trend_sort(judge->space, count);
     size_t steepest = (size_t)ceil(share * (double)count);
     steepest = steepest < 1 ? 1 : steepest > count ? count : steepest;
-    return trend_median(space + count - steepest, steepest);
+    return trend_median(judge->space + count - steepest, steepest);
 }
 
-/* How much of the present slope the earlier version had; NaN when it cannot be told. */
-static double earlier_share(const struct detect_service *service, uint32_t type, uint32_t earlier,
-                            uint32_t version, const struct judge_evidence *evidence, double *space)
+static double share_of(const struct judge *judge, uint32_t type, enum life_value value,
+                       uint32_t other, uint32_t leaking, const struct judge_look *look,
+                       double *ret_slope)
 {
-    uint32_t reached = median_uptime(service, earlier, space);
-    uint32_t to = reached < evidence->uptime ? reached : evidence->uptime;
+    double share = (double)look->growing_count / fmax(look->evidence.lives, 1);
+    double to = fmin(fmin(median_uptime(judge, other), median_uptime(judge, leaking)), look->to);
     if (to < uptime_min)
         return NAN;
-    uint32_t from = to / 10 > 1 ? to / 10 : 1;
-    double now = version_slope(service, type, version, from, to, evidence->share, space);
-    double later = version_slope(service, type, version, evidence->settled, evidence->uptime,
-                                 evidence->share, space);
-    if (!isfinite(now) || now < later / 2)
-        now = later; /* that early it is not known, or not yet as it is now */
-    double before = version_slope(service, type, earlier, from, to, evidence->share, space);
-    return before / now;
+    double from = fmax(to / 10, LIFE_SLOT_BINS);
+    double now = version_slope(judge, type, value, leaking, from, to, share);
+    if (!isfinite(now) || now < look->slope / 2)
+        now = look->slope; /* that early it is not known, or not yet as it is now */
+    *ret_slope = version_slope(judge, type, value, other, from, to, share);
+    return *ret_slope / now;
 }
 
-int attribute_leak(const struct detect_service *service, uint32_t type, uint32_t version,
-                   const struct judge_evidence *evidence, struct arena *arena, uint32_t *ret)
+double attribute_share(const struct judge *judge, uint32_t type, enum life_value value,
+                       uint32_t version, uint32_t leaking_version, const struct judge_look *look)
 {
-    double *space = arena_must(arena, service->life_count * sizeof(*space));
-    uint32_t oldest_leaking = version;
-    for (uint32_t earlier = version; earlier-- > 0;) {
-        double share = earlier_share(service, type, earlier, version, evidence, space);
+    double slope;
+    return share_of(judge, type, value, version, leaking_version, look, &slope);
+}
+
+void attribute_leak(const struct judge *judge, const struct version_order *order, uint32_t type,
+                    enum life_value value, uint32_t version, const struct judge_look *look,
+                    struct attribution *ret)
+{
+    uint32_t place = 0;
+    while (place < order->count && order->versions[place] != version)
+        place++;
+    *ret = (struct attribution){.version = version};
+    while (place-- > 0) {
+        double slope = NAN;
+        double share = share_of(judge, type, value, order->versions[place], version, look, &slope);
         if (!isfinite(share))
             continue;
         if (share < same_leak_min) {
-            *ret = oldest_leaking;
-            return 1;
+            ret->is_known = 1;
+            ret->before = slope;
+            return;
         }
-        oldest_leaking = earlier;
+        ret->version = order->versions[place];
     }
-    return 0;
+}
+
+/* ---- creep ----------------------------------------------------------------------------------- */
+
+enum {
+    early_from = 2, /* slots: 2 h to 6 h of 30 */
+    early_to = 6,
+    rises_min = 5,
+};
+static const double rise_min = 0.03;
+static const double rise_all_min = 0.3;
+static const double steadiness_min = 2.5; /* mean rise over its standard deviation */
+static const double early_objects_min = 10;
+
+/* Mean early floor of the version's lives. NaN: none has got that far. */
+static double early_floor(const struct judge *judge, uint32_t type, uint32_t version)
+{
+    double sum = 0;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < judge->life_count; i++) {
+        if (judge->lives[i].version != version)
+            continue;
+        double floor = life_slot_floor(&judge->lives[i], type, early_from, early_to);
+        if (isfinite(floor)) {
+            sum += floor;
+            count++;
+        }
+    }
+    return count == 0 ? NAN : sum / count;
+}
+
+static int is_steady(const double *rises, uint32_t count)
+{
+    double mean = 0;
+    double square = 0;
+    for (uint32_t i = 0; i < count; i++)
+        mean += rises[i] / count;
+    for (uint32_t i = 0; i < count; i++)
+        square += (rises[i] - mean) * (rises[i] - mean) / (count - 1);
+    return mean >= steadiness_min * sqrt(square);
+}
+
+int attribute_creep(const struct judge *judge, const struct version_order *order, uint32_t type,
+                    struct creep *ret)
+{
+    double rises[DETECT_VERSIONS_MAX];
+    double later = NAN;
+    double newest = NAN;
+    uint32_t later_version = 0;
+    uint32_t count = 0;
+    *ret = (struct creep){0};
+    for (uint32_t place = order->count; place-- > 0;) {
+        uint32_t version = order->versions[place];
+        double floor = early_floor(judge, type, version);
+        if (!isfinite(floor))
+            continue;
+        if (isfinite(later)) {
+            double rise = floor > 0 ? later / floor - 1 : 0;
+            if (rise < rise_min)
+                break;
+            rises[count++] = rise;
+            ret->since = later_version;
+        } else {
+            newest = floor;
+            ret->newest = version;
+        }
+        later = floor;
+        later_version = version;
+    }
+    if (count < rises_min || !(newest >= early_objects_min) || !is_steady(rises, count))
+        return 0;
+    ret->versions = count;
+    ret->growth = newest / later - 1;
+    return ret->growth >= rise_all_min;
 }

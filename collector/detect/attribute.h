@@ -1,21 +1,47 @@
 /*
  * Since which version: the slope of a leaking version against those of the versions before it, at
- * equal uptime, because every start-up looks like growth.
+ * equal uptime, because every start-up looks like growth; and creep, where each version starts
+ * higher than the one before it.
  */
 #ifndef COLLECTOR_DETECT_ATTRIBUTE_H
 #define COLLECTOR_DETECT_ATTRIBUTE_H
 
 #include <stdint.h>
 
-#include "arena.h"
-#include "detect.h"
 #include "judge.h"
 
+/* Versions that have lives, by first appearance. */
+struct version_order {
+    uint32_t count;
+    uint32_t versions[DETECT_VERSIONS_MAX];
+};
+
+struct attribution {
+    int is_known;     /* 0: it grew in the oldest version that can be told */
+    uint32_t version; /* that brought it; the oldest that grows if !is_known */
+    double before;    /* slope a bin of the version before it, at equal uptime */
+};
+
+/* `version`: the newest in which it was seen to grow, as `look` says. */
+void attribute_leak(const struct judge *judge, const struct version_order *order, uint32_t type,
+                    enum life_value value, uint32_t version, const struct judge_look *look,
+                    struct attribution *ret);
+
 /*
- * The version whose predecessors did not grow: 1 and `*ret`, or 0 when it grew in the oldest
- * version that is known. Versions without enough uptime to tell are passed over.
+ * How much of the leak's slope the type has in `version`, at equal uptime. NaN: cannot be told yet.
  */
-int attribute_leak(const struct detect_service *service, uint32_t type, uint32_t version,
-                   const struct judge_evidence *evidence, struct arena *arena, uint32_t *ret);
+double attribute_share(const struct judge *judge, uint32_t type, enum life_value value,
+                       uint32_t version, uint32_t leaking_version, const struct judge_look *look);
+
+struct creep {
+    uint32_t versions; /* rises in a row, up to the newest version */
+    double growth;     /* over all of them, relative to the first */
+    uint32_t since;    /* the version that rose first */
+    uint32_t newest;
+};
+
+/* 1 if the type's early floor rises from version to version. */
+int attribute_creep(const struct judge *judge, const struct version_order *order, uint32_t type,
+                    struct creep *ret);
 
 #endif

@@ -22,10 +22,18 @@ static const double knee_max = 0.85;
 static const double plateau_evidence = 6; /* n ln(SSE of the line / SSE with the knee) */
 static const double degrees_of_freedom = 6;
 
+static const double straight_rest = 1e-8; /* of the square of the rise: rounding, not a shape */
+
 struct model {
     double columns[COLUMNS_MAX][POINTS_MAX];
     size_t column_count;
     size_t points;
+    const double *x; /* 0 .. 1, never falling */
+};
+
+/* Sums of squares that the models leave. */
+struct fits {
+    double line, warm, exponential, hinge;
 };
 
 static double dot(const double *a, const double *b, size_t count)
@@ -73,9 +81,9 @@ static double place(size_t index, size_t points)
     return (double)index / (double)(points - 1);
 }
 
-static struct model model_constant(size_t points)
+static struct model model_constant(const double *x, size_t points)
 {
-    struct model model = {.points = points};
+    struct model model = {.points = points, .x = x};
     double ones[POINTS_MAX];
     for (size_t i = 0; i < points; i++)
         ones[i] = 1;
@@ -88,7 +96,7 @@ static void model_add_hinge(struct model *model, double knee)
 {
     double values[POINTS_MAX];
     for (size_t i = 0; i < model->points; i++)
-        values[i] = fmin(place(i, model->points), knee);
+        values[i] = fmin(model->x[i], knee);
     model_add(model, values);
 }
 
@@ -96,22 +104,22 @@ static void model_add_exponential(struct model *model, double tau)
 {
     double values[POINTS_MAX];
     for (size_t i = 0; i < model->points; i++)
-        values[i] = 1 - exp(-place(i, model->points) / tau);
+        values[i] = 1 - exp(-model->x[i] / tau);
     model_add(model, values);
 }
 
-static double line_sse(const double *values, size_t count)
+static double line_sse(const double *x, const double *values, size_t count)
 {
-    struct model model = model_constant(count);
+    struct model model = model_constant(x, count);
     model_add_hinge(&model, 1);
     return model_sse(&model, values);
 }
 
-static double warm_line_sse(const double *values, size_t count)
+static double warm_line_sse(const double *x, const double *values, size_t count)
 {
     double best = INFINITY;
     for (size_t k = 0; k < ARRAY_SIZE(warm_up_taus); k++) {
-        struct model model = model_constant(count);
+        struct model model = model_constant(x, count);
         model_add_hinge(&model, 1);
         model_add_exponential(&model, warm_up_taus[k]);
         best = fmin(best, model_sse(&model, values));
@@ -119,22 +127,22 @@ static double warm_line_sse(const double *values, size_t count)
     return best;
 }
 
-static double exponential_sse(const double *values, size_t count)
+static double exponential_sse(const double *x, const double *values, size_t count)
 {
     double best = INFINITY;
     for (size_t k = 0; k < ARRAY_SIZE(saturation_taus); k++) {
-        struct model model = model_constant(count);
+        struct model model = model_constant(x, count);
         model_add_exponential(&model, saturation_taus[k]);
         best = fmin(best, model_sse(&model, values));
     }
     return best;
 }
 
-static double hinge_sse(const double *values, size_t count)
+static double hinge_sse(const double *x, const double *values, size_t count)
 {
     double best = INFINITY;
     for (size_t i = 1; i < count && place(i, count) < knee_max; i++) {
-        struct model model = model_constant(count);
+        struct model model = model_constant(x, count);
         model_add_hinge(&model, place(i, count));
         best = fmin(best, model_sse(&model, values));
     }
@@ -175,42 +183,91 @@ static double largest_jump(const double *values)
     return largest;
 }
 
-void curve_measure(const double values[CURVE_POINTS], struct curve_shape *ret)
+static struct fits fit_over(const double *x, const double *values)
+{
+    return (struct fits){
+        .line = line_sse(x, values, CURVE_POINTS),
+        .warm = warm_line_sse(x, values, CURVE_POINTS),
+        .exponential = exponential_sse(x, values, CURVE_POINTS),
+        .hinge = hinge_sse(x, values, CURVE_POINTS),
+    };
+}
+
+static void even_places(double *ret, size_t points)
+{
+    for (size_t i = 0; i < points; i++)
+        ret[i] = place(i, points);
+}
+
+static struct fits best_fits(const double *values, const double *work)
+{
+    double even[CURVE_POINTS];
+    even_places(even, CURVE_POINTS);
+    struct fits best = fit_over(even, values);
+    if (work == NULL)
+        return best;
+    struct fits other = fit_over(work, values);
+    return (struct fits){
+        .line = fmin(best.line, other.line),
+        .warm = fmin(best.warm, other.warm),
+        .exponential = fmin(best.exponential, other.exponential),
+        .hinge = fmin(best.hinge, other.hinge),
+    };
+}
+
+static double square_sum(const double *values)
+{
+    double mean = 0;
+    double sum = 0;
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        mean += values[i] / CURVE_POINTS;
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        sum += (values[i] - mean) * (values[i] - mean);
+    return sum;
+}
+
+void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret)
 {
     *ret = (struct curve_shape){.p = 1};
     const size_t half = CURVE_POINTS / 2;
     double start = median_of_three(values);
     double end = median_of_three(values + CURVE_POINTS - 3);
     double slope = trend_slope(values, CURVE_POINTS);
-    struct model constant = model_constant(CURVE_POINTS);
-    double total = model_sse(&constant, values);
+    double total = square_sum(values);
     if (!(end > start) || !(slope > 0) || !(total > 0) || !isfinite(total))
         return;
 
-    double line = line_sse(values, CURVE_POINTS);
-    double warm = warm_line_sse(values, CURVE_POINTS);
+    struct fits fits = best_fits(values, work);
     double floor = total * 1e-9;
-    double bic_line = fmin(bic(line, floor, 2), bic(warm, floor, 4));
-    double bic_saturating = fmin(bic(exponential_sse(values, CURVE_POINTS), floor, 3),
-                                 bic(hinge_sse(values, CURVE_POINTS), floor, 3));
+    double bic_line = fmin(bic(fits.line, floor, 2), bic(fits.warm, floor, 4));
+    double bic_saturating = fmin(bic(fits.exponential, floor, 3), bic(fits.hinge, floor, 3));
     double middle = (values[half - 1] + values[half]) / 2;
 
     ret->growth = end - start;
-    ret->p = chance_of_line(1 - fmin(line, warm) / total);
+    ret->r2 = fmax(1 - fmin(fits.line, fits.warm) / total, 0);
+    ret->p = chance_of_line(ret->r2);
     ret->line_gain = bic_saturating - bic_line;
     ret->second_half = (end - middle) / ret->growth;
     ret->tail = trend_slope(values + CURVE_POINTS - 5, 5) / slope;
     ret->jump = largest_jump(values) / ret->growth;
 }
 
+static double line_rise(const double *values, size_t count)
+{
+    double rise = values[count - 1] - values[0];
+    return rise * rise * (double)count;
+}
+
 int curve_is_plateau(const double *values, size_t count)
 {
+    double even[POINTS_MAX];
     ASSERT(count <= POINTS_MAX);
     if (count < 8)
         return 0;
-    double line = line_sse(values, count);
-    double hinge = hinge_sse(values, count);
-    if (!(line > 0) || !isfinite(line))
+    even_places(even, count);
+    double line = line_sse(even, values, count);
+    double hinge = hinge_sse(even, values, count);
+    if (!(line > straight_rest * line_rise(values, count)) || !isfinite(line))
         return 0;
     return (double)count * log(line / fmax(hinge, line * 1e-9)) > plateau_evidence;
 }

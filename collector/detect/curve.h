@@ -13,6 +13,7 @@ enum { CURVE_POINTS = 16 }; /* evenly spaced */
 
 struct curve_shape {
     double growth; /* end minus start, each the median of three points */
+    double r2;     /* of the best line */
     double p;      /* of a line as straight as this by chance, one-sided */
     double
         line_gain; /* BIC of the best saturating curve minus that of the best line; > 0: a line */
@@ -28,8 +29,12 @@ struct curve_shape {
  * span. Saturating: y = a + b (1 - exp(-x / tau)), and y = a + b min(x, knee). They are compared by
  * BIC = n ln(SSE / n) + parameters ln n (Schwarz 1978). p is Student's, of t = sqrt(6 R2 / (1 -
  * R2)) with 6 degrees of freedom: sixteen points of one wandering curve are not sixteen witnesses.
+ *
+ * `work`, if not NULL, is the load up to each point, from 0 to 1 and never falling: each model is
+ * then fitted over it as well, and the better fit counts. A leak by request is a line over the work
+ * done, a cache fills up over it.
  */
-void curve_measure(const double values[CURVE_POINTS], struct curve_shape *ret);
+void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret);
 
 /* 1 if a line with a knee, flat behind it, fits `count` points far better than a straight one. */
 int curve_is_plateau(const double *values, size_t count);

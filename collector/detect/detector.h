@@ -58,6 +58,9 @@ struct detect_key {
 int detector_life(struct detector *detector, const struct detect_key *key, const char *version,
                   size_t version_size, int64_t started_ms);
 
+/* The number of a life that has not ended, or DETECT_NONE. */
+int detector_find_life(const struct detector *detector, const struct detect_key *key);
+
 struct detect_value {
     int type;
     uint64_t count, bytes;
@@ -87,7 +90,14 @@ void detector_end(struct detector *detector, int life, int64_t time_ms, int oom_
  * snapshot. */
 int64_t detector_next_pass(const struct detector *detector);
 
-/* Judge, if a pass is due at or before `now_ms`: 1 if it was. A leap over several is one pass. */
+/* What detector_advance did; 0: no pass was due. */
+enum {
+    DETECT_PASSED = 1,
+    DETECT_CHANGED = 2, /* a leak was confirmed or resolved */
+};
+
+/* Judge, if a pass is due at or before `now_ms`. Over a silence of more than a
+ * horizon it leaps. */
 int detector_advance(struct detector *detector, int64_t now_ms);
 
 /*

@@ -1,42 +1,53 @@
 /*
  * "Follows" means: in the containers where the leak grows, the other type grows too, by about the
  * same number of objects for each leaked one everywhere. Every straight line follows every other,
- * so that where more hangs on it - two classes of the program, a class that gives its name - they
- * must share their unevenness as well: one predicts the other no worse than the clock does.
+ * so that two classes of the program are one leak only if they share their unevenness as well: one
+ * predicts the other no worse than the clock does. For built-ins it is enough that one predicts the
+ * other as well as two lines with noise of their own would: they hang on something.
  */
 #include "fold.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "attributes.h"
-#include "life_points.h"
 #include "trend.h"
+#include "type_kind.h"
 
-enum { points_count = TREND_POINTS_MAX };
+enum { points_count = 16, lives_max = 8 };
 
 static const double ratio_min = 0.02;     /* objects that grow along for each leaked one */
 static const double ratio_spread_max = 2; /* between containers */
 static const double coupling_slack = 1.5;
-static const double companion_z_min = 2;
+static const double companion_z_min = 1.5;
+static const double name_left_max = 0.1;   /* of the mean of the containers */
 static const double tight_left_max = 0.05; /* moves as the leak does: needs no trend of its own */
+static const double native_explained = 0.5;
 static const double ms_per_hour = 3600e3;
 
-struct fold {
-    const struct detect_service *service;
-    double bin_ms;
-    double *ratios; /* [life_count], working space */
+/* A leak as the lives show it. */
+struct trace {
+    const struct detector *detector;
+    uint32_t lives[lives_max];
+    uint32_t life_count;
+    double from, to;
 };
 
-/* The most telling name first; between equals, the rarer: an owner has many parts. */
-static int compare_telling(const void *left, const void *right)
+static struct trace trace_of(const struct detector *detector, const struct judge_look *look)
 {
-    const struct leak *a = left;
-    const struct leak *b = right;
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? 1 : -1;
-    double first = a->finding.count_per_hour;
-    double second = b->finding.count_per_hour;
-    return (first > second) - (first < second);
+    struct trace trace = {.detector = detector, .from = look->from, .to = look->to};
+    for (uint32_t i = 0; i < look->growing_count && i < lives_max; i++)
+        trace.lives[trace.life_count++] = look->growing[i];
+    return trace;
+}
+
+static int read_points(const struct trace *trace, uint32_t life, uint32_t type, double *ret)
+{
+    struct life_curve curve;
+    if (!life_trace(&trace->detector->lives[life], type, LIFE_COUNT, trace->from, 0, &curve))
+        return 0;
+    life_resample(&curve, curve.values, trace->from, trace->to, points_count, ret);
+    return 1;
 }
 
 /* Share of the variance of `y` that a line over `x` leaves. */
@@ -64,159 +75,202 @@ static double left_by(const double *x, const double *y, size_t count)
 struct follow {
     double ratio;            /* objects for each leaked one, median of the containers */
     double left, left_clock; /* sums: what the leak, and what the clock, leave unexplained */
+    double leak_left_clock;  /* what the clock leaves of the leak */
+    double pool_left;        /* as `left`, of the containers' mean */
 };
 
-/* 1 if `type` grows with `leak` in its containers. */
-static int follows(const struct fold *fold, const struct leak *leak, uint32_t type,
-                   struct follow *ret)
+/* Add the points, relative to their mean, to the containers' mean. */
+static void pool_points(const double *points, double *pool)
 {
-    double *ratios = fold->ratios;
-    const struct judge_evidence *evidence = &leak->evidence;
+    double mean = 0;
+    for (size_t i = 0; i < points_count; i++)
+        mean += points[i] / points_count;
+    for (size_t i = 0; mean > 0 && i < points_count; i++)
+        pool[i] += points[i] / mean;
+}
+
+/* 1 if `other` grows with `leaked`. */
+static int follows(const struct trace *trace, uint32_t leaked, uint32_t other, struct follow *ret)
+{
+    double ratios[lives_max];
+    double copy[lives_max];
     double clock[points_count];
-    double leaked[points_count];
-    double other[points_count];
+    double pool_x[points_count] = {0};
+    double pool_y[points_count] = {0};
     *ret = (struct follow){0};
     for (size_t i = 0; i < points_count; i++)
         clock[i] = (double)i;
-    for (uint32_t i = 0; i < evidence->life_count; i++) {
-        const struct detect_life *life = &fold->service->lives[evidence->lives[i]];
-        if (!life_points(life, leak->finding.type, LIFE_COUNT, evidence->settled, evidence->uptime,
-                         points_count, leaked) ||
-            !life_points(life, type, LIFE_COUNT, evidence->settled, evidence->uptime, points_count,
-                         other))
+    for (uint32_t i = 0; i < trace->life_count; i++) {
+        double x[points_count];
+        double y[points_count];
+        if (!read_points(trace, trace->lives[i], leaked, x) ||
+            !read_points(trace, trace->lives[i], other, y))
             return 0;
-        double slope = trend_slope(other, points_count);
-        double leak_slope = trend_slope(leaked, points_count);
-        double left = left_by(leaked, other, points_count);
-        int grows =
-            left <= tight_left_max || trend_z(other, points_count, slope) >= companion_z_min;
-        ratios[i] = grows && leak_slope > 0 ? fmax(slope / leak_slope, 0) : 0;
+        double slope = trend_slope(y, points_count);
+        double leak_slope = trend_slope(x, points_count);
+        double left = left_by(x, y, points_count);
+        int grows = left <= tight_left_max || trend_z(y, points_count, slope) >= companion_z_min;
+        copy[i] = ratios[i] = grows && leak_slope > 0 ? fmax(slope / leak_slope, 0) : 0;
         ret->left += left;
-        ret->left_clock += left_by(clock, other, points_count);
+        ret->left_clock += left_by(clock, y, points_count);
+        ret->leak_left_clock += left_by(clock, x, points_count);
+        pool_points(x, pool_x);
+        pool_points(y, pool_y);
     }
-    ret->ratio = trend_median(ratios, evidence->life_count);
+    if (trace->life_count == 0)
+        return 0;
+    ret->pool_left = left_by(pool_x, pool_y, points_count);
+    ret->ratio = trend_median(copy, trace->life_count);
     uint32_t alike = 0;
-    for (uint32_t i = 0; i < evidence->life_count; i++)
+    for (uint32_t i = 0; i < trace->life_count; i++)
         alike += ratios[i] >= ret->ratio / ratio_spread_max &&
                  ratios[i] <= ret->ratio * ratio_spread_max;
-    return ret->ratio >= ratio_min && alike * 3 >= evidence->life_count * 2;
+    return ret->ratio >= ratio_min && alike * 3 >= trace->life_count * 2;
 }
 
-/* A part of `leak`, or another leak beside it? */
-static int explains(const struct fold *fold, const struct leak *leak, const struct leak *other)
+static enum type_kind kind_of(const struct detector *detector, uint32_t type)
 {
-    struct follow follow;
-    if (leak->finding.type == other->finding.type)
+    return type_kind_of(detector->types.names[type]);
+}
+
+int fold_explains(const struct detector *detector, uint32_t root, double root_bytes_per_hour,
+                  const struct candidate *other)
+{
+    if (root == other->type)
         return 1;
-    if (leak->finding.version != other->finding.version ||
-        !follows(fold, leak, other->finding.type, &follow))
+    if (other->type < TYPES_OWN)
+        return root_bytes_per_hour >= native_explained * other->bytes_per_hour;
+    if (root < TYPES_OWN)
         return 0;
-    return leak->kind > other->kind || follow.left <= follow.left_clock * coupling_slack;
+    enum type_kind root_kind = kind_of(detector, root);
+    enum type_kind kind = kind_of(detector, other->type);
+    if (other->look.rule == VERDICT_RULE_C)
+        return root_kind > kind;
+    struct trace trace = trace_of(detector, &other->look);
+    struct follow follow;
+    if (!follows(&trace, root, other->type, &follow))
+        return 0;
+    if (root_kind > kind)
+        return 1;
+    double allowed = follow.left_clock + (kind == TYPE_USER ? 0 : follow.leak_left_clock);
+    return follow.left <= allowed * coupling_slack;
 }
 
-static int is_companion(const struct detect_finding *finding, uint32_t type)
+void fold_add_companion(uint32_t *companions, uint32_t *count, uint32_t root, uint32_t type)
 {
-    for (uint32_t i = 0; i < finding->companion_count; i++)
-        if (finding->companions[i] == type)
-            return 1;
-    return 0;
+    for (uint32_t i = 0; i < *count; i++)
+        if (companions[i] == type)
+            return;
+    if (type != root && *count < VERDICT_COMPANIONS_MAX)
+        companions[(*count)++] = type;
 }
 
-static void add_companion(struct detect_finding *finding, uint32_t type)
+void fold_name(const struct detector *detector, struct candidate *candidate)
 {
-    if (finding->companion_count < ARRAY_SIZE(finding->companions) && finding->type != type &&
-        !is_companion(finding, type))
-        finding->companions[finding->companion_count++] = type;
-}
-
-/*
- * The pieces of a class are often seen to leak before the class is: give the leak the name of the
- * most telling type that moves as it does.
- */
-static void name_leak(const struct fold *fold, struct leak *leak)
-{
-    const enum type_kind own_kind = leak->kind;
-    uint32_t best = leak->finding.type;
-    double best_left = INFINITY;
-    for (uint32_t type = 0; type < fold->service->type_count; type++) {
-        enum type_kind kind = type_kind_of(fold->service->types[type]);
-        struct follow follow;
-        if (kind <= own_kind || kind < leak->kind || !follows(fold, leak, type, &follow) ||
-            follow.left > follow.left_clock * coupling_slack ||
-            follow.left > tight_left_max * leak->evidence.life_count ||
-            (kind == leak->kind && follow.left >= best_left))
-            continue;
-        leak->kind = kind;
-        best = type;
-        best_left = follow.left;
-    }
-    if (best == leak->finding.type)
+    const enum type_kind own_kind = kind_of(detector, candidate->type);
+    if (candidate->type < TYPES_OWN || own_kind == TYPE_USER ||
+        candidate->kind != VERDICT_OBJECTS || candidate->look.growing_count == 0)
         return;
-    add_companion(&leak->finding, leak->finding.type);
-    leak->finding.type = best;
-}
-
-/* Types that grow along without standing out themselves: a dict more among a million. */
-static void add_quiet_companions(const struct fold *fold, struct leak *leak)
-{
-    for (uint32_t type = 0; type < fold->service->type_count; type++) {
-        enum type_kind kind = type_kind_of(fold->service->types[type]);
+    const struct trace trace = trace_of(detector, &candidate->look);
+    enum type_kind best_kind = own_kind;
+    uint32_t best = candidate->type;
+    double best_left = INFINITY;
+    for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
+        enum type_kind kind = kind_of(detector, type);
         struct follow follow;
-        if (kind == TYPE_NONE || kind >= leak->kind ||
-            leak->finding.companion_count == ARRAY_SIZE(leak->finding.companions))
+        if (kind <= own_kind || kind < best_kind ||
+            !follows(&trace, candidate->type, type, &follow) || follow.pool_left > name_left_max ||
+            (kind == best_kind && follow.pool_left >= best_left))
             continue;
-        if (follows(fold, leak, type, &follow))
-            add_companion(&leak->finding, type);
+        best_kind = kind;
+        best = type;
+        best_left = follow.pool_left;
+    }
+    if (best == candidate->type)
+        return;
+    fold_add_companion(candidate->companions, &candidate->companion_count, best, candidate->type);
+    candidate->type = best;
+}
+
+void fold_add_quiet(const struct detector *detector, struct candidate *candidate)
+{
+    const struct trace trace = trace_of(detector, &candidate->look);
+    if (candidate->type < TYPES_OWN || trace.life_count == 0)
+        return;
+    for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
+        struct follow follow;
+        enum type_kind kind = kind_of(detector, type);
+        if (kind == TYPE_NONE || kind >= kind_of(detector, candidate->type) ||
+            candidate->companion_count == VERDICT_COMPANIONS_MAX)
+            continue;
+        if (follows(&trace, candidate->type, type, &follow))
+            fold_add_companion(candidate->companions, &candidate->companion_count, candidate->type,
+                               type);
     }
 }
 
-static double mean_per_hour(const struct fold *fold, const struct leak *leak, enum life_value value)
+/* ---- rates ----------------------------------------------------------------------------------- */
+
+static double mean_per_hour(const struct detector *detector, const struct candidate *candidate,
+                            enum life_value value)
 {
-    const struct judge_evidence *evidence = &leak->evidence;
+    const struct judge_look *look = &candidate->look;
     double sum = 0;
-    for (uint32_t i = 0; i < evidence->life_count; i++) {
-        const struct detect_life *life = &fold->service->lives[evidence->lives[i]];
-        double slope = life_slope(life, leak->finding.type, value, evidence->settled,
-                                  evidence->uptime, points_count);
-        sum += isfinite(slope) ? slope : 0;
+    for (uint32_t i = 0; i < look->growing_count; i++) {
+        struct life_curve curve;
+        if (life_trace(&detector->lives[look->growing[i]], candidate->type, value, look->from, 0,
+                       &curve))
+            sum += trend_slope(curve.values, curve.count) / curve.width;
     }
-    return sum / evidence->life_count * ms_per_hour / fold->bin_ms;
+    return look->growing_count == 0 ? 0
+                                    : sum / look->growing_count * ms_per_hour / detector->bin_ms;
 }
 
-static void measure_rates(const struct fold *fold, struct leak *leak)
+void fold_measure_rates(const struct detector *detector, struct candidate *candidate)
 {
-    leak->finding.count_per_hour = mean_per_hour(fold, leak, LIFE_COUNT);
-    leak->finding.bytes_per_hour = mean_per_hour(fold, leak, LIFE_BYTES);
+    candidate->count_per_hour = mean_per_hour(detector, candidate, LIFE_COUNT);
+    candidate->bytes_per_hour = mean_per_hour(detector, candidate, LIFE_BYTES);
+    if (candidate->type < TYPES_OWN)
+        candidate->count_per_hour = 0;
 }
 
-static void fold_into(const struct fold *fold, struct leak *leak, struct leak *others,
-                      uint32_t count)
+/* ---- many ------------------------------------------------------------------------------------ */
+
+/* The surest first, then the most telling name; between equals the rarer: an owner has many parts.
+ */
+static int compare_telling(const void *left, const void *right, void *context)
 {
+    const struct detector *detector = context;
+    const struct candidate *a = left;
+    const struct candidate *b = right;
+    if (a->tier != b->tier)
+        return a->tier < b->tier ? 1 : -1;
+    enum type_kind first_kind = kind_of(detector, a->type);
+    enum type_kind second_kind = kind_of(detector, b->type);
+    if (first_kind != second_kind)
+        return first_kind < second_kind ? 1 : -1;
+    if (a->count_per_hour != b->count_per_hour) // NOLINT: an order needs equality
+        return a->count_per_hour > b->count_per_hour ? 1 : -1;
+    return (a->type > b->type) - (a->type < b->type);
+}
+
+void fold_candidates(const struct detector *detector, struct candidate *candidates, uint32_t count)
+{
+    qsort_r(candidates, count, sizeof(*candidates), compare_telling, (void *)(uintptr_t)detector);
     for (uint32_t i = 0; i < count; i++) {
-        struct leak *other = &others[i];
-        if (other->folded || !explains(fold, leak, other))
+        struct candidate *root = &candidates[i];
+        if (root->is_folded)
             continue;
-        other->folded = 1;
-        add_companion(&leak->finding, other->finding.type);
-        for (uint32_t k = 0; k < other->finding.companion_count; k++)
-            add_companion(&leak->finding, other->finding.companions[k]);
-    }
-}
-
-void fold_leaks(const struct detect_service *service, double bin_ms, struct leak *leaks,
-                uint32_t count, struct arena *arena)
-{
-    struct fold fold = {service, bin_ms, arena_must(arena, service->life_count * sizeof(double))};
-    for (uint32_t i = 0; i < count; i++) {
-        name_leak(&fold, &leaks[i]);
-        measure_rates(&fold, &leaks[i]);
-    }
-    if (count > 1)
-        qsort(leaks, count, sizeof(*leaks), compare_telling);
-    for (uint32_t i = 0; i < count; i++) {
-        if (leaks[i].folded)
-            continue;
-        fold_into(&fold, &leaks[i], leaks + i + 1, count - i - 1);
-        add_quiet_companions(&fold, &leaks[i]);
+        for (uint32_t k = i + 1; k < count; k++) {
+            struct candidate *other = &candidates[k];
+            if (other->is_folded ||
+                !fold_explains(detector, root->type, root->bytes_per_hour, other))
+                continue;
+            other->is_folded = 1;
+            fold_add_companion(root->companions, &root->companion_count, root->type, other->type);
+            for (uint32_t c = 0; c < other->companion_count; c++)
+                fold_add_companion(root->companions, &root->companion_count, root->type,
+                                   other->companions[c]);
+        }
     }
 }

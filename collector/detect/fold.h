@@ -5,24 +5,31 @@
 #ifndef COLLECTOR_DETECT_FOLD_H
 #define COLLECTOR_DETECT_FOLD_H
 
-#include "arena.h"
-#include "detect.h"
-#include "judge.h"
-#include "type_kind.h"
+#include "detector_state.h"
 
-struct leak {
-    struct detect_finding finding; /* only type, version and origin before fold_leaks */
-    struct judge_evidence evidence;
-    enum type_kind kind;
-    int folded; /* explained by another */
-};
+/* Fill the candidate's rates from its growing lives. */
+void fold_measure_rates(const struct detector *detector, struct candidate *candidate);
 
 /*
- * Mark leaks that only follow a more specific one (or, between equals, move exactly with it), and
- * name what grows along as companions of those that remain. A leak of dicts whose every unevenness
- * is that of a growing user class is that class's, also before the class has been confirmed itself.
+ * The pieces of a class are often seen to leak before the class is: give the leak the name of the
+ * most telling type that moves as it does.
  */
-void fold_leaks(const struct detect_service *service, double bin_ms, struct leak *leaks,
-                uint32_t count, struct arena *arena);
+void fold_name(const struct detector *detector, struct candidate *candidate);
+
+/* Is `other` a part of the leak of `root`, or another leak beside it? */
+int fold_explains(const struct detector *detector, uint32_t root, double root_bytes_per_hour,
+                  const struct candidate *other);
+
+/*
+ * Put the most telling first, mark those that follow one before them as folded, and list them as
+ * its companions.
+ */
+void fold_candidates(const struct detector *detector, struct candidate *candidates, uint32_t count);
+
+/* Types that grow along without standing out themselves: a dict more among a million. */
+void fold_add_quiet(const struct detector *detector, struct candidate *candidate);
+
+/* Add to a list of companions what it lacks, while there is room. */
+void fold_add_companion(uint32_t *companions, uint32_t *count, uint32_t root, uint32_t type);
 
 #endif

@@ -1,151 +1,191 @@
 /*
- * A type is a leak once it has passed the test at three moments in a row, passes_apart bins apart,
- * within the last while, and still grows. Both are read off the floors themselves by looking at
- * them as they were at earlier moments ("cut"), so nothing has to be remembered: a restarted
- * collector says the same.
- *
- *     uptime 0        settled                       U - cut            U
- *     |---------------|##############################|.................|
- *       start-up        what the test sees             cut away
- *
- * The numbers were set on simulated services (tests/support/fleet_sim.h).
+ * The thresholds are those that were found on simulated services; tests/bench/README.md says which
+ * seeds chose them and which judged them.
  */
 #include "judge.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "attributes.h"
-#include "curve.h"
-#include "life_points.h"
 #include "trend.h"
 
-enum {
-    horizon_bins = DETECT_BINS_PER_HORIZON,
-    settled_bins = horizon_bins * 4 / 5, /* least length of what is left of it without start-up */
-    passes_apart = horizon_bins / 15,    /* two hours of thirty */
-    passes_needed = 3,
-    passes_looked_at = 15,
-};
+static const double horizon_bins = LIFE_BINS_PER_HORIZON;
+static const double start_up_share = 0.1;
+static const double start_up_bins = 4; /* 20 minutes of 30 hours */
+static const double long_enough = 0.85;
 
 static const double objects_min = 10; /* of a type in a container */
 static const double objects_grown_min = 5;
 static const double z_min = 1.5;
 static const double chance_max = 3e-5;
 static const double line_gain_min = 2;
-static const double second_half_min = 0.33;
-static const double second_half_max = 0.75;
-static const double tail_min = 0.6;
-static const double growing_tail_min = 0.3;
-static const double growing_growth_min = 0.015;
+static const double load_growth_factor = 2.5;
 static const double member_growth_min = 0.05;
 static const double witness_share_min = 0.15;
+static const double growing_growth_min = 0.015;
+static const double growing_tail_min = 0.3;
+static const double rising_z_min = 1.2; /* without what makes it smaller, before anything dearer */
 
-/* What differs between a leak in all containers and one in some of them. */
+/* What differs between the rules. */
 struct rule {
-    double growth_min;
-    double jump_max;
-    double horizons; /* least median uptime */
+    double growth_min, jump_max, tail_min, r2_min;
+    double second_half_min, second_half_max;
+    double plateau_max; /* share of the lives, below */
+    double witnesses;   /* share of the lives that must grow */
 };
-static const struct rule rule_all = {0.03, 0.43, 1};
-static const struct rule rule_some = {0.06, 0.34, 1.25};
+static const struct rule rules[] = {
+    [VERDICT_RULE_A] = {0.03, 0.43, 0.6, 0, 0.33, 0.75, 0.5, 0.5},
+    [VERDICT_RULE_SOME] = {0.06, 0.34, 0.6, 0, 0.33, 0.75, 0.5, 0},
+    [VERDICT_RULE_B] = {0.03, 0.43, 0.7, 0.95, 0.42, 0.75, 0.4, 0.6},
+};
+static const double some_horizons = 1.25;
+
+/* A line that is straight to its very end need not be as long: one that fills up at its end, as a
+ * store of sessions does after their time to live, is not straight there. */
+static const double strong_horizons = 0.78;
+static const double strong_r2 = 0.985;
+static const double strong_line_gain = 6;
+static const double strong_tail = 0.85;
 
 struct judge_member {
-    uint32_t life;
-    uint32_t uptime; /* bins, after the cut */
-    double growth;   /* over its own stretch, relative to its median */
+    uint16_t life;
+    int grows, plateau;
+    double growth, raw_growth; /* over its own stretch, relative to its median */
+    double load_growth;
     double z;
-    int plateau;
-    double first, last;          /* objects at the ends of the common stretch */
+    double slope;                /* a bin */
+    double first, last;          /* at the ends of the common stretch */
     double points[CURVE_POINTS]; /* over the common stretch, relative to the median */
+    double load[CURVE_POINTS];
+    int has_load;
 };
 
-struct group {
-    struct judge_member *members;
-    uint32_t count;
-    uint32_t from, to; /* the stretch of uptime that all of them have */
-    double median_uptime;
-};
-
-void judge_init(struct judge *judge, const struct detect_service *service, double bin_ms,
-                struct arena *arena)
+void judge_init(struct judge *judge, double bin_ms)
 {
     *judge = (struct judge){
-        .service = service,
         .bin_ms = bin_ms,
-        .members = arena_must(arena, service->life_count * sizeof(struct judge_member)),
-        .space = arena_must(arena, service->life_count * sizeof(double)),
+        .members = calloc(DETECT_LIVES_MAX, sizeof(struct judge_member)),
+        .space = calloc(DETECT_LIVES_MAX, sizeof(double)),
     };
+    ASSERT(judge->members != NULL && judge->space != NULL);
+}
+
+void judge_done(struct judge *judge)
+{
+    free(judge->members);
+    free(judge->space);
 }
 
 /* ---- which lives ----------------------------------------------------------------------------- */
 
-static double life_end_ms(const struct judge *judge, const struct detect_life *life)
+static double settled_bins(double uptime)
 {
-    return (double)life->started_ms + life_uptime(life) * judge->bin_ms;
+    return fmax(start_up_share * uptime, start_up_bins);
 }
 
-static double version_end_ms(const struct judge *judge, uint32_t version)
+/* The rest of a group, when its lives are chosen. */
+static void finish_group(const struct judge *judge, struct judge_group *group)
 {
-    double end = -INFINITY;
-    for (uint32_t i = 0; i < judge->service->life_count; i++)
-        if (judge->service->lives[i].version == version)
-            end = fmax(end, life_end_ms(judge, &judge->service->lives[i]));
-    return end;
-}
-
-/* What the life's uptime was `cut` bins before the version's newest moment. */
-static uint32_t uptime_before(const struct judge *judge, const struct detect_life *life,
-                              double version_end, uint32_t cut)
-{
-    uint32_t uptime = life_uptime(life);
-    double already = (version_end - life_end_ms(judge, life)) / judge->bin_ms;
-    if (already >= cut)
-        return uptime;
-    uint32_t away = cut - (uint32_t)already;
-    return uptime > away ? uptime - away : 0;
-}
-
-static void collect(const struct judge *judge, uint32_t version, uint32_t cut, struct group *ret)
-{
-    double end = version_end_ms(judge, version);
-    *ret = (struct group){.members = judge->members};
-    uint32_t longest = 0;
-    for (uint32_t i = 0; i < judge->service->life_count; i++) {
-        const struct detect_life *life = &judge->service->lives[i];
-        if (life->version != version)
-            continue;
-        struct judge_member member = {.life = i, .uptime = uptime_before(judge, life, end, cut)};
-        if (member.uptime <= life->first_bin)
-            continue;
-        ret->members[ret->count++] = member;
-        longest = member.uptime > longest ? member.uptime : longest;
-    }
-    /* Nearly as old as the oldest, so that the stretch they share is long. */
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < ret->count; i++) {
-        uint32_t uptime = ret->members[i].uptime;
-        if (uptime >= 0.85 * longest && longest - uptime <= 2 * horizon_bins)
-            ret->members[kept++] = ret->members[i];
-    }
-    ret->count = kept;
-}
-
-/* The stretch of uptime that all members share; empty unless it is long enough to judge. */
-static int common_stretch(const struct judge *judge, struct group *group)
-{
-    group->from = 0;
-    group->to = UINT32_MAX;
+    double longest = 0;
+    group->to = INFINITY;
     for (uint32_t i = 0; i < group->count; i++) {
-        const struct judge_member *member = &group->members[i];
-        uint32_t from = life_settled(&judge->service->lives[member->life], member->uptime);
-        group->from = from > group->from ? from : group->from;
-        group->to = member->uptime < group->to ? member->uptime : group->to;
-        judge->space[i] = member->uptime;
+        const struct life *life = &judge->lives[group->lives[i]];
+        judge->space[i] = life_uptime(life);
+        longest = fmax(longest, life_uptime(life));
+        group->to = fmin(group->to, life_uptime(life));
+        group->oom_killed += (uint32_t)life->oom_killed;
     }
-    if (group->count == 0 || group->to < group->from + settled_bins)
-        return 0;
-    group->median_uptime = trend_median(judge->space, group->count);
-    return group->median_uptime >= horizon_bins;
+    group->from = settled_bins(longest);
+    if (group->count > 0)
+        group->uptime = trend_median(judge->space, group->count);
+    if (group->to <= group->from + 1)
+        group->count = 0;
+}
+
+void judge_group_version(const struct judge *judge, uint32_t version, struct judge_group *ret)
+{
+    uint32_t longest = 0;
+    *ret = (struct judge_group){.rule = VERDICT_RULE_A, .version = version};
+    for (uint32_t i = 0; i < judge->life_count; i++)
+        if (judge->lives[i].version == version && life_uptime(&judge->lives[i]) > longest)
+            longest = life_uptime(&judge->lives[i]);
+    for (uint32_t i = 0; longest > 0 && i < judge->life_count; i++)
+        if (judge->lives[i].version == version &&
+            life_uptime(&judge->lives[i]) >= long_enough * longest)
+            ret->lives[ret->count++] = (uint16_t)i;
+    finish_group(judge, ret);
+    ret->horizons = ret->uptime / horizon_bins;
+}
+
+static double quantile(double *sorted, uint32_t count, double q)
+{
+    return sorted[(uint32_t)(q * (count - 1) + 0.5)];
+}
+
+/* Times that starts lie more than a thirtieth of the horizon apart, and one. */
+static uint32_t start_cohorts(const struct judge *judge, const struct judge_group *group)
+{
+    uint32_t cohorts = 0;
+    for (uint32_t i = 0; i < group->count; i++)
+        judge->space[i] = (double)judge->lives[group->lives[i]].origin_ms;
+    trend_sort(judge->space, group->count);
+    for (uint32_t i = 0; i < group->count; i++)
+        cohorts +=
+            i == 0 || judge->space[i] - judge->space[i - 1] > horizon_bins / 30 * judge->bin_ms;
+    return cohorts;
+}
+
+/* Time from the first start to the last sight, in horizons. */
+static double group_span(const struct judge *judge, const struct judge_group *group)
+{
+    double first = INFINITY;
+    double last = -INFINITY;
+    for (uint32_t i = 0; i < group->count; i++) {
+        const struct life *life = &judge->lives[group->lives[i]];
+        first = fmin(first, (double)life->origin_ms);
+        last = fmax(last, (double)life->last_ms);
+    }
+    return (last - first) / (horizon_bins * judge->bin_ms);
+}
+
+void judge_group_short(const struct judge *judge, struct judge_group *ret)
+{
+    static const double lately = 3.2;          /* horizons: 96 h of 30 */
+    static const double half_day_life = 0.267; /* 8 h */
+    uint32_t recent = 0;
+    *ret = (struct judge_group){.rule = VERDICT_RULE_B};
+    double since_ms = (double)judge->now_ms - lately * horizon_bins * judge->bin_ms;
+    for (uint32_t i = 0; i < judge->life_count; i++) {
+        const struct life *life = &judge->lives[i];
+        if ((double)life->last_ms < since_ms || life_uptime(life) == 0)
+            continue;
+        if (life_uptime(life) >= horizon_bins)
+            return;
+        judge->space[recent++] = life_uptime(life);
+    }
+    if (recent < 4)
+        return;
+    trend_sort(judge->space, recent);
+    double usual = quantile(judge->space, recent, 0.9);
+    double most = quantile(judge->space, recent, 0.75) / horizon_bins;
+    uint32_t ended = 0;
+    for (uint32_t i = 0; i < judge->life_count; i++) {
+        const struct life *life = &judge->lives[i];
+        if ((double)life->last_ms < since_ms || life_uptime(life) < long_enough * usual)
+            continue;
+        ret->lives[ret->count++] = (uint16_t)i;
+        ended += (uint32_t)(life->ended ||
+                            judge->now_ms - life->last_ms > horizon_bins / 15 * judge->bin_ms);
+    }
+    if (ret->count < 4 || ended * 2 < ret->count || start_cohorts(judge, ret) < 3)
+        ret->count = 0;
+    double span = group_span(judge, ret);
+    finish_group(judge, ret);
+    ret->horizons = span / (most > half_day_life ? 2 : 1);
+    if (ret->oom_killed >= 2)
+        ret->horizons = fmax(ret->horizons, 1);
 }
 
 /* ---- one life -------------------------------------------------------------------------------- */
@@ -165,36 +205,99 @@ static double scale_of(const double *points, size_t count)
     return mean > 0 ? mean : 1;
 }
 
-static int measure_member(const struct judge *judge, uint32_t type, const struct group *group,
-                          struct judge_member *member)
+/* Do enough of the pairs of points rise for anything dearer? */
+static int rises(const double *points, uint32_t count)
 {
-    const struct detect_life *life = &judge->service->lives[member->life];
-    const size_t count = TREND_POINTS_MAX;
-    double points[TREND_POINTS_MAX];
-    uint32_t from = life_settled(life, member->uptime);
-    if (!life_points(life, type, LIFE_COUNT, from, member->uptime, count, points))
-        return 0;
-    double slope = trend_slope(points, count);
-    member->growth = slope * (double)(count - 1) / scale_of(points, count);
-    member->z = trend_z(points, count, slope);
-    member->plateau = curve_is_plateau(points, count);
-    if (!life_points(life, type, LIFE_COUNT, group->from, group->to, CURVE_POINTS, member->points))
-        return 0;
+    int sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = i + 1; j < count; j++)
+            sum += (points[j] > points[i]) - (points[j] < points[i]);
+    double n = count;
+    return sum >= rising_z_min * sqrt(n * (n - 1) * (2 * n + 5) / 18);
+}
+
+/* Cheap: whether it rises at all, and the curve, left for the rest. */
+static int begin_member(const struct judge *judge, uint32_t type, enum life_value value,
+                        double elasticity, struct judge_member *member, struct life_curve *curve)
+{
+    const struct life *life = &judge->lives[member->life];
+    if (!life_trace(life, type, value, settled_bins(life_uptime(life)), elasticity, curve))
+        return -1;
+    return rises(curve->values, curve->count);
+}
+
+static void measure_growth(const struct life_curve *curve, struct judge_member *member)
+{
+    double slope = trend_slope(curve->values, curve->count);
+    double span = curve->count - 1;
+    member->slope = slope / curve->width;
+    member->growth = slope * span / scale_of(curve->values, curve->count);
+    member->z = trend_z(curve->values, curve->count, slope);
+    member->load_growth = curve->has_load ? trend_slope(curve->load, curve->count) * span : 0;
+    member->has_load = curve->has_load;
+}
+
+/* What the load's correction has changed of the growth is doubtful to the half. */
+static void measure_adjustment(const struct judge *judge, uint32_t type, enum life_value value,
+                               struct judge_member *member)
+{
+    struct life_curve raw;
+    const struct life *life = &judge->lives[member->life];
+    if (!life_trace(life, type, value, settled_bins(life_uptime(life)), 0, &raw))
+        return;
+    member->raw_growth =
+        trend_slope(raw.values, raw.count) * (raw.count - 1) / scale_of(raw.values, raw.count);
+}
+
+static void measure_common(const struct judge_group *group, const struct life_curve *curve,
+                           struct judge_member *member)
+{
+    life_resample(curve, curve->values, group->from, group->to, CURVE_POINTS, member->points);
+    life_resample(curve, curve->load, group->from, group->to, CURVE_POINTS, member->load);
     member->first = member->points[0];
     member->last = member->points[CURVE_POINTS - 1];
     double scale = scale_of(member->points, CURVE_POINTS);
     for (size_t i = 0; i < CURVE_POINTS; i++)
         member->points[i] /= scale;
-    return 1;
 }
 
-static void measure(const struct judge *judge, uint32_t type, struct group *group)
+/* Fill judge->members; returns how many lives have the type. */
+static uint32_t measure(const struct judge *judge, const struct judge_group *group, uint32_t type,
+                        enum life_value value, double elasticity)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < group->count; i++)
-        if (measure_member(judge, type, group, &group->members[i]))
-            group->members[kept++] = group->members[i];
-    group->count = kept;
+    struct life_curve curve;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        struct judge_member *member = &judge->members[count];
+        *member = (struct judge_member){.life = group->lives[i]};
+        int rising = begin_member(judge, type, value, elasticity, member, &curve);
+        if (rising < 0)
+            continue;
+        count++;
+        measure_common(group, &curve, member);
+        if (!rising)
+            continue;
+        measure_growth(&curve, member);
+        member->grows = member->z >= z_min && member->growth > 0;
+        member->plateau = member->grows && curve_is_plateau(curve.values, curve.count);
+        member->raw_growth = member->growth;
+        if (elasticity > 0)
+            measure_adjustment(judge, type, value, member);
+    }
+    return count;
+}
+
+/* Most services have no type that rises in any of their lives: do not even measure those. */
+static int any_rises(const struct judge *judge, const struct judge_group *group, uint32_t type,
+                     enum life_value value, double elasticity)
+{
+    struct life_curve curve;
+    for (uint32_t i = 0; i < group->count; i++) {
+        struct judge_member member = {.life = group->lives[i]};
+        if (begin_member(judge, type, value, elasticity, &member, &curve) > 0)
+            return 1;
+    }
+    return 0;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
@@ -203,56 +306,115 @@ static void measure(const struct judge *judge, uint32_t type, struct group *grou
  * Members that grow go first; returns how many do. One that rises by a small part of what another
  * does is not a witness of the same leak.
  */
-static uint32_t sort_growing(struct group *group, double growth_min)
+static uint32_t sort_growing(struct judge_member *members, uint32_t count, double growth_min)
 {
     uint32_t growing = 0;
     double least = growth_min;
-    for (uint32_t i = 0; i < group->count; i++)
-        if (group->members[i].z >= z_min)
-            least = fmax(least, group->members[i].growth * witness_share_min);
-    for (uint32_t i = 0; i < group->count; i++) {
-        struct judge_member member = group->members[i];
-        if (member.z < z_min || member.growth < least)
+    for (uint32_t i = 0; i < count; i++)
+        if (members[i].grows)
+            least = fmax(least, members[i].growth * witness_share_min);
+    for (uint32_t i = 0; i < count; i++) {
+        struct judge_member member = members[i];
+        if (!member.grows || member.growth < least)
             continue;
-        group->members[i] = group->members[growing];
-        group->members[growing++] = member;
+        members[i] = members[growing];
+        members[growing++] = member;
     }
     return growing;
 }
 
 struct pool {
     struct curve_shape shape;
-    double objects, grown; /* mean of the members */
-    int plateau;           /* half of them fill up */
+    double last, grown; /* mean of the members */
+    double growth;
+    double adjustment, load_growth;
+    double plateau; /* share */
 };
 
-static void pool_members(const struct group *group, uint32_t count, struct pool *ret)
+/* The load up to each point, as a share of all of it; NULL where one does not know it. */
+static const double *pool_work(const struct judge_member *members, uint32_t count, double *work)
 {
-    double curve[CURVE_POINTS] = {0};
-    uint32_t plateaus = 0;
-    *ret = (struct pool){0};
-    for (uint32_t i = 0; i < count; i++) {
-        const struct judge_member *member = &group->members[i];
-        for (size_t k = 0; k < CURVE_POINTS; k++)
-            curve[k] += member->points[k] / count;
-        ret->objects += member->last / count;
-        ret->grown += (member->last - member->first) / count;
-        plateaus += (uint32_t)member->plateau;
+    double sum = 0;
+    for (size_t k = 0; k < CURVE_POINTS; k++) {
+        work[k] = sum;
+        for (uint32_t i = 0; i < count; i++)
+            sum += fmax(members[i].load[k], 0);
     }
-    curve_measure(curve, &ret->shape);
-    ret->plateau = plateaus * 2 >= count;
+    for (uint32_t i = 0; i < count; i++)
+        if (!members[i].has_load)
+            return NULL;
+    if (!(work[CURVE_POINTS - 1] > 0) || !isfinite(sum))
+        return NULL;
+    for (size_t k = 0; k < CURVE_POINTS; k++)
+        work[k] /= work[CURVE_POINTS - 1];
+    return work;
 }
 
-static int passes(const struct group *group, const struct pool *pool, const struct rule *rule,
-                  double chances)
+static double median_of(const struct judge *judge, uint32_t count,
+                        double (*read)(const struct judge_member *))
+{
+    for (uint32_t i = 0; i < count; i++)
+        judge->space[i] = read(&judge->members[i]);
+    return trend_median(judge->space, count);
+}
+
+static double read_slope(const struct judge_member *member)
+{
+    return member->slope;
+}
+static double read_load_growth(const struct judge_member *member)
+{
+    return member->load_growth;
+}
+static double read_adjustment(const struct judge_member *member)
+{
+    return fabs(member->growth - member->raw_growth);
+}
+
+static void pool_members(const struct judge *judge, uint32_t count, struct pool *ret)
+{
+    double curve[CURVE_POINTS] = {0};
+    double work[CURVE_POINTS];
+    *ret = (struct pool){0};
+    for (uint32_t i = 0; i < count; i++) {
+        const struct judge_member *member = &judge->members[i];
+        for (size_t k = 0; k < CURVE_POINTS; k++)
+            curve[k] += member->points[k] / count;
+        ret->last += member->last / count;
+        ret->grown += (member->last - member->first) / count;
+        ret->plateau += member->plateau ? 1.0 / count : 0;
+    }
+    curve_measure(curve, pool_work(judge->members, count, work), &ret->shape);
+    ret->growth = ret->shape.growth;
+    ret->adjustment = median_of(judge, count, read_adjustment);
+    ret->load_growth = median_of(judge, count, read_load_growth);
+}
+
+static int passes(const struct pool *pool, const struct rule *rule, double chances)
 {
     const struct curve_shape *shape = &pool->shape;
-    return group->median_uptime >= rule->horizons * horizon_bins &&
-           shape->p * chances <= chance_max && shape->growth >= rule->growth_min &&
-           pool->objects >= objects_min && pool->grown >= objects_grown_min &&
-           shape->second_half >= second_half_min && shape->second_half <= second_half_max &&
-           shape->tail >= tail_min && shape->jump <= rule->jump_max &&
-           shape->line_gain >= line_gain_min && !pool->plateau;
+    double growth_min =
+        fmax(rule->growth_min, fmax(pool->adjustment / 2, load_growth_factor * pool->load_growth));
+    return shape->p * chances <= chance_max && shape->r2 >= rule->r2_min &&
+           shape->growth >= growth_min && pool->last >= objects_min &&
+           pool->grown >= objects_grown_min && shape->second_half >= rule->second_half_min &&
+           shape->second_half <= rule->second_half_max && shape->tail >= rule->tail_min &&
+           shape->jump <= rule->jump_max && shape->line_gain >= line_gain_min &&
+           pool->plateau < rule->plateau_max;
+}
+
+static int still_grows(const struct pool *pool)
+{
+    return pool->shape.growth >= growing_growth_min && pool->shape.tail >= growing_tail_min &&
+           pool->plateau < 0.5 && pool->last >= objects_min;
+}
+
+static int is_strong(const struct pool *pool)
+{
+    const struct curve_shape *shape = &pool->shape;
+    return shape->r2 >= strong_r2 && shape->line_gain >= strong_line_gain &&
+           shape->tail >= strong_tail && shape->second_half >= 0.42 && shape->second_half <= 0.65 &&
+           !(pool->plateau > 0.2);
 }
 
 /* Ways to choose m of n: a few of many that happen to grow are not evidence. */
@@ -261,97 +423,111 @@ static double choices(uint32_t n, uint32_t m)
     return exp(lgamma(n + 1.0) - lgamma(m + 1.0) - lgamma(n - m + 1.0));
 }
 
-static int still_grows(const struct pool *pool)
+static void describe(const struct judge *judge, const struct judge_group *group, uint32_t count,
+                     uint32_t growing, const struct pool *pool, double elasticity,
+                     struct judge_look *ret)
 {
-    return pool->shape.growth >= growing_growth_min && pool->shape.tail >= growing_tail_min &&
-           !pool->plateau;
-}
-
-struct look {
-    enum judgement judgement;
-    uint32_t growing; /* of the group's members, the first */
-    double line_gain;
-};
-
-static struct look look_at_some(struct group *group)
-{
-    uint32_t growing = sort_growing(group, member_growth_min);
-    if (growing == 0 || growing == group->count)
-        return (struct look){.judgement = JUDGED_CLEAN};
-    struct pool pool;
-    pool_members(group, growing, &pool);
-    if (passes(group, &pool, &rule_some, choices(group->count, growing)))
-        return (struct look){JUDGED_LEAK, growing, pool.shape.line_gain};
-    return (struct look){still_grows(&pool) ? JUDGED_GROWING : JUDGED_CLEAN, growing, 0};
-}
-
-static struct look look_at(const struct judge *judge, uint32_t type, uint32_t version, uint32_t cut,
-                           struct group *group)
-{
-    collect(judge, version, cut, group);
-    if (!common_stretch(judge, group))
-        return (struct look){.judgement = JUDGED_YOUNG};
-    measure(judge, type, group);
-    if (group->count == 0)
-        return (struct look){.judgement = JUDGED_YOUNG};
-    uint32_t growing = sort_growing(group, 0);
-    if (growing * 2 < group->count)
-        return look_at_some(group);
-    struct pool pool;
-    pool_members(group, group->count, &pool);
-    if (passes(group, &pool, &rule_all, 1))
-        return (struct look){JUDGED_LEAK, growing, pool.shape.line_gain};
-    struct look some = look_at_some(group);
-    if (some.judgement != JUDGED_CLEAN)
-        return some;
-    growing = sort_growing(group, 0);
-    return (struct look){still_grows(&pool) ? JUDGED_GROWING : JUDGED_CLEAN, growing, 0};
-}
-
-/* Three passes in a row at some moment of the last while. */
-static int was_confirmed(const struct judge *judge, uint32_t type, uint32_t version, int now_passes)
-{
-    struct group group;
-    uint32_t in_a_row = (uint32_t)now_passes;
-    for (uint32_t pass = 1; pass < passes_looked_at; pass++) {
-        struct look look = look_at(judge, type, version, pass * passes_apart, &group);
-        if (look.judgement == JUDGED_YOUNG)
-            return 0;
-        in_a_row = look.judgement == JUDGED_LEAK ? in_a_row + 1 : 0;
-        if (in_a_row == passes_needed)
-            return 1;
-    }
-    return 0;
-}
-
-static struct judge_evidence gather_evidence(const struct group *group, const struct look *look,
-                                             struct arena *arena)
-{
-    struct judge_evidence evidence = {
-        .lives = arena_must(arena, look->growing * sizeof(*evidence.lives)),
-        .life_count = look->growing,
-        .settled = group->from,
-        .uptime = group->to,
-        .share = (double)look->growing / group->count,
-        .line_gain = look->line_gain,
+    const struct curve_shape *shape = &pool->shape;
+    ret->evidence = (struct verdict_evidence){
+        .lives = count,
+        .lives_growing = growing,
+        .lives_oom_killed = group->oom_killed,
+        .uptime_ms = (int64_t)(group->uptime * judge->bin_ms),
+        .growth = shape->growth,
+        .load_growth = pool->load_growth,
+        .elasticity = elasticity,
+        .p = shape->p,
+        .r2 = shape->r2,
+        .line_gain = shape->line_gain,
+        .second_half = shape->second_half,
+        .tail = shape->tail,
+        .jump = shape->jump,
+        .plateau_share = pool->plateau,
     };
-    for (uint32_t i = 0; i < look->growing; i++)
-        evidence.lives[i] = group->members[i].life;
-    return evidence;
+    ret->from = group->from;
+    ret->to = group->to;
+    ret->growing_count = growing;
+    for (uint32_t i = 0; i < growing; i++)
+        ret->growing[i] = judge->members[i].life;
+    if (growing > 0)
+        ret->slope = median_of(judge, growing, read_slope);
 }
 
-enum judgement judge_type(const struct judge *judge, uint32_t type, uint32_t version,
-                          struct arena *arena, struct judge_evidence *ret)
+static void look_at_some(const struct judge *judge, const struct judge_group *group, uint32_t count,
+                         double elasticity, struct judge_look *ret)
 {
-    struct group group;
-    struct look now = look_at(judge, type, version, 0, &group);
-    if (now.judgement != JUDGED_LEAK && now.judgement != JUDGED_GROWING)
-        return now.judgement;
-    if (now.growing == 0)
-        return JUDGED_CLEAN;
-    struct judge_evidence evidence = gather_evidence(&group, &now, arena);
-    if (!was_confirmed(judge, type, version, now.judgement == JUDGED_LEAK))
-        return JUDGED_GROWING;
-    *ret = evidence;
-    return JUDGED_LEAK;
+    uint32_t growing = sort_growing(judge->members, count, member_growth_min);
+    if (growing == 0 || growing == count)
+        return;
+    struct pool pool;
+    pool_members(judge, growing, &pool);
+    int passing = passes(&pool, &rules[VERDICT_RULE_SOME], choices(count, growing));
+    if (!passing && (ret->grows || !still_grows(&pool)))
+        return;
+    *ret = (struct judge_look){.grows = 1,
+                               .passes = passing,
+                               .rule = VERDICT_RULE_SOME,
+                               .horizons = group->horizons / some_horizons};
+    describe(judge, group, count, growing, &pool, elasticity, ret);
+}
+
+void judge_look_at(const struct judge *judge, const struct judge_group *group, uint32_t type,
+                   enum life_value value, double elasticity, struct judge_look *ret)
+{
+    const struct rule *rule = &rules[group->rule];
+    ret->grows = ret->passes = 0;
+    ret->stopped = 1;
+    if (group->count == 0 || !any_rises(judge, group, type, value, elasticity))
+        return;
+    uint32_t count = measure(judge, group, type, value, elasticity);
+    uint32_t growing = sort_growing(judge->members, count, 0);
+    if (growing > 0 && growing >= rule->witnesses * count) {
+        struct pool pool;
+        pool_members(judge, count, &pool);
+        *ret = (struct judge_look){.grows = still_grows(&pool),
+                                   .passes = passes(&pool, rule, 1),
+                                   .rule = group->rule,
+                                   .horizons = group->horizons};
+        if (group->rule == VERDICT_RULE_A && is_strong(&pool))
+            ret->horizons /= strong_horizons;
+        ret->grows |= ret->passes;
+        ret->stopped = !ret->grows;
+        describe(judge, group, count, growing, &pool, elasticity, ret);
+    }
+    if (!ret->passes && group->rule == VERDICT_RULE_A)
+        look_at_some(judge, group, count, elasticity, ret);
+}
+
+/* ---- load ------------------------------------------------------------------------------------ */
+
+static void add_moves(struct life_moves *sum, const struct life_moves *moves)
+{
+    sum->xx += moves->xx;
+    sum->xy += moves->xy;
+    sum->yy += moves->yy;
+    sum->count += moves->count;
+}
+
+double judge_elasticity(const struct judge *judge, uint32_t type)
+{
+    static const float moves_min = 12;
+    struct life_moves rising = {0};
+    struct life_moves falling = {0};
+    for (uint32_t i = 0; i < judge->life_count; i++) {
+        const struct life_series *series = life_find(&judge->lives[i], type);
+        if (series == NULL)
+            continue;
+        add_moves(&rising, &series->rising);
+        add_moves(&falling, &series->falling);
+    }
+    struct life_moves all = rising;
+    add_moves(&all, &falling);
+    if (all.count < moves_min || !(rising.xx > 0) || !(falling.xx > 0))
+        return 0;
+    double e = (double)all.xy / all.xx;
+    double up = (double)rising.xy / rising.xx;
+    double down = (double)falling.xy / falling.xx;
+    double rest = fmax((double)all.yy - e * all.xy, 0) / (all.count - 1);
+    double error = sqrt(rest / all.xx);
+    return e > 3 * error && up > 0 && down >= 0.3 * up ? fmin(e, 2) : 0;
 }

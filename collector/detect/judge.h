@@ -1,47 +1,68 @@
 /*
- * One type in one version of a service: is it leaking there?
+ * One type in one set of lives: does it grow, and is that growth a line?
  *
- * The lives of a version are pooled on an axis of uptime: each life's floors over their own
- * median, averaged at CURVE_POINTS equal uptimes. Chance that bends one container (a wave of load,
- * a long garbage collection) does not bend all of them alike; a leak does.
+ * The lives are pooled on an axis of uptime: each life's floors over their own median, averaged at
+ * CURVE_POINTS equal uptimes. Chance that bends one container (a wave of load, a long garbage
+ * collection) does not bend all of them alike; a leak does.
  */
 #ifndef COLLECTOR_DETECT_JUDGE_H
 #define COLLECTOR_DETECT_JUDGE_H
 
 #include <stdint.h>
 
-#include "arena.h"
-#include "detect.h"
+#include "curve.h"
+#include "life.h"
+#include "verdict.h"
 
-enum judgement {
-    JUDGED_YOUNG,   /* not enough uptime to say anything */
-    JUDGED_CLEAN,   /* enough, and it does not grow */
-    JUDGED_GROWING, /* it grows, and that may be a cache or a wave */
-    JUDGED_LEAK,
-};
-
+/* The lives of one service, and room to work in. */
 struct judge {
-    const struct detect_service *service;
-    double bin_ms;
-    struct judge_member *members; /* [life_count], working space */
-    double *space;                /* [life_count], working space */
-};
-
-/* What a JUDGED_LEAK rests on. */
-struct judge_evidence {
-    uint32_t *lives; /* those that grow, in the judge's arena */
+    const struct life *lives;
     uint32_t life_count;
-    uint32_t uptime; /* bins of the judged stretch: [settled, uptime) */
-    uint32_t settled;
-    double share;     /* of the judged lives, that grow */
-    double line_gain; /* curve_shape.line_gain */
+    double bin_ms;
+    int64_t now_ms;
+    struct judge_member *members; /* [DETECT_LIVES_MAX] */
+    double *space;                /* [DETECT_LIVES_MAX] */
 };
 
-void judge_init(struct judge *judge, const struct detect_service *service, double bin_ms,
-                struct arena *arena);
+void judge_init(struct judge *judge, double bin_ms);
+void judge_done(struct judge *judge);
 
-/* `ret` is filled for JUDGED_LEAK only. */
-enum judgement judge_type(const struct judge *judge, uint32_t type, uint32_t version,
-                          struct arena *arena, struct judge_evidence *ret);
+/* A set of lives that are judged together. */
+struct judge_group {
+    enum verdict_rule rule; /* A or B */
+    uint32_t version;       /* A: theirs */
+    uint32_t count;         /* 0: there is nothing to judge */
+    uint32_t oom_killed;
+    double uptime;   /* bins; the median */
+    double from, to; /* the stretch of uptime that all of them have */
+    double horizons; /* of uptime, by which the rule counts; 1 is enough */
+    uint16_t lives[DETECT_LIVES_MAX];
+};
+
+/* The long lives of a version. */
+void judge_group_version(const struct judge *judge, uint32_t version, struct judge_group *ret);
+
+/* The short lives of all versions; empty if one reached the horizon lately. */
+void judge_group_short(const struct judge *judge, struct judge_group *ret);
+
+struct judge_look {
+    int grows;              /* maybe a cache or a wave */
+    int passes;             /* in a line; whether for long enough, `horizons` says */
+    int stopped;            /* it has filled up, or never grew */
+    enum verdict_rule rule; /* by which it passes */
+    double horizons;        /* of 1 */
+    struct verdict_evidence evidence;
+    double slope; /* of `value` a bin, median of those that grow */
+    double from, to;
+    uint32_t growing_count;
+    uint16_t growing[DETECT_LIVES_MAX]; /* lives */
+};
+
+/* How the type's count follows the load, over all lives: 0, or more when that is beyond chance. */
+double judge_elasticity(const struct judge *judge, uint32_t type);
+
+/* `ret` is only complete if it grows. */
+void judge_look_at(const struct judge *judge, const struct judge_group *group, uint32_t type,
+                   enum life_value value, double elasticity, struct judge_look *ret);
 
 #endif

@@ -9,6 +9,9 @@ enum { PAIRS_MAX = TREND_POINTS_MAX * (TREND_POINTS_MAX - 1) / 2 };
 /* A slow wander may make up to this much of what is left beside the line. */
 static const double lag_correlation_max = 0.9;
 
+/* What is left beside a line that is straight but for rounding, over the line's rise: no wander. */
+static const double straight_rest = 1e-8;
+
 static int compare_doubles(const void *left, const void *right)
 {
     double a = *(const double *)left;
@@ -96,7 +99,8 @@ static double lag_correlation(const double *values, size_t count, double slope)
         if (i > 0)
             product += (rest[i] - mean) * (rest[i - 1] - mean);
     }
-    if (!(square > 0) || !isfinite(square))
+    double rise = slope * (double)(count - 1);
+    if (!(square > straight_rest * rise * rise * (double)count) || !isfinite(square))
         return 0;
     return fmin(fmax(product / square, 0), lag_correlation_max);
 }

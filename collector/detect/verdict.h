@@ -47,25 +47,26 @@ enum { VERDICT_CURVE_POINTS = 16, VERDICT_CURVES_MAX = 4, VERDICT_COMPANIONS_MAX
 struct verdict_curve {
     const char *version;
     uint32_t lives;
-    int64_t from_ms, to_ms;              /* uptime of the first and the last point */
-    double values[VERDICT_CURVE_POINTS]; /* mean of a life: objects, bytes of a buffer or of memory */
+    int64_t from_ms, to_ms; /* uptime of the first and the last point */
+    double
+        values[VERDICT_CURVE_POINTS]; /* mean of a life: objects, bytes of a buffer or of memory */
 };
 
 /* What the judgement rests on; 0 where a rule does not use it. */
 struct verdict_evidence {
     uint32_t lives, lives_growing; /* looked at; that grow */
     uint32_t lives_oom_killed;
-    int64_t uptime_ms;    /* median of the lives */
-    double growth;        /* over the judged stretch, relative to its median */
-    double load_growth;   /* of the load over the same stretch */
-    double elasticity;    /* of the count to the load, which has been taken out */
-    double p;             /* that a curve as straight as this is chance */
-    double r2;            /* of the best line */
-    double line_gain;     /* dBIC: best saturating curve minus best line; > 0: a line */
-    double second_half;   /* share of the growth in the second half; a line: 0.5 */
-    double tail;          /* slope of the last third over the whole slope; a line: 1 */
-    double jump;          /* largest step over the growth; a line: 0.23 */
-    double plateau_share; /* of the lives that look as if they fill up */
+    int64_t uptime_ms;        /* median of the lives */
+    double growth;            /* over the judged stretch, relative to its median */
+    double load_growth;       /* of the load over the same stretch */
+    double elasticity;        /* of the count to the load, which has been taken out */
+    double p;                 /* that a curve as straight as this is chance */
+    double r2;                /* of the best line */
+    double line_gain;         /* dBIC: best saturating curve minus best line; > 0: a line */
+    double second_half;       /* share of the growth in the second half; a line: 0.5 */
+    double tail;              /* slope of the last third over the whole slope; a line: 1 */
+    double jump;              /* largest step over the growth; a line: 0.23 */
+    double plateau_share;     /* of the lives that look as if they fill up */
     uint32_t versions_rising; /* creep: versions in a row */
     double slope_earlier;     /* count_per_hour of the version before introduced_in, equal uptime */
 };
@@ -75,9 +76,10 @@ struct verdict {
     enum verdict_tier tier;
     enum verdict_kind kind;
     enum verdict_rule rule;
-    int64_t since_ms;         /* when the tier was reached */
-    int64_t first_ms;         /* when it first was suspect */
+    int64_t since_ms;          /* when the tier was reached */
+    int64_t first_ms;          /* when it first was suspect */
     const char *introduced_in; /* "": already in the oldest version known */
+    const char *oldest_in;     /* the oldest version known to grow; the same, or where it is "" */
     const char *still_in;      /* newest version in which it grows */
     const char *fixed_in;      /* "": not fixed */
     double count_per_hour, bytes_per_hour;

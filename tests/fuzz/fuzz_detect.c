@@ -1,15 +1,17 @@
 /* USES detect common */ /* RUNS 100 */
 /*
- * The verdict over any service: its shape in four bytes, a byte of each life, then six bytes a type
- * and life: where it begins, how it grows, its noise and its gaps. Findings are about what there
- * is, and their numbers are numbers.
+ * The detector over any service: after a byte for the horizon, orders of a few bytes each: a
+ * stretch of snapshots of a life that grows as it likes, its end, a pass, saving and loading.
+ * Verdicts are about what there is, and their numbers are numbers.
  */
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
-#include "detect.h"
+#include "detector.h"
 #include "fuzz.h"
 
-enum { TYPES_MAX = 6, VERSIONS_MAX = 4, LIVES_MAX = 8, BINS_MAX = 120, ARENA_BYTES = 64 << 20 };
+enum { TYPES = 6, ORDERS_MAX = 400 };
 
 static uint32_t take_half(struct fuzz_input *input)
 {
@@ -17,84 +19,114 @@ static uint32_t take_half(struct fuzz_input *input)
     return low | (uint32_t)fuzz_take_byte(input) << 8;
 }
 
-/* Counts up to 2^48, bytes up to 2^56. */
-static void fill(struct fuzz_input *input, struct detect_floor *floors, uint32_t bins)
+struct world {
+    struct detect_config config;
+    struct detector *detector;
+    int types[TYPES];
+    int64_t now_ms;
+};
+
+static void learn_types(struct world *world)
 {
-    uint32_t base = take_half(input);
-    int slope = (int16_t)(uint16_t)take_half(input);
-    uint32_t noise = fuzz_take_byte(input);
-    uint32_t gaps = fuzz_take_byte(input);
-    double scale = ldexp(1, (int)(noise % 32));
-    for (uint32_t i = 0; i < bins; i++) {
-        double value = fmax(0, base + (double)slope * i + i * (noise + 1) % (noise + 3)) * scale;
-        value = fmin(value, ldexp(1, 48));
-        floors[i] = (struct detect_floor){value, value * (gaps % 200 + 16)};
-        if (gaps != 0 && (i + 1) % gaps == 0)
-            floors[i] = (struct detect_floor){NAN, NAN};
+    static const char *const names[TYPES] = {"dict", "list",   "shop.Cart",
+                                             "str",  "(none)", "shop.Line"};
+    for (size_t i = 0; i < TYPES; i++)
+        world->types[i] = detector_type(world->detector, names[i], strlen(names[i]));
+}
+
+/* A life, a number of snapshots, their distance, and for each type where it begins and its slope.
+ */
+static void see(struct world *world, struct fuzz_input *input)
+{
+    static const char *const versions[] = {"v1", "v2", "v3", ""};
+    struct detect_key key = {{1, fuzz_take_byte(input)}};
+    uint32_t choice = fuzz_take_byte(input);
+    uint32_t count = fuzz_take_byte(input);
+    int64_t step_ms =
+        (int64_t)take_half(input) * (choice % 7 == 0 ? 1000 : 10) - (choice % 11 == 0 ? 5000 : 0);
+    struct detect_value values[TYPES];
+    int64_t slopes[TYPES];
+    for (size_t i = 0; i < TYPES; i++) {
+        values[i] = (struct detect_value){
+            world->types[i], (uint64_t)take_half(input) << (choice % 50), take_half(input)};
+        slopes[i] = (int16_t)(uint16_t)take_half(input);
+    }
+    const char *version = versions[choice % 4];
+    for (uint32_t k = 0; k < count; k++) {
+        int life =
+            detector_life(world->detector, &key, version, strlen(version), world->now_ms - choice);
+        const struct detect_process process = {.cpu_ms = (uint64_t)k * choice,
+                                               .rss_bytes = (uint64_t)choice << 20,
+                                               .not_objects_bytes = (uint64_t)k << 16,
+                                               .container_usage_bytes = (uint64_t)k << 20,
+                                               .container_limit_bytes = (uint64_t)choice << 22};
+        world->now_ms += step_ms;
+        for (size_t i = 0; i < TYPES; i++) {
+            values[i].count += (uint64_t)slopes[i];
+            values[i].bytes += (uint64_t)slopes[i] * 64;
+        }
+        if (life >= 0)
+            detector_snapshot(world->detector, life, world->now_ms, &process, values,
+                              choice % 5 == 0 ? k % TYPES : TYPES);
+        (void)detector_advance(world->detector, world->now_ms);
     }
 }
 
-/* Its floors are put into `ret_floors`, to be freed. */
-static struct detect_life take_life(struct fuzz_input *input, const struct detect_service *service,
-                                    uint32_t index, struct detect_floor **ret_floors)
+static void end(struct world *world, struct fuzz_input *input)
 {
-    uint32_t types = service->type_count;
-    uint32_t choice = fuzz_take_byte(input);
-    struct detect_life life = {.version = choice % service->version_count,
-                               .started_ms = (int64_t)index * 100000 * (choice >> 4),
-                               .first_bin = choice % 5 == 0 ? choice % 7 : 0,
-                               .ended = choice % 3 == 0,
-                               .oom_killed = choice % 9 == 0};
-    life.bins = take_half(input) % BINS_MAX;
-    struct detect_floor *floors = calloc((size_t)types * life.bins + 1, sizeof(*floors));
-    ASSERT(floors != NULL);
-    for (uint32_t type = 0; type < types; type++)
-        fill(input, floors + (size_t)type * life.bins, life.bins);
-    life.floors = *ret_floors = floors;
-    return life;
+    struct detect_key key = {{1, fuzz_take_byte(input)}};
+    int life = detector_find_life(world->detector, &key);
+    if (life >= 0)
+        detector_end(world->detector, life, world->now_ms, fuzz_take_byte(input) & 1);
 }
 
-static void check(const struct detect_service *service, const struct detect_findings *findings)
+static void save_and_load(struct world *world)
 {
-    ASSERT(findings->count <= service->type_count);
-    for (uint32_t i = 0; i < findings->count; i++) {
-        const struct detect_finding *finding = &findings->items[i];
-        ASSERT(finding->type < service->type_count && finding->version < service->version_count);
-        ASSERT(!finding->has_introduced || finding->introduced_in < service->version_count);
-        ASSERT(isfinite(finding->count_per_hour) && isfinite(finding->bytes_per_hour));
-        ASSERT(finding->confidence >= 0 && finding->confidence <= 1);
-        ASSERT(finding->lives > 0 && finding->lives <= service->life_count);
-        ASSERT(finding->companion_count <= ARRAY_SIZE(finding->companions));
-        for (uint32_t k = 0; k < finding->companion_count; k++)
-            ASSERT(finding->companions[k] < service->type_count);
+    struct buf saved = BUF_INIT;
+    struct why why;
+    struct detector *loaded = NULL;
+    detector_save(world->detector, &saved);
+    enum status status = detector_load(&world->config, saved.data, saved.size, &loaded, &why);
+    ASSERT(status == STATUS_OK);
+    buf_done(&saved);
+    detector_free(world->detector);
+    world->detector = loaded;
+    learn_types(world);
+}
+
+static void check(struct world *world)
+{
+    uint32_t count;
+    const struct verdict *verdicts = detector_verdicts(world->detector, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct verdict *verdict = &verdicts[i];
+        ASSERT(strlen(verdict->type) > 0 && strlen(verdict->reason) > 0);
+        ASSERT(isfinite(verdict->count_per_hour) && isfinite(verdict->bytes_per_hour));
+        ASSERT(verdict->confidence >= 0 && verdict->confidence <= 1);
+        ASSERT(verdict->companion_count <= VERDICT_COMPANIONS_MAX);
+        ASSERT(verdict->curve_count <= VERDICT_CURVES_MAX && verdict->until_limit_ms >= 0);
+        for (uint32_t k = 0; k < verdict->companion_count; k++)
+            ASSERT(strcmp(verdict->companions[k], verdict->type) != 0);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const types[TYPES_MAX] = {"dict", "list",  "shop.Cart",
-                                                 "str",  "tuple", "shop.Line"};
-    static const char *const versions[VERSIONS_MAX] = {"v1", "v2", "v3", "v4"};
     struct fuzz_input input = {data, size};
-    struct detect_life lives[LIVES_MAX];
-    struct detect_floor *floors[LIVES_MAX];
-    struct detect_config config = {.horizon_ms = (int64_t)(1 + fuzz_take_byte(&input)) * 480000};
-    struct detect_service service = {.types = types,
-                                     .type_count = 1 + fuzz_take_byte(&input) % TYPES_MAX,
-                                     .versions = versions,
-                                     .version_count = 1 + fuzz_take_byte(&input) % VERSIONS_MAX,
-                                     .lives = lives,
-                                     .life_count = fuzz_take_byte(&input) % (LIVES_MAX + 1)};
-    for (uint32_t i = 0; i < service.life_count; i++)
-        lives[i] = take_life(&input, &service, i, &floors[i]);
-
-    struct arena arena;
-    struct detect_findings findings = {0};
-    arena_init(&arena, ARENA_BYTES);
-    detect_service_leaks(&config, &service, &arena, &findings);
-    check(&service, &findings);
-    arena_done(&arena);
-    for (uint32_t i = 0; i < service.life_count; i++)
-        free(floors[i]);
+    struct world world = {.config = {.horizon_ms = 1000 + fuzz_take_byte(&input) * (int64_t)3000},
+                          .now_ms = 1700000000000};
+    world.detector = detector_new(&world.config);
+    learn_types(&world);
+    for (int i = 0; i < ORDERS_MAX && input.size > 0; i++) {
+        uint8_t order = fuzz_take_byte(&input);
+        if (order % 8 == 0)
+            end(&world, &input);
+        else if (order == 1)
+            save_and_load(&world);
+        else
+            see(&world, &input);
+        check(&world);
+    }
+    detector_free(world.detector);
     return 0;
 }

@@ -229,10 +229,12 @@ static const char *const rules[] = {
     "SELECT count(*) FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid "
     "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[0] "
     "WHERE c.relnamespace = 'heapfleet'::regnamespace AND a.attname <> 'service_id' "
-    "AND c.relname NOT IN ('service', 'type', 'agent', 'level', 'schema_version')",
+    "AND c.relname NOT IN ('service', 'type', 'agent', 'sweep_collector', 'level', "
+    "'schema_version')",
     /* every table of facts has the service, and a key */
     "SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'heapfleet'::regnamespace "
-    "AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('service', 'type', 'agent', 'level', "
+    "AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('service', 'type', 'agent', "
+    "'sweep_collector', 'level', "
     "'schema_version') AND NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid "
     "AND x.indisprimary)",
     /* facts have no ids that the database draws */

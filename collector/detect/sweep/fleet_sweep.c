@@ -1,126 +1,208 @@
 #include "fleet_sweep.h"
 
-#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "arena.h"
-#include "buf.h"
 #include "findings.h"
-#include "json.h"
-#include "service_reader.h"
+#include "service_sweep.h"
+#include "sweep_claims.h"
+#include "verdict_row.h"
 
-/* Lists of processes and their type tables, and the floors, which are the most of it. */
-static const size_t service_bytes_max = (size_t)SWEEP_FLOOR_BYTES_MAX + ((size_t)256 << 20);
-static const size_t detect_bytes_max = (size_t)1 << 30;
-static const size_t service_list_bytes_max = (size_t)64 << 20;
-static const double ms_per_hour = 3600e3;
+static const size_t claims_bytes_max = (size_t)16 << 20;
+static const size_t state_bytes_max = (size_t)512 << 20;
+static const size_t rows_bytes_max = (size_t)64 << 20;
 
-/*
- * The shortest time until a running process of the leaking version is at its container's limit, if
- * all that grows there is the leak. 0: no limit is known.
- */
-static int64_t until_limit_ms(const struct service_view *view, const struct detect_finding *finding)
-{
-    double shortest = INFINITY;
-    if (!(finding->bytes_per_hour > 0))
-        return 0;
-    for (uint32_t i = 0; i < view->service.life_count; i++) {
-        const struct detect_life *life = &view->service.lives[i];
-        const struct life_memory *memory = &view->memory[i];
-        if (life->version != finding->version || life->ended || memory->limit_bytes == 0)
-            continue;
-        double room = (double)memory->limit_bytes - (double)memory->usage_bytes;
-        shortest = fmin(shortest, fmax(room, 0) / finding->bytes_per_hour * ms_per_hour);
-    }
-    if (!isfinite(shortest) || shortest >= (double)INT64_MAX / 2)
-        return 0;
-    return shortest < 1 ? 1 : (int64_t)shortest;
-}
+struct swept {
+    struct service_sweep *service;
+    int64_t saved_ms; /* when its state was written down */
+    int unsaid;       /* judged, and not yet written into findings */
+};
 
-static const char *companions_json(const struct detect_service *service,
-                                   const struct detect_finding *finding, struct arena *arena)
-{
-    struct buf json = BUF_INIT;
-    buf_append_byte(&json, '[');
-    for (uint32_t i = 0; i < finding->companion_count; i++) {
-        const char *name = service->types[finding->companions[i]];
-        if (i > 0)
-            buf_append_byte(&json, ',');
-        json_append_string(&json, name, strlen(name));
-    }
-    buf_append_byte(&json, ']');
-    const char *text = arena_strndup(arena, buf_text(&json), json.size);
-    ASSERT(text != NULL);
-    buf_done(&json);
-    return text;
-}
-
-static void write_row(int64_t service_id, const struct service_view *view,
-                      const struct detect_finding *finding, struct arena *arena,
-                      struct finding_row *ret)
-{
-    const struct detect_service *service = &view->service;
-    *ret = (struct finding_row){
-        .service_id = service_id,
-        .type = service->types[finding->type],
-        .severity = "confirmed",
-        .introduced_in = finding->has_introduced ? service->versions[finding->introduced_in] : "",
-        .count_per_hour = finding->count_per_hour,
-        .bytes_per_hour = finding->bytes_per_hour,
-        .confidence = finding->confidence,
-        .until_limit_ms = until_limit_ms(view, finding),
-        .instances = finding->lives,
-        .companions_json = companions_json(service, finding, arena),
-    };
-}
-
-static enum status judge_service(struct db *db, const struct detect_config *config,
-                                 int64_t service_id, const struct service_view *view,
-                                 int64_t now_ms, struct why *why)
-{
-    struct arena arena;
-    struct detect_findings findings;
-    arena_init(&arena, detect_bytes_max);
-    detect_service_leaks(config, &view->service, &arena, &findings);
-    struct finding_row *rows = arena_must(&arena, findings.count * sizeof(*rows));
-    for (uint32_t i = 0; i < findings.count; i++)
-        write_row(service_id, view, &findings.items[i], &arena, &rows[i]);
-    enum status status =
-        findings_replace(db, service_id, rows, findings.count, NULL, 0, now_ms, why);
-    arena_done(&arena);
-    return status;
-}
-
-static enum status sweep_service(struct db *db, const struct detect_config *config,
-                                 const struct service_row *service, int64_t now_ms, struct why *why)
-{
-    struct arena arena;
-    struct service_view view;
-    arena_init(&arena, service_bytes_max);
-    enum status status = service_read(db, config, service->id, now_ms, &arena, &view, why);
-    if (status == STATUS_OK && view.service.life_count > 0)
-        status = judge_service(db, config, service->id, &view, now_ms, why);
-    arena_done(&arena);
-    if (status != STATUS_OK)
-        why_prefix(why, "service \"%s\"", service->name);
-    return status;
-}
-
-enum status sweep_run(struct db *db, const struct detect_config *config, int64_t now_ms,
-                      struct why *why)
-{
-    struct arena arena;
-    struct service_row *services;
+struct sweep {
+    struct sweep_config config;
+    struct swept *services; /* ascending by id */
     size_t count;
-    int left_out = 0;
-    arena_init(&arena, service_list_bytes_max);
-    enum status status = service_list(db, &arena, &services, &count, why);
-    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = sweep_service(db, config, &services[i], now_ms, why);
-        if (status != STATUS_LIMIT)
-            continue;
-        left_out = 1;
-        status = STATUS_OK;
-    }
+};
+
+struct sweep *sweep_new(const struct sweep_config *config)
+{
+    struct sweep *sweep = calloc(1, sizeof(*sweep));
+    ASSERT(sweep != NULL);
+    sweep->config = *config;
+    return sweep;
+}
+
+static void forget_all(struct sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->count; i++)
+        service_sweep_free(sweep->services[i].service);
+    free(sweep->services);
+    sweep->services = NULL;
+    sweep->count = 0;
+}
+
+void sweep_free(struct sweep *sweep)
+{
+    if (sweep == NULL)
+        return;
+    forget_all(sweep);
+    free(sweep);
+}
+
+/* ---- whose services -------------------------------------------------------------------------- */
+
+static enum status take_service(struct sweep *sweep, struct db *db, int64_t service_id,
+                                int64_t now_ms, struct swept *ret, struct why *why)
+{
+    struct arena arena;
+    const uint8_t *state = NULL;
+    size_t size = 0;
+    arena_init(&arena, state_bytes_max);
+    enum status status = sweep_state_read(db, service_id, &arena, &state, &size, why);
+    if (status == STATUS_OK)
+        *ret = (struct swept){service_sweep_new(&sweep->config.detect, service_id, state, size),
+                              now_ms, 0};
     arena_done(&arena);
+    return status;
+}
+
+/* Keep those that are still ours, take up those that are new, drop the others. */
+static enum status take_services(struct sweep *sweep, struct db *db, const int64_t *ids,
+                                 size_t count, int64_t now_ms, struct why *why)
+{
+    struct swept *services = calloc(count + 1, sizeof(*services));
+    ASSERT(services != NULL);
+    enum status status = STATUS_OK;
+    size_t old = 0;
+    size_t taken = 0;
+    for (; taken < count && status == STATUS_OK; taken++) {
+        while (old < sweep->count && service_sweep_id(sweep->services[old].service) < ids[taken])
+            service_sweep_free(sweep->services[old++].service);
+        if (old < sweep->count && service_sweep_id(sweep->services[old].service) == ids[taken])
+            services[taken] = sweep->services[old++];
+        else
+            status = take_service(sweep, db, ids[taken], now_ms, &services[taken], why);
+    }
+    while (old < sweep->count)
+        service_sweep_free(sweep->services[old++].service);
+    free(sweep->services);
+    sweep->services = services;
+    sweep->count = status == STATUS_OK ? taken : taken - 1;
+    return status;
+}
+
+static enum status renew_claims(struct sweep *sweep, struct db *db, int64_t now_ms, struct why *why)
+{
+    struct arena arena;
+    int64_t *ids = NULL;
+    size_t count = 0;
+    arena_init(&arena, claims_bytes_max);
+    enum status status = sweep_claims_renew(db, sweep->config.collector_id, sweep->config.lease_ms,
+                                            &arena, &ids, &count, why);
+    if (status == STATUS_OK)
+        status = take_services(sweep, db, ids, count, now_ms, why);
+    arena_done(&arena);
+    return status;
+}
+
+/* ---- one service ----------------------------------------------------------------------------- */
+
+/* People are told of what is suspect or worse. */
+static size_t write_rows(int64_t service_id, const struct verdict *verdicts, uint32_t count,
+                         struct arena *arena, struct finding_row *rows, struct finding_end *ends,
+                         size_t *ret_ends)
+{
+    size_t row_count = 0;
+    *ret_ends = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct verdict *verdict = &verdicts[i];
+        if (verdict->tier == VERDICT_SUSPECT || verdict->tier == VERDICT_CONFIRMED)
+            verdict_row_fill(service_id, verdict, arena, &rows[row_count++]);
+        else if (verdict->tier == VERDICT_RESOLVED)
+            ends[(*ret_ends)++] =
+                (struct finding_end){verdict->type, verdict->reason, verdict->fixed_in};
+    }
+    return row_count;
+}
+
+static enum status write_findings(struct db *db, struct service_sweep *service, int64_t now_ms,
+                                  struct why *why)
+{
+    struct arena arena;
+    uint32_t count;
+    size_t end_count;
+    int64_t service_id = service_sweep_id(service);
+    const struct verdict *verdicts = detector_verdicts(service_sweep_detector(service), &count);
+    arena_init(&arena, rows_bytes_max);
+    struct finding_row *rows = arena_must(&arena, (count + 1) * sizeof(*rows));
+    struct finding_end *ends = arena_must(&arena, (count + 1) * sizeof(*ends));
+    size_t row_count = write_rows(service_id, verdicts, count, &arena, rows, ends, &end_count);
+    enum status status =
+        findings_replace(db, service_id, rows, row_count, ends, end_count, now_ms, why);
+    arena_done(&arena);
+    return status;
+}
+
+static enum status save(struct sweep *sweep, struct db *db, struct swept *swept, int64_t now_ms,
+                        struct why *why)
+{
+    struct buf state = BUF_INIT;
+    service_sweep_save(swept->service, &state);
+    enum status status =
+        sweep_state_write(db, sweep->config.collector_id, service_sweep_id(swept->service),
+                          state.data, state.size, why);
+    buf_done(&state);
+    if (status == STATUS_OK)
+        swept->saved_ms = now_ms;
+    return status;
+}
+
+static enum status sweep_one(struct sweep *sweep, struct db *db, struct swept *swept,
+                             int64_t now_ms, struct why *why)
+{
+    int passed = 0;
+    int64_t save_every_ms = sweep->config.detect.horizon_ms / 15;
+    enum status status =
+        sweep_claim_hold(db, sweep->config.collector_id, service_sweep_id(swept->service),
+                         sweep->config.lease_ms, why);
+    if (status == STATUS_OK)
+        status = service_sweep_read(swept->service, db, now_ms, &passed, why);
+    swept->unsaid |= passed;
+    if (status != STATUS_OK || !swept->unsaid)
+        return status;
+    status = write_findings(db, swept->service, now_ms, why);
+    if (status == STATUS_OK)
+        swept->unsaid = 0;
+    if (status == STATUS_OK && now_ms - swept->saved_ms >= save_every_ms)
+        status = save(sweep, db, swept, now_ms, why);
+    return status;
+}
+
+enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms, struct why *why)
+{
+    int left_out = 0;
+    enum status status = renew_claims(sweep, db, now_ms, why);
+    for (size_t i = 0; status == STATUS_OK && i < sweep->count; i++) {
+        status = sweep_one(sweep, db, &sweep->services[i], now_ms, why);
+        if (status == STATUS_LIMIT)
+            left_out = 1;
+        if (status == STATUS_LIMIT || status == STATUS_GONE)
+            status = STATUS_OK;
+    }
     return status == STATUS_OK && left_out ? STATUS_LIMIT : status;
+}
+
+enum status sweep_end(struct sweep *sweep, struct db *db, struct why *why)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < sweep->count; i++) {
+        status = save(sweep, db, &sweep->services[i], 0, why);
+        if (status == STATUS_GONE)
+            status = STATUS_OK;
+    }
+    if (status == STATUS_OK)
+        status = sweep_claims_release(db, sweep->config.collector_id, why);
+    forget_all(sweep);
+    return status;
 }

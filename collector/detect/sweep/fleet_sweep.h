@@ -1,36 +1,45 @@
 /*
- * Feeds the detector from the database and stores what it finds, for every service in turn.
+ * Feeds the detector from the database and stores what it finds, for every service that this
+ * collector has claimed (sweep_claims.h), in turn.
  *
- * Nothing is remembered between two sweeps: a collector that was restarted, or another one, comes
- * to the same findings. Blocks; the connection is the caller's and not used by others meanwhile.
+ * A sweep reads what is new since the one before. The detector's state is written down with the
+ * claim every fifteenth of the horizon and when we end; whoever has the service next goes on from
+ * there, and says what we would have said. Without such a state, or with one of another version of
+ * this program, it begins with the newest SWEEP_HORIZONS horizons of history.
  *
- * What is read of a service: its SWEEP_VERSIONS_MAX newest versions, of each the
- * SWEEP_LIVES_MAX processes that have been up longest, of each the newest SWEEP_HORIZONS
- * horizons; fewer of them when their floors would take more than SWEEP_FLOOR_BYTES_MAX.
+ * Blocks; the connection is the caller's and not used by others meanwhile.
  */
 #ifndef COLLECTOR_DETECT_SWEEP_FLEET_SWEEP_H
 #define COLLECTOR_DETECT_SWEEP_FLEET_SWEEP_H
 
 #include <stdint.h>
 
-#include "detect.h"
+#include "detector.h"
 #include "status.h"
 #include "store.h"
 #include "why.h"
 
-enum {
-    SWEEP_VERSIONS_MAX = 12,
-    SWEEP_LIVES_MAX = 64,
-    SWEEP_HORIZONS = 4,
-    SWEEP_FLOOR_BYTES_MAX = 256 << 20,
+enum { SWEEP_HORIZONS = 4 };
+
+struct sweep_config {
+    struct detect_config detect;
+    uint8_t collector_id[ID_BYTES]; /* random */
+    int64_t lease_ms;               /* a claim that is not renewed for so long is anybody's */
 };
 
+struct sweep;
+
+struct sweep *sweep_new(const struct sweep_config *config);
+void sweep_free(struct sweep *sweep);
+
 /*
- * A service without a process seen in the newest SWEEP_HORIZONS horizons keeps its findings as they
- * are. One that is too large to read is left out, and the others are swept; the status is then
- * LIMIT. UNAVAILABLE and FAILED as in store.h, at once.
+ * One round. A service that is too large to be read is left out, and the others are swept; the
+ * status is then LIMIT. UNAVAILABLE and FAILED as in store.h, at once; the next round goes on.
  */
-enum status sweep_run(struct db *db, const struct detect_config *config, int64_t now_ms,
+enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms,
                       struct why *why) MUST_CHECK;
+
+/* Write every state down and give the claims up, so that others need not wait for the lease. */
+enum status sweep_end(struct sweep *sweep, struct db *db, struct why *why) MUST_CHECK;
 
 #endif

@@ -1,0 +1,353 @@
+/*
+ * The life of a confirmed leak. It keeps the name it was given; it is open until the newest version
+ * that can be judged grows no more (fixed), or its own has filled up (it stopped). A version that
+ * is too young to be judged changes nothing, so that one finding survives every redeployment.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "attributes.h"
+#include "detector_state.h"
+#include "fold.h"
+#include "urgent.h"
+
+enum {
+    clean_passes = 3,
+    stopped_passes = 6,
+};
+static const double judgeable_horizons = 0.4;
+static const double stopped_horizons = 1.25;
+static const double same_leak_min = 0.3;
+static const double ms_per_hour = 3600e3;
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+static void say_why(const struct candidate *candidate, char *ret, size_t size)
+{
+    const struct verdict_evidence *e = &candidate->look.evidence;
+    switch (candidate->look.rule) {
+    case VERDICT_RULE_B:
+        (void)snprintf(ret, size,
+                       "%u of %u short lives grow in a straight line until they end (R2 %.3f); a "
+                       "cache would bend",
+                       e->lives_growing, e->lives, e->r2);
+        break;
+    case VERDICT_RULE_C:
+        (void)snprintf(ret, size,
+                       "%u versions in a row start with more than the one before, %.0f %% in all",
+                       e->versions_rising, 100 * e->growth);
+        break;
+    case VERDICT_RULE_D:
+        (void)snprintf(ret, size,
+                       "%u of %u lives grow in a straight line (R2 %.3f) towards a memory limit "
+                       "that is near",
+                       e->lives_growing, e->lives, e->r2);
+        break;
+    default:
+        (void)snprintf(ret, size,
+                       "%u of %u lives grow by %.0f %% in a straight line (R2 %.3f); a line fits "
+                       "better than filling up (dBIC %.0f)",
+                       e->lives_growing, e->lives, 100 * e->growth, e->r2, e->line_gain);
+    }
+}
+
+static void copy_name(char *ret, const char *name)
+{
+    (void)snprintf(ret, VERSION_NAME_BYTES, "%s", name);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+/* No measured probability: a rank that grows with what sets the line apart and with witnesses. */
+static double confidence_of(const struct verdict_evidence *evidence)
+{
+    double doubt = 0.1 * exp(-evidence->line_gain / 20) + 0.1 / fmax(evidence->lives_growing, 1);
+    return fmin(fmax(1 - doubt, 0), 0.99);
+}
+
+static void describe(const struct detector *detector, const struct candidate *candidate,
+                     struct finding *finding)
+{
+    const struct judge_look *look = &candidate->look;
+    finding->rule = look->rule;
+    finding->seen_ms = detector->last_pass_ms;
+    finding->version = candidate->version;
+    finding->count_per_hour = candidate->count_per_hour;
+    finding->bytes_per_hour = candidate->bytes_per_hour;
+    finding->evidence = look->evidence;
+    finding->confidence = look->rule == VERDICT_RULE_C ? 0.7 : confidence_of(&look->evidence);
+    finding->until_limit_ms =
+        urgent_until_limit_ms(detector, look, candidate->version, candidate->bytes_per_hour);
+    finding->share = look->growing_count / fmax(look->evidence.lives, 1);
+    finding->slope = look->slope;
+    finding->from = look->from;
+    finding->to = look->to;
+    copy_name(finding->still_in, detector->versions[candidate->version].name);
+    for (uint32_t i = 0; i < candidate->companion_count; i++)
+        fold_add_companion(finding->companions, &finding->companion_count, finding->type,
+                           candidate->companions[i]);
+    say_why(candidate, finding->reason, sizeof(finding->reason));
+}
+
+static enum life_value value_of(enum verdict_kind kind)
+{
+    return kind == VERDICT_OBJECTS ? LIFE_COUNT : LIFE_BYTES;
+}
+
+static void date(const struct detector *detector, const struct version_order *order,
+                 const struct candidate *candidate, struct finding *finding)
+{
+    struct attribution attribution;
+    struct creep creep;
+    if (finding->rule == VERDICT_RULE_C) {
+        if (attribute_creep(&detector->judge, order, candidate->type, &creep))
+            copy_name(finding->introduced_in, detector->versions[creep.since].name);
+        finding->introduced_known = 1;
+        return;
+    }
+    attribute_leak(&detector->judge, order, candidate->type, value_of(candidate->kind),
+                   candidate->version, &candidate->look, &attribution);
+    finding->introduced_known = attribution.is_known;
+    finding->evidence.slope_earlier = attribution.before * ms_per_hour / detector->bin_ms;
+    copy_name(finding->introduced_in, detector->versions[attribution.version].name);
+}
+
+static struct finding *new_finding(struct detector *detector)
+{
+    struct finding *oldest = NULL;
+    if (detector->finding_count < FINDINGS_MAX)
+        return &detector->findings[detector->finding_count++];
+    for (uint32_t i = 0; i < FINDINGS_MAX; i++) {
+        struct finding *finding = &detector->findings[i];
+        if (finding->tier == VERDICT_RESOLVED &&
+            (oldest == NULL || finding->resolved_ms < oldest->resolved_ms))
+            oldest = finding;
+    }
+    return oldest;
+}
+
+static void resolve(struct detector *detector, struct finding *finding)
+{
+    finding->tier = VERDICT_RESOLVED;
+    finding->since_ms = finding->resolved_ms = detector->last_pass_ms;
+}
+
+/* What was taken for a leak of its own before its owner was seen. */
+static void absorb(struct detector *detector, const struct candidate *candidate,
+                   const struct finding *owner)
+{
+    for (uint32_t i = 0; i < detector->finding_count; i++) {
+        struct finding *finding = &detector->findings[i];
+        struct candidate other = {.type = finding->type,
+                                  .look = candidate->look,
+                                  .bytes_per_hour = finding->bytes_per_hour};
+        if (finding == owner || finding->tier == VERDICT_RESOLVED ||
+            !fold_explains(detector, candidate->type, candidate->bytes_per_hour, &other))
+            continue;
+        (void)snprintf(finding->reason, sizeof(finding->reason),
+                       "it is a part of the leak of %.200s",
+                       detector->types.names[candidate->type]);
+        resolve(detector, finding);
+    }
+}
+
+static int open_finding(struct detector *detector, const struct version_order *order,
+                        const struct candidate *candidate)
+{
+    struct finding *finding = new_finding(detector);
+    if (finding == NULL)
+        return 0;
+    int64_t suspect_ms = detector->tracks[candidate->type].suspect_ms;
+    *finding = (struct finding){
+        .type = candidate->type,
+        .tier = VERDICT_CONFIRMED,
+        .kind = candidate->kind,
+        .since_ms = detector->last_pass_ms,
+        .first_ms = suspect_ms > 0 ? suspect_ms : detector->last_pass_ms,
+    };
+    describe(detector, candidate, finding);
+    date(detector, order, candidate, finding);
+    absorb(detector, candidate, finding);
+    return 1;
+}
+
+/* ---- candidates against findings ------------------------------------------------------------- */
+
+static int is_companion(const struct finding *finding, uint32_t type)
+{
+    for (uint32_t i = 0; i < finding->companion_count; i++)
+        if (finding->companions[i] == type)
+            return 1;
+    return 0;
+}
+
+/* The open finding that the candidate belongs to, or NULL. */
+static struct finding *owner_of(struct detector *detector, const struct candidate *candidate)
+{
+    for (uint32_t i = 0; i < detector->finding_count; i++) {
+        struct finding *finding = &detector->findings[i];
+        if (finding->tier != VERDICT_RESOLVED && finding->type == candidate->type)
+            return finding;
+    }
+    for (uint32_t i = 0; i < detector->finding_count; i++) {
+        struct finding *finding = &detector->findings[i];
+        if (finding->tier == VERDICT_RESOLVED)
+            continue;
+        if (is_companion(finding, candidate->type) ||
+            fold_explains(detector, finding->type, finding->bytes_per_hour, candidate))
+            return finding;
+    }
+    return NULL;
+}
+
+static void refresh(struct detector *detector, const struct candidate *candidate,
+                    struct finding *finding)
+{
+    if (finding->type != candidate->type) {
+        if (candidate->tier == VERDICT_CONFIRMED)
+            fold_add_companion(finding->companions, &finding->companion_count, finding->type,
+                               candidate->type);
+        return;
+    }
+    if (candidate->look.rule == VERDICT_RULE_C && finding->rule != VERDICT_RULE_C)
+        return;
+    if (candidate->tier == VERDICT_CONFIRMED || candidate->look.horizons >= judgeable_horizons)
+        finding->clean_row = 0;
+    if (candidate->tier == VERDICT_CONFIRMED)
+        describe(detector, candidate, finding);
+}
+
+/* Candidates that belong to an open finding leave the list. */
+static void claim_candidates(struct detector *detector)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < detector->candidate_count; i++) {
+        struct candidate *candidate = &detector->candidates[i];
+        fold_measure_rates(detector, candidate);
+        struct finding *owner = owner_of(detector, candidate);
+        if (owner != NULL)
+            refresh(detector, candidate, owner);
+        else
+            detector->candidates[kept++] = *candidate;
+    }
+    detector->candidate_count = kept;
+}
+
+static int open_confirmed(struct detector *detector, const struct version_order *order)
+{
+    int opened = 0;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < detector->candidate_count; i++) {
+        struct candidate *candidate = &detector->candidates[i];
+        if (candidate->tier < VERDICT_SUSPECT)
+            continue;
+        fold_name(detector, candidate);
+        fold_measure_rates(detector, candidate);
+    }
+    fold_candidates(detector, detector->candidates, detector->candidate_count);
+    for (uint32_t i = 0; i < detector->candidate_count; i++) {
+        struct candidate *candidate = &detector->candidates[i];
+        if (candidate->is_folded)
+            continue;
+        if (candidate->tier != VERDICT_CONFIRMED) {
+            detector->candidates[kept++] = *candidate;
+            continue;
+        }
+        fold_add_quiet(detector, candidate);
+        opened |= open_finding(detector, order, candidate);
+    }
+    detector->candidate_count = kept;
+    return opened;
+}
+
+/* ---- closing --------------------------------------------------------------------------------- */
+
+/* A later version, long enough up, that has little of the slope at equal uptime. */
+static int is_fixed_in(const struct detector *detector, const struct finding *finding,
+                       const struct judge_group *group)
+{
+    const struct version *versions = detector->versions;
+    if (group->rule != VERDICT_RULE_A || group->version == finding->version ||
+        group->horizons < judgeable_horizons ||
+        versions[group->version].newest_start_ms <= versions[finding->version].newest_start_ms)
+        return 0;
+    struct judge_look look = {.to = finding->to, .slope = finding->slope};
+    look.evidence.lives = 100;
+    look.growing_count = (uint32_t)fmax(1, 100 * finding->share);
+    double share = attribute_share(&detector->judge, finding->type, value_of(finding->kind),
+                                   group->version, finding->version, &look);
+    return isfinite(share) && share < same_leak_min;
+}
+
+/* The version itself grows no more. */
+static int has_stopped(const struct detector *detector, const struct finding *finding,
+                       const struct judge_group *group)
+{
+    struct judge_look look = {0};
+    if (group->rule != VERDICT_RULE_A || group->version != finding->version ||
+        group->horizons < stopped_horizons)
+        return 0;
+    judge_look_at(&detector->judge, group, finding->type, value_of(finding->kind),
+                  judge_elasticity(&detector->judge, finding->type), &look);
+    return look.stopped;
+}
+
+static int check_one(struct detector *detector, struct finding *finding,
+                     const struct judge_group *groups, uint32_t group_count)
+{
+    for (uint32_t i = 0; i < group_count; i++) {
+        int fixed = is_fixed_in(detector, finding, &groups[i]);
+        if (!fixed && !has_stopped(detector, finding, &groups[i]))
+            continue;
+        if (++finding->clean_row < (fixed ? clean_passes : stopped_passes))
+            return 0;
+        const char *version = detector->versions[groups[i].version].name;
+        if (fixed)
+            copy_name(finding->fixed_in, version);
+        (void)snprintf(finding->reason, sizeof(finding->reason), "%s%.200s",
+                       fixed ? "fixed: it does not grow any more in " : "it stopped growing in ",
+                       version);
+        resolve(detector, finding);
+        return 1;
+    }
+    finding->clean_row = 0;
+    return 0;
+}
+
+static int close_findings(struct detector *detector, const struct judge_group *groups,
+                          uint32_t group_count)
+{
+    int closed = 0;
+    for (uint32_t i = 0; i < detector->finding_count; i++) {
+        struct finding *finding = &detector->findings[i];
+        if (finding->tier == VERDICT_RESOLVED || finding->seen_ms == detector->last_pass_ms ||
+            finding->rule == VERDICT_RULE_C)
+            continue;
+        closed |= check_one(detector, finding, groups, group_count);
+    }
+    return closed;
+}
+
+static void forget_resolved(struct detector *detector)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < detector->finding_count; i++) {
+        const struct finding *finding = &detector->findings[i];
+        if (finding->tier != VERDICT_RESOLVED ||
+            detector->last_pass_ms - finding->resolved_ms <= detector->config.horizon_ms)
+            detector->findings[kept++] = *finding;
+    }
+    detector->finding_count = kept;
+}
+
+int findings_update(struct detector *detector, const struct version_order *order,
+                    const struct judge_group *groups, uint32_t group_count, int is_major)
+{
+    forget_resolved(detector);
+    claim_candidates(detector);
+    int changed = open_confirmed(detector, order);
+    if (is_major)
+        changed |= close_findings(detector, groups, group_count);
+    return changed;
+}

@@ -1,0 +1,106 @@
+/* The inside of a detector, for the files that feed, judge, report and save it. */
+#ifndef COLLECTOR_DETECT_DETECTOR_STATE_H
+#define COLLECTOR_DETECT_DETECTOR_STATE_H
+
+#include "attribute.h"
+#include "detector.h"
+#include "judge.h"
+#include "name_table.h"
+
+enum {
+    VERSION_NAME_BYTES = 256, /* longer ones are cut */
+    FINDINGS_MAX = 128,
+    CANDIDATES_MAX = 64,
+    PASSES_PER_HORIZON = 60,
+    MAJOR_PASSES_PER_HORIZON = 15,
+    PASSES_NEEDED = 3,
+    /* Types of our own: what is not any class's. Counted in KiB. */
+    TYPE_PROCESS_MEMORY = 0,
+    TYPE_NATIVE_MEMORY = 1,
+    TYPE_FREE_POOL = 2,
+    TYPES_OWN = 3,
+};
+
+struct version {
+    char name[VERSION_NAME_BYTES];
+    uint32_t order; /* of first appearance; 0: free */
+    uint32_t lives;
+    int64_t newest_start_ms; /* a version that came back is the current one */
+};
+
+/* How a type has fared in the passes. */
+struct track {
+    uint8_t confirmed_row, suspect_row; /* passes in a row */
+    uint8_t kind;
+    int64_t watch_ms, suspect_ms; /* since; 0: not */
+};
+
+/* A leak that was confirmed, under the name it was given then. */
+struct finding {
+    uint32_t type;
+    enum verdict_tier tier; /* confirmed or resolved */
+    enum verdict_kind kind;
+    enum verdict_rule rule;
+    int64_t since_ms, first_ms, resolved_ms;
+    int64_t seen_ms;  /* the newest pass that saw it grow */
+    uint32_t version; /* newest in which it grows */
+    uint32_t clean_row;
+    double count_per_hour, bytes_per_hour, confidence;
+    int64_t until_limit_ms;
+    double share;    /* of the lives, that grow */
+    double slope;    /* a bin, of what its kind says */
+    double from, to; /* bins of uptime: the stretch that was judged */
+    struct verdict_evidence evidence;
+    char introduced_in[VERSION_NAME_BYTES];
+    int introduced_known;
+    char still_in[VERSION_NAME_BYTES];
+    char fixed_in[VERSION_NAME_BYTES];
+    char reason[256];
+    uint32_t companions[VERDICT_COMPANIONS_MAX];
+    uint32_t companion_count;
+};
+
+/* A type that grows in the newest pass. */
+struct candidate {
+    uint32_t type;
+    enum verdict_tier tier;
+    enum verdict_kind kind;
+    int is_folded;
+    uint32_t version;
+    int64_t until_limit_ms;
+    double count_per_hour, bytes_per_hour;
+    struct judge_look look;
+    uint32_t companions[VERDICT_COMPANIONS_MAX];
+    uint32_t companion_count;
+};
+
+struct detector {
+    struct detect_config config;
+    double bin_ms;
+    struct name_table types;
+    struct track *tracks; /* [types.room] */
+    uint32_t track_room;
+    struct version versions[DETECT_VERSIONS_MAX];
+    uint32_t version_order; /* given last */
+    struct life lives[DETECT_LIVES_MAX];
+    uint32_t life_count; /* slots in use are below */
+    uint64_t series_room;
+    int64_t now_ms;       /* newest snapshot */
+    int64_t last_pass_ms; /* 0: none yet */
+    struct finding findings[FINDINGS_MAX];
+    uint32_t finding_count;
+    struct candidate *candidates; /* [CANDIDATES_MAX], of the newest pass; not saved */
+    uint32_t candidate_count;
+    struct judge judge;
+    struct verdict *verdicts; /* [FINDINGS_MAX + CANDIDATES_MAX]; not saved */
+};
+
+/* detector_pass.c: judge every type, at last_pass_ms; the pass before was at `before_ms`. 1 if
+ * something was confirmed or resolved. */
+int detector_pass(struct detector *detector, int64_t before_ms);
+
+/* detector_finding.c: open findings for what is confirmed, keep the open ones true, close them. */
+int findings_update(struct detector *detector, const struct version_order *order,
+                    const struct judge_group *groups, uint32_t group_count, int is_major);
+
+#endif

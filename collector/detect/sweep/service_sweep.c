@@ -1,0 +1,422 @@
+/*
+ * The detector wants to be fed in the order of time, to a grain of its passes, so that it says the
+ * same as on the day before, in another collector, or over a file. What is new is therefore read in
+ * stretches that end where a pass is due:
+ *
+ *     |....... pass ....... pass ....... pass ... newest snapshot
+ *      all processes, pass, all processes, pass, all processes
+ *
+ * A process that was away and sends what it kept is late for passes that have been: its snapshots
+ * still count from then on.
+ */
+#include "service_sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "arena.h"
+#include "history_ranges.h"
+
+static const size_t lists_bytes_max = (size_t)256 << 20;
+static const uint32_t state_magic = 0x48465301; /* changes with what is saved here */
+
+/* How far a process has been read. */
+struct follower {
+    int64_t instance_id;
+    int64_t read_ms; /* newest snapshot; 0: none */
+    int32_t ended;   /* its end has been told */
+    uint32_t seen;   /* in this sweep's list */
+};
+
+struct type_entry_map {
+    int32_t *ids; /* 0: free */
+    int *types;
+    uint32_t count, capacity; /* a power of two */
+};
+
+struct service_sweep {
+    int64_t service_id;
+    struct detect_config config;
+    struct detector *detector;
+    struct follower *followers;
+    uint32_t follower_count, follower_room;
+    struct type_entry_map map;
+    struct detect_value *values;
+    uint32_t value_room;
+};
+
+/* What one sweep works with. */
+struct reading {
+    struct service_sweep *service;
+    struct db *db;
+    struct arena arena;
+    struct deployment_row *deployments;
+    size_t deployment_count;
+    struct instance_row *instances;
+    size_t instance_count;
+    struct history_range *ranges;
+    uint32_t *range_instances; /* index of each range's instance */
+    struct follower **range_followers;
+    int **maps; /* [instance_count]: type index to the detector's type; NULL: not needed yet */
+    struct why *why;
+};
+
+/* ---- types ----------------------------------------------------------------------------------- */
+
+static uint32_t map_slot(const struct type_entry_map *map, int32_t id)
+{
+    uint32_t slot = (uint32_t)id * 2654435761U & (map->capacity - 1);
+    while (map->ids[slot] != 0 && map->ids[slot] != id)
+        slot = (slot + 1) & (map->capacity - 1);
+    return slot;
+}
+
+static void map_put(struct type_entry_map *map, int32_t id, int type)
+{
+    if (map->count * 2 >= map->capacity) {
+        struct type_entry_map old = *map;
+        map->capacity = old.capacity == 0 ? 256 : old.capacity * 2;
+        map->ids = calloc(map->capacity, sizeof(*map->ids));
+        map->types = calloc(map->capacity, sizeof(*map->types));
+        ASSERT(map->ids != NULL && map->types != NULL);
+        map->count = 0;
+        for (uint32_t i = 0; i < old.capacity; i++)
+            if (old.ids[i] != 0)
+                map_put(map, old.ids[i], old.types[i]);
+        free(old.ids);
+        free(old.types);
+    }
+    uint32_t slot = map_slot(map, id);
+    map->count += map->ids[slot] == 0;
+    map->ids[slot] = id;
+    map->types[slot] = type;
+}
+
+static enum status learn_types(struct reading *reading, const struct instance_row *instance)
+{
+    struct service_sweep *service = reading->service;
+    int32_t *unknown = arena_alloc(&reading->arena, (instance->type_count + 1) * sizeof(*unknown));
+    const char **names;
+    size_t count = 0;
+    if (unknown == NULL)
+        return why_fail(reading->why, STATUS_LIMIT, "the service has too many types to be judged");
+    for (uint32_t i = 0; i < instance->type_count; i++)
+        if (service->map.capacity == 0 ||
+            service->map.ids[map_slot(&service->map, instance->type_ids[i])] == 0)
+            unknown[count++] = instance->type_ids[i];
+    enum status status =
+        type_names(reading->db, unknown, count, &reading->arena, &names, reading->why);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++)
+        map_put(&service->map, unknown[i],
+                detector_type(service->detector, names[i], strlen(names[i])));
+    return status;
+}
+
+static enum status make_map(struct reading *reading, uint32_t index)
+{
+    const struct instance_row *instance = &reading->instances[index];
+    struct service_sweep *service = reading->service;
+    if (reading->maps[index] != NULL)
+        return STATUS_OK;
+    enum status status = learn_types(reading, instance);
+    if (status != STATUS_OK)
+        return status;
+    int *types = arena_alloc(&reading->arena, (instance->type_count + 1) * sizeof(*types));
+    if (types == NULL)
+        return why_fail(reading->why, STATUS_LIMIT, "the service has too many types to be judged");
+    for (uint32_t i = 0; i < instance->type_count; i++)
+        types[i] = service->map.types[map_slot(&service->map, instance->type_ids[i])];
+    reading->maps[index] = types;
+    if (instance->type_count > service->value_room) {
+        service->value_room = instance->type_count;
+        service->values = realloc(service->values, service->value_room * sizeof(*service->values));
+        ASSERT(service->values != NULL);
+    }
+    return STATUS_OK;
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+static struct detect_key key_of(const struct instance_row *instance)
+{
+    struct detect_key key;
+    _Static_assert(sizeof(key.bytes) == ID_BYTES, "a life is an instance");
+    memcpy(key.bytes, instance->uuid, sizeof(key.bytes));
+    return key;
+}
+
+static const char *version_of(const struct reading *reading, const struct instance_row *instance)
+{
+    for (size_t i = 0; i < reading->deployment_count; i++)
+        if (reading->deployments[i].id == instance->deployment_id)
+            return reading->deployments[i].version;
+    return "";
+}
+
+static enum status feed(void *user, size_t range, const struct history_snapshot *snapshot)
+{
+    struct reading *reading = user;
+    struct service_sweep *service = reading->service;
+    const uint32_t index = reading->range_instances[range];
+    const struct instance_row *instance = &reading->instances[index];
+    const struct heap_values *heap = snapshot->values;
+    enum status status = make_map(reading, index);
+    if (status != STATUS_OK)
+        return status;
+    reading->range_followers[range]->read_ms = snapshot->time_ms;
+    const struct detect_key key = key_of(instance);
+    const char *version = version_of(reading, instance);
+    int life =
+        detector_life(service->detector, &key, version, strlen(version), instance->started_ms);
+    if (life == DETECT_NONE)
+        return STATUS_OK;
+    const struct detect_process process = {
+        .cpu_ms = snapshot->cpu_ms,
+        .rss_bytes = snapshot->rss_anon_bytes,
+        .not_objects_bytes = snapshot->not_objects_bytes,
+        .container_usage_bytes = snapshot->container_usage_bytes,
+        .container_limit_bytes = snapshot->container_limit_bytes,
+    };
+    uint32_t count = heap->types < instance->type_count ? heap->types : instance->type_count;
+    for (uint32_t i = 0; i < count; i++)
+        service->values[i] = (struct detect_value){reading->maps[index][i], heap->values[i].count,
+                                                   heap->values[i].bytes};
+    detector_snapshot(service->detector, life, snapshot->time_ms, &process, service->values, count);
+    return STATUS_OK;
+}
+
+/* ---- processes ------------------------------------------------------------------------------- */
+
+static int compare_followers(const void *left, const void *right)
+{
+    int64_t a = ((const struct follower *)left)->instance_id;
+    int64_t b = ((const struct follower *)right)->instance_id;
+    return (a > b) - (a < b);
+}
+
+static struct follower *find_follower(struct service_sweep *service, int64_t instance_id)
+{
+    const struct follower key = {.instance_id = instance_id};
+    return service->follower_count == 0 ? NULL
+                                        : bsearch(&key, service->followers, service->follower_count,
+                                                  sizeof(*service->followers), compare_followers);
+}
+
+static void add_follower(struct service_sweep *service, const struct instance_row *instance,
+                         int64_t oldest_ms)
+{
+    if (service->follower_count == service->follower_room) {
+        service->follower_room = service->follower_room == 0 ? 16 : service->follower_room * 2;
+        service->followers =
+            realloc(service->followers, service->follower_room * sizeof(*service->followers));
+        ASSERT(service->followers != NULL);
+    }
+    service->followers[service->follower_count++] =
+        (struct follower){.instance_id = instance->id, .read_ms = oldest_ms};
+}
+
+/* A follower for each process of the list, and none for others: those are long gone. */
+static void match_followers(struct reading *reading, int64_t oldest_ms)
+{
+    struct service_sweep *service = reading->service;
+    uint32_t kept = 0;
+    uint32_t known = service->follower_count;
+    for (uint32_t i = 0; i < known; i++)
+        service->followers[i].seen = 0;
+    for (size_t i = 0; i < reading->instance_count; i++) {
+        struct follower *follower = NULL;
+        const struct follower key = {.instance_id = reading->instances[i].id};
+        if (known > 0)
+            follower = bsearch(&key, service->followers, known, sizeof(*service->followers),
+                               compare_followers);
+        if (follower != NULL)
+            follower->seen = 1;
+        else
+            add_follower(service, &reading->instances[i], oldest_ms);
+    }
+    for (uint32_t i = 0; i < service->follower_count; i++)
+        if (i >= known || service->followers[i].seen)
+            service->followers[kept++] = service->followers[i];
+    service->follower_count = kept;
+    if (kept > 1)
+        qsort(service->followers, kept, sizeof(*service->followers), compare_followers);
+}
+
+static enum status list_processes(struct reading *reading, int64_t oldest_ms)
+{
+    struct service_sweep *service = reading->service;
+    enum status status =
+        deployment_list(reading->db, service->service_id, &reading->arena, &reading->deployments,
+                        &reading->deployment_count, reading->why);
+    if (status == STATUS_OK)
+        status = instance_list(reading->db, service->service_id, oldest_ms, &reading->arena,
+                               &reading->instances, &reading->instance_count, reading->why);
+    if (status != STATUS_OK)
+        return status;
+    size_t count = reading->instance_count + 1;
+    reading->ranges = arena_alloc(&reading->arena, count * sizeof(*reading->ranges));
+    reading->range_instances = arena_alloc(&reading->arena, count * sizeof(uint32_t));
+    reading->range_followers = arena_alloc(&reading->arena, count * sizeof(struct follower *));
+    reading->maps = arena_alloc(&reading->arena, count * sizeof(int *));
+    if (reading->ranges == NULL || reading->range_instances == NULL ||
+        reading->range_followers == NULL || reading->maps == NULL)
+        return why_fail(reading->why, STATUS_LIMIT, "the service has too many processes");
+    for (size_t i = 0; i < count; i++)
+        reading->maps[i] = NULL;
+    match_followers(reading, oldest_ms);
+    return STATUS_OK;
+}
+
+/* ---- stretches ------------------------------------------------------------------------------- */
+
+/* Everything before `end_ms` that has not been read. */
+static enum status read_stretch(struct reading *reading, int64_t end_ms)
+{
+    struct service_sweep *service = reading->service;
+    uint32_t count = 0;
+    for (size_t i = 0; i < reading->instance_count; i++) {
+        const struct instance_row *instance = &reading->instances[i];
+        struct follower *follower = find_follower(service, instance->id);
+        if (instance->last_seen_ms <= follower->read_ms || instance->started_ms >= end_ms ||
+            follower->read_ms + 1 >= end_ms)
+            continue;
+        reading->range_instances[count] = (uint32_t)i;
+        reading->range_followers[count] = follower;
+        reading->ranges[count++] =
+            (struct history_range){instance->id, follower->read_ms + 1, end_ms - 1};
+    }
+    enum status status = history_walk_ranges(reading->db, service->service_id, reading->ranges,
+                                             count, feed, reading, reading->why);
+    for (size_t i = 0; status == STATUS_OK && i < reading->instance_count; i++) {
+        const struct instance_row *instance = &reading->instances[i];
+        struct follower *follower = find_follower(service, instance->id);
+        if (follower->ended || instance->ended_ms == 0 || instance->ended_ms >= end_ms)
+            continue;
+        const struct detect_key key = key_of(instance);
+        int life = detector_find_life(service->detector, &key);
+        follower->ended = 1;
+        if (life != DETECT_NONE)
+            detector_end(service->detector, life, instance->ended_ms, instance->oom_killed);
+    }
+    return status;
+}
+
+/* When the first snapshot to read can have been taken; INT64_MAX: there is none. */
+static int64_t first_unread_ms(const struct reading *reading, int64_t *ret_newest_ms)
+{
+    int64_t first_ms = INT64_MAX;
+    *ret_newest_ms = 0;
+    for (size_t i = 0; i < reading->instance_count; i++) {
+        const struct instance_row *instance = &reading->instances[i];
+        const struct follower *follower = find_follower(reading->service, instance->id);
+        int64_t from_ms =
+            follower->read_ms > instance->started_ms ? follower->read_ms : instance->started_ms;
+        if (instance->last_seen_ms > follower->read_ms && from_ms < first_ms)
+            first_ms = from_ms;
+        if (instance->last_seen_ms > *ret_newest_ms)
+            *ret_newest_ms = instance->last_seen_ms;
+    }
+    return first_ms;
+}
+
+static enum status read_all(struct reading *reading, int64_t now_ms, int *ret_passed)
+{
+    struct detector *detector = reading->service->detector;
+    int64_t step = reading->service->config.horizon_ms / 60;
+    int64_t newest_ms;
+    int64_t first_ms = first_unread_ms(reading, &newest_ms);
+    newest_ms = newest_ms < now_ms ? newest_ms : now_ms;
+    enum status status = STATUS_OK;
+    int64_t end_ms = first_ms == INT64_MAX ? newest_ms + 1 : (first_ms / step + 1) * step;
+    while (status == STATUS_OK) {
+        int64_t next_ms = detector_next_pass(detector);
+        if (next_ms != INT64_MAX && next_ms > end_ms)
+            end_ms = next_ms;
+        if (end_ms > newest_ms)
+            return read_stretch(reading, newest_ms + 1);
+        status = read_stretch(reading, end_ms);
+        if (status == STATUS_OK && detector_advance(detector, end_ms) != 0)
+            *ret_passed = 1;
+        end_ms += step;
+    }
+    return status;
+}
+
+enum status service_sweep_read(struct service_sweep *service, struct db *db, int64_t now_ms,
+                               int *ret_passed, struct why *why)
+{
+    struct reading reading = {.service = service, .db = db, .why = why};
+    int64_t oldest_ms = now_ms - SWEEP_HORIZONS * service->config.horizon_ms;
+    *ret_passed = 0;
+    arena_init(&reading.arena, lists_bytes_max);
+    enum status status = list_processes(&reading, oldest_ms > 0 ? oldest_ms : 0);
+    if (status == STATUS_OK)
+        status = read_all(&reading, now_ms, ret_passed);
+    arena_done(&reading.arena);
+    return status;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static int load(struct service_sweep *service, const uint8_t *state, size_t size)
+{
+    uint32_t head[2];
+    struct why why = {""};
+    if (size < sizeof(head))
+        return 0;
+    memcpy(head, state, sizeof(head));
+    size_t followers = (size_t)head[1] * sizeof(struct follower);
+    if (head[0] != state_magic || followers > size - sizeof(head))
+        return 0;
+    const uint8_t *rest = state + sizeof(head) + followers;
+    if (detector_load(&service->config, rest, size - sizeof(head) - followers, &service->detector,
+                      &why) != STATUS_OK)
+        return 0;
+    service->followers = malloc(followers + 1);
+    ASSERT(service->followers != NULL);
+    memcpy(service->followers, state + sizeof(head), followers);
+    service->follower_count = service->follower_room = head[1];
+    return 1;
+}
+
+struct service_sweep *service_sweep_new(const struct detect_config *config, int64_t service_id,
+                                        const uint8_t *state, size_t size)
+{
+    struct service_sweep *service = calloc(1, sizeof(*service));
+    ASSERT(service != NULL);
+    service->service_id = service_id;
+    service->config = *config;
+    if (size == 0 || !load(service, state, size))
+        service->detector = detector_new(config);
+    return service;
+}
+
+void service_sweep_free(struct service_sweep *service)
+{
+    if (service == NULL)
+        return;
+    detector_free(service->detector);
+    free(service->followers);
+    free(service->map.ids);
+    free(service->map.types);
+    free(service->values);
+    free(service);
+}
+
+int64_t service_sweep_id(const struct service_sweep *service)
+{
+    return service->service_id;
+}
+
+struct detector *service_sweep_detector(struct service_sweep *service)
+{
+    return service->detector;
+}
+
+void service_sweep_save(const struct service_sweep *service, struct buf *ret)
+{
+    const uint32_t head[2] = {state_magic, service->follower_count};
+    buf_append(ret, head, sizeof(head));
+    buf_append(ret, service->followers, service->follower_count * sizeof(*service->followers));
+    detector_save(service->detector, ret);
+}

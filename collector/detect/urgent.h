@@ -1,0 +1,23 @@
+/*
+ * Rule D: a leak that will reach its container's memory limit within a day of thirty hours' horizon
+ * cannot wait for the horizon.
+ */
+#ifndef COLLECTOR_DETECT_URGENT_H
+#define COLLECTOR_DETECT_URGENT_H
+
+#include "detector_state.h"
+
+/* Is any living container with a limit so near to it that a minor pass is worth its time? */
+int urgent_is_possible(const struct detector *detector);
+
+/* Judge the types of such groups; what passes becomes a candidate. */
+void urgent_judge(struct detector *detector, const struct judge_group *groups, uint32_t count);
+
+/*
+ * Time, in ms, until the first living life that grows is at its limit, by the growth of the whole
+ * process where that is known, else by `bytes_per_hour`. 0: no limit is known, or it does not grow.
+ */
+int64_t urgent_until_limit_ms(const struct detector *detector, const struct judge_look *look,
+                              uint32_t version, double bytes_per_hour);
+
+#endif
