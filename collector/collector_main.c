@@ -15,6 +15,7 @@ static const struct command {
 } commands[] = {
     {"serve", serve_command, "take what agents send, and answer questions"},
     {"migrate", migrate_command, "bring a database's schema up to date"},
+    {"forget", forget_command, "delete all that is known of a service"},
     {"token", token_command, "make a token for an agent or a person"},
 };
 

@@ -7,8 +7,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "citus.h"
 #include "collector.h"
 #include "command_line.h"
+#include "forget.h"
 #include "gate.h"
 #include "limit_options.h"
 #include "log.h"
@@ -418,52 +420,110 @@ int serve_command(int argc, char **argv)
     return code;
 }
 
-/* ---- migrate -------------------------------------------------------------------------------- */
+/* ---- migrate, forget ------------------------------------------------------------------------ */
 
-static enum status migrate(const char *dsn, struct why *why)
+struct database_options {
+    const char *dsn;
+    int citus;
+    const char *service, *service_namespace, *environment;
+};
+
+typedef enum status database_fn(struct db *db, const struct database_options *options,
+                                struct why *why);
+
+static enum status migrate(struct db *db, const struct database_options *options, struct why *why)
 {
-    struct db *db = NULL;
-    enum status status = db_open(dsn, &db, why);
+    enum status status = migrate_up(db, why);
+    return status == STATUS_OK && options->citus ? citus_distribute(db, why) : status;
+}
+
+static enum status forget(struct db *db, const struct database_options *options, struct why *why)
+{
+    enum status status =
+        service_forget(db, options->service, options->service_namespace, options->environment, why);
     if (status == STATUS_OK)
-        status = migrate_up(db, why);
-    db_close(db);
+        (void)printf("all that was known of %s is deleted\n", options->service);
     return status;
 }
 
-static enum status check_migrate(const char **dsn, struct why *why)
+static enum status check_database(struct database_options *options, struct why *why)
 {
-    if (*dsn == NULL)
-        *dsn = dsn_of_environment();
-    if (*dsn == NULL)
+    if (options->dsn == NULL)
+        options->dsn = dsn_of_environment();
+    if (options->dsn == NULL)
         return why_fail(why, STATUS_USAGE,
                         "no database is named: give --dsn, DATABASE_URL or PGHOST");
     return STATUS_OK;
 }
 
-int migrate_command(int argc, char **argv)
+static enum status run_on_database(const struct database_options *options, database_fn *run,
+                                   struct why *why)
 {
-    const char *dsn = NULL;
+    struct db *db = NULL;
+    enum status status = db_open(options->dsn, &db, why);
+    if (status == STATUS_OK)
+        status = run(db, options, why);
+    db_close(db);
+    return status;
+}
+
+static int database_command(struct command_line *line, struct database_options *options,
+                            database_fn *run, int argc, char **argv)
+{
     struct serve_options unused = serve_defaults;
     struct option elsewhere[SERVE_OPTIONS_MAX];
+    struct why why = {""};
     make_serve_table(&unused, elsewhere);
+    line->has_config = 1;
+    line->elsewhere = elsewhere;
+    int code = command_line_read(line, argc, argv);
+    if (code < 0) {
+        enum status status = check_database(options, &why);
+        if (status == STATUS_OK && line->operand_count < line->operands_max)
+            status = why_fail(&why, STATUS_USAGE, "which service?");
+        options->service = line->operands[0];
+        code = command_line_settle(line, status, &why);
+    }
+    if (code < 0)
+        code = command_line_end(line, run_on_database(options, run, &why), &why);
+    command_line_done(line);
+    return code;
+}
+
+int migrate_command(int argc, char **argv)
+{
+    struct database_options options = {.dsn = NULL};
     const struct option table[] = {
-        {"dsn", 0, OPTION_SECRET, &dsn, "DSN", "PostgreSQL to bring up to date", NULL},
+        {"dsn", 0, OPTION_SECRET, &options.dsn, "DSN", "PostgreSQL to bring up to date", NULL},
+        {"citus", 0, OPTION_FLAG, &options.citus, NULL,
+         "distribute it by service; DSN is of the coordinator", NULL},
         {0},
     };
     struct command_line line = {
         .name = "heapfleet-collector migrate",
-        .help = "usage: heapfleet-collector migrate --dsn DSN\n\nCreates or updates the schema "
-                "\"heapfleet\"; serve does the same when it starts.\n",
+        .help = "usage: heapfleet-collector migrate --dsn DSN [--citus]\n\nCreates or updates the "
+                "schema \"heapfleet\"; serve does the same when it starts.\n",
         .options = table,
-        .has_config = 1,
-        .elsewhere = elsewhere,
     };
-    struct why why = {""};
-    int code = command_line_read(&line, argc, argv);
-    if (code < 0)
-        code = command_line_settle(&line, check_migrate(&dsn, &why), &why);
-    if (code < 0)
-        code = command_line_end(&line, migrate(dsn, &why), &why);
-    command_line_done(&line);
-    return code;
+    return database_command(&line, &options, migrate, argc, argv);
+}
+
+int forget_command(int argc, char **argv)
+{
+    struct database_options options = {.service_namespace = "", .environment = ""};
+    const struct option table[] = {
+        {"dsn", 0, OPTION_SECRET, &options.dsn, "DSN", "PostgreSQL that has the history", NULL},
+        {"namespace", 0, OPTION_TEXT, &options.service_namespace, "NAME", "of the service", NULL},
+        {"environment", 0, OPTION_TEXT, &options.environment, "NAME", "of the service", NULL},
+        {0},
+    };
+    struct command_line line = {
+        .name = "heapfleet-collector forget",
+        .help = "usage: heapfleet-collector forget SERVICE --dsn DSN\n\nDeletes all that is known "
+                "of a service: its history, its processes, its findings. Agents that\nstill watch "
+                "it begin anew when they connect again.\n",
+        .options = table,
+        .operands_max = 1,
+    };
+    return database_command(&line, &options, forget, argc, argv);
 }

@@ -1,5 +1,5 @@
 /*
- * `heapfleet-collector serve` and `heapfleet-collector migrate`. argv[0] is the command's own word.
+ * `heapfleet-collector serve`, `... migrate` and `... forget`. argv[0] is the command's own word.
  * Each returns the exit code of the program.
  */
 #ifndef COLLECTOR_SERVE_COMMAND_H
@@ -7,5 +7,6 @@
 
 int serve_command(int argc, char **argv);
 int migrate_command(int argc, char **argv);
+int forget_command(int argc, char **argv);
 
 #endif

@@ -85,8 +85,8 @@ static int live_through_a_cut(uint32_t number, int direction, int after_bytes)
     return is_cut;
 }
 
-/* All lives were the same but for the names of the types: so are their rollups, each row is there as
- * often for one as for another. */
+/* All lives were the same but for the names of the types: so are their rollups, each row is there
+ * as often for one as for another. */
 static const char differing_sql[] =
     "SELECT count(*) FROM (SELECT count(*) AS times FROM heapfleet.heap_hour "
     "    GROUP BY slot_ms, count_avg, count_min, count_max, bytes_avg) h "

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "forget.h"
 #include "heap_model.h"
 #include "keep_house.h"
 
@@ -400,6 +401,43 @@ static void a_database_edited_by_hand_loses_nothing(void **state)
     model_done(&model);
 }
 
+/* ---- forgetting ----------------------------------------------------------------------------- */
+
+static void a_service_is_forgotten_and_no_other(void **state)
+{
+    (void)state;
+    struct process_identity one = identity_of("forgotten", "v1", 6000),
+                            other = identity_of("kept", "v1", 6001);
+    struct model gone, kept;
+    model_init(&gone, &one, 82);
+    model_init(&kept, &other, 83);
+    for (int i = 0; i < 40; i++) {
+        model_snap(&gone, MIDNIGHT + i * HOUR_MS / 2);
+        model_snap(&kept, MIDNIGHT + i * HOUR_MS / 2);
+    }
+    model_commit(&gone, 0, 30);
+    model_commit(&kept, 0, 30);
+    (void)keep(MIDNIGHT + DAY_MS / 2);
+    assert_int_equal(service_forget(store.db, "forgotten", "", "test", NULL), STATUS_NOT_FOUND);
+    OK(service_forget(store.db, "forgotten", "", "prod", &why));
+    assert_int_equal(service_forget(store.db, "forgotten", "", "prod", NULL), STATUS_NOT_FOUND);
+    static const char *const tables[] = {"snap_delta",      "heap_chunk", "instance_last",
+                                         "deployment_hour", "heap_hour",  "instance",
+                                         "deployment",      "day_due",    "compaction"};
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+        assert_int_equal(rows_of(&gone, tables[i]), 0);
+
+    /* a stream that goes on until it notices: what it writes goes, and nothing is in the way */
+    model_commit(&gone, 30, 40);
+    model_commit(&kept, 30, 40);
+    struct keep_house_report report = keep(MIDNIGHT + 2 * DAY_MS);
+    assert_int_equal(report.lost, 10);
+    assert_int_equal(rows_of(&gone, "snap_delta"), 0);
+    model_assert(&kept, 0, INT64_MAX);
+    model_done(&gone);
+    model_done(&kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +446,7 @@ int main(void)
         cmocka_unit_test(many_collectors_share_the_work),
         cmocka_unit_test(a_reader_delays_the_end_of_a_partition_and_not_ingest),
         cmocka_unit_test(each_level_is_kept_as_long_as_asked),
+        cmocka_unit_test(a_service_is_forgotten_and_no_other),
         cmocka_unit_test(a_database_edited_by_hand_loses_nothing),
     };
     return cmocka_run_group_tests(tests, store_scene_start, store_scene_stop);

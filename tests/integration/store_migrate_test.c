@@ -8,33 +8,9 @@
 
 #include <cmocka.h>
 
-#include "pg.h"
-#include "private_store.h"
+#include "citus.h"
 #include "schema.h"
-
-static struct private_store store;
-
-static int start(void **state)
-{
-    (void)state;
-    private_store_start(&store);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    private_store_stop(&store);
-    return 0;
-}
-
-static void must_run(const char *sql)
-{
-    struct why why = {""};
-    struct pg *pg = pg_new(embedded_dsn(store.server));
-    private_store_must(pg_script(pg, sql, &why), &why);
-    pg_free(pg);
-}
+#include "store_scene.h"
 
 /* The private server's DSN, leading to another database of it or with another option. */
 static const char *dsn_with(const char *more)
@@ -42,18 +18,6 @@ static const char *dsn_with(const char *more)
     static char dsn[1024];
     (void)snprintf(dsn, sizeof(dsn), "%s %s", embedded_dsn(store.server), more);
     return dsn;
-}
-
-static int64_t number_of(const char *dsn, const char *sql)
-{
-    struct why why = {""};
-    struct pg *pg = pg_new(dsn);
-    struct pg_rows rows;
-    private_store_must(pg_run(pg, sql, NULL, &rows, &why), &why);
-    int64_t number = pg_i64(&rows, 0, 0);
-    pg_rows_done(&rows);
-    pg_free(pg);
-    return number;
 }
 
 /* ---- tests ---------------------------------------------------------------------------------- */
@@ -73,7 +37,7 @@ static void many_may_start_together(void **state)
     (void)state;
     enum { MANY = 8 };
     pthread_t threads[MANY];
-    must_run("CREATE DATABASE together");
+    must_run(embedded_dsn(store.server), "CREATE DATABASE together");
     char dsn[1024];
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=together"));
     for (int i = 0; i < MANY; i++)
@@ -87,7 +51,7 @@ static void many_may_start_together(void **state)
 static void a_newer_database_is_refused(void **state)
 {
     (void)state;
-    must_run("CREATE DATABASE newer");
+    must_run(embedded_dsn(store.server), "CREATE DATABASE newer");
     char dsn[1024];
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=newer"));
     (void)migrate(dsn);
@@ -109,8 +73,8 @@ static void a_newer_database_is_refused(void **state)
 static void a_role_without_rights_is_told(void **state)
 {
     (void)state;
-    must_run("CREATE DATABASE closed");
-    must_run("CREATE ROLE stranger");
+    must_run(embedded_dsn(store.server), "CREATE DATABASE closed");
+    must_run(embedded_dsn(store.server), "CREATE ROLE stranger");
     struct why why = {""};
     struct db *db = NULL;
     const char *dsn = dsn_with("dbname=closed options='-c role=stranger'");
@@ -124,9 +88,10 @@ static void a_role_without_rights_is_told(void **state)
 static void a_current_schema_needs_no_rights_to_change_it(void **state)
 {
     (void)state;
-    must_run("CREATE ROLE reader");
-    must_run("GRANT USAGE ON SCHEMA heapfleet TO reader");
-    must_run("GRANT SELECT ON ALL TABLES IN SCHEMA heapfleet TO reader");
+    must_run(embedded_dsn(store.server), "CREATE ROLE reader");
+    must_run(embedded_dsn(store.server), "GRANT USAGE ON SCHEMA heapfleet TO reader");
+    must_run(embedded_dsn(store.server),
+             "GRANT SELECT ON ALL TABLES IN SCHEMA heapfleet TO reader");
     struct why why = {""};
     struct db *db = NULL;
     private_store_must(db_open(dsn_with("options='-c role=reader'"), &db, &why), &why);
@@ -137,7 +102,8 @@ static void a_current_schema_needs_no_rights_to_change_it(void **state)
 static void another_encoding_is_refused(void **state)
 {
     (void)state;
-    must_run("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' "
+    must_run(embedded_dsn(store.server),
+             "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' "
              "TEMPLATE template0");
     struct why why = {""};
     struct db *db = NULL;
@@ -194,7 +160,7 @@ static enum status see_old(void *user, const struct history_snapshot *snapshot)
 static void what_the_first_schema_held_is_carried_over(void **state)
 {
     (void)state;
-    must_run("CREATE DATABASE first");
+    must_run(embedded_dsn(store.server), "CREATE DATABASE first");
     char dsn[1024];
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=first"));
     make_first_schema(dsn);
@@ -248,11 +214,75 @@ static const char *const rules[] = {
 static void the_schema_keeps_its_rules(void **state)
 {
     (void)state;
-    must_run("SELECT heapfleet.make_partition(name, 0) FROM heapfleet.level");
+    must_run(embedded_dsn(store.server),
+             "SELECT heapfleet.make_partition(name, 0) FROM heapfleet.level");
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
         if (number_of(embedded_dsn(store.server), rules[i]) != 0)
             fail_msg("broken: %s", rules[i]);
     }
+}
+
+/* ---- Citus ---------------------------------------------------------------------------------- */
+
+/* What of Citus the statements use, in a database that has none: they note what is asked of them,
+ * and refuse what Citus refuses. */
+static const char citus_stub[] =
+    "SET search_path = public; CREATE TABLE pg_dist_partition (logicalrelid regclass, how text, by text, beside text);"
+    "CREATE FUNCTION create_reference_table(t regclass) RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
+    "  IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = t AND attidentity <> '') THEN "
+    "    RAISE EXCEPTION 'identity column in %', t; END IF; "
+    "  INSERT INTO pg_dist_partition VALUES (t, 'reference'); END $$;"
+    "CREATE FUNCTION create_distributed_table(t regclass, by text, "
+    "    colocate_with text DEFAULT 'default') RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
+    "  IF EXISTS (SELECT FROM pg_index x WHERE x.indrelid = t AND x.indisunique AND NOT EXISTS ("
+    "      SELECT FROM pg_attribute a WHERE a.attrelid = t AND a.attname = by "
+    "      AND a.attnum = ANY (x.indkey::smallint[]))) THEN "
+    "    RAISE EXCEPTION 'a unique key of % lacks %', t, by; END IF; "
+    "  IF colocate_with <> 'default' AND NOT EXISTS (SELECT FROM pg_dist_partition "
+    "      WHERE logicalrelid = colocate_with::regclass) THEN "
+    "    RAISE EXCEPTION '% is not distributed', colocate_with; END IF; "
+    "  INSERT INTO pg_dist_partition VALUES (t, 'distributed', by, colocate_with); END $$";
+
+static void the_schema_can_be_distributed_by_service(void **state)
+{
+    (void)state;
+    must_run(embedded_dsn(store.server), "CREATE DATABASE citus");
+    char dsn[1024];
+    struct why why = {""};
+    struct db *db = NULL;
+    (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=citus"));
+    private_store_must(db_open(dsn, &db, &why), &why);
+    private_store_must(migrate_up(db, &why), &why);
+    assert_int_equal(citus_distribute(db, &why), STATUS_FAILED);
+    assert_non_null(strstr(why.text, "no Citus"));
+    must_run(dsn, citus_stub);
+    must_run(dsn, "CREATE TABLE heapfleet.novelty ()");
+    assert_int_equal(citus_distribute(db, &why), STATUS_FAILED);
+    assert_non_null(strstr(why.text, "novelty"));
+    must_run(dsn, "DROP TABLE heapfleet.novelty");
+    private_store_must(citus_distribute(db, &why), &why);
+    private_store_must(citus_distribute(db, &why), &why); /* again: nothing is left to do */
+    assert_int_equal(number_of(dsn, "SELECT count(*) FROM pg_dist_partition"),
+                     number_of(dsn, "SELECT count(DISTINCT logicalrelid) FROM pg_dist_partition"));
+    assert_int_equal(number_of(dsn, "SELECT count(*) FROM pg_dist_partition WHERE how = "
+                                    "'distributed' AND by <> 'service_id'"),
+                     0);
+    assert_int_equal(number_of(dsn, "SELECT count(*) FROM heapfleet.level l WHERE NOT EXISTS ("
+                                    "SELECT FROM pg_dist_partition d WHERE d.how = 'distributed' "
+                                    "AND d.logicalrelid = ('heapfleet.' || l.name)::regclass)"),
+                     0);
+    assert_int_equal(
+        number_of(dsn, "SELECT count(*) FROM pg_dist_partition WHERE how = 'reference'"), 4);
+    /* ids are drawn as before */
+    struct process_identity identity = identity_of("sharded", "v1", 1);
+    struct instance_state first, second;
+    private_store_must(instance_open(db, &identity, &first, &why), &why);
+    identity = identity_of("sharded too", "v1", 2);
+    private_store_must(instance_open(db, &identity, &second, &why), &why);
+    assert_true(first.service_id > 0 && second.service_id > first.service_id);
+    instance_state_done(&first);
+    instance_state_done(&second);
+    db_close(db);
 }
 
 int main(void)
@@ -265,6 +295,7 @@ int main(void)
         cmocka_unit_test(another_encoding_is_refused),
         cmocka_unit_test(what_the_first_schema_held_is_carried_over),
         cmocka_unit_test(the_schema_keeps_its_rules),
+        cmocka_unit_test(the_schema_can_be_distributed_by_service),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, store_scene_start, store_scene_stop);
 }
