@@ -94,7 +94,8 @@ static enum status find_python(struct scout *scout, const struct roster_look *lo
     status =
         identity_read_instance_id(&scout->fs, pid, target->python.start_ticks, target->instance_id);
     if (status == STATUS_DENIED)
-        why_set(&why, "may not see its namespaces; run as the same user, or with CAP_SYS_PTRACE");
+        why_set(&why, "may not see its namespaces; run as the same user, or with "
+                      "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
     if (status == STATUS_OK)
         status = census_new(&target->python, &target->census, &why);
     if (status == STATUS_OK)
@@ -160,21 +161,34 @@ static struct target *target_of(const struct scout *scout, pid_t pid)
     return NULL;
 }
 
+/* One of the kernel's kills on the machine, since the last scan, that is nobody's yet: 1 if there
+ * was such. */
+static int take_kill(struct scout *scout)
+{
+    if (container_machine_oom_kills(&scout->fs) <= scout->oom_kills)
+        return 0;
+    scout->oom_kills++;
+    return 1;
+}
+
 /*
  * The kernel counts its kills per container, not per process: the first end that is seen after a
- * kill is taken for it, and then nobody else in that container is.
+ * kill is taken for it, and then nobody else in that container is. Of a container that is gone with
+ * its process, or could only be seen through it, the machine's own count is left.
  */
 static enum end_reason reason_of(struct scout *scout, const struct target *target)
 {
     struct container_memory now;
-    if (container_read_memory(&target->memory_path, &now) != STATUS_OK ||
-        now.oom_kills <= target->memory.oom_kills)
+    if (container_read_memory(&target->memory_path, &now) != STATUS_OK)
+        return target->memory.limit_bytes > 0 && take_kill(scout) ? END_OOM_KILLED : END_EXITED;
+    if (now.oom_kills <= target->memory.oom_kills)
         return END_EXITED;
     for (size_t i = 0; i < scout->target_count; i++) {
         struct target *other = scout->targets[i];
         if (strcmp(other->memory_path.path, target->memory_path.path) == 0)
             other->memory.oom_kills = target->memory.oom_kills + 1;
     }
+    (void)take_kill(scout);
     return END_OOM_KILLED;
 }
 
@@ -209,6 +223,7 @@ enum status scout_init(struct scout *scout, const struct scout_options *options,
         return status;
     }
     note_named(scout);
+    scout->oom_kills = container_machine_oom_kills(&scout->fs);
     scout->roster = roster_new(&scout->fs, &events, scout);
     return STATUS_OK;
 }
@@ -233,7 +248,9 @@ void scout_done(struct scout *scout)
 
 enum status scout_scan(struct scout *scout, struct why *why)
 {
-    return roster_scan(scout->roster, proc_boot_now_ms(), why);
+    enum status status = roster_scan(scout->roster, proc_boot_now_ms(), why);
+    scout->oom_kills = container_machine_oom_kills(&scout->fs);
+    return status;
 }
 
 enum status scout_census(struct scout *scout, struct target *target, int64_t cpu_ns, int *ret_more,

@@ -64,6 +64,8 @@ struct scout {
     struct roster *roster;
     struct target *const *targets; /* under watch, in no order; the loop's array */
     size_t target_count;
+    uint64_t
+        oom_kills; /* on the machine, of which each has been given to an end, up to the last scan */
     struct scout_found *found; /* oldest first */
     struct scout_ended *ended;
 };

@@ -20,6 +20,7 @@
 enum {
     ID_DIGITS = CONTAINER_ID_BYTES - 1,
     PARENTS_MAX = 32,
+    VMSTAT_BYTES = 16 * 1024,
 };
 
 /* Version 1 says "no limit" with a number close to this, rounded down to a page. */
@@ -84,7 +85,7 @@ void container_id_of_cgroup(const char *text, size_t size, char ret[CONTAINER_ID
 
 void container_id_of_mounts(const char *text, size_t size, char ret[CONTAINER_ID_BYTES])
 {
-    static const char marker[] = "/containers/";
+    static const char marker[] = "containers/"; /* Podman's is "overlay-containers/" */
     const char *end = text + size;
     ret[0] = '\0';
     for (const char *at = text; at < end;) {
@@ -190,12 +191,9 @@ static uint64_t read_number(const char *folder, const char *name, uint64_t other
     return parse_u64(text, 0, UINT64_MAX, &value) == STATUS_OK ? value : otherwise;
 }
 
-/* The number behind `key` and a blank at the start of a line. */
-static uint64_t read_keyed(const char *folder, const char *name, const char *key)
+/* The number behind `key` and a blank at the start of a line; 0 if there is none. */
+static uint64_t keyed(const char *text, const char *key)
 {
-    char text[1024];
-    if (read_file(folder, name, text, sizeof(text)) != STATUS_OK)
-        return 0;
     size_t length = strlen(key);
     for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
         line += *line == '\n';
@@ -207,6 +205,22 @@ static uint64_t read_keyed(const char *folder, const char *name, const char *key
         }
     }
     return 0;
+}
+
+static uint64_t read_keyed(const char *folder, const char *name, const char *key)
+{
+    char text[1024];
+    return read_file(folder, name, text, sizeof(text)) == STATUS_OK ? keyed(text, key) : 0;
+}
+
+uint64_t container_machine_oom_kills(const struct proc_fs *fs)
+{
+    char text[VMSTAT_BYTES + 1];
+    size_t size = 0;
+    if (proc_read(fs, 0, "vmstat", text, VMSTAT_BYTES, &size) != STATUS_OK)
+        return 0;
+    text[size] = '\0';
+    return keyed(text, "oom_kill");
 }
 
 struct memory_files {

@@ -25,8 +25,9 @@ enum {
 void container_id_of_cgroup(const char *text, size_t size, char ret[CONTAINER_ID_BYTES]);
 
 /*
- * The same from /proc/PID/mountinfo (".../containers/<id>/hostname"), for a process whose cgroup
- * namespace hides the path.
+ * The same from /proc/PID/mountinfo (".../containers/<id>/hostname", Podman's
+ * ".../overlay-containers/<id>/userdata/hostname"), for a process whose cgroup namespace hides the
+ * path.
  */
 void container_id_of_mounts(const char *text, size_t size, char ret[CONTAINER_ID_BYTES]);
 
@@ -58,5 +59,9 @@ void container_find_memory(const char *text, size_t size, const char *mount,
  */
 enum status container_read_memory(const struct container_memory_path *path,
                                   struct container_memory *ret) MUST_CHECK;
+
+/* How many processes the kernel has killed for want of memory, on the whole machine, since its
+ * boot. 0: cannot tell. */
+uint64_t container_machine_oom_kills(const struct proc_fs *fs);
 
 #endif

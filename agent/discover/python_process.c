@@ -288,10 +288,11 @@ static enum status unreadable(const struct search *search, enum status status, s
 {
     if (status == STATUS_GONE)
         return why_fail(why, STATUS_GONE, "process %d has ended", (int)search->pid);
-    return why_fail(why, status,
-                    "may not read the memory of process %d; run as the same user as the "
-                    "process and not under Yama's restriction, or with CAP_SYS_PTRACE",
-                    (int)search->pid);
+    return why_fail(
+        why, status,
+        "may not read the memory of process %d; run as the same user as the "
+        "process and not under Yama's restriction, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+        (int)search->pid);
 }
 
 /* By the symbols of the modules. NOT_FOUND: they have none of the names. */

@@ -7,7 +7,15 @@
 
 #include "attributes.h"
 
+/* include/uapi/linux/capability.h */
+#define CAP_DAC_OVERRIDE 1
+#define CAP_DAC_READ_SEARCH 2
 #define CAP_SYS_PTRACE 19
+
+/* What it takes to read processes of other users, in each way of deployment. */
+#define DOCKER_BOTH "--cap-add SYS_PTRACE --cap-add DAC_READ_SEARCH"
+#define KUBERNETES_BOTH "capabilities: {add: [SYS_PTRACE, DAC_READ_SEARCH]}"
+#define SYSTEMD_BOTH "AmbientCapabilities=CAP_SYS_PTRACE CAP_DAC_READ_SEARCH"
 
 PRINTF(3, 4)
 static void say(struct doctor_finding *finding, enum doctor_verdict verdict, const char *format,
@@ -29,9 +37,14 @@ static void fill(struct doctor_finding *finding, size_t remedy, const char *form
     va_end(args);
 }
 
+static int has(const struct doctor_facts *facts, int capability)
+{
+    return (facts->capabilities >> capability & 1) != 0;
+}
+
 static int has_capability(const struct doctor_facts *facts)
 {
-    return (facts->capabilities >> CAP_SYS_PTRACE & 1) != 0;
+    return has(facts, CAP_SYS_PTRACE);
 }
 
 /* The capability counts only in the user namespace of the process. */
@@ -91,15 +104,12 @@ static void check_user(const struct doctor_facts *facts, struct doctor_finding *
             "the process has uid %lld (effective %lld), the agent %lld and no CAP_SYS_PTRACE",
             (long long)facts->target_uid, (long long)facts->target_effective_uid,
             (long long)facts->uid);
-        finding->general = "run the agent as the same user, or with CAP_SYS_PTRACE";
-        fill(finding, 0, "docker run --user %lld, or --cap-add SYS_PTRACE",
+        finding->general =
+            "run the agent as the same user, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH";
+        fill(finding, 0, "docker run --user %lld, or " DOCKER_BOTH, (long long)facts->target_uid);
+        fill(finding, 1, "securityContext: {runAsUser: %lld}, or for a DaemonSet " KUBERNETES_BOTH,
              (long long)facts->target_uid);
-        fill(finding, 1,
-             "securityContext: {runAsUser: %lld}, or for a DaemonSet capabilities: {add: "
-             "[SYS_PTRACE]}",
-             (long long)facts->target_uid);
-        fill(finding, 2, "User=%lld, or AmbientCapabilities=CAP_SYS_PTRACE",
-             (long long)facts->target_uid);
+        fill(finding, 2, "User=%lld, or " SYSTEMD_BOTH, (long long)facts->target_uid);
         finding->docker = finding->own[0];
         finding->kubernetes = finding->own[1];
         finding->systemd = finding->own[2];
@@ -117,12 +127,38 @@ static void check_dumpable(const struct doctor_facts *facts, struct doctor_findi
     } else {
         say(finding, DOCTOR_BAD,
             "the process is not dumpable: it changed its user, or asked for it with prctl()");
-        finding->general = "give the agent CAP_SYS_PTRACE, or start the process as its final user";
-        finding->docker = "--cap-add SYS_PTRACE, or --user on the process's container instead of "
-                          "a change of user within it";
-        finding->kubernetes = "capabilities: {add: [SYS_PTRACE]}, or runAsUser on the process's "
-                              "container instead of a change of user within it";
-        finding->systemd = "AmbientCapabilities=CAP_SYS_PTRACE, or User= in the process's unit";
+        finding->general = "give the agent CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or start the "
+                           "process as its final user";
+        finding->docker = DOCKER_BOTH ", or --user on the process's container instead of a change "
+                                      "of user within it";
+        finding->kubernetes = KUBERNETES_BOTH ", or runAsUser on the process's container instead "
+                                              "of a change of user within it";
+        finding->systemd = SYSTEMD_BOTH ", or User= in the process's unit";
+    }
+}
+
+/* Some files of a process may only be opened by their owner, which is its user, and root if it is
+ * not dumpable: a capability over memory is none over files. */
+static int may_open_files(const struct doctor_facts *facts)
+{
+    int is_owner = facts->dumpable == 1 ? is_same_user(facts) : facts->uid == 0;
+    return is_owner || has(facts, CAP_DAC_READ_SEARCH) || has(facts, CAP_DAC_OVERRIDE);
+}
+
+static void check_files(const struct doctor_facts *facts, struct doctor_finding *finding)
+{
+    if (may_open_files(facts)) {
+        say(finding, DOCTOR_OK, "its files in /proc can be opened");
+    } else if (!has_power(facts)) {
+        say(finding, DOCTOR_NOTE, "its files in /proc belong to another user than the agent's");
+    } else {
+        say(finding, DOCTOR_BAD,
+            "the agent has CAP_SYS_PTRACE, but the files of the process in /proc belong to another "
+            "user");
+        finding->general = "give the agent CAP_DAC_READ_SEARCH beside CAP_SYS_PTRACE";
+        finding->docker = DOCKER_BOTH;
+        finding->kubernetes = KUBERNETES_BOTH;
+        finding->systemd = SYSTEMD_BOTH;
     }
 }
 
@@ -265,11 +301,12 @@ static const struct check {
     enum need need;
     void (*run)(const struct doctor_facts *facts, struct doctor_finding *finding);
 } checks[] = {
-    {"proc", MACHINE, check_proc},        {"process", NAMED, check_process},
-    {"user", EXISTS, check_user},         {"dumpable", EXISTS, check_dumpable},
-    {"yama", MACHINE, check_yama},        {"capability", MACHINE, check_capability},
-    {"seccomp", MACHINE, check_seccomp},  {"module", UNHINDERED, check_modules},
-    {"python", UNHINDERED, check_python}, {"census", UNHINDERED, check_census},
+    {"proc", MACHINE, check_proc},         {"process", NAMED, check_process},
+    {"user", EXISTS, check_user},          {"dumpable", EXISTS, check_dumpable},
+    {"yama", MACHINE, check_yama},         {"capability", MACHINE, check_capability},
+    {"files", EXISTS, check_files},        {"seccomp", MACHINE, check_seccomp},
+    {"module", UNHINDERED, check_modules}, {"python", UNHINDERED, check_python},
+    {"census", UNHINDERED, check_census},
 };
 
 static int applies(const struct check *check, const struct doctor_facts *facts,

@@ -8,6 +8,7 @@
  *   - Yama agrees: scope 0; 1 and it descends from us; up to 2 and we have that capability, and
  * then
  *   - no other security module objects,
+ * and its files in /proc only when we are their owner or have CAP_DAC_READ_SEARCH,
  * and when a seccomp filter does not keep the call itself from us.
  */
 #ifndef AGENT_DOCTOR_DIAGNOSIS_H

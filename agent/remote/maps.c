@@ -20,7 +20,7 @@ enum status maps_open(pid_t pid, struct maps *ret, struct why *why)
     if (fd < 0)
         return why_fail(why, STATUS_DENIED,
                         "cannot read %s: %s; run as the same user as the process, or with "
-                        "CAP_SYS_PTRACE",
+                        "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
                         path, strerror(errno));
     *ret = (struct maps){.fd = fd};
     return STATUS_OK;

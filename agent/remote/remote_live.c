@@ -128,7 +128,7 @@ enum status remote_open(pid_t pid, struct remote **ret, struct why *why)
     if (fd < 0)
         return why_fail(why, STATUS_DENIED,
                         "may not read the memory of process %d: %s; run as the same user as the "
-                        "process, or with CAP_SYS_PTRACE",
+                        "process, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
                         (int)pid, strerror(errno));
     struct live *live = calloc(1, sizeof(*live));
     ASSERT(live);

@@ -55,6 +55,7 @@ static void finds_ids_in_mounts(void **state)
     static const struct id_case cases[] = {
         {"1 2 8:1 /var/lib/docker/containers/" ID "/hostname /etc/hostname rw", ID},
         {"/containers/short/hostname /x/containers/" ID "/resolv.conf", ID},
+        {"/run/containers/storage/overlay-containers/" ID "/userdata/hostname /etc/hostname", ID},
         {"/containers/" ID, ""},
         {"/containers/", ""},
         {"", ""},

@@ -11,6 +11,7 @@
 #include "facts.h"
 
 #define SYS_PTRACE ((uint64_t)1 << 19)
+#define DAC_READ_SEARCH ((uint64_t)1 << 2)
 
 /* A process of our own user on a machine where nothing is in the way. */
 static struct doctor_facts healthy(void)
@@ -84,6 +85,25 @@ static void another_user(void **state)
     expect(&facts, "user", STATUS_DENIED);
     facts.find_status = STATUS_OK;
     facts.capabilities = SYS_PTRACE;
+    expect(&facts, "", STATUS_OK);
+}
+
+/* A capability over memory is none over files. */
+static void another_users_files(void **state)
+{
+    (void)state;
+    struct doctor_facts facts = denied();
+    facts.target_uid = facts.target_effective_uid = 2000;
+    facts.capabilities = SYS_PTRACE;
+    expect(&facts, "files", STATUS_DENIED);
+    facts.uid = 0; /* root without capabilities is as anybody */
+    expect(&facts, "files", STATUS_DENIED);
+    facts.dumpable = 0; /* but then the files are root's */
+    expect(&facts, "module", STATUS_DENIED);
+    facts.uid = 1000;
+    facts.capabilities |= DAC_READ_SEARCH;
+    expect(&facts, "module", STATUS_DENIED);
+    facts.find_status = STATUS_OK;
     expect(&facts, "", STATUS_OK);
 }
 
@@ -245,6 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_is_well),
         cmocka_unit_test(another_user),
+        cmocka_unit_test(another_users_files),
         cmocka_unit_test(not_dumpable),
         cmocka_unit_test(yama_in_each_scope),
         cmocka_unit_test(a_capability_of_another_namespace),
