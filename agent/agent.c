@@ -82,8 +82,8 @@ static void on_connected(void *user, const char *version)
     agent->said_disconnected = 0;
     agent->said_lost = 0;
     trim(agent);
-    log_event(LOG_INFO, "collector.connected", "version=\"%s\" pending=%zu", version,
-              uplink_pending(agent->uplink));
+    log_event(LOG_INFO, "collector.connected", "collector=%s version=\"%s\" pending=%zu",
+              uplink_collector(agent->uplink), version, uplink_pending(agent->uplink));
 }
 
 static void on_disconnected(void *user, const char *reason, int64_t retry_ms)

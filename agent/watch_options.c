@@ -5,9 +5,9 @@
 
 #include "attributes.h"
 #include "budget.h"
+#include "collectors.h"
 #include "log.h"
 #include "parse.h"
-#include "rpc_address.h"
 
 enum {
     FLUSH_MS_MACHINE = 5000,
@@ -26,8 +26,8 @@ static void make_table(struct watch_options *options, enum watch_mode mode, stru
 {
     struct identity_options *identity = &options->identity;
     const struct option table[] = {
-        {"collector", 'c', OPTION_TEXT, &options->collector, "HOST:PORT",
-         "where snapshots are sent; required", NULL},
+        {"collector", 'c', OPTION_TEXT, &options->collector, "HOST:PORT[,...]",
+         "where snapshots are sent, or several, tried in this order; required", NULL},
         {"interval", 'i', OPTION_DURATION, &options->interval_ms, "TIME",
          "between two snapshots of a process", "60s"},
         {"cpu-budget", 0, OPTION_TEXT, &options->cpu_budget, "SHARE",
@@ -166,12 +166,11 @@ static enum status check_numbers(const struct watch_options *options, struct why
 enum status watch_options_resolve(struct watch_options *options, const struct command_line *line,
                                   struct agent_options *ret, struct why *why)
 {
-    struct rpc_address address;
     if (options->collector == NULL)
         return why_fail(why, STATUS_USAGE,
                         "no collector is given: add --collector HOST:PORT, or set "
                         "HEAPFLEET_COLLECTOR");
-    if (rpc_address_parse(options->collector, &address, why) != STATUS_OK) {
+    if (collectors_check(options->collector, why) != STATUS_OK) {
         why_prefix(why, "%s", command_line_place(line, "collector"));
         return STATUS_USAGE;
     }

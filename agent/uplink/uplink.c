@@ -206,9 +206,9 @@ static void on_writable(void *user)
 /* ----- connecting ----- */
 
 /* Full jitter: anything up to the bound, so that a fleet does not come back all at once. */
-static int64_t pause_ms(struct uplink *uplink, enum rpc_code code)
+int64_t uplink_pause_ms(struct uplink *uplink, enum rpc_code code)
 {
-    if (code == RPC_FAILED_PRECONDITION)
+    if (code == RPC_FAILED_PRECONDITION && uplink->collectors.count == 1)
         return MISMATCH_RETRY_MS / 2 + (int64_t)(next_random(uplink) % (MISMATCH_RETRY_MS / 2));
     uint32_t doublings =
         uplink->failures < RETRY_DOUBLINGS_MAX ? uplink->failures : RETRY_DOUBLINGS_MAX;
@@ -243,10 +243,11 @@ static struct why reason_of(const struct uplink *uplink, enum rpc_code code, con
 
 static void connect_later(struct uplink *uplink, enum rpc_code code, const struct why *reason)
 {
-    int64_t retry_ms = pause_ms(uplink, code);
+    int64_t retry_ms = uplink_pause_ms(uplink, code);
     if (uplink->stopping && retry_ms > STOPPING_RETRY_MS)
         retry_ms = STOPPING_RETRY_MS;
     uplink->failures++;
+    collectors_turn(&uplink->collectors);
     if (uplink->events.disconnected != NULL)
         uplink->events.disconnected(uplink->user, reason->text, retry_ms);
     loop_timer_start(uplink->timer, (uint64_t)retry_ms, 0);
@@ -280,7 +281,8 @@ static void connect_now(struct uplink *uplink)
         .message = on_message, .writable = on_writable, .closed = on_closed};
     move_to(uplink, UPLINK_GREETING);
     uplink->protest.text[0] = '\0';
-    uplink->stream = rpc_stream_open(uplink->channel, STREAM_PATH, uplink->loop, &events, uplink);
+    uplink->stream = rpc_stream_open(collectors_channel(&uplink->collectors), STREAM_PATH,
+                                     uplink->loop, &events, uplink);
     buf_clear(&uplink->message);
     message_hello(uplink->runs[uplink->run].id, uplink->host, &uplink->message);
     rpc_stream_send(uplink->stream, uplink->message.data, uplink->message.size);
@@ -352,9 +354,9 @@ enum status uplink_new(struct loop *loop, const struct uplink_options *options,
                        struct why *why)
 {
     struct rpc_channel_options patient = options->channel;
-    struct rpc_channel *channel = NULL;
+    struct collectors collectors = {.count = 0};
     patient.connect_ms = UPLINK_GREETING_MS;
-    enum status status = rpc_channel_new(&patient, &channel, why);
+    enum status status = collectors_open(&patient, &collectors, why);
     if (status != STATUS_OK)
         return status;
     struct uplink *uplink = calloc(1, sizeof(*uplink));
@@ -364,7 +366,7 @@ enum status uplink_new(struct loop *loop, const struct uplink_options *options,
     uplink->user = user;
     uplink->host = strdup(options->host);
     ASSERT(uplink->host != NULL);
-    uplink->channel = channel;
+    uplink->collectors = collectors;
     uplink->retry_ms = options->retry_ms > 0 ? options->retry_ms : UPLINK_RETRY_MS_MIN;
     uplink->timer = loop_timer_new(loop, on_timer, uplink);
     uplink->deadline = loop_timer_new(loop, on_deadline, uplink);
@@ -386,7 +388,7 @@ static void retry_now(struct uplink *uplink)
 enum status uplink_set_tls(struct uplink *uplink, const struct rpc_tls_texts *texts,
                            struct why *why)
 {
-    enum status status = rpc_channel_set_tls(uplink->channel, texts, why);
+    enum status status = collectors_set_tls(&uplink->collectors, texts, why);
     if (status == STATUS_OK)
         retry_now(uplink);
     return status;
@@ -394,7 +396,7 @@ enum status uplink_set_tls(struct uplink *uplink, const struct rpc_tls_texts *te
 
 enum status uplink_set_token(struct uplink *uplink, const char *token, struct why *why)
 {
-    enum status status = rpc_channel_set_token(uplink->channel, token, why);
+    enum status status = collectors_set_token(&uplink->collectors, token, why);
     if (status == STATUS_OK)
         retry_now(uplink);
     return status;
@@ -402,7 +404,7 @@ enum status uplink_set_token(struct uplink *uplink, const char *token, struct wh
 
 void uplink_lend_thread(struct uplink *uplink, call_fn *fn, void *arg)
 {
-    rpc_channel_post(uplink->channel, fn, arg);
+    rpc_channel_post(uplink->collectors.channels[0], fn, arg);
 }
 
 void uplink_free(struct uplink *uplink)
@@ -410,7 +412,7 @@ void uplink_free(struct uplink *uplink)
     if (uplink == NULL)
         return;
     ASSERT(uplink->state == UPLINK_IDLE || uplink->state == UPLINK_DONE);
-    rpc_channel_free(uplink->channel);
+    collectors_close(&uplink->collectors);
     loop_timer_free(uplink->timer);
     loop_timer_free(uplink->deadline);
     spool_free(uplink->spool);
@@ -428,6 +430,11 @@ void uplink_start(struct uplink *uplink)
 {
     ASSERT(uplink->state == UPLINK_IDLE);
     connect_now(uplink);
+}
+
+const char *uplink_collector(const struct uplink *uplink)
+{
+    return collectors_target(&uplink->collectors);
 }
 
 size_t uplink_pending(const struct uplink *uplink)

@@ -12,6 +12,8 @@
  * its own under its own id and numbers: STREAMING --delivered--> TURNING --closed--> GREETING. Then
  * the present run. A former run that a collector will not have is given up.
  *
+ * Of several collectors the next one has its turn after each failure; one that works is kept.
+ *
  * PAUSING lasts a random time below a bound that doubles from RETRY_MS_MIN to RETRY_MS_MAX and
  * falls back once a collector has acknowledged something. What has been sent and not acknowledged
  * is sent again on the next stream, under the same numbers.
@@ -46,13 +48,13 @@ enum {
 struct uplink;
 
 struct uplink_options {
-    struct rpc_channel_options channel;
-    const char *host;          /* of this machine; copied */
-    size_t spool_bytes;        /* what may wait in memory */
-    const char *spool_dir;     /* where more of it waits, and outlives us; NULL: nowhere */
-    uint64_t spool_disk_bytes; /* how much */
-    int64_t now_ms;            /* wall clock: where the sequence numbers of this run start */
-    int64_t retry_ms;          /* the first pause is at most this; 0: UPLINK_RETRY_MS_MIN */
+    struct rpc_channel_options channel; /* its target may be a list (collectors.h) */
+    const char *host;                   /* of this machine; copied */
+    size_t spool_bytes;                 /* what may wait in memory */
+    const char *spool_dir;              /* where more of it waits, and outlives us; NULL: nowhere */
+    uint64_t spool_disk_bytes;          /* how much */
+    int64_t now_ms;   /* wall clock: where the sequence numbers of this run start */
+    int64_t retry_ms; /* the first pause is at most this; 0: UPLINK_RETRY_MS_MIN */
 };
 
 /* What the wiring may want to log or to follow. Each may be NULL. */
@@ -104,6 +106,9 @@ void uplink_process_ended(struct uplink *uplink, uint32_t process, int64_t time_
 /* Run fn(arg) on the thread that otherwise waits for the network; deliveries stand still meanwhile.
  */
 void uplink_lend_thread(struct uplink *uplink, call_fn *fn, void *arg);
+
+/* The collector whose turn it is. */
+const char *uplink_collector(const struct uplink *uplink);
 
 /* Facts that wait for their acknowledgement. */
 size_t uplink_pending(const struct uplink *uplink);

@@ -5,6 +5,7 @@
 #ifndef AGENT_UPLINK_UPLINK_STATE_H
 #define AGENT_UPLINK_UPLINK_STATE_H
 
+#include "collectors.h"
 #include "spool.h"
 #include "subjects.h"
 #include "uplink.h"
@@ -41,7 +42,7 @@ struct uplink {
     uint32_t rejections;     /* of a former run, in a row */
 
     enum uplink_state state;
-    struct rpc_channel *channel;
+    struct collectors collectors;
     struct rpc_stream *stream; /* NULL while there is none */
     struct loop_timer *timer;  /* of GREETING and PAUSING */
     struct loop_timer *deadline;
@@ -70,6 +71,9 @@ struct uplink {
 
 /* Send what can be sent, and see whether the run, or all of it, has been delivered. */
 void uplink_deliver(struct uplink *uplink);
+
+/* How long to wait before the next attempt. */
+int64_t uplink_pause_ms(struct uplink *uplink, enum rpc_code code);
 
 /* uplink_restore.c */
 

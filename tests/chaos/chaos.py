@@ -117,8 +117,11 @@ class Scene:
         self.postgres = PrivatePostgres(self.database_disk.folder / "pg").create().start()
         self.collectors = [Collector(options=["--dsn", self.postgres.dsn, "--batch-every", "50ms"],
                                      private=False, folder=self.folder).start() for _ in range(2)]
-        self.tap = WireTap([c.address for c in self.collectors], self.ledger, seed)
-        self.agents = [Watched(n, self.tap.address, self.spool_disk.folder, self.ledger)
+        # half of the agents are given both collectors, the others a balancer before them
+        self.taps = [WireTap(backends, self.ledger, seed) for backends in
+                     ([c.address for c in self.collectors], *([c.address] for c in self.collectors))]
+        balancer, *each = [tap.address for tap in self.taps]
+        self.agents = [Watched(n, balancer if n % 2 else ",".join(each), self.spool_disk.folder, self.ledger)
                        for n in range(1, agents + 1)]
         self.swarm = Swarm(self.folder, [c.address for c in self.collectors], agents=swarm, interval="1s",
                            duration=f"{rounds * ROUND_SECONDS}s", retry="1s", patience="10m", services=5)
@@ -137,7 +140,7 @@ class Scene:
 
         def mend():
             agent.agent.child.send_signal(signal.SIGTERM)  # enough
-            agent.agent.wait()
+            self.wait_end(agent.agent.child, agent.agent.events)
             if agent.disk_was_full:
                 self.ledger.excuse(agent.host, int(time.time() * 1000) * 1024)
             agent.disk_was_full = False
@@ -164,11 +167,7 @@ class Scene:
         collector.child.send_signal(signal.SIGTERM)
 
         def mend():
-            try:
-                collector.child.wait(60)
-            except subprocess.TimeoutExpired:
-                self.ledger.problems.append(f"a collector did not end in {self.playing}: {collector.lines[-5:]}")
-                collector.kill()
+            self.wait_end(collector.child, collector.lines)
             self.restart(collector)
         return mend
 
@@ -194,16 +193,22 @@ class Scene:
         return mend
 
     def cut_wire(self):
-        self.tap.cut()
+        for tap in self.some_taps():
+            tap.cut()
         return self.pass_wire
 
     def freeze_wire(self):
-        self.tap.mode = "frozen"
+        for tap in self.some_taps():
+            tap.mode = "frozen"
         return self.pass_wire
 
     def slow_wire(self):
-        self.tap.mode = "slow"
+        for tap in self.some_taps():
+            tap.mode = "slow"
         return self.pass_wire
+
+    def some_taps(self):
+        return self.random.sample(self.taps, self.random.randrange(1, len(self.taps) + 1))
 
     def fill_database(self):
         self.database_disk.fill()
@@ -219,8 +224,17 @@ class Scene:
         self.spool_disk.fill()
         return self.spool_disk.free
 
+    def wait_end(self, child, log):
+        try:
+            child.wait(60)
+        except subprocess.TimeoutExpired:
+            self.ledger.problems.append(f"{child.args[0]} did not end in {self.playing}: {log[-5:]}")
+            child.kill()
+            child.wait()
+
     def pass_wire(self):
-        self.tap.mode = "pass"
+        for tap in self.taps:
+            tap.mode = "pass"
 
     def restart_database(self):
         if not self.postgres.is_running():
@@ -233,19 +247,21 @@ class Scene:
             self.restart_database()
             collector.start(listen=listen)
 
+    # In the order in which they are broken and mended: what was stopped goes on before anybody waits for it.
+    names = ["stop_agent", "stop_collector", "stop_database", "cut_wire", "freeze_wire", "slow_wire", "fill_database",
+             "fill_spools", "kill_database", "kill_agent", "end_agent", "kill_collector", "kill_collectors",
+             "end_collector"]
+
     def faults(self):
-        names = ["kill_agent", "end_agent", "stop_agent", "kill_collector", "kill_collectors", "end_collector",
-                 "stop_collector", "kill_database", "stop_database", "cut_wire", "freeze_wire", "slow_wire"]
-        if self.database_disk.is_mounted and self.spool_disk.is_mounted:
-            names += ["fill_database", "fill_spools"]
-        return names
+        can_fill = self.database_disk.is_mounted and self.spool_disk.is_mounted
+        return [name for name in self.names if can_fill or not name.startswith("fill")]
 
     # ---- a round ----
 
     def play(self, names):
         """Break, wait, mend; returns how long it took until facts flowed again."""
         self.playing = names
-        mends = [getattr(self, name)() for name in names]
+        mends = [getattr(self, name)() for name in sorted(names, key=self.names.index)]
         time.sleep(self.random.uniform(0.3, 2))
         for mend in mends:
             mend()
@@ -276,7 +292,8 @@ class Scene:
             pass
         for agent in self.agents:
             agent.close()
-        self.tap.close()
+        for tap in self.taps:
+            tap.close()
         for collector in self.collectors:
             collector.remove()
         self.postgres.stop()

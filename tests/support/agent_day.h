@@ -25,6 +25,7 @@ struct day {
     size_t spool_bytes;
     int starts_alone; /* the collector is started by hand */
     call_fn *tick;
+    const char *before; /* addresses that are tried before the collector's; "" */
     const char *spool_dir;
     uint64_t spool_disk_bytes;
     uint32_t base; /* the processes' numbers are above it */
@@ -174,6 +175,7 @@ static inline struct day *day_new(void)
     day->spool_bytes = 1 << 20;
     day->spool_disk_bytes = 1 << 20;
     day->now_ms = 1700000000000;
+    day->before = "";
     day->loop = loop_new();
     return day;
 }
@@ -182,8 +184,9 @@ static inline void day_run(struct day *day)
 {
     if (!day->starts_alone)
         fake_collector_start(&day->fake);
-    char target[64];
-    snprintf(target, sizeof(target), "127.0.0.1:%d", day->fake.port == 0 ? 1 : day->fake.port);
+    char target[128];
+    snprintf(target, sizeof(target), "%s127.0.0.1:%d", day->before,
+             day->fake.port == 0 ? 1 : day->fake.port);
     const struct uplink_options options = {.channel = {.target = target},
                                            .host = "here",
                                            .spool_bytes = day->spool_bytes,

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "agent_day.h"
+#include "uplink_state.h"
 
 /* ----- the tests ----- */
 
@@ -251,6 +252,47 @@ static void leaves_at_once_when_there_is_nothing_to_deliver(void **state)
     }
 }
 
+static void of_several_collectors_one_that_works_is_kept(void **state)
+{
+    (void)state;
+    struct day *day = day_new();
+    day->before = "127.0.0.1:1,localhost:1,";
+    day->fake.cut_every = 40;
+    day_run(day);
+    assert_all_stored(day);
+    assert_true(day->fake.cuts > 0);
+    assert_int_equal(day->disconnected, 2 + 3 * day->fake.cuts); /* each time round */
+    free(day);
+}
+
+/* The pauses of a thousand agents that lost one collector together. */
+static void many_agents_come_back_spread_out(void **state)
+{
+    (void)state;
+    enum { AGENTS = 1000, TENTHS = 10, ATTEMPTS = 9 };
+    struct loop *loop = loop_new();
+    const struct uplink_options options = {
+        .channel = {.target = "127.0.0.1:1"}, .host = "here", .spool_bytes = 4000, .now_ms = 1};
+    for (uint32_t failures = 0; failures < ATTEMPTS; failures++) {
+        int64_t bound = (int64_t)UPLINK_RETRY_MS_MIN << failures;
+        bound = bound > UPLINK_RETRY_MS_MAX ? UPLINK_RETRY_MS_MAX : bound;
+        int tenths[TENTHS] = {0};
+        for (int i = 0; i < AGENTS; i++) {
+            struct uplink *uplink = NULL;
+            assert_int_equal(uplink_new(loop, &options, &day_events, NULL, &uplink, NULL),
+                             STATUS_OK);
+            uplink->failures = failures;
+            int64_t pause_ms = uplink_pause_ms(uplink, RPC_UNAVAILABLE);
+            assert_in_range(pause_ms, 1, bound);
+            tenths[(pause_ms - 1) * TENTHS / bound]++;
+            uplink_free(uplink);
+        }
+        for (int i = 0; i < TENTHS; i++) /* 100 each, +- 6 standard deviations */
+            assert_in_range(tenths[i], 40, 160);
+    }
+    loop_free(loop);
+}
+
 static void a_wrong_target_is_said(void **state)
 {
     (void)state;
@@ -261,6 +303,14 @@ static void a_wrong_target_is_said(void **state)
     assert_int_equal(uplink_new(loop, &options, &day_events, NULL, &uplink, &why), STATUS_USAGE);
     assert_non_null(strstr(why.text, "nowhere"));
     assert_null(uplink);
+    static const char *const lists[] = {"a:1,", ",a:1", "a:1,,b:1", "a:1,b", "a:1 b:1"};
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        assert_int_not_equal(collectors_check(lists[i], NULL), STATUS_OK);
+    assert_int_equal(collectors_check("a:1,[::1]:2,unix:/x", NULL), STATUS_OK);
+    assert_int_equal(collectors_check("a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,"
+                                      "a:1,a:1,a:1",
+                                      NULL),
+                     STATUS_LIMIT);
     loop_free(loop);
 }
 
@@ -278,6 +328,8 @@ int main(void)
         cmocka_unit_test(does_not_wait_for_ever),
         cmocka_unit_test(stops_before_it_has_started),
         cmocka_unit_test(leaves_at_once_when_there_is_nothing_to_deliver),
+        cmocka_unit_test(of_several_collectors_one_that_works_is_kept),
+        cmocka_unit_test(many_agents_come_back_spread_out),
         cmocka_unit_test(a_wrong_target_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
