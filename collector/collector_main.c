@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "replay_command.h"
 #include "serve_command.h"
 #include "status.h"
 #include "suggest.h"
@@ -14,6 +15,7 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"serve", serve_command, "take what agents send, and answer questions"},
+    {"replay", replay_command, "run the detector over a file of snapshots"},
     {"migrate", migrate_command, "bring a database's schema up to date"},
     {"forget", forget_command, "delete all that is known of a service"},
     {"token", token_command, "make a token for an agent or a person"},

@@ -221,6 +221,11 @@ int detector_find_life(const struct detector *detector, const struct detect_key 
     return DETECT_NONE;
 }
 
+uint64_t detector_cpu_ms(const struct detector *detector, int life)
+{
+    return detector->lives[life].cpu_ms;
+}
+
 static uint64_t less(uint64_t from, uint64_t part)
 {
     return from > part ? from - part : 0;

@@ -61,6 +61,9 @@ int detector_life(struct detector *detector, const struct detect_key *key, const
 /* The number of a life that has not ended, or DETECT_NONE. */
 int detector_find_life(const struct detector *detector, const struct detect_key *key);
 
+/* The newest CPU time that a life was seen with; 0: unknown. */
+uint64_t detector_cpu_ms(const struct detector *detector, int life);
+
 struct detect_value {
     int type;
     uint64_t count, bytes;

@@ -259,7 +259,7 @@ static void begin_life(struct life *life, double bin_ms, int64_t time_ms)
 
 static void add_load(struct life *life, int64_t time_ms, uint64_t cpu_ms)
 {
-    if (cpu_ms > 0 && life->cpu_ms > 0 && cpu_ms >= life->cpu_ms && time_ms > life->cpu_at_ms) {
+    if (life->cpu_ms > 0 && cpu_ms >= life->cpu_ms && time_ms > life->cpu_at_ms) {
         float cpu = (float)(cpu_ms - life->cpu_ms);
         float wall = (float)(time_ms - life->cpu_at_ms);
         uint32_t block = life->bin / life->block_bins;
@@ -290,9 +290,12 @@ int life_snapshot(struct life *life, double bin_ms, int64_t time_ms,
         begin_bin(life, (uint32_t)place);
     life->last_ms = time_ms;
     life->samples++;
-    life->usage_bytes = process->container_usage_bytes;
-    life->limit_bytes = process->container_limit_bytes;
-    add_load(life, time_ms, process->cpu_ms);
+    if (process->container_usage_bytes > 0) {
+        life->usage_bytes = process->container_usage_bytes;
+        life->limit_bytes = process->container_limit_bytes;
+    }
+    if (process->cpu_ms > 0)
+        add_load(life, time_ms, process->cpu_ms);
     return 1;
 }
 
