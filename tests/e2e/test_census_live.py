@@ -72,6 +72,17 @@ def test_frozen_objects_are_counted(situation):
     assert census(situation.pid)["__main__.Frozen"][0] == 1234
 
 
+@pytest.mark.parametrize("allocator", ["debug", "malloc"])
+def test_other_allocators(allocator):
+    """Debug hooks put a header before each object; malloc has no pools. Counted all the same."""
+    environment = dict(clean_environment(), PYTHONMALLOC=allocator)
+    with Target(LATEST, "situations.py", env=environment) as target:
+        target.ask("freeze", n=1234)
+        document = census_document(target.pid)
+    assert {row["type"]: row["count"] for row in document["types"]}["__main__.Frozen"] == 1234
+    assert document["pool_bytes"] == 0
+
+
 def test_garbage_is_counted_until_it_is_collected(situation):
     situation.ask("garbage", n=1234)
     assert census(situation.pid)["__main__.Garbage"][0] == 1234
@@ -338,6 +349,18 @@ def test_a_process_that_is_no_python_is_5():
             assert "CPython" in one_line(run_agent("census", process.pid), 5)
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("kind", ["debug", "free-threaded"])
+def test_other_builds_are_5(kind):
+    """Their objects have other heads: refused by name, not guessed."""
+    found = [python for its, python in pythons.other_builds() if its == kind]
+    if not found:
+        pytest.skip(f"not covered: {kind} builds (none on this machine; ./dev pythons brings those of Debian)")
+    for python in found:
+        with Target(python, "situations.py") as target:
+            said = one_line(run_agent("census", target.pid), 5)
+        assert f"{kind} " in said and python.version in said, said
 
 
 @pytest.mark.parametrize("arguments", [

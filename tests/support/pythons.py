@@ -63,18 +63,23 @@ print("%d.%d.%d" % sys.version_info[:3], importlib.util.find_spec("numpy") is no
 """
 
 
+def _probe(root, path):
+    """The words that PROBE prints, or None: it does not run, or is no CPython."""
+    try:
+        done = subprocess.run(Python(path, root, "").command("-c", PROBE), capture_output=True,
+                              text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    words = done.stdout.split()
+    return words if not done.returncode and len(words) == 5 and words[2] == "cpython" else None
+
+
 def _ask(root, path):
     """What it says of itself, or None: it does not run, or a census is not for it."""
     if not re.search(r"/python3(\.\d+)?$", path):
         return None
-    python = Python(path, root, "")
-    try:
-        done = subprocess.run(python.command("-c", PROBE), capture_output=True, text=True,
-                              timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    words = done.stdout.split()
-    if done.returncode or len(words) != 5 or words[2:] != ["cpython", "False", "True"]:
+    words = _probe(root, path)
+    if not words or words[3:] != ["False", "True"]:
         return None
     if not (words[0].startswith("3.") and int(words[0].split(".")[1]) in MINORS):
         return None
@@ -91,6 +96,20 @@ def all_pythons():
             found.setdefault(python.name, python)
     return sorted(found.values(), key=lambda python: [int(part) for part in
                                                       python.version.split(".")])
+
+
+def other_builds():
+    """[(kind, Python)] of builds that a census refuses: "debug", "free-threaded"."""
+    found = []
+    for root, path in _candidates():
+        if not re.search(r"/python3\.\d+(-dbg|t|-nogil)$", path):
+            continue
+        words = _probe(root, path)
+        if words and words[3] == "True":
+            found.append(("debug", Python(path, root, words[0])))
+        elif words and words[4] == "False":
+            found.append(("free-threaded", Python(path, root, words[0])))
+    return found
 
 
 def _make_numpy():
