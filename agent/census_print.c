@@ -56,6 +56,8 @@ static void append_head(struct buf *buf, const struct python_process *process,
                (unsigned long long)result->malloc_free_bytes);
     buf_printf(buf, ",\"read_bytes\":%llu,\"coverage\":%.4f",
                (unsigned long long)result->read_bytes, result->coverage / 10000.0);
+    if (result->types_folded)
+        buf_printf(buf, ",\"types_folded\":%u", result->types_folded);
     if (result->is_sample)
         buf_printf(buf, ",\"objects_error\":%llu,\"bytes_error\":%llu",
                    (unsigned long long)result->total_error.count,
@@ -114,6 +116,8 @@ static void print_summary(const struct python_process *process, const struct cen
     report_format_number(&text, (double)result->rss_anon_bytes, REPORT_BYTES);
     printf("%s resident; read in %.0f ms\n", buf_text(&text), (double)result->elapsed_ns / 1e6);
     print_rest(result);
+    if (result->types_folded)
+        printf("%u types more than have room are counted in \"(other)\"\n", result->types_folded);
     if (result->is_sample) {
         buf_clear(&text);
         report_format_number(&text, (double)result->total_error.bytes, REPORT_BYTES);

@@ -252,6 +252,7 @@ static size_t read_chunk(struct sweep *sweep, addr_t at, addr_t end, size_t kept
     size_t got = remote_gather(sweep->present->remote, &piece, 1, sweep->chunk + kept);
     got &= ~(size_t)(REMOTE_PAGE_BYTES - 1);
     sweep->read_bytes += got;
+    sweep->types->asks_left += got >> TYPE_ASKS_SHIFT;
     sweep->chunk_at = at - kept;
     sweep->chunk_size = kept + got;
     sweep->asked_to = 0;

@@ -76,7 +76,7 @@ static size_t ask_pools(struct sweep *sweep, struct far_place *places, size_t co
         *pool = (struct known_pool){.at = at};
         heads[head_count++] = (struct far_place){.at = at, .size = POOL_HEAD_BYTES};
     }
-    if (head_count)
+    if (head_count && type_table_may_ask(sweep->types, head_count))
         far_read(sweep->asked, heads, head_count, note_pool, sweep);
     for (size_t i = 0; i < count; i++) {
         if (may_be_type(sweep, places[i].at))
@@ -100,7 +100,7 @@ static size_t ask_ahead(struct sweep *sweep, size_t from, size_t stride)
         to = from + ASK_BYTES;
     size_t count = find_unknown(sweep, from, to, stride, places, &next);
     count = ask_pools(sweep, places, count);
-    if (count > 1)
+    if (count > 1 && type_table_may_ask(sweep->types, count))
         far_read(sweep->asked, places, count, note_front, sweep);
     for (size_t i = 0; i < count; i++) {
         if (may_be_type(sweep, places[i].at))

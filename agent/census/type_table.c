@@ -1,6 +1,9 @@
 #include "type_table.h"
 
+#include <sys/random.h>
+
 #include "attributes.h"
+#include "clock.h"
 
 enum {
     ENTRIES_AT_FIRST = 1024,
@@ -15,7 +18,7 @@ static void rebuild_slots(struct type_table *table)
 {
     memset(table->slots, 0, ((size_t)table->slot_mask + 1) * sizeof(table->slots[0]));
     for (uint32_t i = 0; i < table->count; i++) {
-        uint32_t slot = type_table_hash(table->entries[i].at);
+        uint32_t slot = type_table_hash(table, table->entries[i].at);
         while (table->slots[slot & table->slot_mask])
             slot++;
         table->slots[slot & table->slot_mask] = i + 1;
@@ -35,12 +38,15 @@ static void set_capacity(struct type_table *table, uint32_t capacity)
     rebuild_slots(table);
 }
 
-static uint32_t name_hash(const char *name)
+/* Each byte multiplies by what nobody knows, so that no names can be made that collide. */
+static uint32_t name_hash(const struct type_table *table, const char *name)
 {
-    uint32_t hash = 2166136261u;
-    for (; *name; name++)
-        hash = (hash ^ (uint8_t)*name) * 16777619u;
-    return hash;
+    uint64_t hash = table->seed;
+    for (; *name; name++) {
+        hash = (hash + (uint8_t)*name) * (table->seed ^ 0x5851f42d);
+        hash ^= hash >> 29;
+    }
+    return (uint32_t)(hash >> 32);
 }
 
 static uint32_t add_row(struct type_table *table, const char *name)
@@ -59,7 +65,7 @@ static uint32_t add_row(struct type_table *table, const char *name)
 
 static uint32_t find_row(struct type_table *table, const char *name)
 {
-    uint32_t slot = name_hash(name) % ROW_SLOTS;
+    uint32_t slot = name_hash(table, name) % ROW_SLOTS;
     for (; table->row_slots[slot]; slot = (slot + 1) % ROW_SLOTS) {
         if (strcmp(table->names[table->row_slots[slot]], name) == 0)
             return table->row_slots[slot];
@@ -82,6 +88,9 @@ struct type_table *type_table_new(const struct cpython_layout *layout,
     table->reader =
         (struct type_reader){.layout = layout, .str_type = process->builtins[PYTHON_STR]};
     table->type_type = process->type_type;
+    if (getrandom(&table->seed, sizeof(table->seed), GRND_NONBLOCK) != sizeof(table->seed))
+        table->seed = (uint64_t)clock_mono_ns() * UINT64_C(0x9e3779b97f4a7c15);
+    table->seed |= 1;
     table->row_slots = calloc(ROW_SLOTS, sizeof(table->row_slots[0]));
     ASSERT(table->row_slots);
     arena_init(&table->text, TEXT_BYTES_MAX);
@@ -123,6 +132,8 @@ void type_table_begin(struct type_table *table)
     uint32_t kept = 0;
     memset(table->misses, 0, sizeof(table->misses));
     table->probes_left = TYPE_PROBES_MAX;
+    table->asks_left = TYPE_ASKS_MAX;
+    table->is_cut = 0;
     if (!table->reader.ahead)
         table->reader.ahead = read_ahead_new(table->present);
     for (uint32_t i = 0; i < table->count; i++) {
@@ -155,7 +166,7 @@ static struct type_entry *insert(struct type_table *table, struct type_entry ent
 {
     if (table->count == table->capacity)
         set_capacity(table, table->capacity * 2);
-    uint32_t slot = type_table_hash(entry.at);
+    uint32_t slot = type_table_hash(table, entry.at);
     while (table->slots[slot & table->slot_mask])
         slot++;
     table->entries[table->count] = entry;
@@ -191,6 +202,14 @@ static uint32_t least_bytes(const struct cpython_layout *layout, enum object_kin
     return kind == KIND_NAIVE_TIME ? basic_size - 8 : basic_size;
 }
 
+static int may_probe(struct type_table *table)
+{
+    if (table->count < TYPE_ENTRIES_MAX && table->probes_left > 0)
+        return 1;
+    table->is_cut = 1;
+    return 0;
+}
+
 static struct type_entry *recognise(struct type_table *table, addr_t at, int depth)
 {
     const struct cpython_layout *layout = table->layout;
@@ -198,7 +217,7 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
     char name[TYPE_NAME_BYTES_MAX + 1];
     if (at % 8 ||
         !present_map_has(table->present, at, TYPE_FRONT_BYTES) || /* constant data is none */
-        table->count >= TYPE_ENTRIES_MAX || table->probes_left == 0)
+        !may_probe(table))
         return NULL;
     table->probes_left--;
     if (!type_reader_facts(&table->reader, at, &facts) ||

@@ -21,7 +21,9 @@ enum {
     TYPE_ROW_OTHER = 0,  /* "(other)" */
     TYPE_ROW_VALUES = 1, /* "(attribute values)": bytes only */
     TYPE_MISSES = 16384,
-    TYPE_PROBES_MAX = 1 << 20, /* addresses that one census asks the process about */
+    TYPE_PROBES_MAX = 1 << 18, /* recognitions that one census tries .. */
+    TYPE_ASKS_MAX = 1 << 20,   /* .. addresses that it asks the process about .. */
+    TYPE_ASKS_SHIFT = 7,       /* .. and one more for so many bytes (a power of two) that it reads */
 };
 
 /* What the sweep needs of a type, in one cache line. */
@@ -52,6 +54,9 @@ struct type_table {
     uint32_t slot_mask;
     addr_t misses[TYPE_MISSES];
     uint32_t probes_left;
+    uint64_t asks_left;
+    int is_cut;    /* some addresses were not asked about for lack of these, or of entries */
+    uint64_t seed; /* of the hashes: nobody whom we read can make them collide */
 
     const char **names; /* of each row */
     uint32_t rows, row_capacity;
@@ -74,20 +79,31 @@ void type_table_end(struct type_table *table);
  */
 void type_table_probe_all(struct type_table *table, const addr_t *types, size_t count);
 
-static inline uint32_t type_table_hash(addr_t at)
+static inline uint32_t type_table_hash(const struct type_table *table, addr_t at)
 {
-    return (uint32_t)((at >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 40);
+    return (uint32_t)((at >> 3) * table->seed >> 40);
+}
+
+/* May `count` more addresses be asked about? Counts them. */
+static inline int type_table_may_ask(struct type_table *table, size_t count)
+{
+    if (table->asks_left < count) {
+        table->is_cut = 1;
+        return 0;
+    }
+    table->asks_left -= count;
+    return 1;
 }
 
 /* Remember that there is no type at `at`. */
 static inline void type_table_miss(struct type_table *table, addr_t at)
 {
-    table->misses[type_table_hash(at) % TYPE_MISSES] = at;
+    table->misses[type_table_hash(table, at) % TYPE_MISSES] = at;
 }
 
 static inline int type_table_is_miss(const struct type_table *table, addr_t at)
 {
-    return table->misses[type_table_hash(at) % TYPE_MISSES] == at;
+    return table->misses[type_table_hash(table, at) % TYPE_MISSES] == at;
 }
 
 /* Could these sizes and flags, TYPE_FLAGS + 8 bytes of an object, be a type's? */
@@ -99,7 +115,7 @@ struct type_entry *type_table_probe(struct type_table *table, addr_t at) MUST_CH
 /* The entry of the type at this address, NULL if none is known there. */
 static inline struct type_entry *type_table_find(const struct type_table *table, addr_t at)
 {
-    for (uint32_t slot = type_table_hash(at);; slot++) {
+    for (uint32_t slot = type_table_hash(table, at);; slot++) {
         uint32_t index = table->slots[slot & table->slot_mask];
         if (index == 0)
             return NULL;

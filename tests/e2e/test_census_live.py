@@ -212,6 +212,9 @@ def test_a_hundred_thousand_classes():
                                   capture_output=True, text=True, check=True) \
             if os.path.exists("/usr/bin/time") else run_agent("census", target.pid, "-o", "json")
         after = json.loads(measured.stdout)
+        said = run_agent("census", target.pid, "--top", "1").stdout
+    assert after["types_folded"] >= 100_000 - 16384
+    assert f"{after['types_folded']} types more than have room" in said
     rows = {row["type"]: row["count"] for row in after["types"]}
     classes = sum(count for name, count in rows.items() if re.fullmatch(r"__main__\.Class\d+", name))
     other = rows["(other)"]
@@ -241,6 +244,29 @@ def test_a_liar(situation):
         assert abs(seen[name] - known[name]) <= 2500, name  # 100 were planted of some, each 4 times
     assert seen["module"] == known["module"]
     assert seen["function"] >= known["function"]
+
+
+def test_a_heap_of_false_pairs():
+    """Words that look like objects of types that are not there: what is asked about is bounded, and said."""
+    with Target(LATEST, "situations.py") as target:
+        target.ask("pairs", size=16 << 20, spread=1 << 36)
+        done = run_agent("census", target.pid, "-o", "json")
+    document = json.loads(done.stdout)
+    assert document["read_bytes"] < 3 * document["rss_anon_bytes"] + (32 << 20)
+    assert document["objects"] > 10_000
+    assert done.returncode in (0, 7), done.stderr
+    assert (done.returncode == 7) == ("some types are missing" in done.stderr)
+
+
+def test_sparse_mappings():
+    """64 GB of address space with a page here and there: only these are read, and no other is made."""
+    with Target(LATEST, "situations.py") as target:
+        resident = target.ask("sparse", size=64 << 30, step=64 << 20)["resident"]
+        document = census_document(target.pid)
+        after = target.ask("look")["resident"]
+    assert document["coverage"] == 1
+    assert document["read_bytes"] < resident + (64 << 20)
+    assert abs(after - resident) < 4 << 20
 
 
 # ---- care --------------------------------------------------------------------------------------

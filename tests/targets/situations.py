@@ -128,6 +128,7 @@ def resident():
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 MADV_PAGEOUT = 21
+NORESERVE = 0x4000  # MAP_NORESERVE
 
 
 def pages_present(region, size):
@@ -164,6 +165,29 @@ def mappings(untouched, paged, file):
         start = ctypes.addressof(ctypes.c_char.from_buffer(region))
         LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(paged), MADV_PAGEOUT)
     return look()
+
+
+def pairs(size, spread):
+    """Small numbers in front of addresses in a mapping that is there and holds nothing, all different."""
+    place = mmap.mmap(-1, spread, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NORESERVE)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(place))
+    step = spread // (size // 16) // 8 * 8
+    words = (ctypes.c_uint64 * (size // 8))()
+    for k in range(size // 16):
+        words[2 * k], words[2 * k + 1] = 1, start + k * step
+    for at in range(0, spread, spread // 512):
+        place[at] = 1
+    KEEP.append((place, words))
+    return {}
+
+
+def sparse(size, step):
+    """A mapping larger than the machine, with a page written here and there."""
+    place = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NORESERVE)
+    for at in range(0, size, step):
+        place[at] = 1
+    KEEP.append(place)
+    return {"resident": resident()}
 
 
 LIBC.malloc.restype = ctypes.c_void_p
@@ -247,4 +271,4 @@ def end():
 if __name__ == "__main__":
     dialogue.serve({function.__name__: function for function in (
         freeze, garbage, collect, free, immortal, same_names, odd_names, many_classes, interpreters,
-        mappings, look, native, fragment, lie, end)})
+        mappings, look, native, fragment, pairs, sparse, lie, end)})
