@@ -10,6 +10,7 @@
 #include "utf8.h"
 
 enum { CHANGES_MAX = 64, CHANGE_BYTES = 8, LINE_BYTES = 64, LINE_WORDS = 8 };
+enum { SAMPLE_BYTES = 1 << 19, SLICES_TAMPERED = 3 };
 
 #define IMAGE(version) SOURCE_ROOT "/tests/images/" version ".heap"
 
@@ -148,6 +149,22 @@ static void check_result(const struct census *census, const struct census_result
     }
 }
 
+/* A sample of it in slices, tampered with in between. */
+static void run_in_slices(struct census *census, struct tampered *tampered,
+                          struct fuzz_input *input, struct census_result *result)
+{
+    int more = 1;
+    census_sample_above(census, SAMPLE_BYTES);
+    for (unsigned slices = 0; more; slices++) {
+        enum status status = census_slice(census, 0, result, &more, NULL);
+        ASSERT(status == STATUS_OK || status == STATUS_PARTIAL || status == STATUS_GONE);
+        if (!more && status != STATUS_GONE)
+            check_result(census, result);
+        if (slices < SLICES_TAMPERED)
+            tamper(tampered, input);
+    }
+}
+
 /* Once as it was recorded, then tampered with: what was known of the types is no more true. One
  * that is not tampered with is known, whole, and looks the same twice. */
 static void run(struct tampered *tampered, struct fuzz_input *input, int tamper_first)
@@ -173,6 +190,7 @@ static void run(struct tampered *tampered, struct fuzz_input *input, int tamper_
         objects = result.objects;
         tamper(tampered, input);
     }
+    run_in_slices(census, tampered, input, &result);
     census_result_done(&result);
     census_free(census);
 }
