@@ -244,10 +244,11 @@ static enum status finish(const struct census *census, struct census_result *ret
     uint32_t found = share(run->sweep.read_bytes, run->sweep.read_bytes + run->sweep.lost_bytes);
     ret->coverage = run->sampled ? share(run->sampled->read_bytes, run->sampled->all_bytes) : found;
     if (census->types->is_cut)
-        return why_fail(why, STATUS_PARTIAL,
-                        "process %d has more places that look like objects, or more types, than are "
-                        "looked into: some types are missing",
-                        (int)census->process.pid);
+        return why_fail(
+            why, STATUS_PARTIAL,
+            "process %d has more places that look like objects, or more types, than are "
+            "looked into: some types are missing",
+            (int)census->process.pid);
     if (found < COVERAGE_PARTIAL)
         return why_fail(why, STATUS_PARTIAL, "only %u.%02u %% of process %d's memory could be read",
                         found / 100, found % 100, (int)census->process.pid);

@@ -23,7 +23,7 @@ enum {
     TYPE_MISSES = 16384,
     TYPE_PROBES_MAX = 1 << 18, /* recognitions that one census tries .. */
     TYPE_ASKS_MAX = 1 << 20,   /* .. addresses that it asks the process about .. */
-    TYPE_ASKS_SHIFT = 7,       /* .. and one more for so many bytes (a power of two) that it reads */
+    TYPE_ASKS_SHIFT = 7, /* .. and one more for so many bytes (a power of two) that it reads */
 };
 
 /* What the sweep needs of a type, in one cache line. */
