@@ -36,6 +36,22 @@ class PrivatePostgres:
                        **self._as_its_user())
         return self
 
+    def create_standby(self, primary):
+        """A copy of one that runs, which follows it and is asked before a commit is confirmed."""
+        if self.user:
+            os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
+        subprocess.run([self.bin / "pg_basebackup", "-D", self.data, "-R", "-X", "stream", "-c", "fast",
+                        "-d", primary.dsn + " application_name=standby"], check=True, cwd="/",
+                       **self._as_its_user())
+        primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+        primary.sql("SELECT pg_reload_conf()")
+        return self
+
+    def sql(self, text, dsn=None):
+        """What psql prints, bare."""
+        return subprocess.run([self.bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", dsn or self.dsn, "-c",
+                               text], check=True, capture_output=True, text=True).stdout.strip()
+
     def start(self, seconds=60):
         deadline = time.monotonic() + seconds
         while True:  # children of one that was killed hold its memory for a moment
