@@ -7,7 +7,7 @@
  */
 #include <inttypes.h>
 
-#include "history_ranges.h"
+#include "history_type.h"
 #include "query_history.h"
 #include "query_life.h"
 
@@ -101,7 +101,7 @@ struct step_walk {
     const struct history *history;
     struct step *steps;
     size_t count;
-    uint32_t index;
+    size_t range; /* index into chosen, of the process that is being read */
 };
 
 static size_t step_of(const struct history *history, int64_t time_ms)
@@ -110,13 +110,19 @@ static size_t step_of(const struct history *history, int64_t time_ms)
     return since_ms <= 0 ? 0 : (size_t)((since_ms - 1) / history->step_ms);
 }
 
-static enum status see_step(void *user, const struct history_snapshot *snapshot)
+static void put_step(struct step_walk *walk, int64_t time_ms, struct type_value value)
+{
+    size_t at = step_of(walk->history, time_ms);
+    ASSERT(at < walk->count);
+    walk->steps[at].last = value;
+    walk->steps[at].is_set = 1;
+}
+
+/* All types together: there is no stretch of a chunk that holds them. */
+static enum status see_snapshot(void *user, const struct history_snapshot *snapshot)
 {
     struct step_walk *walk = user;
-    size_t at = step_of(walk->history, snapshot->time_ms);
-    ASSERT(at < walk->count);
-    walk->steps[at].last = history_value(walk->history, snapshot, walk->index);
-    walk->steps[at].is_set = 1;
+    put_step(walk, snapshot->time_ms, history_value(walk->history, snapshot, 0));
     return STATUS_OK;
 }
 
@@ -158,6 +164,50 @@ static enum status write_steps(const struct step_walk *walk,
     return STATUS_OK;
 }
 
+static enum status walk_totals(struct step_walk *walk, struct why *why)
+{
+    const struct history *history = walk->history;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < history->chosen_count && status == STATUS_OK; i++) {
+        status = history_walk(history->query->db, history->fleet.service.id, history->chosen[i]->id,
+                              history->from_ms, history->to_ms, see_snapshot, walk, why);
+        add_process(walk, history->chosen[i]);
+    }
+    return status;
+}
+
+/* Processes come one after the other. */
+static enum status see_type(void *user, size_t range, int64_t time_ms, struct type_value value)
+{
+    struct step_walk *walk = user;
+    if (range != walk->range)
+        add_process(walk, walk->history->chosen[walk->range]);
+    walk->range = range;
+    put_step(walk, time_ms, value);
+    return STATUS_OK;
+}
+
+static enum status walk_type(struct step_walk *walk, struct why *why)
+{
+    const struct history *history = walk->history;
+    void *memory = NULL;
+    if (history->chosen_count == 0)
+        return STATUS_OK;
+    enum status status = query_alloc(
+        history->query, history->chosen_count * sizeof(struct type_range), &memory, why);
+    if (status != STATUS_OK)
+        return status;
+    struct type_range *ranges = memory;
+    for (size_t i = 0; i < history->chosen_count; i++)
+        ranges[i] = (struct type_range){history->chosen[i]->id,
+                                        query_type_index(history->chosen[i], history->type_id)};
+    status = history_walk_type(history->query->db, history->fleet.service.id, ranges,
+                               history->chosen_count, history->from_ms, history->to_ms,
+                               history->query->now_ms, see_type, walk, why);
+    add_process(walk, history->chosen[walk->range]);
+    return status;
+}
+
 enum status history_by_steps(struct history *history, Heapfleet__V1__GetHistoryResponse *response,
                              struct why *why)
 {
@@ -171,12 +221,8 @@ enum status history_by_steps(struct history *history, Heapfleet__V1__GetHistoryR
     void *memory = NULL;
     status = query_alloc(history->query, walk.count * sizeof(*walk.steps), &memory, why);
     walk.steps = memory;
-    for (size_t i = 0; i < history->chosen_count && status == STATUS_OK; i++) {
-        walk.index = query_type_index(history->chosen[i], history->type_id);
-        status = history_walk(history->query->db, history->fleet.service.id, history->chosen[i]->id,
-                              history->from_ms, history->to_ms, see_step, &walk, why);
-        add_process(&walk, history->chosen[i]);
-    }
+    if (status == STATUS_OK)
+        status = history->type_id == 0 ? walk_totals(&walk, why) : walk_type(&walk, why);
     if (status == STATUS_OK)
         status = history_begin_points(history, walk.count, response, why);
     if (status != STATUS_OK)

@@ -20,7 +20,7 @@ struct scene {
     union {
         Heapfleet__V1__ListServicesRequest services;
         Heapfleet__V1__GetHistoryRequest history;
-        Heapfleet__V1__GetTopRequest top;
+        Heapfleet__V1__GetGrowthRequest growth;
         Heapfleet__V1__CompareDeploymentsRequest compare;
     } request;
 };
@@ -47,6 +47,8 @@ static int ask_history(struct scene *scene, int64_t span_ms, int64_t step_ms)
     request->from_ms = scene->now_ms - span_ms;
     request->to_ms = scene->now_ms;
     request->step_ms = step_ms;
+    if (step_ms >= hour_ms)
+        request->resolution = HEAPFLEET__V1__RESOLUTION__RESOLUTION_HOUR;
     return lived(scene, span_ms);
 }
 
@@ -60,12 +62,14 @@ static int month_by_hour(struct scene *scene)
     return ask_history(scene, 28 * day_ms, hour_ms);
 }
 
+/* Of a week, or as long as the fleet lived. */
 static int top_growth(struct scene *scene)
 {
-    Heapfleet__V1__GetTopRequest *request = &scene->request.top;
-    heapfleet__v1__get_top_request__init(request);
+    Heapfleet__V1__GetGrowthRequest *request = &scene->request.growth;
+    heapfleet__v1__get_growth_request__init(request);
     request->service = &scene->service;
-    request->order = HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_GROWTH;
+    request->from_ms = scene->now_ms - 7 * day_ms;
+    request->to_ms = scene->now_ms;
     return 1;
 }
 
@@ -87,7 +91,7 @@ static const struct question {
     {"services", list_services, query_list_services},
     {"day_by_minute", day_by_minute, query_get_history},
     {"month_by_hour", month_by_hour, query_get_history},
-    {"top_growth", top_growth, query_get_top},
+    {"top_growth", top_growth, query_get_growth},
     {"compare", compare, query_compare_deployments},
 };
 

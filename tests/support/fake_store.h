@@ -21,6 +21,7 @@
 
 #include "findings.h"
 #include "history_ranges.h"
+#include "history_type.h"
 #include "instance_about.h"
 #include "levels.h"
 #include "store.h"
@@ -277,6 +278,34 @@ enum status history_walk_ranges(struct db *db, int64_t service_id,
                               ranges[i].to_ms, fake_visit_range, &one, why);
     }
     return status;
+}
+
+struct fake_type_walk {
+    const struct type_range *ranges;
+    history_type_visit_fn *visit;
+    void *user;
+};
+
+static inline enum status fake_visit_type(void *user, size_t range,
+                                          const struct history_snapshot *snapshot)
+{
+    const struct fake_type_walk *walk = user;
+    struct type_value value = {0};
+    if (walk->ranges[range].index < snapshot->values->types)
+        value = snapshot->values->values[walk->ranges[range].index];
+    return walk->visit(walk->user, range, snapshot->time_ms, value);
+}
+
+enum status history_walk_type(struct db *db, int64_t service_id, const struct type_range *ranges,
+                              size_t count, int64_t from_ms, int64_t to_ms, int64_t now_ms,
+                              history_type_visit_fn *visit, void *user, struct why *why)
+{
+    (void)now_ms;
+    struct history_range walked[FAKE_MAX];
+    for (size_t i = 0; i < count; i++)
+        walked[i] = (struct history_range){ranges[i].instance_id, from_ms, to_ms};
+    struct fake_type_walk walk = {ranges, visit, user};
+    return history_walk_ranges(db, service_id, walked, count, fake_visit_type, &walk, why);
 }
 
 enum status instance_about_read(struct db *db, int64_t service_id, const int64_t *ids, size_t count,

@@ -1,0 +1,152 @@
+/*
+ *     from_ms                       level_end                     to_ms
+ *     |---- chunks alone: by type ----|---- hot, perhaps chunks ----|
+ *
+ * Before level_end every slot is compacted and nothing is hot that is not in its chunks.
+ */
+#include "history_type.h"
+
+#include <stdlib.h>
+
+#include "chunk_codec.h"
+#include "db.h"
+#include "levels.h"
+
+enum { RANGES_A_STATEMENT = 64, TIMES_BYTES = CHUNK_SNAPSHOTS_MAX * 4 + 4096 };
+
+struct type_walk {
+    struct db *db;
+    int64_t service_id, from_ms, to_ms;
+    const struct type_range *ranges;
+    history_type_visit_fn *visit;
+    void *user;
+    int64_t end_ms;     /* compacted until here */
+    struct arena arena; /* of one chunk */
+    size_t range;       /* that is walked */
+};
+
+/* ---- chunks --------------------------------------------------------------------------------- */
+
+static const char chunks_sql[] =
+    "SELECT u.place - 1, c.slot_ms, c.times_ms, coalesce(c.counts[u.n], 0), "
+    "    coalesce(c.bytes[u.n], 0), "
+    "    coalesce(substring(c.payload FROM b.begins + 1 FOR c.ends[u.n] - b.begins), '') "
+    "FROM unnest($2, $3) WITH ORDINALITY u(id, n, place) "
+    "JOIN heapfleet.heap_chunk c ON c.service_id = $1 AND c.instance_id = u.id "
+    "    AND c.slot_ms > $4 - 14400000 AND c.slot_ms <= $5 "
+    "CROSS JOIN LATERAL (SELECT coalesce(c.ends[u.n - 1], 0) AS begins) b "
+    "ORDER BY u.place, c.slot_ms";
+
+static enum status fetch_chunks(struct type_walk *walk, size_t first, size_t count,
+                                struct pg_rows *ret, struct why *why)
+{
+    struct buf ids = BUF_INIT, places = BUF_INIT;
+    pg_array_begin(&ids, PG_I64, count);
+    pg_array_begin(&places, PG_I32, count);
+    for (size_t i = first; i < first + count; i++) {
+        uint32_t index = walk->ranges[i].index;
+        pg_array_i64(&ids, walk->ranges[i].instance_id);
+        pg_array_i32(&places, index < SNAPSHOT_TYPES_MAX ? (int32_t)index + 1 : INT32_MAX);
+    }
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, walk->service_id);
+    pg_param_array(&params, PG_I64, &ids);
+    pg_param_array(&params, PG_I32, &places);
+    pg_param_i64(&params, walk->from_ms);
+    pg_param_i64(&params, walk->to_ms < walk->end_ms ? walk->to_ms : walk->end_ms - 1);
+    enum status status = pg_run(walk->db->pg, chunks_sql, &params, ret, why);
+    buf_done(&ids);
+    buf_done(&places);
+    return status;
+}
+
+static enum status show_chunk(struct type_walk *walk, const struct pg_rows *rows, int row,
+                              struct why *why)
+{
+    int32_t *times = NULL;
+    size_t snapshots = 0, size;
+    arena_reset(&walk->arena);
+    enum status status =
+        pg_i32_array(rows, row, 2, CHUNK_SNAPSHOTS_MAX, &walk->arena, &times, &snapshots, why);
+    if (status != STATUS_OK)
+        return status;
+    struct type_value *values = malloc((snapshots + 1) * sizeof(*values));
+    ASSERT(values != NULL);
+    struct type_value first = {(uint64_t)pg_i64(rows, row, 3), (uint64_t)pg_i64(rows, row, 4)};
+    const uint8_t *changes = pg_bytes(rows, row, 5, &size);
+    if (snapshots == 0 ||
+        chunk_read_type(first, changes, size, (uint32_t)snapshots, values, why) != STATUS_OK)
+        status = STATUS_FAILED;
+    int64_t slot_ms = pg_i64(rows, row, 1);
+    for (size_t i = 0; i < snapshots && status == STATUS_OK; i++) {
+        int64_t time_ms = slot_ms + times[i];
+        if (time_ms >= walk->from_ms && time_ms <= walk->to_ms && time_ms < walk->end_ms)
+            status = walk->visit(walk->user, walk->range, time_ms, values[i]);
+    }
+    free(values);
+    return status;
+}
+
+/* ---- what is hot ---------------------------------------------------------------------------- */
+
+static enum status show_snapshot(void *user, const struct history_snapshot *snapshot)
+{
+    struct type_walk *walk = user;
+    uint32_t index = walk->ranges[walk->range].index;
+    struct type_value value = {0};
+    if (index < snapshot->values->types)
+        value = snapshot->values->values[index];
+    return walk->visit(walk->user, walk->range, snapshot->time_ms, value);
+}
+
+static enum status walk_hot(struct type_walk *walk, struct why *why)
+{
+    int64_t from_ms = walk->from_ms > walk->end_ms ? walk->from_ms : walk->end_ms;
+    if (from_ms > walk->to_ms)
+        return STATUS_OK;
+    return history_walk(walk->db, walk->service_id, walk->ranges[walk->range].instance_id, from_ms,
+                        walk->to_ms, show_snapshot, walk, why);
+}
+
+/* ---- process by process --------------------------------------------------------------------- */
+
+static enum status walk_some(struct type_walk *walk, size_t first, size_t count, struct why *why)
+{
+    struct pg_rows rows = {0};
+    int row = 0;
+    enum status status = STATUS_OK;
+    if (walk->from_ms < walk->end_ms)
+        status = fetch_chunks(walk, first, count, &rows, why);
+    for (size_t i = first; i < first + count && status == STATUS_OK; i++) {
+        walk->range = i;
+        while (row < rows.count && status == STATUS_OK &&
+               first + (size_t)pg_i64(&rows, row, 0) == i)
+            status = show_chunk(walk, &rows, row++, why);
+        if (status == STATUS_OK)
+            status = walk_hot(walk, why);
+    }
+    pg_rows_done(&rows);
+    return status;
+}
+
+enum status history_walk_type(struct db *db, int64_t service_id, const struct type_range *ranges,
+                              size_t count, int64_t from_ms, int64_t to_ms, int64_t now_ms,
+                              history_type_visit_fn *visit, void *user, struct why *why)
+{
+    struct type_walk walk = {.db = db,
+                             .service_id = service_id,
+                             .from_ms = from_ms,
+                             .to_ms = to_ms,
+                             .ranges = ranges,
+                             .visit = visit,
+                             .user = user};
+    enum status status = level_end(db, service_id, now_ms, &walk.end_ms, why);
+    arena_init(&walk.arena, TIMES_BYTES);
+    for (size_t first = 0; first < count && status == STATUS_OK; first += RANGES_A_STATEMENT) {
+        size_t left = count - first;
+        status =
+            walk_some(&walk, first, left < RANGES_A_STATEMENT ? left : RANGES_A_STATEMENT, why);
+    }
+    arena_done(&walk.arena);
+    return status;
+}
