@@ -159,7 +159,7 @@ class Fleet:
             OTEL_RESOURCE_ATTRIBUTES=f"service.version={version},service.instance.id={name}",
             PYTHONDONTWRITEBYTECODE="1")
         self.containers[name] = start(
-            [self.programs / "heapfleet-agent", "run", "--collector", self.address, "--interval", INTERVAL,
+            [self.programs / "heapfleet-agent-static", "run", "--collector", self.address, "--interval", INTERVAL,
              "--cpu-budget", "50%", "--", sys.executable, HERE / "serve.py", service, "--release", version,
              "--seed", self.count],
             self.folder / f"{name}.log", environment)

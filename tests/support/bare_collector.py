@@ -23,11 +23,12 @@ def tls_options(folder, ca="ca", pair="client"):
 
 class BareCollector:
     """With `certificates`, a folder, it asks for a client's. `hosts`: who said hello, as (host, CN);
-    `tokens`: how each authorised itself."""
+    `tokens`: how each authorised itself. `messages`: all that followed."""
 
     def __init__(self, certificates=None):
         self.hosts = queue.Queue()
         self.tokens = queue.Queue()
+        self.messages = []
         self.snapshots = 0
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
         handler = grpc.stream_stream_rpc_method_handler(
@@ -52,9 +53,14 @@ class BareCollector:
         self.hosts.put((next(messages).hello.host, names[0].decode()))
         yield ingest.CollectorMessage(welcome=ingest.Welcome(protocol=1, collector_version="bare"))
         for message in messages:
+            self.messages.append(message)
             self.snapshots += message.HasField("snapshot")
             if message.sequence:
                 yield ingest.CollectorMessage(ack=ingest.Ack(sequence=message.sequence))
+
+    def of(self, kind):
+        """The messages of one kind: "process_started", "snapshot" ..."""
+        return [getattr(message, kind) for message in list(self.messages) if message.HasField(kind)]
 
     def __enter__(self):
         self.server.start()
