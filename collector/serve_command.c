@@ -12,6 +12,7 @@
 #include "command_line.h"
 #include "forget.h"
 #include "gate.h"
+#include "history_options.h"
 #include "limit_options.h"
 #include "log.h"
 #include "rpc_address.h"
@@ -26,8 +27,7 @@ struct serve_options {
     int insecure, tls_client_optional;
     struct alert_config alert;
     struct limit_settings limits;
-    struct keep_house_config history;
-    int64_t compact_every_ms;
+    struct history_settings history;
 };
 
 /* ---- which database ------------------------------------------------------------------------- */
@@ -143,7 +143,6 @@ static enum status check_tls(const struct serve_options *options, const struct c
 static enum status check_times(const struct serve_options *options, const struct command_line *line,
                                struct why *why)
 {
-    const int64_t hour_ms = 3600 * 1000, years_ms = 36500 * 24 * hour_ms;
     const struct {
         const char *option;
         int64_t ms, least, most;
@@ -152,13 +151,6 @@ static enum status check_times(const struct serve_options *options, const struct
         {"batch-every", options->batch_every_ms, 1, 10000, "between 1ms and 10s"},
         {"sweep-every", options->sweep_every_ms, 100, INT64_MAX, "at least 100ms"},
         {"horizon", options->horizon_ms, 1000, INT64_MAX, "at least 1s"},
-        {"compact-every", options->compact_every_ms, 100, INT64_MAX, "at least 100ms"},
-        {"compact-after", options->history.settle_ms, 0, 24 * hour_ms, "at most 24h"},
-        {"retain-exact", options->history.retain_exact_ms, 24 * hour_ms, years_ms,
-         "between 1d and 36500d"},
-        {"retain-hourly", options->history.retain_hourly_ms, 24 * hour_ms, years_ms,
-         "between 1d and 36500d"},
-        {"retain-daily", options->history.retain_daily_ms, 0, years_ms, "at most 36500d"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (rows[i].ms < rows[i].least || rows[i].ms > rows[i].most)
@@ -190,13 +182,12 @@ static const struct serve_options serve_defaults = {
     .sweep_every_ms = (int64_t)5 * 60 * 1000,
     .batch_every_ms = 250,
     .alert = {.severity = "confirmed", .every_ms = 5000},
-    .history = KEEP_HOUSE_DEFAULT,
-    .compact_every_ms = 60 * 1000,
 };
 
 static void make_serve_table(struct serve_options *options, struct option ret[SERVE_OPTIONS_MAX])
 {
     options->limits = limit_settings_usual();
+    options->history = history_settings_usual();
     const struct option table[] = {
         {"listen", 'l', OPTION_TEXT, &options->listen, "HOST:PORT",
          "where agents and the command line connect", "127.0.0.1:4777"},
@@ -216,16 +207,6 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
          "250ms"},
         {"pending-bytes", 0, OPTION_BYTES, &options->pending_bytes, "SIZE",
          "facts in memory before agents are held back", "32M"},
-        {"retain-exact", 0, OPTION_DURATION, &options->history.retain_exact_ms, "TIME",
-         "how long every snapshot is kept", "30d"},
-        {"retain-hourly", 0, OPTION_DURATION, &options->history.retain_hourly_ms, "TIME",
-         "how long means of an hour are kept", "396d"},
-        {"retain-daily", 0, OPTION_DURATION, &options->history.retain_daily_ms, "TIME",
-         "how long means of a day are kept, 0: for ever", "0"},
-        {"compact-every", 0, OPTION_DURATION, &options->compact_every_ms, "TIME",
-         "between two rounds of compaction and retention", "1m"},
-        {"compact-after", 0, OPTION_DURATION, &options->history.settle_ms, "TIME",
-         "how long after its end a stretch of four hours is compacted", "15m"},
         {"alert-webhook", 0, OPTION_TEXT, &options->alert.webhook, "URL",
          "is told of leaks, as JSON", NULL},
         {"alert-webhook-secret", 0, OPTION_SECRET, &options->alert.webhook_secret, "TEXT",
@@ -252,10 +233,11 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
         {"log-format", 0, OPTION_TEXT, &options->log_format, "FORMAT", "text or json", "text"},
     };
     enum { OWN = ARRAY_SIZE(table) };
-    _Static_assert(OWN + LIMIT_OPTIONS < SERVE_OPTIONS_MAX, "room for the table");
+    _Static_assert(OWN + HISTORY_OPTIONS + LIMIT_OPTIONS < SERVE_OPTIONS_MAX, "room for the table");
     memcpy(ret, table, sizeof(table));
-    limit_options(&options->limits, ret + OWN);
-    ret[OWN + LIMIT_OPTIONS] = (struct option){0};
+    history_options(&options->history, ret + OWN);
+    limit_options(&options->limits, ret + OWN + HISTORY_OPTIONS);
+    ret[OWN + HISTORY_OPTIONS + LIMIT_OPTIONS] = (struct option){0};
 }
 
 /* What a reload may change. */
@@ -280,6 +262,8 @@ static enum status check_serve(const struct serve_options *options, const struct
         status = check_listen(options, line, why);
     if (status == STATUS_OK)
         status = check_times(options, line, why);
+    if (status == STATUS_OK)
+        status = history_settings_check(&options->history, line, why);
     if (status == STATUS_OK)
         status = alert_check(&options->alert, why);
     struct ingest_limits limits;
@@ -365,8 +349,8 @@ static enum status serve(struct serve *serve, struct why *why)
         .alert = options->alert,
         .limits = limits,
         .http = options->http,
-        .history = options->history,
-        .compact_every_ms = options->compact_every_ms,
+        .history = options->history.config,
+        .compact_every_ms = options->history.compact_every_ms,
         .reload = reload,
         .reload_arg = serve,
         .gate = serve->gate,

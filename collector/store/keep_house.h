@@ -26,7 +26,7 @@ struct keep_house_config {
 
 #define KEEP_HOUSE_DEFAULT                                                                         \
     {                                                                                              \
-        .settle_ms = 15 * 60 * 1000, .retain_exact_ms = (int64_t)30 * 24 * 3600 * 1000,            \
+        .settle_ms = (int64_t)15 * 60 * 1000, .retain_exact_ms = (int64_t)30 * 24 * 3600 * 1000,   \
         .retain_hourly_ms = (int64_t)396 * 24 * 3600 * 1000, /* 13 months */                       \
     }
 
