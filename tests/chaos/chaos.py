@@ -7,6 +7,10 @@ Beside the agents a swarm of virtual ones makes load, with a ledger of its own. 
 The wire between agents and collectors reads along (ledger.py): what a collector promised must be in the
 database, once, with the sums that were sent; and no number of an agent run may be missing, since agents
 have a spool on a disk. Ends with 1 if anything is lost, doubled or stuck.
+
+    promised  acknowledged, or named in a Welcome   wrong     stored with other sums than were sent
+    lost      promised or sent before, not stored   dangling  a change of what is not stored
+    doubled   stored more than once                 holes     numbers of a run that never came
 """
 import argparse
 import os
@@ -307,10 +311,15 @@ def is_bad(verdict):
         verdict.holes > verdict.dropped
 
 
+COLUMNS = ("sent", "promised", "stored", "refused", "lost", "doubled", "wrong", "dangling", "holes")
+
+
+def show_head():
+    print("round" + "".join(f"{name:>9}" for name in COLUMNS) + "  flows after", flush=True)
+
+
 def show(label, verdict, more=""):
-    print(f"{label:>5}  {verdict.sent:>7} sent  {verdict.promised:>7} promised  {verdict.stored:>7} stored  "
-          f"{verdict.refused} refused  {verdict.lost} lost  {verdict.doubled} doubled  {verdict.wrong} wrong  "
-          f"{verdict.dangling} dangling  {verdict.holes} missing  {more}", flush=True)
+    print(f"{label:>5}" + "".join(f"{getattr(verdict, name):>9}" for name in COLUMNS) + f"  {more}", flush=True)
 
 
 def run(rounds, seed, agents, swarm, choose=None):
@@ -319,14 +328,14 @@ def run(rounds, seed, agents, swarm, choose=None):
     try:
         if "fill_database" not in scene.faults():
             print("not covered: full disks, which need the right to mount small ones")
-        time.sleep(1)
+        show_head()
         for number in range(1, rounds + 1):
             names = choose[number - 1] if choose else \
                 scene.random.sample(scene.faults(), scene.random.choice((1, 1, 2)))
             names = [name for name in names if name in scene.faults()]
             seconds = scene.play(names)
             verdict = scene.ledger.judge(scene.postgres.dsn, False)
-            show(number, verdict, f"{seconds:5.1f} s  {' + '.join(names)}")
+            show(number, verdict, f"{seconds:4.1f} s of {' + '.join(names)}")
             if is_bad(verdict):
                 scene.ledger.problems.append(f"after {names}: {verdict}")
                 break

@@ -193,7 +193,7 @@ static inline void day_run(struct day *day)
                                            .spool_dir = day->spool_dir,
                                            .spool_disk_bytes = day->spool_disk_bytes,
                                            .now_ms = day->now_ms,
-                                           .retry_ms = 100};
+                                           .retry_ms = 20};
     assert_int_equal(uplink_new(day->loop, &options, &day_events, day, &day->uplink, NULL),
                      STATUS_OK);
     day->base = uplink_last_process(day->uplink);

@@ -220,7 +220,7 @@ static void any_byte_may_be_damaged(void **state)
     for (size_t at = 0; at < bytes->size; at++) {
         bytes->data[at] ^= (uint8_t)(1u << at % 8);
         put_back(folder);
-        if (at % 16 == 0)
+        if (at % 32 == 0)
             deliver_damaged(folder);
         else
             restore_damaged(folder);
