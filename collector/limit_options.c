@@ -4,7 +4,11 @@
 #include <string.h>
 
 /* The smallest message that a keyframe of many types fits into, and what gRPC's lengths hold. */
-enum { MESSAGE_BYTES_LEAST = 16 * 1024, MESSAGE_BYTES_MOST = 64 * 1024 * 1024 };
+enum {
+    MESSAGE_BYTES_LEAST = 16 * 1024,
+    MESSAGE_BYTES_MOST = 64 * 1024 * 1024,
+    CHAIN_MOST = 1000000
+};
 
 static const int64_t minute_ms = (int64_t)60 * 1000;
 static const int64_t year_ms = (int64_t)366 * 24 * 3600 * 1000;
@@ -83,7 +87,7 @@ static enum status check_numbers(const struct limit_settings *settings,
         {"max-processes", settings->processes, 1, UINT32_MAX},
         {"max-types", settings->types, 1, SNAPSHOT_TYPES_MAX},
         {"max-name-length", settings->name_bytes, 1, SNAPSHOT_NAME_BYTES_MAX},
-        {"max-chain", settings->chain, 1, 1000 * 1000},
+        {"max-chain", settings->chain, 1, CHAIN_MOST},
         {"max-snapshot-rate", settings->snapshots_per_s, 0, UINT32_MAX},
         {"max-streams-per-peer", settings->streams_of_peer, 0, UINT32_MAX},
         {"max-heap-memory", settings->heap_bytes, 0, (uint64_t)1 << 60},

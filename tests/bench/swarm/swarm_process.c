@@ -27,11 +27,10 @@ void swarm_process_announce(const struct swarm_process *process, struct buf *ret
     char service[64], version[32], pod[96], container[80];
     (void)snprintf(service, sizeof(service), "swarm-%u", process->service);
     (void)snprintf(version, sizeof(version), "1.%u.0", process->version);
-    uint64_t name = swarm_random_mix(process->heap.kind, (uint64_t)process->started_ms);
+    unsigned long long name = swarm_random_mix(process->heap.kind, (uint64_t)process->started_ms);
     (void)snprintf(pod, sizeof(pod), "%s-%08x", service, (unsigned)name);
-    (void)snprintf(container, sizeof(container), "%016llx%016llx%016llx%016llx",
-                   (unsigned long long)name, (unsigned long long)~name, (unsigned long long)name,
-                   (unsigned long long)~name);
+    (void)snprintf(container, sizeof(container), "%016llx%016llx%016llx%016llx", name, name ^ 1,
+                   name ^ 2, name ^ 3);
     const struct identity identity = {
         .field =
             {
