@@ -29,13 +29,19 @@ enum {
 
 enum phase { CONNECTING, RUNNING, FLUSHING, LEAVING, CLOSING, DONE };
 
+/* Made for its first stream, ended with its last. */
+struct connection {
+    struct rpc_channel *channel;
+    uint32_t streams;
+};
+
 struct swarm {
     const struct swarm_options *options;
     struct swarm_result *result;
     struct swarm_world world;
     struct swarm_agent *agents;
-    struct rpc_channel *anchor;    /* whose thread everything runs on */
-    struct rpc_channel **channels; /* [connections][target_count]; made on first use */
+    struct rpc_channel *anchor;     /* whose thread everything runs on */
+    struct connection *connections; /* [connections][target_count] */
     struct swarm_agent *away;
     atomic_int step_ran, is_over;
     enum phase phase;
@@ -76,29 +82,38 @@ static enum status open_channel(const struct swarm *swarm, uint32_t target,
     return rpc_channel_new(&channel, ret, why);
 }
 
-static struct rpc_channel **channel_place(const struct swarm *swarm,
-                                          const struct swarm_agent *agent)
+static struct connection *connection_of(const struct swarm *swarm, const struct swarm_agent *agent)
 {
-    uint32_t connection = agent->number % swarm->options->connections;
-    return &swarm->channels[connection * swarm->options->target_count + agent->target];
+    uint32_t number = agent->number % swarm->options->connections;
+    return &swarm->connections[number * swarm->options->target_count + agent->target];
 }
 
-static struct rpc_channel *channel_of(struct swarm *swarm, const struct swarm_agent *agent)
+static struct rpc_channel *begin_stream(struct swarm *swarm, const struct swarm_agent *agent)
 {
-    struct rpc_channel **place = channel_place(swarm, agent);
+    struct connection *connection = connection_of(swarm, agent);
     struct why why;
-    if (*place == NULL)
-        ASSERT(open_channel(swarm, agent->target, place, &why) == STATUS_OK); /* as the anchor */
-    return *place;
+    if (connection->channel == NULL) /* the anchor was made of the same options */
+        ASSERT(open_channel(swarm, agent->target, &connection->channel, &why) == STATUS_OK);
+    connection->streams++;
+    return connection->channel;
+}
+
+static void end_stream(struct swarm *swarm, const struct swarm_agent *agent)
+{
+    struct connection *connection = connection_of(swarm, agent);
+    if (--connection->streams > 0)
+        return;
+    rpc_channel_free(connection->channel);
+    connection->channel = NULL;
 }
 
 /* The anchor carries no stream: it only lends its thread. */
 static enum status make_channels(struct swarm *swarm, struct why *why)
 {
     const struct swarm_options *options = swarm->options;
-    swarm->channels =
-        calloc((size_t)options->connections * options->target_count, sizeof(struct rpc_channel *));
-    ASSERT(swarm->channels != NULL);
+    swarm->connections =
+        calloc((size_t)options->connections * options->target_count, sizeof(struct connection));
+    ASSERT(swarm->connections != NULL);
     enum status status = STATUS_OK;
     for (uint32_t target = options->target_count; target-- > 0 && status == STATUS_OK;) {
         rpc_channel_free(swarm->anchor);
@@ -112,9 +127,9 @@ static void free_channels(struct swarm *swarm)
 {
     size_t count = (size_t)swarm->options->connections * swarm->options->target_count;
     for (size_t i = 0; i < count; i++)
-        rpc_channel_free(swarm->channels[i]);
+        rpc_channel_free(swarm->connections[i].channel);
     rpc_channel_free(swarm->anchor);
-    free(swarm->channels);
+    free(swarm->connections);
 }
 
 static void connect_due(struct swarm *swarm, int64_t now_ms)
@@ -128,7 +143,7 @@ static void connect_due(struct swarm *swarm, int64_t now_ms)
             continue;
         }
         *at = agent->next_away;
-        swarm_agent_connect(agent, channel_of(swarm, agent));
+        swarm_agent_connect(agent, begin_stream(swarm, agent));
     }
 }
 
@@ -143,10 +158,7 @@ static void on_away(void *user, struct swarm_agent *agent)
     agent->retry_at_ms = clock_mono_ms();
     if (bound_ms > 0)
         agent->retry_at_ms += (int64_t)swarm_random_below(&agent->random, (uint64_t)bound_ms);
-    if (swarm->options->connections == swarm->options->agents) { /* it is this agent's alone */
-        rpc_channel_free(*channel_place(swarm, agent));
-        *channel_place(swarm, agent) = NULL;
-    }
+    end_stream(swarm, agent);
     agent->target = (agent->target + 1) % swarm->options->target_count;
     agent->next_away = swarm->away;
     swarm->away = agent;

@@ -25,7 +25,7 @@ struct swarm_options {
     const char *targets[SWARM_TARGETS_MAX];
     uint32_t target_count;
     uint32_t agents;
-    uint32_t connections; /* as many as agents: one an agent, which ends with its stream */
+    uint32_t connections; /* each ends with the last of its streams */
     uint32_t processes, services, types, window;
     uint32_t restart_per_million;
     int64_t interval_ms; /* between two snapshots of a process; 0: as fast as they are taken */
