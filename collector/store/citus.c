@@ -13,7 +13,9 @@
     "'snap_delta', 'heap_chunk', 'instance_last', 'deployment_hour', 'heap_hour', 'heap_day', "    \
     "'finding', 'finding_event', 'mute', 'alert'"
 #define NAMES "'service', 'deployment', 'type', 'instance'"
-#define LOCAL "'agent', 'compaction', 'day_due', 'level', 'schema_version'"
+#define LOCAL                                                                                      \
+    "'agent', 'compaction', 'day_due', 'level', 'schema_version', 'sweep_claim', "                 \
+    "'sweep_collector'"
 
 /* Ordinary and partitioned tables of ours that are no partitions. */
 #define TABLES                                                                                     \
