@@ -26,7 +26,8 @@ enum {
     TEXTS_BYTES_MAX = 1 << 20,
     WORDS_MAX = 256,
     PATH_BYTES = 64,
-    ANSWER_ROWS_MAX = 1000, /* of a collector, QUERY_LIMIT_MAX */
+    MIN_UPTIME_DEFAULT_MS = 30 * 60 * 1000, /* of a gate */
+    ANSWER_ROWS_MAX = 1000,                 /* of a collector, QUERY_LIMIT_MAX */
 };
 
 /* ---- help ----------------------------------------------------------------------------------- */
@@ -45,9 +46,10 @@ static void print_help(struct cli *cli)
     }
     (void)printf("\nOptions of every command (heapfleet COMMAND --help shows the others):\n\n");
     options_print_help(options);
-    (void)printf("\nEach option can be given in the environment: HEAPFLEET_COLLECTOR and so on.\n"
-                 "Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 no such service, version or type,"
-                 "\n4 no permission, 6 leak found (leaks --exit-code).\n");
+    (void)printf(
+        "\nEach option can be given in the environment: HEAPFLEET_COLLECTOR and so on.\n"
+        "Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 no such service, version or type,"
+        "\n4 no permission, 6 leak found (gate, leaks --exit-code), 7 too early to tell (gate).\n");
 }
 
 static void print_command_help(struct cli *cli, const struct cli_command *command)
@@ -391,6 +393,9 @@ int cli_run(int argc, char **argv)
         .service = "",
         .instance = "",
         .severity = "suspect",
+        .baseline = "",
+        .candidate = "",
+        .min_uptime_ms = MIN_UPTIME_DEFAULT_MS,
         .type = "",
         .actor = "",
         .text = "",

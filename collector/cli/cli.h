@@ -29,6 +29,8 @@ struct cli {
     int raw, live, fail_on_leak, help;
     const char *severity, *actor, *text;
     int64_t for_ms, resolved_ms;
+    const char *baseline, *candidate;
+    int64_t min_uptime_ms;
 
     const char *operands[CLI_OPERANDS_MAX];
     int operand_count;
@@ -60,6 +62,7 @@ cli_command_fn cli_leaks_unmute;
 cli_command_fn cli_leaks_mutes;
 cli_command_fn cli_containers;
 cli_command_fn cli_growth; /* top, when a time is given */
+cli_command_fn cli_gate;
 
 /* Send `request` to the method ("GetTop") and wait. `*ret`, of type `answer`, is in cli->arena. */
 enum status cli_ask(struct cli *cli, const char *method, const ProtobufCMessage *request,

@@ -15,8 +15,9 @@ enum command_bit {
     UNMUTE = 512,
     MUTES = 1024,
     CONTAINERS = 2048,
-    ALL = 4095,
-    PROGRAM = 4096, /* before any command; for the help */
+    GATE = 4096,
+    ALL = 8191,
+    PROGRAM = 8192, /* before any command; for the help */
 };
 
 const unsigned cli_all_commands = ALL;
@@ -55,6 +56,11 @@ const struct cli_command cli_commands[] = {
      "the service cannot be unmuted", "Name the type if the mute has one.\n"},
     {"leaks mutes", MUTES, 0, 0, "", cli_leaks_mutes, "which mutes hold", "mutes cannot be listed",
      ""},
+    {"gate", GATE, 1, 1, "SERVICE", cli_gate, "may a new version go on? for pipelines",
+     "the versions cannot be judged",
+     "Exit code 0: nothing grows that did not grow in the old version; 6: a leak; 7: they have "
+     "not\n"
+     "run for long enough, ask again later.\n"},
     {0},
 };
 
@@ -128,6 +134,11 @@ static size_t take_leaks(struct cli *cli, unsigned bits, struct option *ret)
         {MUTE | UNMUTE, {"type", 0, OPTION_TEXT, &cli->type, "TYPE", "this type only", NULL}},
         {ACK | MUTE | UNMUTE,
          {"actor", 0, OPTION_TEXT, &cli->actor, "NAME", "who says so", "the user"}},
+        {GATE, {"baseline", 0, OPTION_TEXT, &cli->baseline, "V1", "the old version", NULL}},
+        {GATE, {"candidate", 0, OPTION_TEXT, &cli->candidate, "V2", "the new version", NULL}},
+        {GATE,
+         {"min-uptime", 0, OPTION_DURATION, &cli->min_uptime_ms, "TIME",
+          "that half the processes of both must have reached", "30m"}},
     };
     return take(rows, ARRAY_SIZE(rows), bits, ret);
 }

@@ -35,6 +35,7 @@ query_answer_fn query_compare_deployments;
 query_answer_fn query_list_leaks;
 query_answer_fn query_get_leak;
 query_answer_fn query_list_mutes;
+query_answer_fn query_judge_deployment;
 query_answer_fn query_acknowledge_leak;
 query_answer_fn query_mute_leaks;
 query_answer_fn query_unmute_leaks;

@@ -46,6 +46,8 @@ static const struct question questions[QUERY_METHODS] = {
     {"/heapfleet.v1.Query/GetLeak", &heapfleet__v1__get_leak_request__descriptor, query_get_leak},
     {"/heapfleet.v1.Query/ListMutes", &heapfleet__v1__list_mutes_request__descriptor,
      query_list_mutes},
+    {"/heapfleet.v1.Query/JudgeDeployment", &heapfleet__v1__judge_deployment_request__descriptor,
+     query_judge_deployment},
     {"/heapfleet.v1.Admin/AcknowledgeLeak", &heapfleet__v1__acknowledge_leak_request__descriptor,
      query_acknowledge_leak},
     {"/heapfleet.v1.Admin/MuteLeaks", &heapfleet__v1__mute_leaks_request__descriptor,

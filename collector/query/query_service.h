@@ -24,7 +24,7 @@ struct query_service;
 /* `dsn` as for db_open; copied. */
 struct query_service *query_service_new(const char *dsn);
 
-enum { QUERY_METHODS = 13 };
+enum { QUERY_METHODS = 14 };
 
 /* Writes a row for each method, at most `max`; returns how many there are (QUERY_METHODS). */
 size_t query_service_methods(struct query_service *service, struct rpc_method *ret, size_t max);

@@ -93,11 +93,35 @@ static void acknowledged(void **state)
     prints(with_id("leaks show", ""), "  acknowledged by bob: fix-is-on-its-way\n");
 }
 
+/* v2 of the scene leaks CartLine, v1 does not; both ran for an hour. */
+static void a_gate_lets_pass_or_not(void **state)
+{
+    (void)state;
+    run("gate shop --baseline v1 --candidate v2");
+    assert_int_equal(outcome.exit_code, 6);
+    assert_non_null(strstr(outcome.out, "leak: v2 leaks shop.cart.CartLine: +"));
+    assert_non_null(strstr(outcome.out, "which v1 does not at the same uptime"));
+    prints("gate shop --baseline v2 --candidate v1",
+           "clean: nothing grows in v1 that does not in v2: 2 and 2 processes after ");
+    run("gate shop --baseline v1 --candidate v2 --min-uptime 3h -o csv");
+    assert_int_equal(outcome.exit_code, 7);
+    assert_non_null(strstr(outcome.out, "too early,half of the processes of v1 must have run for "
+                                        "3h: they have run for "));
+    refuses("gate shop", 2,
+            "heapfleet: the versions cannot be judged: name two versions: --baseline V1, the old "
+            "one, and --candidate V2\n");
+    refuses("gate shop --baseline v1 --candidate v1", 2,
+            "heapfleet: the versions cannot be judged: a version cannot be compared with itself\n");
+    run("gate shop --baseline v1 --candidate v9");
+    assert_int_equal(outcome.exit_code, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shown_with_its_evidence),
         cmocka_unit_test(named_wrongly),
+        cmocka_unit_test(a_gate_lets_pass_or_not),
         cmocka_unit_test(muted_and_unmuted),
         cmocka_unit_test(acknowledged),
     };

@@ -1,0 +1,13 @@
+"""A batch that is gathered and let go, again and again."""
+pending = []
+
+
+class Item:
+    pass
+
+
+def run(n):
+    for _ in range(n):
+        pending.append(Item())
+    if len(pending) > 300:
+        pending.clear()

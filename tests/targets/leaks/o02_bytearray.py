@@ -1,0 +1,7 @@
+"""One buffer that is only ever appended to: bytes grow, the number of objects does not."""
+journal = bytearray()
+
+
+def run(n):
+    for _ in range(n):
+        journal.extend(b"x" * 2000)
