@@ -9,7 +9,10 @@
 #include "buf.h"
 #include "clock.h"
 #include "json.h"
+#include "log_detail.h"
 #include "utf8.h"
+
+enum { DETAIL_BYTES_MAX = 1023 };
 
 static atomic_int least_level = LOG_INFO;
 static atomic_int line_format = LOG_TEXT;
@@ -52,28 +55,32 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 {
     if ((int)level < atomic_load_explicit(&least_level, memory_order_relaxed))
         return;
-    char detail[1024] = "";
+    struct buf detail = BUF_INIT;
     if (format != NULL) {
         va_list args;
         va_start(args, format);
-        (void)vsnprintf(detail, sizeof(detail), format, args);
+        log_append_detail(&detail, format, args);
         va_end(args);
     }
-    utf8_scrub(detail, strlen(detail));
+    if (detail.size > DETAIL_BYTES_MAX)
+        detail.size = DETAIL_BYTES_MAX;
+    if (detail.size > 0)
+        utf8_scrub((char *)detail.data, detail.size);
     char when[CLOCK_TEXT_BYTES];
     clock_format_utc(clock_wall_ms(), when);
     struct buf line = BUF_INIT;
     if (atomic_load_explicit(&line_format, memory_order_relaxed) == LOG_JSON) {
         buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"detail\":", when,
                    names[level], event);
-        json_append_string(&line, detail, strlen(detail));
+        json_append_string(&line, buf_text(&detail), detail.size);
         buf_append_text(&line, "}\n");
     } else {
-        buf_printf(&line, "%s %-5s %s%s%s\n", when, names[level], event, detail[0] ? " " : "",
-                   detail);
+        buf_printf(&line, "%s %-5s %s%s%s\n", when, names[level], event,
+                   detail.size > 0 ? " " : "", buf_text(&detail));
     }
     /* one write, so that lines of several threads do not mix */
     ssize_t written = write(STDERR_FILENO, line.data, line.size);
     (void)written;
     buf_done(&line);
+    buf_done(&detail);
 }

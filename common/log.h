@@ -5,6 +5,8 @@
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H
 
+#include <stddef.h>
+
 #include "attributes.h"
 #include "status.h"
 #include "why.h"
@@ -23,8 +25,12 @@ int log_level_parse(const char *text, enum log_level *ret) MUST_CHECK;
 
 /*
  * `event` is a fixed word such as "snapshot.refused"; `format` makes the `key=value` pairs, with
- * values that may hold blanks in double quotes: "pid=%d reason=\"%s\"". NULL for no pairs.
+ * values that may hold blanks in double quotes: "pid=%d reason=\"%s\"". NULL for no pairs. A text in
+ * quotes is escaped: it cannot end them. One without quotes has to be a word of ours.
  */
 void log_event(enum log_level level, const char *event, const char *format, ...) PRINTF(3, 4);
+
+/* For pairs that are made beforehand: `text` as it may stand in double quotes, cut to fit. */
+void log_escape(const char *text, char *ret, size_t size);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fact_check.h"
+#include "log.h"
 #include "process_started.h"
 #include "process_table.h"
 #include "version.h"
@@ -216,8 +217,11 @@ static enum session_next take_hello(struct session *session, struct step *step)
         return end(session, step, RPC_INVALID_ARGUMENT);
     }
     memcpy(session->agent_id, hello->agent_id.data, ID_BYTES);
-    (void)snprintf(session->description, sizeof(session->description),
-                   "host=\"%.128s\" version=\"%.64s\"", hello->host, hello->agent_version);
+    char host[128], version[64];
+    log_escape(hello->host, host, sizeof(host));
+    log_escape(hello->agent_version, version, sizeof(version));
+    (void)snprintf(session->description, sizeof(session->description), "host=\"%s\" version=\"%s\"",
+                   host, version);
     session->state = SESSION_GREETING;
     session->events->find_agent(session->user, session->agent_id);
     return SESSION_WAIT;

@@ -55,6 +55,39 @@ static void lines(void **state)
                         "\"detail\":\"why=\\\"x\\\"\"}\n");
 }
 
+static void emit_forged(void)
+{
+    static const char forged[] = "x\" pid=1 ok=\"yes\\";
+    log_event(LOG_ERROR, "all",
+              "a=\"%s\" b=%s c=\"%.2s; %s|\" d=%d e=%5.2f f=%lld g=%zu h=%08lx i=%c j=%% "
+              "k=\"%.*s\" l=%*d m=%u n=%hhx",
+              forged, "word", "\"ab", "q", -3, 1.005, -5000000000LL, (size_t)7, 0xbeefUL, 'z', 2,
+              "\\\\\\", 4, 12, 4000000000U, 0x1ff);
+}
+
+/* What comes from outside cannot look like another pair. */
+static void values_stay_in_their_quotes(void **state)
+{
+    (void)state;
+    const char *text = captured(emit_forged);
+    assert_string_equal(strstr(text, "all"),
+                        "all a=\"x\\\" pid=1 ok=\\\"yes\\\\\" b=word c=\"\\\"a; q|\" d=-3 "
+                        "e= 1.00 f=-5000000000 g=7 h=0000beef i=z j=% k=\"\\\\\\\\\" l=  12 "
+                        "m=4000000000 n=ff\n");
+}
+
+static void escaped_texts_are_cut_whole(void **state)
+{
+    (void)state;
+    char text[8];
+    log_escape("a\"b\\c", text, sizeof(text));
+    assert_string_equal(text, "a\\\"b\\\\c");
+    log_escape("abcdef\"", text, sizeof(text));
+    assert_string_equal(text, "abcdef");
+    log_escape("", text, sizeof(text));
+    assert_string_equal(text, "");
+}
+
 static void emit_long(void)
 {
     char text[4000];
@@ -85,6 +118,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines),
+        cmocka_unit_test(values_stay_in_their_quotes),
+        cmocka_unit_test(escaped_texts_are_cut_whole),
         cmocka_unit_test(long_lines_are_cut),
         cmocka_unit_test(level_words),
     };
