@@ -27,6 +27,7 @@
 #include "monitor.h"
 #include "query_service.h"
 #include "rpc_server.h"
+#include "standing.h"
 #include "store.h"
 #include "sweeper.h"
 #include "version.h"
@@ -48,7 +49,8 @@ struct collector {
     struct loop *loop;
     struct loop_timer *batch_timer, *watch_timer, *gate_timer;
     struct loop_signal *terminate, *interrupt, *hangup;
-    int is_ending;
+    struct standing *standing;
+    int is_ending, has_failed;
 };
 
 /* ---- the database --------------------------------------------------------------------------- */
@@ -104,22 +106,66 @@ static enum status start_ingest(struct collector *collector, struct why *why)
     return ingest_new(&options, &collector->ingest, why);
 }
 
+static void on_drained(void *arg)
+{
+    struct collector *collector = arg;
+    loop_stop(collector->loop);
+}
+
+/* Threads that wait for a database that does not answer cannot be woken. Nobody was told that what
+ * they hold is stored; and a supervisor's own patience is 30 s, as a rule. */
+static void on_end_of_patience(int number)
+{
+    static const char line[] = "collector.killed reason=\"the database does not answer\"\n";
+    (void)number;
+    _exit(write(STDERR_FILENO, line, sizeof(line) - 1) < 0 ? EXIT_FAILURE : 128 + SIGTERM);
+}
+
+static void end_orderly(struct collector *collector)
+{
+    collector->is_ending = 1;
+    log_event(LOG_INFO, "collector.ending", NULL);
+    (void)signal(SIGALRM, on_end_of_patience);
+    (void)alarm(END_S);
+    standing_drain(collector->standing);
+    ingest_drain(collector->ingest, collector->loop, on_drained, collector);
+}
+
+/* gRPC has no way to listen again: end well, and let the supervisor start us anew. */
+static void on_listener_lost(void *arg)
+{
+    struct collector *collector = arg;
+    collector->has_failed = 1;
+    if (!collector->is_ending)
+        end_orderly(collector);
+}
+
 static enum status start_server(struct collector *collector, struct why *why)
 {
-    struct rpc_method methods[1 + QUERY_METHODS];
+    const struct collector_config *config = collector->config;
+    struct rpc_method methods[1 + QUERY_METHODS + STANDING_METHODS_MAX];
     methods[0] = ingest_method(collector->ingest);
     size_t count = 1 + query_service_methods(collector->query, methods + 1, QUERY_METHODS);
+    collector->standing = standing_new(collector->loop, collector->ingest, config->has_reflection);
+    count += standing_methods(collector->standing, methods + count);
     struct rpc_server_options options = {
-        .listen = collector->config->listen,
-        .message_bytes_max = collector->config->limits.message_bytes_max,
+        .listen = config->listen,
+        .message_bytes_max = config->limits.message_bytes_max,
+        .streams_max = config->streams_of_connection_max,
+        .connections_max = config->connections_max,
+        .handshake_ms = (int)config->handshake_ms,
+        .keepalive_ms = (int)config->keepalive_ms,
+        .memory_max = config->network_memory_max,
     };
-    gate_fill(collector->config->gate, &options);
+    gate_fill(config->gate, &options);
     enum status status = rpc_server_start(&options, methods, count, &collector->server, why);
     if (status != STATUS_OK)
         return status;
     gate_attach(collector->config->gate, collector->server);
     ingest_attach(collector->ingest, collector->server);
     query_service_set_server(collector->query, collector->server);
+    standing_attach(collector->standing, collector->server, config->listen, on_listener_lost,
+                    collector);
     return STATUS_OK;
 }
 
@@ -142,6 +188,7 @@ static enum status start_parts(struct collector *collector, struct why *why)
 {
     collector->metrics = metrics_new();
     monitor_add_metrics(collector->metrics);
+    gate_add_metrics(collector->config->gate, collector->metrics);
     enum status status = open_database(collector, why);
     if (status == STATUS_OK)
         status = start_ingest(collector, why);
@@ -159,6 +206,7 @@ static void stop_parts(struct collector *collector)
     rpc_server_stop(collector->server, RPC_GRACE_MS);
     monitor_stop(collector->monitor);
     query_service_free(collector->query);
+    standing_free(collector->standing);
     ingest_free(collector->ingest);
     metrics_free(collector->metrics);
     embedded_stop(collector->embedded);
@@ -172,21 +220,6 @@ static void on_batch_timer(void *arg)
     ingest_tick(collector->ingest);
 }
 
-static void on_drained(void *arg)
-{
-    struct collector *collector = arg;
-    loop_stop(collector->loop);
-}
-
-/* Threads that wait for a database that does not answer cannot be woken. Nobody was told that what
- * they hold is stored; and a supervisor's own patience is 30 s, as a rule. */
-static void on_end_of_patience(int number)
-{
-    static const char line[] = "collector.killed reason=\"the database does not answer\"\n";
-    (void)number;
-    _exit(write(STDERR_FILENO, line, sizeof(line) - 1) < 0 ? EXIT_FAILURE : 128 + SIGTERM);
-}
-
 static void on_signal(void *arg)
 {
     struct collector *collector = arg;
@@ -194,11 +227,7 @@ static void on_signal(void *arg)
         log_event(LOG_WARN, "collector.killed", "reason=\"a second signal\"");
         _exit(128 + SIGTERM);
     }
-    collector->is_ending = 1;
-    log_event(LOG_INFO, "collector.ending", NULL);
-    (void)signal(SIGALRM, on_end_of_patience);
-    (void)alarm(END_S);
-    ingest_drain(collector->ingest, collector->loop, on_drained, collector);
+    end_orderly(collector);
 }
 
 static void on_gate_timer(void *arg)
@@ -277,6 +306,8 @@ enum status collector_run(const struct collector_config *config, struct why *why
         stop_loop(&collector);
     }
     stop_parts(&collector);
+    if (status == STATUS_OK && collector.has_failed)
+        status = why_fail(why, STATUS_FAILED, "connections are no longer taken: start me again");
     loop_free(collector.loop);
     if (status == STATUS_OK)
         log_event(LOG_INFO, "collector.ended", NULL);

@@ -7,6 +7,7 @@
 #include "buf.h"
 #include "file.h"
 #include "log.h"
+#include "rpc_accept.h"
 
 /* The contents of the files, to see whether they differ. */
 struct contents {
@@ -225,4 +226,70 @@ void gate_attach(struct gate *gate, struct rpc_server *server)
 struct access *gate_access(const struct gate *gate)
 {
     return gate->access;
+}
+
+/* ---- metrics -------------------------------------------------------------------------------- */
+
+static double accepted(void *arg)
+{
+    (void)arg;
+    return (double)rpc_accept_counts().accepted;
+}
+
+static double refused(void *arg)
+{
+    (void)arg;
+    return (double)rpc_accept_counts().refused;
+}
+
+static double exhausted(void *arg)
+{
+    (void)arg;
+    return (double)rpc_accept_counts().exhausted;
+}
+
+static double admitted(void *arg)
+{
+    return (double)access_counts(arg).admitted;
+}
+
+static double unauthenticated(void *arg)
+{
+    return (double)access_counts(arg).unauthenticated;
+}
+
+static double denied(void *arg)
+{
+    return (double)access_counts(arg).denied;
+}
+
+static double services_denied(void *arg)
+{
+    return (double)access_counts(arg).services_denied;
+}
+
+void gate_add_metrics(struct gate *gate, struct metrics *metrics)
+{
+    static const struct {
+        const char *name, *labels, *help;
+        metric_read_fn *read;
+    } rows[] = {
+        {"heapfleet_collector_connections_total", "result=\"accepted\"",
+         "Connections by what became of them.", accepted},
+        {"heapfleet_collector_connections_total", "result=\"refused\"",
+         "Connections by what became of them.", refused},
+        {"heapfleet_collector_connections_total", "result=\"no_descriptor\"",
+         "Connections by what became of them.", exhausted},
+        {"heapfleet_collector_calls_total", "result=\"admitted\"",
+         "Calls by what the policy says of them.", admitted},
+        {"heapfleet_collector_calls_total", "result=\"unauthenticated\"",
+         "Calls by what the policy says of them.", unauthenticated},
+        {"heapfleet_collector_calls_total", "result=\"denied\"",
+         "Calls by what the policy says of them.", denied},
+        {"heapfleet_collector_services_denied_total", NULL,
+         "Processes whose service their agent may not write.", services_denied},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        metrics_computed(metrics, 1, rows[i].name, rows[i].labels, rows[i].help, rows[i].read,
+                         gate->access);
 }

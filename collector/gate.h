@@ -9,6 +9,7 @@
 #define COLLECTOR_GATE_H
 
 #include "access.h"
+#include "metrics.h"
 #include "rpc_server.h"
 #include "status.h"
 #include "why.h"
@@ -41,5 +42,8 @@ enum status gate_set_paths(struct gate *gate, const struct gate_options *options
 
 /* Read the files; what differs is put to use, or complained of once. Cheap when nothing differs. */
 void gate_reload(struct gate *gate);
+
+/* What it counts: connections and denials. The gate outlives the metrics. */
+void gate_add_metrics(struct gate *gate, struct metrics *metrics);
 
 #endif

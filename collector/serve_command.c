@@ -24,7 +24,9 @@ struct serve_options {
     int64_t horizon_ms, sweep_every_ms, batch_every_ms;
     uint64_t pending_bytes;
     const char *tls_cert, *tls_key, *tls_ca, *access;
-    int insecure, tls_client_optional;
+    int insecure, tls_client_optional, reflection;
+    uint64_t connections, streams, network_memory;
+    int64_t handshake_ms, keepalive_ms;
     struct alert_config alert;
     struct limit_settings limits;
     struct history_settings history;
@@ -140,6 +142,8 @@ static enum status check_tls(const struct serve_options *options, const struct c
     return STATUS_OK;
 }
 
+enum { MANY = 1000000000 };
+
 static enum status check_times(const struct serve_options *options, const struct command_line *line,
                                struct why *why)
 {
@@ -150,6 +154,11 @@ static enum status check_times(const struct serve_options *options, const struct
     } rows[] = {
         {"batch-every", options->batch_every_ms, 1, 10000, "between 1ms and 10s"},
         {"sweep-every", options->sweep_every_ms, 100, INT64_MAX, "at least 100ms"},
+        {"handshake-timeout", options->handshake_ms, 100, 600000, "between 100ms and 10m"},
+        {"max-connections", (int64_t)options->connections, 0, MANY, "at most 1000000000"},
+        {"max-streams-per-connection", (int64_t)options->streams, 0, MANY, "at most 1000000000"},
+        {"max-network-memory", (int64_t)options->network_memory, 0, INT64_MAX / 2, "too much"},
+        {"keepalive", options->keepalive_ms, 1000, 86400000, "between 1s and 1d"},
         {"horizon", options->horizon_ms, 1000, INT64_MAX, "at least 1s"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -176,6 +185,9 @@ enum { SERVE_OPTIONS_MAX = 60 };
 
 static const struct serve_options serve_defaults = {
     .listen = "127.0.0.1:4777",
+    .reflection = 1,
+    .handshake_ms = 10000,
+    .keepalive_ms = 60000,
     .log_level = "info",
     .log_format = "text",
     .horizon_ms = (int64_t)30 * 3600 * 1000,
@@ -226,6 +238,17 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
          "peers may show a token instead", NULL},
         {"access", 0, OPTION_FILE, &options->access, "FILE",
          "who may do what; read again when it changes", NULL},
+        {"max-connections", 0, OPTION_U64, &options->connections, "N", "at a time",
+         "what the limit of open files leaves"},
+        {"max-streams-per-connection", 0, OPTION_U64, &options->streams, "N", "at a time", "1024"},
+        {"max-network-memory", 0, OPTION_BYTES, &options->network_memory, "SIZE",
+         "for what is on its way", "256M"},
+        {"handshake-timeout", 0, OPTION_DURATION, &options->handshake_ms, "TIME",
+         "for a connection to begin", "10s"},
+        {"keepalive", 0, OPTION_DURATION, &options->keepalive_ms, "TIME",
+         "between two pings of a silent peer", "60s"},
+        {"reflection", 0, OPTION_FLAG, &options->reflection, NULL,
+         "tell tools such as grpcurl what is served; --reflection=off hides it", NULL},
         {"insecure", 0, OPTION_FLAG, &options->insecure, NULL,
          "the network protects us: allow any address without TLS or --access", NULL},
         {"log-level", 0, OPTION_TEXT, &options->log_level, "LEVEL", "debug, info, warn, error",
@@ -353,6 +376,12 @@ static enum status serve(struct serve *serve, struct why *why)
         .compact_every_ms = options->history.compact_every_ms,
         .reload = reload,
         .reload_arg = serve,
+        .has_reflection = options->reflection,
+        .connections_max = (uint32_t)options->connections,
+        .streams_of_connection_max = (uint32_t)options->streams,
+        .network_memory_max = options->network_memory,
+        .handshake_ms = options->handshake_ms,
+        .keepalive_ms = options->keepalive_ms,
         .gate = serve->gate,
     };
     return collector_run(&config, why);

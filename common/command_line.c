@@ -173,7 +173,7 @@ void command_line_compare(const struct command_line *line, const struct command_
 static const char *default_of(const struct option *option)
 {
     if (option->kind == OPTION_FLAG)
-        return "no";
+        return *(const int *)option->target ? "yes" : "no";
     if (option->kind == OPTION_TEXT || option->kind == OPTION_FILE)
         return *(const char **)option->target;
     return option->value_default;

@@ -3,6 +3,7 @@
  */
 #include "access.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,7 @@ struct denial {
 struct access {
     struct access_policy *policy; /* NULL: none */
     int is_open;
-    struct access_counts counts;
+    atomic_ullong admitted, unauthenticated, denied, services_denied;
     struct denial denials[REMEMBERED];
     int64_t minute_ms; /* when the present one began */
     unsigned said, unsaid;
@@ -164,7 +165,7 @@ enum rpc_code access_admit(void *user, struct rpc_call *call, const struct rpc_m
     find_peer(call, &peer);
     unsigned roles = wanted == 0 ? 0 : roles_of_peer(access, &peer, NULL, &rule);
     if (wanted == 0 || (roles & wanted) != 0) {
-        access->counts.admitted++;
+        atomic_fetch_add_explicit(&access->admitted, 1, memory_order_relaxed);
         return RPC_OK;
     }
     enum rpc_code code = roles == 0 ? RPC_UNAUTHENTICATED : RPC_PERMISSION_DENIED;
@@ -175,9 +176,9 @@ enum rpc_code access_admit(void *user, struct rpc_call *call, const struct rpc_m
     else
         *ret_message = "this collector does not know you: the token or certificate has no rule";
     if (code == RPC_PERMISSION_DENIED)
-        access->counts.denied++;
+        atomic_fetch_add_explicit(&access->denied, 1, memory_order_relaxed);
     else
-        access->counts.unauthenticated++;
+        atomic_fetch_add_explicit(&access->unauthenticated, 1, memory_order_relaxed);
     tell_denial(access, call, &peer, method->path, rule, rpc_code_name((int)code));
     return code;
 }
@@ -191,7 +192,7 @@ enum status access_may_write(void *user, struct rpc_call *call, const char *serv
     find_peer(call, &peer);
     if ((roles_of_peer(access, &peer, service, &rule) & ACCESS_AGENT) != 0)
         return STATUS_OK;
-    access->counts.services_denied++;
+    atomic_fetch_add_explicit(&access->services_denied, 1, memory_order_relaxed);
     tell_denial(access, call, &peer, service, rule, "the agent may not write this service");
     return why_fail(why, STATUS_DENIED, "the agent may not write the service \"%s\"", service);
 }
@@ -224,5 +225,8 @@ void access_set_policy(struct access *access, struct access_policy *policy)
 
 struct access_counts access_counts(const struct access *access)
 {
-    return access->counts;
+    return (struct access_counts){.admitted = access->admitted,
+                                  .unauthenticated = access->unauthenticated,
+                                  .denied = access->denied,
+                                  .services_denied = access->services_denied};
 }

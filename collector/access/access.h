@@ -39,6 +39,6 @@ struct access_counts {
     uint64_t admitted, unauthenticated, denied, services_denied;
 };
 
-struct access_counts access_counts(const struct access *access);
+struct access_counts access_counts(const struct access *access); /* any thread */
 
 #endif

@@ -76,3 +76,22 @@ int rpc_address_is_local(const struct rpc_address *address)
         return 0;
     return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
 }
+
+socklen_t rpc_address_loopback(const struct rpc_address *address, int port,
+                               struct sockaddr_in6 *ret)
+{
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    if (inet_pton(AF_INET, address->host, &four.sin_addr) == 1) {
+        if (four.sin_addr.s_addr == htonl(INADDR_ANY))
+            four.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        memcpy(ret, &four, sizeof(four));
+        return sizeof(four);
+    }
+    if (inet_pton(AF_INET6, address->host, &six.sin6_addr) != 1)
+        return 0;
+    if (IN6_IS_ADDR_UNSPECIFIED(&six.sin6_addr))
+        six.sin6_addr = in6addr_loopback;
+    *ret = six;
+    return sizeof(six);
+}

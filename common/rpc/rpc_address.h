@@ -2,6 +2,9 @@
 #ifndef COMMON_RPC_RPC_ADDRESS_H
 #define COMMON_RPC_RPC_ADDRESS_H
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "status.h"
 #include "why.h"
 
@@ -19,5 +22,12 @@ enum status rpc_address_parse(const char *text, struct rpc_address *ret,
 
 /* 1 if what is sent there stays on this machine: loopback, "localhost", a UNIX socket. */
 int rpc_address_is_local(const struct rpc_address *address);
+
+/*
+ * Where a listener at a number address is reached from its own machine: the address with `port`,
+ * loopback for 0.0.0.0 and [::]. Returns its size; 0 for names and UNIX sockets.
+ */
+socklen_t rpc_address_loopback(const struct rpc_address *address, int port,
+                               struct sockaddr_in6 *ret);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "attributes.h"
 #include "clock.h"
+#include "rpc_accept.h"
 #include "rpc_call.h"
 #include "rpc_listen.h"
 #include "rpc_queue.h"
@@ -189,10 +190,16 @@ void rpc_server_stop(struct rpc_server *server, int grace_ms)
 
 /* ----- starting ----- */
 
+static int or_else(int value, int usual)
+{
+    return value != 0 ? value : usual;
+}
+
 static grpc_server *create_grpc_server(const struct rpc_server_options *options)
 {
     grpc_resource_quota *quota = grpc_resource_quota_create("server");
-    grpc_resource_quota_resize(quota, MEMORY_BYTES_MAX);
+    grpc_resource_quota_resize(quota,
+                               options->memory_max != 0 ? options->memory_max : MEMORY_BYTES_MAX);
     uint32_t message_max =
         options->message_bytes_max != 0 ? options->message_bytes_max : MESSAGE_BYTES_MAX;
     uint32_t streams_max = options->streams_max != 0 ? options->streams_max : STREAMS_MAX;
@@ -206,10 +213,10 @@ static grpc_server *create_grpc_server(const struct rpc_server_options *options)
         /* Only "identity": no limit holds against a compressed bomb. */
         rpc_arg_number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
         rpc_arg_number(GRPC_ARG_ALLOW_REUSEPORT, 0),
-        rpc_arg_number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, HANDSHAKE_MS),
+        rpc_arg_number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, or_else(options->handshake_ms, HANDSHAKE_MS)),
         /* Agents ping every 20 s (rpc_client.c); dead ones are noticed by our own pings. */
         rpc_arg_number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000),
-        rpc_arg_number(GRPC_ARG_KEEPALIVE_TIME_MS, 60000),
+        rpc_arg_number(GRPC_ARG_KEEPALIVE_TIME_MS, or_else(options->keepalive_ms, 60000)),
         rpc_arg_number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000),
         rpc_arg_number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         {.type = GRPC_ARG_POINTER,
@@ -266,6 +273,7 @@ enum status rpc_server_start(const struct rpc_server_options *options,
             slot_post(&server->slots[i]);
     }
     rpc_signals_restore(&before);
+    rpc_accept_limit(options->connections_max);
     if (status != STATUS_OK) {
         rpc_server_stop(server, 0);
         return status;

@@ -3,9 +3,11 @@
 It shares no code with the real agent, the snapshot codec included, so that both sides of the
 protocol are checked against its description and not against each other.
 """
+import importlib
 import os
 import pathlib
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,19 +19,23 @@ import grpc
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
-def _load_messages():
+def load_messages(*paths):
+    """The messages of .proto files, named below proto/, as modules of Python."""
     folder = tempfile.mkdtemp(prefix="heapfleet-proto-")
-    subprocess.run(
-        ["protoc", "-I", ROOT / "proto/heapfleet/v1",
-         f"--python_out={folder}", "ingest.proto", "query.proto"], check=True)
-    sys.path.insert(0, folder)
-    import ingest_pb2
-    import query_pb2
-    subprocess.run(["rm", "-rf", folder], check=True)
-    return ingest_pb2, query_pb2
+    modules = []
+    try:
+        for path in (ROOT / "proto" / path for path in paths):
+            subprocess.run(["protoc", "-I", path.parent, f"--python_out={folder}", path.name],
+                           check=True)
+            sys.path.insert(0, folder)
+            modules.append(importlib.import_module(path.stem + "_pb2"))
+            sys.path.remove(folder)
+    finally:
+        shutil.rmtree(folder)
+    return modules
 
 
-ingest, query = _load_messages()
+ingest, query = load_messages("heapfleet/v1/ingest.proto", "heapfleet/v1/query.proto")
 
 
 # ---- the snapshot codec ------------------------------------------------------------------------
