@@ -242,6 +242,12 @@ static double refused(void *arg)
     return (double)rpc_accept_counts().refused;
 }
 
+static double cut(void *arg)
+{
+    (void)arg;
+    return (double)rpc_accept_counts().cut;
+}
+
 static double exhausted(void *arg)
 {
     (void)arg;
@@ -278,6 +284,8 @@ void gate_add_metrics(struct gate *gate, struct metrics *metrics)
          "Connections by what became of them.", accepted},
         {"heapfleet_collector_connections_total", "result=\"refused\"",
          "Connections by what became of them.", refused},
+        {"heapfleet_collector_connections_total", "result=\"cut\"",
+         "Connections by what became of them.", cut},
         {"heapfleet_collector_connections_total", "result=\"no_descriptor\"",
          "Connections by what became of them.", exhausted},
         {"heapfleet_collector_calls_total", "result=\"admitted\"",

@@ -141,8 +141,11 @@ void ingest_call_opened(struct ingest_calls *calls, struct rpc_call *rpc)
         stall(call);
 }
 
+/* Of agents that said Hello: a peer that only opens streams cannot fill the log. */
 static void say_goodbye(const struct ingest_call *call)
 {
+    if (session_describe(call->session)[0] == '\0')
+        return;
     struct session_counts counts = session_counts(call->session);
     log_event(LOG_INFO, "agent.gone", "peer=%s %s snapshots=%llu repeated=%llu refused=%llu",
               rpc_call_peer(call->rpc), session_describe(call->session),

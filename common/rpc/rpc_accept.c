@@ -1,8 +1,12 @@
 #include "rpc_accept.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -12,7 +16,8 @@
 
 static atomic_int highest = -1; /* the largest number that a connection may have; -1: any */
 static atomic_int spare = -1; /* a descriptor that is given up to take a connection and close it */
-static atomic_ullong accepted, refused, exhausted;
+static atomic_int last = -1;  /* the largest number that a connection has had */
+static atomic_ullong accepted, refused, cut, exhausted;
 
 static int open_spare(void)
 {
@@ -23,8 +28,8 @@ void rpc_accept_limit(uint32_t connections)
 {
     struct rlimit limit = {.rlim_cur = 1024};
     (void)getrlimit(RLIMIT_NOFILE, &limit);
-    int last = limit.rlim_cur > INT32_MAX ? INT32_MAX : (int)limit.rlim_cur - 1;
-    int most = last - RPC_ACCEPT_SPARE > 0 ? last - RPC_ACCEPT_SPARE : 0;
+    int end = limit.rlim_cur > INT32_MAX ? INT32_MAX : (int)limit.rlim_cur - 1;
+    int most = end - RPC_ACCEPT_SPARE > 0 ? end - RPC_ACCEPT_SPARE : 0;
     int old = atomic_exchange(&spare, -1);
     if (old >= 0)
         close(old);
@@ -39,6 +44,7 @@ struct rpc_accept_counts rpc_accept_counts(void)
 {
     return (struct rpc_accept_counts){.accepted = atomic_load(&accepted),
                                       .refused = atomic_load(&refused),
+                                      .cut = atomic_load(&cut),
                                       .exhausted = atomic_load(&exhausted)};
 }
 
@@ -100,6 +106,46 @@ int accept4(int listener, struct sockaddr *address, socklen_t *size, int flags)
         errno = EINTR;
         return -1;
     }
+    if (fd >
+        atomic_load(&last)) /* only the accepting threads write it; a lost race costs one cut */
+        atomic_store(&last, (int)fd);
     atomic_fetch_add(&accepted, 1);
     return (int)fd;
+}
+
+/* The peer of the connection in gRPC's two ways to write it, with brackets as they are or escaped.
+ */
+static int is_peer(int fd, const char *peer)
+{
+    struct sockaddr_in6 six = {0};
+    struct sockaddr_in four;
+    socklen_t size = sizeof(six);
+    char host[INET6_ADDRSTRLEN] = "", text[96], escaped[96];
+    if (getpeername(fd, (struct sockaddr *)&six, &size) != 0)
+        return 0;
+    if (six.sin6_family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&six.sin6_addr)) {
+        (void)inet_ntop(AF_INET6, &six.sin6_addr, host, sizeof(host));
+        (void)snprintf(text, sizeof(text), "ipv6:[%s]:%d", host, ntohs(six.sin6_port));
+        (void)snprintf(escaped, sizeof(escaped), "ipv6:%%5B%s%%5D:%d", host, ntohs(six.sin6_port));
+        return strcmp(text, peer) == 0 || strcmp(escaped, peer) == 0;
+    }
+    memcpy(&four, &six, sizeof(four));
+    if (six.sin6_family == AF_INET6)
+        memcpy(&four.sin_addr, &six.sin6_addr.s6_addr[12], sizeof(four.sin_addr));
+    else if (six.sin6_family != AF_INET)
+        return 0;
+    (void)inet_ntop(AF_INET, &four.sin_addr, host, sizeof(host));
+    (void)snprintf(text, sizeof(text), "ipv4:%s:%d", host, ntohs(four.sin_port));
+    return strcmp(text, peer) == 0;
+}
+
+void rpc_accept_cut(const char *peer)
+{
+    for (int fd = atomic_load(&last); fd > STDERR_FILENO; fd--) {
+        if (!is_peer(fd, peer))
+            continue;
+        (void)shutdown(fd, SHUT_RDWR); /* gRPC finds it broken, and closes it */
+        atomic_fetch_add(&cut, 1);
+        return;
+    }
 }

@@ -24,9 +24,16 @@ enum { RPC_ACCEPT_SPARE = 128 };
 struct rpc_accept_counts {
     uint64_t accepted;
     uint64_t refused;   /* there were enough */
+    uint64_t cut;       /* it misbehaved: rpc_accept_cut */
     uint64_t exhausted; /* the process or the machine had no descriptor left */
 };
 
 struct rpc_accept_counts rpc_accept_counts(void); /* any thread */
+
+/*
+ * End the connection of `peer`, as gRPC writes it ("ipv4:127.0.0.1:51234"), which has no call for
+ * that. Looks at every descriptor: for the rare case. Nothing happens to UNIX sockets. Any thread.
+ */
+void rpc_accept_cut(const char *peer);
 
 #endif

@@ -20,6 +20,8 @@
 
 #include "attributes.h"
 #include "buf.h"
+#include "clock.h"
+#include "rpc_accept.h"
 #include "rpc_bytes.h"
 
 struct rpc_call {
@@ -375,6 +377,26 @@ void rpc_call_group_review(struct rpc_call_group *group)
     }
 }
 
+/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv */
+static uint64_t hash_text(const char *text)
+{
+    uint64_t hash = 14695981039346656037ULL;
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (uint8_t)*text) * 1099511628211ULL;
+    return hash;
+}
+
+static void count_rate(struct rpc_call_group *group, const char *peer)
+{
+    uint64_t hash = hash_text(peer);
+    struct rpc_call_rate *rate = &group->rates[hash % RPC_CALL_RATES];
+    int64_t now_ms = clock_mono_ms();
+    if (rate->peer != hash || now_ms - rate->since_ms >= 1000)
+        *rate = (struct rpc_call_rate){.peer = hash, .since_ms = now_ms};
+    if (++rate->calls == group->calls_a_second_max)
+        rpc_accept_cut(peer);
+}
+
 void rpc_call_accept(struct rpc_call_group *group, const struct rpc_method *method, grpc_call *grpc,
                      const grpc_metadata_array *headers)
 {
@@ -385,6 +407,7 @@ void rpc_call_accept(struct rpc_call_group *group, const struct rpc_method *meth
     call->grpc = grpc;
     call->references = 1;
     call->peer = grpc_call_get_peer(grpc);
+    count_rate(group, call->peer);
     call->message = grpc_empty_slice();
     copy_headers(call, headers);
     list_call(call);

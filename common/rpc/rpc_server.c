@@ -26,6 +26,7 @@ enum {
     MESSAGE_BYTES_MAX = 256 << 10,
     STREAMS_MAX = 1024,
     METADATA_BYTES_MAX = 16 << 10,
+    CALLS_A_SECOND = 2 * STREAMS_MAX, /* of a connection */
     POLITE_MS = 200,
     /* Of all connections together, some 25 KiB each: a net below the other limits. Near it gRPC
      * sends peers away. */
@@ -258,6 +259,9 @@ enum status rpc_server_start(const struct rpc_server_options *options,
     struct rpc_server *server = server_new(methods, count);
     server->queue = rpc_queue_new("rpc");
     server->calls.queue = server->queue;
+    server->calls.calls_a_second_max = CALLS_A_SECOND;
+    if (options->streams_max > CALLS_A_SECOND / 2)
+        server->calls.calls_a_second_max = 2 * options->streams_max;
     server->calls.admit = options->admit;
     server->calls.admit_user = options->admit_user;
     sigset_t before;
