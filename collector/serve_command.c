@@ -186,7 +186,7 @@ enum { SERVE_OPTIONS_MAX = 60 };
 static const struct serve_options serve_defaults = {
     .listen = "127.0.0.1:4777",
     .reflection = 1,
-    .handshake_ms = 10000,
+    .handshake_ms = 30000,
     .keepalive_ms = 60000,
     .log_level = "info",
     .log_format = "text",
@@ -244,7 +244,7 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
         {"max-network-memory", 0, OPTION_BYTES, &options->network_memory, "SIZE",
          "for what is on its way", "256M"},
         {"handshake-timeout", 0, OPTION_DURATION, &options->handshake_ms, "TIME",
-         "for a connection to begin", "10s"},
+         "for a connection to begin", "30s"},
         {"keepalive", 0, OPTION_DURATION, &options->keepalive_ms, "TIME",
          "between two pings of a silent peer", "60s"},
         {"reflection", 0, OPTION_FLAG, &options->reflection, NULL,

@@ -53,7 +53,7 @@ struct rpc_server_options {
     const char *listen;         /* "127.0.0.1:4777", "[::1]:0", "unix:/run/heapfleet.sock" */
     uint32_t message_bytes_max; /* of one received message; 0: 256 KiB */
     uint32_t streams_max;       /* concurrent calls a connection; 0: 1024 */
-    int handshake_ms;           /* for TLS and HTTP/2 to begin; 0: 10 s */
+    int handshake_ms;           /* for TLS and HTTP/2 to begin; 0: 30 s */
     int keepalive_ms;           /* between two pings of a silent peer; 0: 60 s */
     uint64_t memory_max;        /* that gRPC takes for all connections together; 0: 256 MiB */
     uint32_t connections_max;   /* of the process; 0: what RLIMIT_NOFILE leaves. rpc_accept.h */
