@@ -119,6 +119,37 @@ static void a_killed_postmaster_is_started_again(void **state)
     embedded_stop(embedded);
 }
 
+/* After a power cut: a pid file whose process is gone, or is somebody else's by now. */
+static void a_stale_pid_file_is_no_obstacle(void **state)
+{
+    (void)state;
+    const char *data_dir = below("stale");
+    struct embedded *embedded = start(data_dir);
+    struct db *db = open_db(embedded);
+    set_water(db, 7);
+    db_close(db);
+    embedded_stop(embedded);
+    static const int pids[] = {1, 4194303}; /* init, which is not ours; nobody */
+    for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+        char path[512];
+        (void)snprintf(path, sizeof(path), "%s/postgres/postmaster.pid", data_dir);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        (void)fprintf(file, "%d\n%s/postgres\n1700000000\n5432\n\n\n", pids[i], data_dir);
+        assert_int_equal(fclose(file), 0);
+        struct stat folder;
+        (void)snprintf(path, sizeof(path), "%s/postgres", data_dir);
+        assert_int_equal(stat(path, &folder), 0);
+        (void)snprintf(path, sizeof(path), "%s/postgres/postmaster.pid", data_dir);
+        assert_int_equal(chown(path, folder.st_uid, folder.st_gid), 0);
+        embedded = start(data_dir);
+        db = open_db(embedded);
+        assert_int_equal(water(db), 7);
+        db_close(db);
+        embedded_stop(embedded);
+    }
+}
+
 /* A whole collector that is killed takes its server along, and the next one waits for that. */
 static void the_server_ends_with_a_killed_owner(void **state)
 {
@@ -265,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_there_after_a_restart),
         cmocka_unit_test(a_killed_postmaster_is_started_again),
+        cmocka_unit_test(a_stale_pid_file_is_no_obstacle),
         cmocka_unit_test(the_server_ends_with_a_killed_owner),
         cmocka_unit_test(two_owners_are_one_too_many),
         cmocka_unit_test(an_interrupted_initdb_is_begun_again),
