@@ -73,6 +73,26 @@ static int same_namespace(const struct proc_fs *fs, pid_t pid, const char *name)
     return strcmp(ours, theirs) == 0;
 }
 
+/* Are we in a user namespace of our own? The first one maps every id to itself. */
+static int in_own_user_namespace(const struct proc_fs *fs)
+{
+    char text[128];
+    unsigned inside = 1, outside = 1, count = 0;
+    size_t size = 0;
+    if (proc_read(fs, getpid(), "uid_map", text, sizeof(text) - 1, &size) != STATUS_OK)
+        return 0;
+    text[size] = '\0';
+    int found = sscanf(text, "%u %u %u", &inside, &outside, &count); /* NOLINT(cert-err34-c) */
+    return found != 3 || inside != 0 || outside != 0 || count != UINT32_MAX;
+}
+
+/* What hides its namespace from a capability is that the capability does not count there. */
+static int same_user_namespace(const struct proc_fs *fs, pid_t pid)
+{
+    int same = same_namespace(fs, pid, "ns/user");
+    return same < 0 && in_own_user_namespace(fs) ? 0 : same;
+}
+
 /* The files of a process that is not dumpable belong to root: that shows unless it is root's. */
 static int read_dumpable(const struct proc_fs *fs, pid_t pid, int64_t uid)
 {
@@ -96,7 +116,7 @@ static void gather_process(const struct proc_fs *fs, struct doctor_facts *facts)
     facts->target_uid = status.uid;
     facts->target_effective_uid = status.effective_uid;
     facts->dumpable = read_dumpable(fs, facts->pid, status.effective_uid);
-    facts->same_user_namespace = same_namespace(fs, facts->pid, "ns/user");
+    facts->same_user_namespace = same_user_namespace(fs, facts->pid);
     facts->same_pid_namespace = same_namespace(fs, facts->pid, "ns/pid");
     facts->descends_from_us = proc_descends(fs, facts->pid, getpid());
     read_label(fs, facts->pid, facts->target_label);
