@@ -64,7 +64,7 @@ def test_it_finds_the_leak_and_leaves_nothing(demo):
     process = demo.start()
     shown, _ = process.communicate(timeout=240)
     assert process.returncode == 0, shown
-    leak = next(line for line in shown.splitlines() if line.startswith("shop     shop.Cart"))
+    leak = next(line for line in shown.splitlines() if "  shop     shop.Cart  " in line)
     assert " v2 " in leak
     for command in ("services", "deployments shop", "leaks", "compare shop v1 v2",
                     "history shop shop.Cart"):
