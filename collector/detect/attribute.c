@@ -33,6 +33,8 @@ static double version_slope(const struct judge *judge, uint32_t type, enum life_
         if (judge->lives[i].version != version)
             continue;
         double slope = life_slope(&judge->lives[i], type, value, from, to);
+        if (!isfinite(slope) && value == LIFE_COUNT && to < uptime_min)
+            slope = life_early_slope(&judge->lives[i], type, from, to);
         if (isfinite(slope))
             judge->space[count++] = slope;
     }
@@ -50,7 +52,8 @@ static double share_of(const struct judge *judge, uint32_t type, enum life_value
 {
     double share = (double)look->growing_count / fmax(look->evidence.lives, 1);
     double to = fmin(fmin(median_uptime(judge, other), median_uptime(judge, leaking)), look->to);
-    if (to < uptime_min)
+    double least = look->rule == VERDICT_RULE_D ? 2 * LIFE_SLOT_BINS : uptime_min;
+    if (to < least)
         return NAN;
     double from = fmax(to / 10, LIFE_SLOT_BINS);
     double now = version_slope(judge, type, value, leaking, from, to, share);

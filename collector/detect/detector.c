@@ -235,12 +235,13 @@ static void add_own_types(struct detector *detector, struct life *life,
                           const struct detect_process *process)
 {
     uint64_t native = less(process->not_objects_bytes, process->free_pool_bytes);
+    uint64_t memory = process->rss_bytes > 0 ? process->rss_bytes : process->container_usage_bytes;
     const struct detect_value own[TYPES_OWN] = {
-        {TYPE_PROCESS_MEMORY, process->rss_bytes >> 10, process->rss_bytes},
+        {TYPE_PROCESS_MEMORY, memory >> 10, memory},
         {TYPE_NATIVE_MEMORY, native >> 10, native},
         {TYPE_FREE_POOL, process->free_pool_bytes >> 10, process->free_pool_bytes},
     };
-    if (process->rss_bytes > 0)
+    if (memory > 0)
         life_values(life, own, TYPES_OWN, &detector->series_room);
 }
 
@@ -290,10 +291,11 @@ int detector_advance(struct detector *detector, int64_t now_ms)
 {
     int64_t step = pass_step(detector);
     int did = 0;
-    if (detector->last_pass_ms != 0 && now_ms > detector->now_ms + detector->config.horizon_ms)
+    if (detector->last_pass_ms == 0)
+        return 0;
+    if (now_ms > detector->now_ms + detector->config.horizon_ms)
         now_ms = detector->now_ms + detector->config.horizon_ms;
-    if (detector->last_pass_ms != 0 &&
-        now_ms - detector->last_pass_ms > detector->config.horizon_ms)
+    if (now_ms - detector->last_pass_ms > detector->config.horizon_ms)
         detector->last_pass_ms = (now_ms / step - 1) * step;
     while (now_ms >= detector_next_pass(detector)) {
         int64_t before_ms = detector->last_pass_ms;

@@ -31,7 +31,7 @@ struct version {
 /* How a type has fared in the passes. */
 struct track {
     uint8_t confirmed_row, suspect_row; /* passes in a row */
-    uint8_t kind;
+    uint8_t urgent_row;
     int64_t watch_ms, suspect_ms; /* since; 0: not */
 };
 

@@ -150,6 +150,24 @@ static double group_span(const struct judge *judge, const struct judge_group *gr
     return (last - first) / (horizon_bins * judge->bin_ms);
 }
 
+/* Lives of a version that were killed for memory lately. */
+static uint32_t killed_of(const struct judge *judge, uint32_t version, double since_ms)
+{
+    uint32_t killed = 0;
+    for (uint32_t i = 0; i < judge->life_count; i++)
+        killed += judge->lives[i].used && judge->lives[i].version == version &&
+                  judge->lives[i].oom_killed && (double)judge->lives[i].last_ms >= since_ms;
+    return killed;
+}
+
+/* Where versions are killed for memory, those alone are judged by their short lives. */
+static int counts_as_short(const struct judge *judge, const struct life *life, double since_ms,
+                           int any_killed)
+{
+    return life->used && (double)life->last_ms >= since_ms && life_uptime(life) > 0 &&
+           (!any_killed || killed_of(judge, life->version, since_ms) >= 2);
+}
+
 void judge_group_short(const struct judge *judge, struct judge_group *ret)
 {
     static const double lately = 3.2;          /* horizons: 96 h of 30 */
@@ -157,9 +175,13 @@ void judge_group_short(const struct judge *judge, struct judge_group *ret)
     uint32_t recent = 0;
     *ret = (struct judge_group){.rule = VERDICT_RULE_B};
     double since_ms = (double)judge->now_ms - lately * horizon_bins * judge->bin_ms;
+    int any_killed = 0;
+    for (uint32_t i = 0; i < judge->life_count && !any_killed; i++)
+        any_killed = judge->lives[i].oom_killed && (double)judge->lives[i].last_ms >= since_ms &&
+                     killed_of(judge, judge->lives[i].version, since_ms) >= 2;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
-        if ((double)life->last_ms < since_ms || life_uptime(life) == 0)
+        if (!counts_as_short(judge, life, since_ms, any_killed))
             continue;
         if (life_uptime(life) >= horizon_bins)
             return;
@@ -173,13 +195,14 @@ void judge_group_short(const struct judge *judge, struct judge_group *ret)
     uint32_t ended = 0;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
-        if ((double)life->last_ms < since_ms || life_uptime(life) < long_enough * usual)
+        if (!counts_as_short(judge, life, since_ms, any_killed) ||
+            life_uptime(life) < long_enough * usual)
             continue;
         ret->lives[ret->count++] = (uint16_t)i;
         ended += (uint32_t)(life->ended ||
                             judge->now_ms - life->last_ms > horizon_bins / 15 * judge->bin_ms);
     }
-    if (ret->count < 4 || ended * 2 < ret->count || start_cohorts(judge, ret) < 3)
+    if (ret->count < 4 || ended * 2 < ret->count || (start_cohorts(judge, ret) < 3 && !any_killed))
         ret->count = 0;
     double span = group_span(judge, ret);
     finish_group(judge, ret);

@@ -436,6 +436,19 @@ double life_slope(const struct life *life, uint32_t type, enum life_value value,
     return points_slope(points, end - first, width);
 }
 
+/* With so few points, the ends say as much as all pairs would. */
+double life_early_slope(const struct life *life, uint32_t type, double from, double to)
+{
+    const struct life_series *series = life_find(life, type);
+    uint32_t first = (uint32_t)(from / LIFE_SLOT_BINS);
+    uint32_t last = (uint32_t)(to / LIFE_SLOT_BINS);
+    last = last < first + 2 ? first + 2 : last;
+    if (series == NULL || life->late || last >= LIFE_SLOTS)
+        return NAN;
+    double rise = (double)series->slots[last] - (double)series->slots[first];
+    return rise / ((double)(last - first) * LIFE_SLOT_BINS);
+}
+
 double life_slot_floor(const struct life *life, uint32_t type, uint32_t from, uint32_t to)
 {
     const struct life_series *series = life_find(life, type);

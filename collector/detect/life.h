@@ -130,6 +130,11 @@ void life_resample(const struct life_curve *curve, const double *values, double 
 double life_slope(const struct life *life, uint32_t type, enum life_value value, double from,
                   double to);
 
+/* As life_slope of the count, from the slots alone, so that a long life can be asked for a short
+ * stretch of its beginning. NaN where they do not reach, or fewer than four of them are behind
+ * `from`: then from behind the first. */
+double life_early_slope(const struct life *life, uint32_t type, double from, double to);
+
 /* By how much the bytes an object have grown, relative, from the first blocks to the newest. */
 double life_object_growth(const struct life *life, uint32_t type);
 

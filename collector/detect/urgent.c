@@ -1,29 +1,55 @@
+/*
+ * Early on, a cache that fills in a line looks like a leak. Three things stand for the time that is
+ * missing: the line is straight in nearly all of the lives' growth; the container would not live to
+ * the horizon at the present pace of the process; and it is new, because no earlier life grew so at
+ * equal uptime and then went on living. Where no earlier life is known, half of the room that there
+ * was must be used up.
+ */
 #include "urgent.h"
 
 #include <math.h>
 
-static const double ms_per_hour = 3600e3;
+#include "attributes.h"
+#include "trend.h"
+#include "type_kind.h"
 
-/* Growth of the process a hour; NaN: its memory is not known. */
-static double process_per_hour(const struct detector *detector, const struct life *life)
+static const double ms_per_hour = 3600e3;
+static const double near_horizons = 0.8;       /* to the limit */
+static const double uptime_min = 1.0 / 30;     /* horizons */
+static const double uptime_of_rest = 1.0 / 12; /* of the time that is left */
+static const double uptime_max = 0.78;         /* the other rules take over */
+static const double recent_share = 0.4;
+static const double straight_r2 = 0.99;
+static const double straight_second_half = 0.45;
+static const double straight_tail = 0.85;
+static const double straight_gain = 6;
+static const double type_share_min = 0.25; /* of the growth of the process */
+static const double usual_share_min = 0.3; /* of the slope, in an earlier life */
+static const double usual_lives_on = 3;    /* times the uptime */
+static const double used_min = 0.5;        /* of the room there was */
+enum { urgent_passes = 2 };
+
+/* Present growth of the process a bin, when caches have had half its time to fill; NaN: its memory
+ * is not known. */
+static double process_slope(const struct life *life)
 {
     struct life_curve curve;
-    double settled = fmax(life_uptime(life) / 10.0, 4);
-    if (!life_trace(life, TYPE_PROCESS_MEMORY, LIFE_BYTES, settled, 0, &curve))
+    double settled = fmax(life_uptime(life) * recent_share, 4);
+    if (!life_trace(life, TYPE_PROCESS_MEMORY, LIFE_BYTES, settled, 0, &curve) &&
+        !life_trace(life, TYPE_PROCESS_MEMORY, LIFE_BYTES, 4, 0, &curve))
         return NAN;
-    double rise = curve.values[curve.count - 1] - curve.values[0];
-    return rise / (curve.width * (curve.count - 1)) * ms_per_hour / detector->bin_ms;
+    return trend_slope(curve.values, curve.count) / curve.width;
 }
 
 static double until_limit_ms(const struct detector *detector, const struct life *life,
                              double bytes_per_hour)
 {
-    double process = process_per_hour(detector, life);
-    double rate = isfinite(process) ? process : bytes_per_hour;
-    if (life->ended || life->limit_bytes == 0 || !(rate > 0))
+    if (life->ended || life->limit_bytes == 0)
         return INFINITY;
+    double process = process_slope(life) * ms_per_hour / detector->bin_ms;
+    double rate = isfinite(process) && process > 0 ? process : bytes_per_hour;
     double room = (double)life->limit_bytes - (double)life->usage_bytes;
-    return fmax(room, 0) / rate * ms_per_hour;
+    return rate > 0 ? fmax(room, 0) / rate * ms_per_hour : INFINITY;
 }
 
 int64_t urgent_until_limit_ms(const struct detector *detector, const struct judge_look *look,
@@ -40,15 +66,142 @@ int64_t urgent_until_limit_ms(const struct detector *detector, const struct judg
     return shortest < 1 ? 1 : (int64_t)shortest;
 }
 
+static int is_near(const struct detector *detector, const struct life *life)
+{
+    return life->used && !life->ended && life->limit_bytes > 0 &&
+           life_uptime(life) < uptime_max * LIFE_BINS_PER_HORIZON &&
+           life_uptime(life) >= uptime_min * LIFE_BINS_PER_HORIZON &&
+           until_limit_ms(detector, life, 0) <= near_horizons * (double)detector->config.horizon_ms;
+}
+
 int urgent_is_possible(const struct detector *detector)
 {
-    (void)detector;
+    for (uint32_t i = 0; i < detector->life_count; i++)
+        if (is_near(detector, &detector->lives[i]))
+            return 1;
     return 0;
+}
+
+/* ---- a group --------------------------------------------------------------------------------- */
+
+struct pressure {
+    double slope;    /* of the process, a bin */
+    double until_ms; /* median of the lives */
+    double used;     /* share of the room there was at its start, median */
+};
+
+static int group_pressure(const struct detector *detector, const struct judge_group *group,
+                          struct pressure *ret)
+{
+    double until[DETECT_LIVES_MAX];
+    double used[DETECT_LIVES_MAX];
+    double slopes[DETECT_LIVES_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        const struct life *life = &detector->lives[group->lives[i]];
+        if (!is_near(detector, life))
+            continue;
+        slopes[count] = process_slope(life);
+        until[count] = until_limit_ms(detector, life, 0);
+        double grown = slopes[count] * life_uptime(life);
+        double room = (double)life->limit_bytes - (double)life->usage_bytes;
+        used[count++] = isfinite(grown) ? grown / fmax(grown + room, 1) : 0;
+    }
+    if (count * 2 < group->count || count == 0)
+        return 0;
+    ret->slope = trend_median(slopes, count);
+    ret->until_ms = trend_median(until, count);
+    ret->used = trend_median(used, count);
+    double least =
+        fmax(uptime_min, uptime_of_rest * ret->until_ms / (double)detector->config.horizon_ms);
+    return group->horizons >= least && group->horizons < uptime_max;
+}
+
+/* Lives that grew as much at equal uptime and lived on: 1; that did not: 0; none known: -1. */
+static int is_usual(const struct detector *detector, const struct judge_group *group, uint32_t type,
+                    const struct judge_look *look)
+{
+    int known = -1;
+    for (uint32_t i = 0; i < detector->life_count; i++) {
+        const struct life *life = &detector->lives[i];
+        double uptime = life_uptime(life);
+        if (!life->used || life->oom_killed || life->late || uptime < usual_lives_on * group->to ||
+            (life->version == group->version && !life->ended))
+            continue;
+        double slope = life_early_slope(life, type, group->from, group->to);
+        if (!isfinite(slope))
+            continue;
+        if (slope >= usual_share_min * look->slope)
+            return 1;
+        known = 0;
+    }
+    return known;
+}
+
+/* ---- its types ------------------------------------------------------------------------------- */
+
+static void put_candidate(struct detector *detector, const struct candidate *candidate)
+{
+    for (uint32_t i = 0; i < detector->candidate_count; i++)
+        if (detector->candidates[i].type == candidate->type) {
+            detector->candidates[i] = *candidate;
+            return;
+        }
+    if (detector->candidate_count < CANDIDATES_MAX)
+        detector->candidates[detector->candidate_count++] = *candidate;
+}
+
+static int is_straight(const struct verdict_evidence *evidence)
+{
+    return evidence->r2 >= straight_r2 && evidence->second_half >= straight_second_half &&
+           evidence->tail >= straight_tail && evidence->line_gain >= straight_gain;
+}
+
+static int is_urgent(const struct detector *detector, const struct judge_group *group,
+                     const struct pressure *pressure, uint32_t type, struct judge_look *look)
+{
+    judge_look_at(&detector->judge, group, type, LIFE_COUNT, 0, look);
+    if (!look->passes || look->growing_count == 0 || !is_straight(&look->evidence))
+        return 0;
+    const struct life *life = &detector->lives[look->growing[0]];
+    struct life_curve curve;
+    if (!life_trace(life, type, LIFE_BYTES, look->from, 0, &curve))
+        return 0;
+    double slope = trend_slope(curve.values, curve.count) / curve.width;
+    if (!(slope >= type_share_min * pressure->slope))
+        return 0;
+    int usual = is_usual(detector, group, type, look);
+    return usual == 0 || (usual < 0 && pressure->used >= used_min);
+}
+
+static void judge_group(struct detector *detector, const struct judge_group *group,
+                        const struct pressure *pressure)
+{
+    for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
+        struct track *track = &detector->tracks[type];
+        struct candidate candidate = {.type = type, .version = group->version};
+        if (type_kind_of(detector->types.names[type]) == TYPE_NONE ||
+            !is_urgent(detector, group, pressure, type, &candidate.look)) {
+            track->urgent_row = 0;
+            continue;
+        }
+        if (track->urgent_row < UINT8_MAX)
+            track->urgent_row++;
+        candidate.look.rule = VERDICT_RULE_D;
+        candidate.until_limit_ms = (int64_t)pressure->until_ms;
+        candidate.tier = track->urgent_row >= urgent_passes ? VERDICT_CONFIRMED : VERDICT_SUSPECT;
+        if (track->suspect_ms == 0)
+            track->suspect_ms = detector->last_pass_ms;
+        put_candidate(detector, &candidate);
+    }
 }
 
 void urgent_judge(struct detector *detector, const struct judge_group *groups, uint32_t count)
 {
-    (void)detector;
-    (void)groups;
-    (void)count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct pressure pressure;
+        if (groups[i].rule != VERDICT_RULE_A || !group_pressure(detector, &groups[i], &pressure))
+            continue;
+        judge_group(detector, &groups[i], &pressure);
+    }
 }

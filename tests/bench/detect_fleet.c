@@ -36,8 +36,29 @@ struct run {
     uint32_t numbers[SIM_CONTAINERS_MAX];
     struct score scores[DETECTORS];
     double cpu_ms;
+    uint64_t limit_bytes;
     int verbose;
 };
+
+static uint64_t size_of(uint32_t type)
+{
+    return 48 + 8 * (type % 20);
+}
+
+/* Of the container: what is killed for memory is killed there; others have some headroom. */
+static uint64_t plan_limit(const struct sim_service *service, uint64_t first_bytes)
+{
+    static const double drag[] = {1, 1, 1, 4, 2, 1};
+    double subject = 0;
+    for (uint32_t i = 0; i < ARRAY_SIZE(drag); i++)
+        subject += drag[i] * service->base[0] * (double)size_of(i);
+    if (service->killed_at > 0)
+        return first_bytes + (uint64_t)(service->killed_at * subject);
+    double kept = service->fill_amount + service->step_amount + service->ramp_amount +
+                  service->saw_amount + service->level_shift;
+    uint64_t state = service->random;
+    return (uint64_t)(((double)first_bytes + kept * subject) * sim_uniform(&state, 1.3, 3));
+}
 
 static double cpu_ms(void)
 {
@@ -61,10 +82,18 @@ static void feed(struct run *run, const struct sim_service *service, const struc
             detector_life(run->detector, &key, version, (size_t)size, sight->time_ms);
         run->numbers[life->container] = life->number + 1;
     }
-    for (uint32_t i = 0; i < service->types; i++)
-        values[i] = (struct detect_value){run->types[i], sight->counts[i],
-                                          sight->counts[i] * (48 + 8 * (i % 20))};
-    const struct detect_process process = {.cpu_ms = sight->cpu_ms};
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < service->types; i++) {
+        values[i] =
+            (struct detect_value){run->types[i], sight->counts[i], sight->counts[i] * size_of(i)};
+        total += values[i].bytes;
+    }
+    if (run->limit_bytes == 0)
+        run->limit_bytes = plan_limit(service, total);
+    const struct detect_process process = {.cpu_ms = sight->cpu_ms,
+                                           .rss_bytes = total,
+                                           .container_usage_bytes = total,
+                                           .container_limit_bytes = run->limit_bytes};
     if (run->lives[life->container] >= 0)
         detector_snapshot(run->detector, run->lives[life->container], sight->time_ms, &process,
                           values, service->types);

@@ -189,6 +189,18 @@ static const struct sim_scenario sim_scenarios[] = {
      USUAL,
      .deploy_hours = {22, 26},
      .leak_per_hour = {0.01, 0.08}},
+    {.name = "killed within a day",
+     .class = SIM_LEAK,
+     USUAL,
+     .deploy_hours = {60, 90},
+     .leak_from = 1,
+     .leak_per_hour = {0.1, 0.5},
+     .killed_hours = {6, 22}},
+    {.name = "killed within a day, always",
+     .class = SIM_LEAK,
+     USUAL,
+     .leak_per_hour = {0.1, 0.5},
+     .killed_hours = {6, 22}},
     {.name = "creep", .class = SIM_LEAK, USUAL, .deploy_hours = {22, 26}, .creep = {0.07, 0.15}},
 
     /* ---- reported apart ---- */

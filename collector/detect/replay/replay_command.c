@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "command_line.h"
-#include "replay.h"
+#include "replayer.h"
 #include "verdict_json.h"
 
 enum { READ_BYTES = 1 << 18 };

@@ -3,7 +3,7 @@
  * line before, only type, count and bytes are looked at. What they say is gathered and given to the
  * detector when a line begins differently.
  */
-#include "replay.h"
+#include "replayer.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -23,8 +23,8 @@
  *
  * Memory is bounded: REPLAY_SERVICES_MAX services, and the limits of detector.h for each.
  */
-#ifndef COLLECTOR_DETECT_REPLAY_REPLAY_H
-#define COLLECTOR_DETECT_REPLAY_REPLAY_H
+#ifndef COLLECTOR_DETECT_REPLAY_REPLAYER_H
+#define COLLECTOR_DETECT_REPLAY_REPLAYER_H
 
 #include <stddef.h>
 #include <stdint.h>

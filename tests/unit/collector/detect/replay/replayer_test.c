@@ -1,0 +1,151 @@
+/* Files as people write them, and what becomes of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "buf.h"
+#include "replayer.h"
+#include "verdict_json.h"
+
+enum { HORIZON_S = 3600, STEP_S = 20 };
+
+struct file {
+    struct buf text;
+    struct buf told;
+    struct why why;
+    uint64_t lines;
+};
+
+static void tell(void *user, const char *service, const struct verdict *verdict)
+{
+    verdict_json_append(user, service, verdict);
+}
+
+static enum status run(struct file *file)
+{
+    const struct replay_config config = {
+        .detect = {.horizon_ms = (int64_t)HORIZON_S * 1000}, .user = &file->told, .tell = tell};
+    struct replay *replay = replay_new(&config);
+    enum status status = STATUS_OK;
+    for (size_t at = 0; status == STATUS_OK && at < file->text.size; at += 1000) {
+        size_t size = file->text.size - at < 1000 ? file->text.size - at : 1000;
+        status = replay_feed(replay, (char *)file->text.data + at, size, &file->why);
+    }
+    if (status == STATUS_OK)
+        status = replay_finish(replay, &file->why);
+    file->lines = replay_lines(replay);
+    replay_free(replay);
+    return status;
+}
+
+static void done(struct file *file)
+{
+    buf_done(&file->text);
+    buf_done(&file->told);
+}
+
+/* Three containers for 1.5 horizons. `quote` stands around texts, `end` behind lines. */
+static void write_leak(struct file *file, const char *quote, const char *end)
+{
+    for (int t = 0; t < HORIZON_S * 3 / 2; t += STEP_S)
+        for (int pod = 0; pod < 3; pod++) {
+            buf_printf(&file->text, "%d,shop,v1,pod-%d,@cpu_ms,%d,0%s", 1760000000 + t, pod,
+                       1000 + t * 100, end);
+            buf_printf(&file->text, "%d,shop,v1,pod-%d,@unknown,1,2%s", 1760000000 + t, pod, end);
+            buf_printf(&file->text, "%d,%sshop%s,v1,%spod-%d%s,%sshop.Cart%s,%d,%d%s",
+                       1760000000 + t, quote, quote, quote, pod, quote, quote, quote, 500 + t,
+                       50000 + 100 * t, end);
+            buf_printf(&file->text, "%d,shop,v1,pod-%d,dict,%d,%d%s", 1760000000 + t, pod, 9000 + t,
+                       900000 + 100 * t, end);
+        }
+}
+
+static void assert_found_cart(struct file *file)
+{
+    assert_int_equal(run(file), STATUS_OK);
+    buf_append_byte(&file->told, 0);
+    const char *told = (const char *)file->told.data;
+    assert_non_null(strstr(told, "\"type\":\"shop.Cart\""));
+    assert_non_null(strstr(told, "\"severity\":\"confirmed\""));
+    assert_non_null(strstr(told, "\"introduced_in\":\"v1\""));
+    assert_non_null(strstr(told, "\"companions\":[\"dict\"]"));
+    assert_ptr_equal(strchr(told, '\n') + 1, told + file->told.size - 1); /* one line */
+}
+
+static void test_a_leak_is_told_once(void **state)
+{
+    (void)state;
+    struct file file = {.lines = 0};
+    buf_append_text(&file.text, "time,service,version,instance,type,count,bytes\n");
+    write_leak(&file, "", "\n");
+    assert_found_cart(&file);
+    done(&file);
+}
+
+static void test_quotes_and_carriage_returns_are_taken(void **state)
+{
+    (void)state;
+    struct file file = {.lines = 0};
+    write_leak(&file, "\"", "\r\n\r\n");
+    file.text.size -= 4; /* no line feed at the end */
+    assert_found_cart(&file);
+    done(&file);
+}
+
+static void test_what_is_wrong_is_named_by_its_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *reason;
+    } rows[] = {
+        {"1,a,v,i,dict,1", "line 1: 6 fields, expected 7"},
+        {"1,a,v,i,dict,1,2\n1,a,v,i,dict,1,2,3\n", "line 2: 4 fields, expected 3"},
+        {"time,service\n1,a,v,i,dict,x,2", "line 2: count is not a number: \"x\""},
+        {"1,a,v,i,dict,1,\n", "line 1: bytes is not a number: \"\""},
+        {"yesterday,a,v,i,dict,1,1\n", "line 1: time is not a number: \"yesterday\""},
+        {"1,a,v,i,\"dict,1,1\n", "line 1: a quote that is not closed, or followed by more"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct file file = {.lines = 0};
+        buf_append_text(&file.text, rows[i].text);
+        assert_int_equal(run(&file), STATUS_INVALID);
+        assert_string_equal(file.why.text, rows[i].reason);
+        done(&file);
+    }
+}
+
+static void test_damaged_numbers_and_clocks_are_borne(void **state)
+{
+    (void)state;
+    struct file file = {.lines = 0};
+    for (int t = 0; t < HORIZON_S * 2; t += STEP_S) {
+        const char *count = t % 400 == 0   ? "9223372036854775808"
+                            : t % 500 == 0 ? "-7"
+                            : t % 700 == 0 ? "99999999999999999999999999"
+                                           : "1000";
+        int time = t % 300 == 0 ? 1760000000 - t : 1760000000 + t;
+        buf_printf(&file.text, "%d,shop,v1,pod,dict,%s,%s\n", time, count, count);
+        buf_printf(&file.text, "%d,shop,v1,pod,dict,%s,%s\n", time, count, count);
+    }
+    buf_append_text(&file.text, "9223372036854775807,shop,v1,pod,dict,5,5\n");
+    buf_append_text(&file.text, "-5,shop,v1,pod,@end,1,0\n");
+    assert_int_equal(run(&file), STATUS_OK);
+    assert_int_equal(file.told.size, 0);
+    done(&file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_leak_is_told_once),
+        cmocka_unit_test(test_quotes_and_carriage_returns_are_taken),
+        cmocka_unit_test(test_what_is_wrong_is_named_by_its_line),
+        cmocka_unit_test(test_damaged_numbers_and_clocks_are_borne),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
