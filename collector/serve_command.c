@@ -142,6 +142,21 @@ static enum status check_tls(const struct serve_options *options, const struct c
     return STATUS_OK;
 }
 
+static enum status check_http(const struct serve_options *options, const struct command_line *line,
+                              struct why *why)
+{
+    struct rpc_address address;
+    if (options->http == NULL)
+        return STATUS_OK;
+    enum status status = rpc_address_parse(options->http, &address, why);
+    if (status == STATUS_OK && address.is_unix)
+        status = why_fail(why, STATUS_INVALID, "%s is not HOST:PORT", options->http);
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    why_prefix(why, "%s", command_line_place(line, "http"));
+    return STATUS_USAGE;
+}
+
 enum { MANY = 1000000000 };
 
 static enum status check_times(const struct serve_options *options, const struct command_line *line,
@@ -283,6 +298,8 @@ static enum status check_serve(const struct serve_options *options, const struct
     enum status status = check_tls(options, line, why);
     if (status == STATUS_OK)
         status = check_listen(options, line, why);
+    if (status == STATUS_OK)
+        status = check_http(options, line, why);
     if (status == STATUS_OK)
         status = check_times(options, line, why);
     if (status == STATUS_OK)

@@ -29,12 +29,12 @@ def rss_mb(pid):
 
 
 class Scene:
-    def __init__(self, certificates):
+    def __init__(self, certificates, *more):
         import collector_process
         self.certificates = certificates
-        options = []
+        options = [*more]
         if certificates:
-            options = ["--tls-cert", f"{certificates}/server.pem", "--tls-key", f"{certificates}/server.key",
+            options += ["--tls-cert", f"{certificates}/server.pem", "--tls-key", f"{certificates}/server.key",
                        "--tls-ca", f"{certificates}/ca.pem"]
         self.collector = collector_process.Collector(options=options)
 
@@ -131,12 +131,30 @@ def wire(scene, agents):
     yield from faults(figures)
 
 
+def many(scene, agents):
+    """Ten times as many containers, fifty behind one agent, a snapshot every ten minutes."""
+    figures = scene.fleet(agents=agents // 5, processes=50, interval="10m", duration="60s", ramp="30s",
+                          services=500, patience="10m")
+    yield f"{agents * 10:,} containers of {agents // 5:,} agents: CPU of one core", None, "%", \
+        figures["collector_share"]
+    yield "  until all agents were served", None, "s", figures["connect_s"]
+    yield "  CPU of the collector for that", None, "s", figures["collector_connect_cpu_s"]
+    yield "  resident memory", None, "MB", figures["collector_rss_mb"]
+    yield "  of that a container", None, "KB", \
+        (figures["collector_rss_mb"] - figures["rss_before_mb"]) * 1000 / (agents * 10)
+    yield from faults(figures)
+
+
+many.options = ["--max-heap-memory", "4G"]
+
+
 def faults(figures):
     yield "  acknowledged snapshots", None, "", figures["acknowledged"]
     yield "  lost, doubled, different or refused", 0, "", figures["faults"]
 
 
 SCENARIOS = (sustained, streams, reconnect, speed, wire)
+LONG = (many,)  # only when asked for
 
 
 # ---- telling -----------------------------------------------------------------------------------
@@ -167,7 +185,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--bin", required=True, type=pathlib.Path)
     parser.add_argument("--plaintext", action="store_true")
-    parser.add_argument("--only", nargs="+", choices=[one.__name__ for one in SCENARIOS])
+    parser.add_argument("--only", nargs="+", choices=[one.__name__ for one in SCENARIOS + LONG])
     parser.add_argument("--agents", type=int, default=10_000)
     arguments = parser.parse_args()
     os.environ["HEAPFLEET_BIN"] = str(arguments.bin)
@@ -179,10 +197,11 @@ def main():
         print(f"commit {commit()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
               f"{'mutual TLS' if tls else 'plaintext'}\n")
         print(f"{'':64}{'measured':>12}{'at most':>14}")
-        for scenario in SCENARIOS:
-            if arguments.only and scenario.__name__ not in arguments.only:
+        wanted = arguments.only or [one.__name__ for one in SCENARIOS]
+        for scenario in SCENARIOS + LONG:
+            if scenario.__name__ not in wanted:
                 continue
-            with Scene(certificates) as scene:
+            with Scene(certificates, *getattr(scenario, "options", ())) as scene:
                 for row in scenario(scene, arguments.agents):
                     print_row(*row)
 

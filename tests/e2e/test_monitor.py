@@ -178,6 +178,12 @@ def test_an_address_that_is_taken(collector):
     assert "--http: cannot listen on" in done.stderr and "already in use" in done.stderr
 
 
+@pytest.mark.parametrize("address", ["unix:/tmp/http", "here", "127.0.0.1:70000"])
+def test_what_is_no_address_is_said_at_once(address):
+    done = subprocess.run([PROGRAM, "serve", "--http", address], capture_output=True, text=True)
+    assert done.returncode == 2 and "--http: " in done.stderr
+
+
 @pytest.mark.parametrize("option", [
     ("--max-types", "16385"), ("--max-types", "0"), ("--max-name-length", "513"), ("--max-message-size", "1K"),
     ("--max-processes", "0"), ("--max-chain", "0"), ("--max-clock-ahead", "1s"), ("--max-clock-behind", "9000d"),
