@@ -204,6 +204,7 @@ static size_t scan(struct sweep *sweep, size_t from, size_t to)
         size_t next = at + pool_bytes - (size_t)(address % pool_bytes);
         if (address % pool_bytes == 0 && at + POOL_HEAD_BYTES <= sweep->chunk_size &&
             pymalloc_is_pool(sweep->layout, address, sweep->chunk + at, &pool)) {
+            type_search_note_pool(sweep, address, 1);
             scan_pool(sweep, at, &pool);
             at = next;
         } else if (sweep->is_stack) { /* an arena may be merged with it, but stale words are no

@@ -21,15 +21,9 @@
 enum {
     SWEEP_CHUNK_BYTES = 1 << 20, /* read at once: a pymalloc arena, and it stays in the L2 cache */
     SWEEP_LEAD_BYTES = 64,       /* in front of the chunk: GC heads and pre-headers */
-    SWEEP_POOLS = 2048,
+    SWEEP_POOLS = 16384,         /* places of a pool's size that are known at once */
     SWEEP_LOW_RANGES = 8,
     SWEEP_AHEAD_BYTES = 320, /* behind a header, that measuring an object may look at */
-};
-
-/* A place the size of a pool of CPython's allocator; `is_pool` says whether it is one. */
-struct known_pool {
-    addr_t at;
-    int is_pool;
 };
 
 struct sweep {
@@ -59,8 +53,8 @@ struct sweep {
     size_t chunk_size;                    /* bytes of it that are valid */
     size_t asked_to;                      /* types of candidates below were asked about */
     struct far_reader *asked;             /* for types that are not known yet */
-    struct known_pool pools[SWEEP_POOLS]; /* by address: where no type can be */
-    uint8_t *lead;                        /* SWEEP_LEAD_BYTES, followed by the chunk */
+    addr_t pools[SWEEP_POOLS]; /* by address, + 1 where a pool is and so no type can be */
+    uint8_t *lead;             /* SWEEP_LEAD_BYTES, followed by the chunk */
     uint8_t *chunk;
 };
 

@@ -8,9 +8,10 @@ enum {
     ASK_BYTES = 1 << 16, /* .. and where they are looked for */
 };
 
-static struct known_pool *find_pool(struct sweep *sweep, addr_t at)
+/* 0 or 1: whether a pool is at `at`; else that is not known. */
+static addr_t is_pool(const struct sweep *sweep, addr_t at)
 {
-    return &sweep->pools[at / sweep->layout->pool_bytes % SWEEP_POOLS];
+    return sweep->pools[at / sweep->layout->pool_bytes % SWEEP_POOLS] - at;
 }
 
 static addr_t pool_of(const struct sweep *sweep, addr_t at)
@@ -26,17 +27,15 @@ static int may_be_type(struct sweep *sweep, addr_t at)
         return 0;
     if (offset < sweep->chunk_size && sweep->chunk_size - offset >= TYPE_FRONT_BYTES)
         return type_table_may_be_type(sweep->chunk + offset);
-    const struct known_pool *pool = find_pool(sweep, at);
-    return pool->at != pool_of(sweep, at) || !pool->is_pool;
+    return is_pool(sweep, pool_of(sweep, at)) != 1;
 }
 
 static void note_pool(void *user, const struct far_place *place, const uint8_t *bytes)
 {
     struct sweep *sweep = user;
     struct pymalloc_pool found;
-    struct known_pool *pool = find_pool(sweep, place->at);
-    if (pool->at == place->at) /* another may have taken its slot */
-        pool->is_pool = pymalloc_is_pool(sweep->layout, place->at, bytes, &found);
+    type_search_note_pool(sweep, place->at,
+                          pymalloc_is_pool(sweep->layout, place->at, bytes, &found));
 }
 
 static void note_front(void *user, const struct far_place *place, const uint8_t *bytes)
@@ -70,10 +69,9 @@ static size_t ask_pools(struct sweep *sweep, struct far_place *places, size_t co
     size_t head_count = 0, kept = 0;
     for (size_t i = 0; i < count; i++) {
         addr_t at = pool_of(sweep, places[i].at);
-        struct known_pool *pool = find_pool(sweep, at);
-        if (pool->at == at)
+        if (is_pool(sweep, at) <= 1)
             continue;
-        *pool = (struct known_pool){.at = at};
+        type_search_note_pool(sweep, at, 0);
         heads[head_count++] = (struct far_place){.at = at, .size = POOL_HEAD_BYTES};
     }
     if (head_count && type_table_may_ask(sweep->types, head_count))

@@ -8,6 +8,12 @@
 #include "sweep.h"
 #include "words.h"
 
+/* Remember whether a pool begins at `at`, a multiple of their size. */
+static inline void type_search_note_pool(struct sweep *sweep, addr_t at, int is_pool)
+{
+    sweep->pools[at / sweep->layout->pool_bytes % SWEEP_POOLS] = at + (is_pool != 0);
+}
+
 /* type_search for a type that is not in the table. */
 struct type_entry *type_search_further(struct sweep *sweep, size_t at, size_t stride) MUST_CHECK;
 

@@ -25,6 +25,17 @@ static int read_at(struct type_reader *reader, addr_t from, void *to, size_t siz
     return read_ahead_read(reader->ahead, from, 0, to, size);
 }
 
+static int is_address(addr_t at)
+{
+    return at >= REMOTE_PAGE_BYTES && at >> 47 == 0;
+}
+
+/* .. of an object, or none. */
+static int may_be_object(addr_t at)
+{
+    return at == 0 || (is_address(at) && at % 8 == 0);
+}
+
 /* What the front says; 0: it can be no type's. */
 static int parse_front(const uint8_t *front, struct type_facts *ret)
 {
@@ -39,7 +50,8 @@ static int parse_front(const uint8_t *front, struct type_facts *ret)
     };
     if (!(facts.flags & TYPE_READY) || (facts.flags >> 32) || facts.basic_size < OBJECT_BYTES ||
         facts.basic_size > TYPE_BASIC_SIZE_MAX || facts.item_size < 0 ||
-        facts.item_size > ITEM_SIZE_MAX || !facts.name || !facts.metatype)
+        facts.item_size > ITEM_SIZE_MAX || !is_address(facts.name) || !facts.metatype ||
+        !may_be_object(facts.metatype) || !may_be_object(facts.base) || !may_be_object(facts.dict))
         return 0;
     *ret = facts;
     return 1;
@@ -312,11 +324,14 @@ static void fetch_fronts(struct type_reader *reader, struct batch *batch, type_k
             struct type_facts facts;
             const uint8_t *front =
                 read_ahead_find(reader->ahead, batch->types[done], TYPE_FRONT_BYTES);
-            if (!front || !parse_front(front, &facts)) {
-                batch->types[done] = 0;
+            int may_be_type = front && parse_front(front, &facts);
+            int is_sure = may_be_type && is_known(user, facts.metatype);
+            if (!may_be_type || (!is_sure && !present_map_has(reader->ahead->present,
+                                                              facts.metatype, TYPE_FRONT_BYTES))) {
+                batch->types[done] = 0; /* a type is an object of a type */
                 continue;
             }
-            if (!is_known(user, facts.metatype))
+            if (!is_sure)
                 want_type(reader, batch, facts.metatype);
             if (facts.base && !is_known(user, facts.base))
                 want_type(reader, batch, facts.base);
@@ -336,7 +351,8 @@ static void want_heads(struct type_reader *reader, addr_t at)
         return;
     }
     type_reader_want_heap(reader, at);
-    read_ahead_want(reader->ahead, facts.dict, DICT_BYTES, 0);
+    if (facts.dict)
+        read_ahead_want(reader->ahead, facts.dict, DICT_BYTES, 0);
 }
 
 /* The qualified name, and the keys of the dict. */
@@ -347,9 +363,10 @@ static void want_tables(struct type_reader *reader, addr_t at)
     const uint8_t *front = read_ahead_find(reader->ahead, at, TYPE_FRONT_BYTES);
     if (!heap || !front)
         return;
-    read_ahead_want(reader->ahead, word_at(heap, 0), STR_AHEAD_BYTES, 1);
+    if (is_address(word_at(heap, 0)))
+        read_ahead_want(reader->ahead, word_at(heap, 0), STR_AHEAD_BYTES, 1);
     const uint8_t *dict = read_ahead_find(reader->ahead, word_at(front, TYPE_DICT), DICT_BYTES);
-    if (dict)
+    if (dict && is_address(word_at(dict, DICT_KEYS)))
         read_ahead_want(reader->ahead, word_at(dict, DICT_KEYS), KEYS_AHEAD_BYTES, 1);
 }
 
@@ -367,7 +384,7 @@ static void want_module(struct type_reader *reader, addr_t at)
     const uint8_t *bytes = read_ahead_find(reader->ahead, table, keys.offset + keys.bytes);
     addr_t module =
         bytes ? known_module(reader, &keys, bytes + keys.offset, keys.bytes) : (addr_t)0;
-    if (module)
+    if (is_address(module))
         read_ahead_want(reader->ahead, module, STR_AHEAD_BYTES, 1);
 }
 
