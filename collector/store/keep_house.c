@@ -115,18 +115,13 @@ static enum status drop_names(struct round *round, const char *names, int is_hot
                               int *ret_is_dropped, struct why *why)
 {
     int64_t missing = 0;
-    int is_ours = 0;
-    *ret_is_dropped = 0;
-    enum status status = begin_dropping(round, &is_ours, why);
-    if (status != STATUS_OK || !is_ours)
-        return status;
-    if (is_hot) {
+    enum status status = STATUS_OK;
+    if (is_hot)
         status = run_on(round, "LOCK TABLE", names, "IN SHARE MODE", why);
-        if (status == STATUS_OK)
-            status = count_missing(round, from_ms, &missing, why);
-        if (status != STATUS_OK || missing > 0)
-            return status;
-    }
+    if (is_hot && status == STATUS_OK)
+        status = count_missing(round, from_ms, &missing, why);
+    if (status != STATUS_OK || missing > 0)
+        return status;
     status = forget_slot(round, from_ms, why);
     if (status == STATUS_OK)
         status = run_on(round, "DROP TABLE", names, "", why);
@@ -136,27 +131,44 @@ static enum status drop_names(struct round *round, const char *names, int is_hot
     return status;
 }
 
+struct dropping {
+    const char *level;
+    int64_t from_ms, to_ms;
+    int is_hot;
+};
+
+/* In a transaction. What another collector is dropping is left to it. */
+static enum status drop_listed(struct round *round, const struct dropping *dropping,
+                               struct why *why)
+{
+    int is_ours = 0, is_dropped = 0;
+    enum status status = begin_dropping(round, &is_ours, why);
+    if (status != STATUS_OK || !is_ours)
+        return status;
+    struct pg_rows rows;
+    status =
+        list_partitions(round, dropping->level, dropping->from_ms, dropping->to_ms, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    uint64_t count = (uint64_t)pg_i64(&rows, 0, 1);
+    if (count > 0) {
+        status = drop_names(round, pg_text(&rows, 0, 0), dropping->is_hot, dropping->from_ms,
+                            &is_dropped, why);
+        *(is_dropped ? &round->report->partitions_dropped : &round->report->postponed) += count;
+    }
+    pg_rows_done(&rows);
+    return status;
+}
+
 /* What cannot be locked now is dropped in a later round. */
 static enum status drop_between(struct round *round, const char *level, int64_t from_ms,
                                 int64_t to_ms, int is_hot, struct why *why)
 {
-    struct pg_rows rows;
-    enum status status = list_partitions(round, level, from_ms, to_ms, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    int is_dropped = 0;
-    uint64_t count = (uint64_t)pg_i64(&rows, 0, 1);
-    if (count > 0) {
-        status = pg_begin(round->db->pg, why);
-        if (status == STATUS_OK)
-            status = drop_names(round, pg_text(&rows, 0, 0), is_hot, from_ms, &is_dropped, why);
-        pg_rollback(round->db->pg);
-        if (is_dropped)
-            round->report->partitions_dropped += count;
-        else
-            round->report->postponed += count;
-    }
-    pg_rows_done(&rows);
+    const struct dropping dropping = {level, from_ms, to_ms, is_hot};
+    enum status status = pg_begin(round->db->pg, why);
+    if (status == STATUS_OK)
+        status = drop_listed(round, &dropping, why);
+    pg_rollback(round->db->pg);
     return status == STATUS_UNAVAILABLE ? STATUS_OK : status;
 }
 
