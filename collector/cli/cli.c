@@ -46,10 +46,8 @@ static void print_help(struct cli *cli)
     }
     (void)printf("\nOptions of every command (heapfleet COMMAND --help shows the others):\n\n");
     options_print_help(options);
-    (void)printf(
-        "\nEach option can be given in the environment: HEAPFLEET_COLLECTOR and so on.\n"
-        "Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 no such service, version or type,"
-        "\n4 no permission, 6 leak found (gate, leaks --exit-code), 7 too early to tell (gate).\n");
+    (void)printf("\nEach option can be given in the environment: HEAPFLEET_COLLECTOR and so on.\n"
+                 "Exit codes: " CLI_EXIT_CODES);
 }
 
 static void print_command_help(struct cli *cli, const struct cli_command *command)

@@ -61,6 +61,8 @@ cli_command_fn cli_leaks_mute;
 cli_command_fn cli_leaks_unmute;
 cli_command_fn cli_leaks_mutes;
 cli_command_fn cli_containers;
+cli_command_fn cli_completion;
+cli_command_fn cli_manual;
 cli_command_fn cli_growth; /* top, when a time is given */
 cli_command_fn cli_gate;
 

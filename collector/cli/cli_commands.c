@@ -16,8 +16,11 @@ enum command_bit {
     MUTES = 1024,
     CONTAINERS = 2048,
     GATE = 4096,
-    ALL = 8191,
-    PROGRAM = 8192, /* before any command; for the help */
+    COMPLETION = 8192,
+    MANUAL = 16384,
+    ASKING = 8191, /* a collector */
+    ALL = 32767,
+    PROGRAM = 32768, /* before any command; for the help */
 };
 
 const unsigned cli_all_commands = ALL;
@@ -61,6 +64,10 @@ const struct cli_command cli_commands[] = {
      "Exit code 0: nothing grows that did not grow in the old version; 6: a leak; 7: they have "
      "not\n"
      "run for long enough, ask again later.\n"},
+    {"completion", COMPLETION, 1, 1, "SHELL", cli_completion, "completions for bash, zsh or fish",
+     "completions cannot be written", "In bash: source <(heapfleet completion bash)\n"},
+    {"manual", MANUAL, 0, 0, "", cli_manual, "all of this as a manual page",
+     "the manual cannot be written", "heapfleet manual | man -l -\n"},
     {0},
 };
 
@@ -91,8 +98,8 @@ static size_t take_history(struct cli *cli, unsigned bits, struct option *ret)
         {HISTORY, {"version", 0, OPTION_TEXT, &cli->version, "V", "of this version only", NULL}},
         {HISTORY, {"instance", 0, OPTION_TEXT, &cli->instance, "ID", "of this process only", NULL}},
         {CONTAINERS,
-         {"by", 0, OPTION_TEXT, &cli->by, "ORDER",
-          "largest first by bytes, rss or type, or started", "bytes"}},
+         {"by", 0, OPTION_TEXT, &cli->by, "ORDER", "largest first by bytes, rss, type or started",
+          "bytes"}},
         {CONTAINERS, {"version", 0, OPTION_TEXT, &cli->version, "V", "of this version only", NULL}},
         {CONTAINERS, {"type", 0, OPTION_TEXT, &cli->type, "TYPE", "what each has of it", NULL}},
         {CONTAINERS, {"live", 0, OPTION_FLAG, &cli->live, NULL, "those alive only", NULL}},
@@ -146,26 +153,27 @@ static size_t take_leaks(struct cli *cli, unsigned bits, struct option *ret)
 static size_t take_common(struct cli *cli, unsigned bits, struct option *ret)
 {
     const struct cli_option rows[] = {
-        {ALL & ~(unsigned)(SHOW | ACK | MUTES),
+        {ASKING & ~(unsigned)(SHOW | ACK | MUTES),
          {"environment", 'e', OPTION_TEXT, &cli->environment, "ENV", "of this environment", NULL}},
-        {ALL & ~(unsigned)(SERVICES | SHOW | ACK | MUTES),
+        {ASKING & ~(unsigned)(SERVICES | SHOW | ACK | MUTES),
          {"namespace", 0, OPTION_TEXT, &cli->service_namespace, "NS", "of this namespace", NULL}},
-        {ALL, {"output", 'o', OPTION_TEXT, &cli->output, "FORMAT", "table, json or csv", "table"}},
-        {ALL,
+        {ASKING,
+         {"output", 'o', OPTION_TEXT, &cli->output, "FORMAT", "table, json or csv", "table"}},
+        {ASKING,
          {"collector", 0, OPTION_TEXT, &cli->collector, "HOST:PORT", "whom to ask",
           "127.0.0.1:4777"}},
-        {ALL,
+        {ASKING,
          {"tls-ca", 0, OPTION_FILE, &cli->tls_ca, "FILE",
           "connect with TLS and trust this authority", NULL}},
-        {ALL, {"tls-cert", 0, OPTION_FILE, &cli->tls_cert, "FILE", "certificate to show", NULL}},
-        {ALL, {"tls-key", 0, OPTION_FILE, &cli->tls_key, "FILE", "its private key", NULL}},
-        {ALL,
+        {ASKING, {"tls-cert", 0, OPTION_FILE, &cli->tls_cert, "FILE", "certificate to show", NULL}},
+        {ASKING, {"tls-key", 0, OPTION_FILE, &cli->tls_key, "FILE", "its private key", NULL}},
+        {ASKING,
          {"token", 0, OPTION_SECRET, &cli->token, "TOKEN",
           "who we are; others can read it in ps: --token-file FILE is better", NULL}},
-        {ALL,
+        {ASKING,
          {"insecure", 0, OPTION_FLAG, &cli->insecure, NULL,
           "send the token without TLS: the network protects it", NULL}},
-        {ALL, {"timeout", 0, OPTION_DURATION, &cli->timeout_ms, "TIME", "wait for it", "30s"}},
+        {ASKING, {"timeout", 0, OPTION_DURATION, &cli->timeout_ms, "TIME", "wait for it", "30s"}},
         {PROGRAM,
          {"version", 0, OPTION_FLAG, &cli->help, NULL, "version and commit of this program", NULL}},
         {ALL, {"help", 'h', OPTION_FLAG, &cli->help, NULL, "this text", NULL}},

@@ -19,6 +19,10 @@ struct cli_command {
     const char *more;   /* for its own help */
 };
 
+#define CLI_EXIT_CODES                                                                             \
+    "0 fine, 1 failed, 2 wrong usage, 3 no such service, version or type,\n"                       \
+    "4 no permission, 6 leak found (gate, leaks --exit-code), 7 too early to tell (gate).\n"
+
 /* Ends with a row whose name is NULL. */
 extern const struct cli_command cli_commands[];
 

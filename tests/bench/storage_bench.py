@@ -35,7 +35,7 @@ FLEETS = {
     "quick": (("10 x 4 h", 10, 240, 120, True),),
     "normal": (("10 x 24 h", 10, DAY, DAY // 2, True),
                ("100 x 24 h", 100, DAY, DAY // 2, False),
-               ("20 x 28 days", 20, 28 * DAY, 2 * DAY, False)),
+               ("10 x 28 days", 10, 28 * DAY, 2 * DAY, False)),
     "full": (("40 x 24 h", 40, DAY, DAY // 2, True),
              ("100 x 24 h", 100, DAY, DAY // 2, False),
              ("20 x 28 days", 20, 28 * DAY, 2 * DAY, False)),
@@ -47,7 +47,7 @@ GOALS_A_SAMPLE = (("disk", 0.5, "B of disk"), ("wal", 1.6, "B of WAL"),
                   ("database_ns", 25, "ns of database CPU"))
 QUESTIONS = (("day_by_minute", 30, "a type of a service, 24 h by minute"),
              ("month_by_hour", 3, "a type of a service, 28 days by hour"),
-             ("top_growth", 15, "top growth"),
+             ("top_growth", 15, "top growth over 7 days, or its life"),
              ("compare", 20, "two deployments at equal uptime"),
              ("services", 1, "list of services"))
 

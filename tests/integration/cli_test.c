@@ -126,6 +126,49 @@ static void the_command_may_stand_anywhere(void **state)
     prints("top -o csv -- shop", "type,count,");
 }
 
+/* What bash offers behind these words. */
+static void completes(const char *words, const char *expected)
+{
+    char script[] = "/tmp/heapfleet-completion-XXXXXX";
+    char command[512], offered[4096] = "";
+    int fd = mkstemp(script);
+    assert_true(fd >= 0);
+    run("completion bash");
+    assert_int_equal(outcome.exit_code, 0);
+    assert_int_equal(write(fd, outcome.out, strlen(outcome.out)), strlen(outcome.out));
+    (void)close(fd);
+    (void)snprintf(command, sizeof(command),
+                   "bash -c 'source %s; COMP_WORDS=(heapfleet %s); "
+                   "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _heapfleet; echo ${COMPREPLY[*]}'",
+                   script, words);
+    FILE *shell = popen(command, "re");
+    assert_non_null(shell);
+    assert_non_null(fgets(offered, sizeof(offered), shell));
+    assert_int_equal(pclose(shell), 0);
+    (void)unlink(script);
+    if (strstr(offered, expected) == NULL)
+        fail_msg("heapfleet %s: %s", words, offered);
+}
+
+static void shells_complete_what_the_tables_say(void **state)
+{
+    (void)state;
+    completes("\"\"", "services deployments containers top history compare leaks");
+    completes("con", "containers\n");
+    completes("leaks mu", "mute mutes\n");
+    completes("top --by \"\"", "bytes count growth\n");
+    completes("history shop -o j", "json\n");
+    completes("history --resolution \"\"", "auto minute hour day\n");
+    completes("containers shop --li", "--live --limit\n");
+    refuses("completion ksh", 2,
+            "heapfleet: completions cannot be written: there is no completion for 'ksh': it is "
+            "bash, zsh or fish\n");
+    prints("completion zsh", "#compdef heapfleet\n");
+    prints("completion fish", "-l resolution -x -a 'auto minute hour day' -d");
+    prints("manual", ".SS compare SERVICE VERSION_A VERSION_B\n");
+    prints("manual", "\\fB\\-\\-exit\\-code\\fR");
+}
+
 static void help_and_version(void **state)
 {
     (void)state;
@@ -224,6 +267,7 @@ int main(void)
         cmocka_unit_test(csv),
         cmocka_unit_test(the_gate),
         cmocka_unit_test(the_command_may_stand_anywhere),
+        cmocka_unit_test(shells_complete_what_the_tables_say),
         cmocka_unit_test(help_and_version),
         cmocka_unit_test(wrong_command_lines),
         cmocka_unit_test(names_that_are_not_there),
