@@ -22,6 +22,7 @@ typedef enum status with_manual_fn(const struct cli *cli, const struct manual *m
 static enum status print(struct cli *cli, with_manual_fn *make, struct why *why)
 {
     size_t count = count_commands();
+    ASSERT(count > 0);
     struct manual_command *commands = calloc(count, sizeof(*commands));
     struct option(*options)[OPTIONS_MAX] = calloc(count, sizeof(*options));
     ASSERT(commands != NULL && options != NULL);

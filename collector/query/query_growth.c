@@ -138,7 +138,7 @@ static enum status make_ranges(struct growth *growth, int64_t from_ms, int64_t t
     size_t most = growth->fleet.instance_count + 1;
     enum status status = query_alloc(growth->query, most * sizeof(**ret), &ranges, why);
     if (status == STATUS_OK)
-        status = query_alloc(growth->query, most * sizeof(**ret_instances), &instances, why);
+        status = query_alloc(growth->query, most * sizeof(void *), &instances, why);
     if (status != STATUS_OK)
         return status;
     *ret = ranges;

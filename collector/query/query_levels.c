@@ -134,8 +134,8 @@ static enum status add_stored(struct levels *levels, level_read_fn *read, int64_
     size_t count = 0;
     if (from_ms >= to_ms)
         return STATUS_OK;
-    enum status status = read(history->query->db, history->fleet.service.id, history->type_id,
-                              from_ms, to_ms, history->query->arena, &rows, &count, why);
+    const struct level_span span = {history->fleet.service.id, history->type_id, from_ms, to_ms};
+    enum status status = read(history->query->db, &span, history->query->arena, &rows, &count, why);
     if (status == STATUS_OK)
         add_rows(levels, rows, count, width_ms);
     return status;
@@ -196,7 +196,7 @@ static enum status make_tail(struct tail *tail, int64_t to_ms, struct why *why)
     enum status status = query_alloc(
         query, tail->hours * history->fleet.deployment_count * sizeof(*tail->cells), &cells, why);
     if (status == STATUS_OK)
-        status = query_alloc(query, most * sizeof(*tail->instances), &instances, why);
+        status = query_alloc(query, most * sizeof(void *), &instances, why);
     if (status == STATUS_OK)
         status = query_alloc(query, most * sizeof(*tail->ranges), &ranges, why);
     if (status == STATUS_OK)

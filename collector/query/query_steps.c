@@ -201,9 +201,10 @@ static enum status walk_type(struct step_walk *walk, struct why *why)
     for (size_t i = 0; i < history->chosen_count; i++)
         ranges[i] = (struct type_range){history->chosen[i]->id,
                                         query_type_index(history->chosen[i], history->type_id)};
-    status = history_walk_type(history->query->db, history->fleet.service.id, ranges,
-                               history->chosen_count, history->from_ms, history->to_ms,
-                               history->query->now_ms, see_type, walk, why);
+    const struct type_span span = {history->fleet.service.id, history->from_ms, history->to_ms,
+                                   history->query->now_ms};
+    status = history_walk_type(history->query->db, &span, ranges, history->chosen_count, see_type,
+                               walk, why);
     add_process(walk, history->chosen[walk->range]);
     return status;
 }

@@ -129,18 +129,18 @@ static enum status walk_some(struct type_walk *walk, size_t first, size_t count,
     return status;
 }
 
-enum status history_walk_type(struct db *db, int64_t service_id, const struct type_range *ranges,
-                              size_t count, int64_t from_ms, int64_t to_ms, int64_t now_ms,
+enum status history_walk_type(struct db *db, const struct type_span *span,
+                              const struct type_range *ranges, size_t count,
                               history_type_visit_fn *visit, void *user, struct why *why)
 {
     struct type_walk walk = {.db = db,
-                             .service_id = service_id,
-                             .from_ms = from_ms,
-                             .to_ms = to_ms,
+                             .service_id = span->service_id,
+                             .from_ms = span->from_ms,
+                             .to_ms = span->to_ms,
                              .ranges = ranges,
                              .visit = visit,
                              .user = user};
-    enum status status = level_end(db, service_id, now_ms, &walk.end_ms, why);
+    enum status status = level_end(db, span->service_id, span->now_ms, &walk.end_ms, why);
     arena_init(&walk.arena, TIMES_BYTES);
     for (size_t first = 0; first < count && status == STATUS_OK; first += RANGES_A_STATEMENT) {
         size_t left = count - first;

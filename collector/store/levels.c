@@ -104,15 +104,15 @@ static enum status copy_rows(const struct pg_rows *rows, struct arena *arena,
     return STATUS_OK;
 }
 
-static enum status read_type(struct db *db, const char *sql, int64_t service_id, int32_t type_id,
-                             int64_t from_ms, int64_t to_ms, struct arena *arena,
-                             struct level_row **ret, size_t *ret_count, struct why *why)
+static enum status read_type(struct db *db, const char *sql, const struct level_span *span,
+                             struct arena *arena, struct level_row **ret, size_t *ret_count,
+                             struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, service_id);
-    pg_param_i32(&params, type_id);
-    pg_param_i64(&params, from_ms);
-    pg_param_i64(&params, to_ms);
+    pg_param_i64(&params, span->service_id);
+    pg_param_i32(&params, span->type_id);
+    pg_param_i64(&params, span->from_ms);
+    pg_param_i64(&params, span->to_ms);
     pg_param_i64(&params, ROWS_MAX);
     struct pg_rows rows;
     enum status status = pg_run(db->pg, sql, &params, &rows, why);
@@ -125,20 +125,18 @@ static enum status read_type(struct db *db, const char *sql, int64_t service_id,
     return status;
 }
 
-enum status level_hours(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
-                        int64_t to_ms, struct arena *arena, struct level_row **ret,
-                        size_t *ret_count, struct why *why)
+enum status level_hours(struct db *db, const struct level_span *span, struct arena *arena,
+                        struct level_row **ret, size_t *ret_count, struct why *why)
 {
-    return read_type(db, type_id == 0 ? all_hours_sql : type_hours_sql, service_id, type_id,
-                     from_ms, to_ms, arena, ret, ret_count, why);
+    return read_type(db, span->type_id == 0 ? all_hours_sql : type_hours_sql, span, arena, ret,
+                     ret_count, why);
 }
 
-enum status level_days(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
-                       int64_t to_ms, struct arena *arena, struct level_row **ret,
-                       size_t *ret_count, struct why *why)
+enum status level_days(struct db *db, const struct level_span *span, struct arena *arena,
+                       struct level_row **ret, size_t *ret_count, struct why *why)
 {
-    return read_type(db, type_id == 0 ? all_days_sql : type_days_sql, service_id, type_id, from_ms,
-                     to_ms, arena, ret, ret_count, why);
+    return read_type(db, span->type_id == 0 ? all_days_sql : type_days_sql, span, arena, ret,
+                     ret_count, why);
 }
 
 /* ---- all types in one hour ------------------------------------------------------------------ */

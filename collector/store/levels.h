@@ -25,12 +25,15 @@ enum status level_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t
 enum status level_days_end(struct db *db, int64_t service_id, int64_t *ret,
                            struct why *why) MUST_CHECK;
 
-/*
- * The hours, or days, of a type that begin at from_ms <= time < to_ms, by time, in the arena;
- * `type_id` 0: all types together. LIMIT: they do not fit.
- */
-typedef enum status level_read_fn(struct db *db, int64_t service_id, int32_t type_id,
-                                  int64_t from_ms, int64_t to_ms, struct arena *arena,
+struct level_span {
+    int64_t service_id;
+    int32_t type_id;        /* 0: all types together */
+    int64_t from_ms, to_ms; /* of beginnings: from_ms <= time < to_ms */
+};
+
+/* The hours, or days, of a type that begin within the span, by time, in the arena. LIMIT: they do
+ * not fit. */
+typedef enum status level_read_fn(struct db *db, const struct level_span *span, struct arena *arena,
                                   struct level_row **ret, size_t *ret_count, struct why *why);
 MUST_CHECK level_read_fn level_hours;
 MUST_CHECK level_read_fn level_days;

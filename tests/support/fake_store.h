@@ -296,16 +296,15 @@ static inline enum status fake_visit_type(void *user, size_t range,
     return walk->visit(walk->user, range, snapshot->time_ms, value);
 }
 
-enum status history_walk_type(struct db *db, int64_t service_id, const struct type_range *ranges,
-                              size_t count, int64_t from_ms, int64_t to_ms, int64_t now_ms,
+enum status history_walk_type(struct db *db, const struct type_span *span,
+                              const struct type_range *ranges, size_t count,
                               history_type_visit_fn *visit, void *user, struct why *why)
 {
-    (void)now_ms;
     struct history_range walked[FAKE_MAX];
     for (size_t i = 0; i < count; i++)
-        walked[i] = (struct history_range){ranges[i].instance_id, from_ms, to_ms};
+        walked[i] = (struct history_range){ranges[i].instance_id, span->from_ms, span->to_ms};
     struct fake_type_walk walk = {ranges, visit, user};
-    return history_walk_ranges(db, service_id, walked, count, fake_visit_type, &walk, why);
+    return history_walk_ranges(db, span->service_id, walked, count, fake_visit_type, &walk, why);
 }
 
 enum status instance_about_read(struct db *db, int64_t service_id, const int64_t *ids, size_t count,
@@ -373,17 +372,17 @@ static inline struct level_row fake_mean(int deployment, int32_t type_id, int64_
     return row;
 }
 
-static inline enum status fake_rollup(int64_t width_ms, int64_t service_id, int32_t type_id,
-                                      int64_t from_ms, int64_t to_ms, struct arena *arena,
-                                      struct level_row **ret, size_t *ret_count, struct why *why)
+static inline enum status fake_rollup(int64_t width_ms, const struct level_span *span,
+                                      struct arena *arena, struct level_row **ret,
+                                      size_t *ret_count, struct why *why)
 {
     struct level_row found[512];
     size_t count = 0;
-    int64_t first_ms = (from_ms + width_ms - 1) / width_ms * width_ms;
-    for (int64_t at_ms = first_ms; at_ms < to_ms; at_ms += width_ms) {
+    int64_t first_ms = (span->from_ms + width_ms - 1) / width_ms * width_ms;
+    for (int64_t at_ms = first_ms; at_ms < span->to_ms; at_ms += width_ms) {
         for (int d = 0; d < fake.deployment_count && count < ARRAY_SIZE(found); d++) {
-            struct level_row row = fake_mean(d, type_id, at_ms, at_ms + width_ms);
-            if (fake.deployment_service[d] + 1 == service_id && row.instances > 0)
+            struct level_row row = fake_mean(d, span->type_id, at_ms, at_ms + width_ms);
+            if (fake.deployment_service[d] + 1 == span->service_id && row.instances > 0)
                 found[count++] = row;
         }
     }
@@ -398,20 +397,18 @@ static inline enum status fake_rollup(int64_t width_ms, int64_t service_id, int3
     return STATUS_OK;
 }
 
-enum status level_hours(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
-                        int64_t to_ms, struct arena *arena, struct level_row **ret,
-                        size_t *ret_count, struct why *why)
+enum status level_hours(struct db *db, const struct level_span *span, struct arena *arena,
+                        struct level_row **ret, size_t *ret_count, struct why *why)
 {
     (void)db;
-    return fake_rollup(3600000, service_id, type_id, from_ms, to_ms, arena, ret, ret_count, why);
+    return fake_rollup(3600000, span, arena, ret, ret_count, why);
 }
 
-enum status level_days(struct db *db, int64_t service_id, int32_t type_id, int64_t from_ms,
-                       int64_t to_ms, struct arena *arena, struct level_row **ret,
-                       size_t *ret_count, struct why *why)
+enum status level_days(struct db *db, const struct level_span *span, struct arena *arena,
+                       struct level_row **ret, size_t *ret_count, struct why *why)
 {
     (void)db;
-    return fake_rollup(86400000, service_id, type_id, from_ms, to_ms, arena, ret, ret_count, why);
+    return fake_rollup(86400000, span, arena, ret, ret_count, why);
 }
 
 enum status level_find_hour(struct db *db, int64_t service_id, int64_t deployment_id,
