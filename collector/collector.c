@@ -146,17 +146,14 @@ static enum status start_server(struct collector *collector, struct why *why)
     struct rpc_method methods[1 + QUERY_METHODS + STANDING_METHODS_MAX];
     methods[0] = ingest_method(collector->ingest);
     size_t count = 1 + query_service_methods(collector->query, methods + 1, QUERY_METHODS);
-    collector->standing = standing_new(collector->loop, collector->ingest, config->has_reflection);
+    collector->standing =
+        standing_new(collector->loop, collector->ingest, config->door->reflection);
     count += standing_methods(collector->standing, methods + count);
     struct rpc_server_options options = {
         .listen = config->listen,
         .message_bytes_max = config->limits.message_bytes_max,
-        .streams_max = config->streams_of_connection_max,
-        .connections_max = config->connections_max,
-        .handshake_ms = (int)config->handshake_ms,
-        .keepalive_ms = (int)config->keepalive_ms,
-        .memory_max = config->network_memory_max,
     };
+    door_settings_limit(config->door, &options);
     gate_fill(config->gate, &options);
     enum status status = rpc_server_start(&options, methods, count, &collector->server, why);
     if (status != STATUS_OK)

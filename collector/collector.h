@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "alert.h"
+#include "door_options.h"
 #include "gate.h"
 #include "ingest.h"
 #include "keep_house.h"
@@ -30,11 +31,8 @@ struct collector_config {
     struct keep_house_config history;
     int64_t compact_every_ms;
 
-    int has_reflection;
-    uint32_t connections_max, streams_of_connection_max; /* 0: rpc_server.h's usual ones */
-    int64_t handshake_ms, keepalive_ms;
-    uint64_t network_memory_max;
-    struct gate *gate; /* the door; outlives the run */
+    const struct door_settings *door; /* its limits */
+    struct gate *gate;                /* the door; outlives the run */
 
     void (*reload)(void *arg); /* on SIGHUP, on the main thread; NULL: nothing */
     void *reload_arg;

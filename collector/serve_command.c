@@ -10,6 +10,7 @@
 #include "citus.h"
 #include "collector.h"
 #include "command_line.h"
+#include "door_options.h"
 #include "forget.h"
 #include "gate.h"
 #include "history_options.h"
@@ -23,10 +24,7 @@ struct serve_options {
     char usual_data_dir[PATH_MAX];
     int64_t horizon_ms, sweep_every_ms, batch_every_ms;
     uint64_t pending_bytes;
-    const char *tls_cert, *tls_key, *tls_ca, *access;
-    int insecure, tls_client_optional, reflection;
-    uint64_t connections, streams, network_memory;
-    int64_t handshake_ms, keepalive_ms;
+    struct door_settings door;
     struct alert_config alert;
     struct limit_settings limits;
     struct history_settings history;
@@ -101,47 +99,6 @@ static enum status choose_database(struct serve_options *options, struct why *wh
 
 /* ---- which address -------------------------------------------------------------------------- */
 
-static enum status check_listen(const struct serve_options *options,
-                                const struct command_line *line, struct why *why)
-{
-    struct rpc_address address;
-    const char *place = command_line_place(line, "listen");
-    enum status status = rpc_address_parse(options->listen, &address, why);
-    if (status != STATUS_OK) {
-        why_prefix(why, "%s", place);
-        return STATUS_USAGE;
-    }
-    if (options->insecure || rpc_address_is_local(&address))
-        return STATUS_OK;
-    if (options->tls_cert == NULL)
-        return why_fail(why, STATUS_USAGE,
-                        "%s: %s is open to other machines and nothing protects it: give --tls-cert "
-                        "and --tls-key, or say --insecure if the network does",
-                        place, options->listen);
-    if (options->access == NULL)
-        return why_fail(why, STATUS_USAGE,
-                        "%s: at %s nobody from another machine may do anything: give --access, a "
-                        "file that says who may do what",
-                        place, options->listen);
-    return STATUS_OK;
-}
-
-static enum status check_tls(const struct serve_options *options, const struct command_line *line,
-                             struct why *why)
-{
-    if ((options->tls_cert == NULL) != (options->tls_key == NULL))
-        return why_fail(why, STATUS_USAGE, "%s needs %s beside it",
-                        command_line_place(line, options->tls_cert ? "tls-cert" : "tls-key"),
-                        options->tls_cert ? "--tls-key" : "--tls-cert");
-    if (options->tls_ca != NULL && options->tls_cert == NULL)
-        return why_fail(why, STATUS_USAGE, "%s needs --tls-cert and --tls-key beside it",
-                        command_line_place(line, "tls-ca"));
-    if (options->tls_client_optional && options->tls_ca == NULL)
-        return why_fail(why, STATUS_USAGE, "%s needs --tls-ca beside it",
-                        command_line_place(line, "tls-client-optional"));
-    return STATUS_OK;
-}
-
 static enum status check_http(const struct serve_options *options, const struct command_line *line,
                               struct why *why)
 {
@@ -157,8 +114,6 @@ static enum status check_http(const struct serve_options *options, const struct 
     return STATUS_USAGE;
 }
 
-enum { MANY = 1000000000 };
-
 static enum status check_times(const struct serve_options *options, const struct command_line *line,
                                struct why *why)
 {
@@ -169,11 +124,6 @@ static enum status check_times(const struct serve_options *options, const struct
     } rows[] = {
         {"batch-every", options->batch_every_ms, 1, 10000, "between 1ms and 10s"},
         {"sweep-every", options->sweep_every_ms, 100, INT64_MAX, "at least 100ms"},
-        {"handshake-timeout", options->handshake_ms, 100, 600000, "between 100ms and 10m"},
-        {"max-connections", (int64_t)options->connections, 0, MANY, "at most 1000000000"},
-        {"max-streams-per-connection", (int64_t)options->streams, 0, MANY, "at most 1000000000"},
-        {"max-network-memory", (int64_t)options->network_memory, 0, INT64_MAX / 2, "too much"},
-        {"keepalive", options->keepalive_ms, 1000, 86400000, "between 1s and 1d"},
         {"horizon", options->horizon_ms, 1000, INT64_MAX, "at least 1s"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -200,9 +150,6 @@ enum { SERVE_OPTIONS_MAX = 60 };
 
 static const struct serve_options serve_defaults = {
     .listen = "127.0.0.1:4777",
-    .reflection = 1,
-    .handshake_ms = 30000,
-    .keepalive_ms = 60000,
     .log_level = "info",
     .log_format = "text",
     .horizon_ms = (int64_t)30 * 3600 * 1000,
@@ -215,6 +162,7 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
 {
     options->limits = limit_settings_usual();
     options->history = history_settings_usual();
+    options->door = door_settings_usual();
     const struct option table[] = {
         {"listen", 'l', OPTION_TEXT, &options->listen, "HOST:PORT",
          "where agents and the command line connect", "127.0.0.1:4777"},
@@ -244,60 +192,28 @@ static void make_serve_table(struct serve_options *options, struct option ret[SE
          "what is told: watch, suspect or confirmed", "confirmed"},
         {"alert-every", 0, OPTION_DURATION, &options->alert.every_ms, "TIME",
          "between two looks for what is to be told", "5s"},
-        {"tls-cert", 0, OPTION_FILE, &options->tls_cert, "FILE",
-         "certificate to show, with its chain; read again when it changes", NULL},
-        {"tls-key", 0, OPTION_FILE, &options->tls_key, "FILE", "its private key", NULL},
-        {"tls-ca", 0, OPTION_FILE, &options->tls_ca, "FILE",
-         "peers must show a certificate of one of these authorities", NULL},
-        {"tls-client-optional", 0, OPTION_FLAG, &options->tls_client_optional, NULL,
-         "peers may show a token instead", NULL},
-        {"access", 0, OPTION_FILE, &options->access, "FILE",
-         "who may do what; read again when it changes", NULL},
-        {"max-connections", 0, OPTION_U64, &options->connections, "N", "at a time",
-         "what the limit of open files leaves"},
-        {"max-streams-per-connection", 0, OPTION_U64, &options->streams, "N", "at a time", "1024"},
-        {"max-network-memory", 0, OPTION_BYTES, &options->network_memory, "SIZE",
-         "for what is on its way", "256M"},
-        {"handshake-timeout", 0, OPTION_DURATION, &options->handshake_ms, "TIME",
-         "for a connection to begin", "30s"},
-        {"keepalive", 0, OPTION_DURATION, &options->keepalive_ms, "TIME",
-         "between two pings of a silent peer", "60s"},
-        {"reflection", 0, OPTION_FLAG, &options->reflection, NULL,
-         "tell tools such as grpcurl what is served; --reflection=off hides it", NULL},
-        {"insecure", 0, OPTION_FLAG, &options->insecure, NULL,
-         "the network protects us: allow any address without TLS or --access", NULL},
         {"log-level", 0, OPTION_TEXT, &options->log_level, "LEVEL", "debug, info, warn, error",
          "info"},
         {"log-format", 0, OPTION_TEXT, &options->log_format, "FORMAT", "text or json", "text"},
     };
     enum { OWN = ARRAY_SIZE(table) };
-    _Static_assert(OWN + HISTORY_OPTIONS + LIMIT_OPTIONS < SERVE_OPTIONS_MAX, "room for the table");
+    _Static_assert(OWN + HISTORY_OPTIONS + LIMIT_OPTIONS + DOOR_OPTIONS < SERVE_OPTIONS_MAX,
+                   "room for the table");
     memcpy(ret, table, sizeof(table));
     history_options(&options->history, ret + OWN);
     limit_options(&options->limits, ret + OWN + HISTORY_OPTIONS);
-    ret[OWN + HISTORY_OPTIONS + LIMIT_OPTIONS] = (struct option){0};
+    door_options(&options->door, ret + OWN + HISTORY_OPTIONS + LIMIT_OPTIONS);
+    ret[OWN + HISTORY_OPTIONS + LIMIT_OPTIONS + DOOR_OPTIONS] = (struct option){0};
 }
 
 /* What a reload may change. */
 static const char *const reloadable[] = {"log-level", "log-format", "tls-cert", "tls-key",
                                          "tls-ca",    "access",     NULL};
 
-static struct gate_options gate_options(const struct serve_options *options)
-{
-    return (struct gate_options){
-        .tls = {.certificate = options->tls_cert, .key = options->tls_key, .ca = options->tls_ca},
-        .access = options->access,
-        .is_open = options->insecure,
-        .client_optional = options->tls_client_optional,
-    };
-}
-
 static enum status check_serve(const struct serve_options *options, const struct command_line *line,
                                struct why *why)
 {
-    enum status status = check_tls(options, line, why);
-    if (status == STATUS_OK)
-        status = check_listen(options, line, why);
+    enum status status = door_settings_check(&options->door, options->listen, line, why);
     if (status == STATUS_OK)
         status = check_http(options, line, why);
     if (status == STATUS_OK)
@@ -338,7 +254,7 @@ static enum status read_again(const struct serve *serve, struct command_line *ag
     enum status status = command_line_read_again(serve->line, again, why);
     if (status == STATUS_OK)
         status = check_serve(options, again, why);
-    const struct gate_options files = gate_options(options);
+    const struct gate_options files = door_settings_gate(&options->door);
     if (status == STATUS_OK)
         status = gate_set_paths(serve->gate, &files, why);
     return status;
@@ -393,12 +309,7 @@ static enum status serve(struct serve *serve, struct why *why)
         .compact_every_ms = options->history.compact_every_ms,
         .reload = reload,
         .reload_arg = serve,
-        .has_reflection = options->reflection,
-        .connections_max = (uint32_t)options->connections,
-        .streams_of_connection_max = (uint32_t)options->streams,
-        .network_memory_max = options->network_memory,
-        .handshake_ms = options->handshake_ms,
-        .keepalive_ms = options->keepalive_ms,
+        .door = &options->door,
         .gate = serve->gate,
     };
     return collector_run(&config, why);
@@ -426,7 +337,7 @@ static enum status prepare(struct serve *serve, struct why *why)
     enum status status = check_serve(&serve->options, serve->line, why);
     if (status == STATUS_OK)
         status = choose_database(&serve->options, why);
-    const struct gate_options files = gate_options(&serve->options);
+    const struct gate_options files = door_settings_gate(&serve->options.door);
     if (status == STATUS_OK)
         status = gate_new(&files, &serve->gate, why);
     return status;

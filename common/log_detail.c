@@ -1,6 +1,6 @@
 /*
- * A double quote of the format opens or closes quotes. Each conversion is taken apart, its argument fetched by its type, and given to printf alone; only
- * texts are put in by hand.
+ * A double quote of the format opens or closes quotes. Each conversion is taken apart, its argument
+ * fetched by its type, and given to printf alone; only texts are put in by hand.
  */
 #include "log_detail.h"
 
@@ -61,8 +61,8 @@ static enum length take_length(struct pairs *pairs, struct conversion *conversio
     static const struct {
         const char *word;
         enum length length;
-    } rows[] = {{"hh", LENGTH_INT},  {"h", LENGTH_INT},  {"ll", LENGTH_LONG_LONG},
-                {"l", LENGTH_LONG},  {"z", LENGTH_SIZE}, {"j", LENGTH_MAX}};
+    } rows[] = {{"hh", LENGTH_INT}, {"h", LENGTH_INT},  {"ll", LENGTH_LONG_LONG},
+                {"l", LENGTH_LONG}, {"z", LENGTH_SIZE}, {"j", LENGTH_MAX}};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         size_t size = strlen(rows[i].word);
         if (strncmp(pairs->at, rows[i].word, size) != 0)
@@ -121,8 +121,8 @@ static void append_text(struct buf *ret, const struct conversion *conversion, co
                         int is_quoted)
 {
     ASSERT(conversion->width == 0);
-    size_t size = conversion->precision < 0 ? strlen(text)
-                                            : strnlen(text, (size_t)conversion->precision);
+    size_t size =
+        conversion->precision < 0 ? strlen(text) : strnlen(text, (size_t)conversion->precision);
     if (is_quoted)
         append_escaped(ret, text, size);
     else
@@ -130,6 +130,7 @@ static void append_text(struct buf *ret, const struct conversion *conversion, co
 }
 
 /* A number of the argument's width, as text. The spec is one that take_conversion has built. */
+/* NOLINTBEGIN(bugprone-branch-clone): the types differ */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static int print_integer(const struct conversion *conversion, va_list *args, char *ret)
@@ -161,6 +162,7 @@ static void append_number(struct buf *ret, const struct conversion *conversion, 
     buf_append_text(ret, piece);
 }
 #pragma GCC diagnostic pop
+/* NOLINTEND(bugprone-branch-clone) */
 
 void log_append_detail(struct buf *ret, const char *format, va_list args)
 {
