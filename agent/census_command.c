@@ -93,6 +93,19 @@ static int begin(struct command *command, int argc, char **argv, struct census *
     return status == STATUS_OK ? -1 : fail(command, status, &why);
 }
 
+/* All zero when it cannot be told. */
+static struct memory_facts read_memory(pid_t pid)
+{
+    struct proc_fs fs;
+    struct memory_facts memory = {0};
+    if (proc_fs_open("/proc", &fs, NULL) != STATUS_OK)
+        return memory;
+    if (memory_facts_read(&fs, pid, &memory) != STATUS_OK)
+        memory = (struct memory_facts){0};
+    proc_fs_close(&fs);
+    return memory;
+}
+
 int census_command(int argc, char **argv)
 {
     struct command command = {
@@ -119,8 +132,9 @@ int census_command(int argc, char **argv)
     if (code >= 0)
         return code;
     enum status status = census_run(census, &result, &why);
+    struct memory_facts memory = read_memory(command.process.pid);
     if (status == STATUS_OK || status == STATUS_PARTIAL)
-        census_print(&command.process, census, &result, command.format, command.top);
+        census_print(&command.process, census, &result, &memory, command.format, command.top);
     code = status == STATUS_OK ? 0 : fail(&command, status, &why);
     census_result_done(&result);
     census_free(census);

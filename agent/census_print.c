@@ -106,6 +106,47 @@ static void print_rest(const struct census_result *result)
     buf_done(&text);
 }
 
+/* What the kernel says of the process and its container. */
+static void print_memory(const struct memory_facts *memory)
+{
+    const struct {
+        const char *words;
+        uint64_t bytes;
+    } parts[] = {
+        {"proportional share", memory->pss_bytes},
+        {"swapped", memory->swap_bytes},
+        {"used by its control group", memory->container.usage_bytes},
+        {"allowed to that", memory->container.limit_bytes},
+    };
+    struct buf text = BUF_INIT;
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        if (parts[i].bytes == 0)
+            continue;
+        buf_append_text(&text, text.size > 0 ? ", " : "memory: ");
+        report_format_number(&text, (double)parts[i].bytes, REPORT_BYTES);
+        buf_printf(&text, " %s", parts[i].words);
+    }
+    if (memory->container.oom_kills > 0)
+        buf_printf(
+            &text, "%skilled for want of memory there: %llu",
+            text.size > 0 ? ", " : "memory: ", (unsigned long long)memory->container.oom_kills);
+    if (text.size > 0)
+        printf("%s\n", buf_text(&text));
+    buf_done(&text);
+}
+
+static void append_memory(struct buf *buf, const struct memory_facts *memory)
+{
+    buf_printf(buf, ",\"pss_bytes\":%llu,\"swap_bytes\":%llu",
+               (unsigned long long)memory->pss_bytes, (unsigned long long)memory->swap_bytes);
+    buf_printf(buf,
+               ",\"container_usage_bytes\":%llu,\"container_limit_bytes\":%llu,"
+               "\"container_oom_kills\":%llu",
+               (unsigned long long)memory->container.usage_bytes,
+               (unsigned long long)memory->container.limit_bytes,
+               (unsigned long long)memory->container.oom_kills);
+}
+
 static void print_summary(const struct python_process *process, const struct census_result *result)
 {
     struct buf text = BUF_INIT;
@@ -130,10 +171,12 @@ static void print_summary(const struct python_process *process, const struct cen
 }
 
 static void print_json(const struct python_process *process, const struct census *census,
-                       const struct census_result *result, const struct line *lines, size_t count)
+                       const struct census_result *result, const struct memory_facts *memory,
+                       const struct line *lines, size_t count)
 {
     struct buf buf = BUF_INIT;
     append_head(&buf, process, result);
+    append_memory(&buf, memory);
     buf_append_text(&buf, ",\"types\":[");
     for (size_t i = 0; i < count; i++) {
         buf_append_text(&buf, i ? "," : "");
@@ -145,7 +188,8 @@ static void print_json(const struct python_process *process, const struct census
 }
 
 void census_print(const struct python_process *process, const struct census *census,
-                  const struct census_result *result, enum report_format format, uint64_t top)
+                  const struct census_result *result, const struct memory_facts *memory,
+                  enum report_format format, uint64_t top)
 {
     static const struct report_column columns[] = {
         {"type", "TYPE", REPORT_PLAIN},
@@ -164,10 +208,12 @@ void census_print(const struct python_process *process, const struct census *cen
     }
     count = sort_lines(lines, count, top);
     if (format == REPORT_JSON) {
-        print_json(process, census, result, lines, count);
+        print_json(process, census, result, memory, lines, count);
     } else {
-        if (format == REPORT_TABLE)
+        if (format == REPORT_TABLE) {
             print_summary(process, result);
+            print_memory(memory);
+        }
         report_begin(&report, format, columns, ARRAY_SIZE(columns) - (result->is_sample ? 0 : 2));
         for (size_t i = 0; i < count; i++) {
             report_text(&report, census_type_name(census, lines[i].type));

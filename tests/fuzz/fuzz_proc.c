@@ -5,6 +5,7 @@
 
 #include "fuzz.h"
 #include "maps.h"
+#include "memory_facts.h"
 #include "proc.h"
 
 static void check_stat(const char *text, size_t size)
@@ -50,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_stat(text, size);
     check_status(text, size);
     check_maps(text, size);
+    (void)memory_facts_pss(text, size);
     if (maps_parse_line(text, size, &entry, &name))
         ASSERT(name <= size);
     return 0;
