@@ -28,7 +28,7 @@ void door_options(struct door_settings *settings, struct option ret[DOOR_OPTIONS
          "at a time; otherwise what the limit of open files leaves", NULL},
         {"max-streams-per-connection", 0, OPTION_U64, &settings->streams, "N", "at a time", "1024"},
         {"max-network-memory", 0, OPTION_BYTES, &settings->network_memory, "SIZE",
-         "for what is on its way", "256M"},
+         "for what is on its way", "1G"},
         {"handshake-timeout", 0, OPTION_DURATION, &settings->handshake_ms, "TIME",
          "for a connection to begin", "30s"},
         {"keepalive", 0, OPTION_DURATION, &settings->keepalive_ms, "TIME",

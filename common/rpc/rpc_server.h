@@ -55,7 +55,7 @@ struct rpc_server_options {
     uint32_t streams_max;       /* concurrent calls a connection; 0: 1024 */
     int handshake_ms;           /* for TLS and HTTP/2 to begin; 0: 30 s */
     int keepalive_ms;           /* between two pings of a silent peer; 0: 60 s */
-    uint64_t memory_max;        /* that gRPC takes for all connections together; 0: 256 MiB */
+    uint64_t memory_max;        /* that gRPC takes for all connections together; 0: 1 GiB */
     uint32_t connections_max;   /* of the process; 0: what RLIMIT_NOFILE leaves. rpc_accept.h */
     /* PEM texts, zero-terminated; all NULL: plaintext. `tls_client_ca` set: client certificates are
      * verified, and required unless `tls_client_optional`. Copied. */
