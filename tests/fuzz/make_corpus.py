@@ -52,6 +52,44 @@ def snapshots():
     yield bodies(keyframe(*[(i, i * 64) for i in range(400)]), delta(500, (499, 1, 64)))
 
 
+# ---- chunks: how many snapshots, then process numbers and each type's changes, sized --------------
+
+def series(*values):
+    """What the first is, and the change to each that follows; a 0 and how often more."""
+    out, last, run = b"", 0, 0
+    for value in (*values, None):
+        if value == last:
+            run += 1
+            continue
+        out += b"\0" + varint(run - 1) if run else b""
+        out, run = (out + zigzag(value - last), 0) if value is not None else (out, 0)
+        last = value
+    return varint(len(out)) + out
+
+
+def changes(*entries):
+    return b"".join(varint(skipped * 2 + (residual != 0)) + zigzag(change) + (zigzag(residual) if residual else b"")
+                    for skipped, change, residual in entries)
+
+
+def chunks():
+    def one(types, *types_changes, sequences=range(1, 6), counts=None):
+        count = len(sequences)
+        process = series(*sequences) + series(*(counts or [types] * count))
+        process += b"".join(series(*(n * i for i in range(count))) for n in range(10))
+        return bytes([count]) + bodies(process, *types_changes)
+
+    yield one(0)
+    yield one(2, changes((0, 1, 0), (1, -1, 7)), b"")
+    yield one(3, b"", changes((0, 5, 0), (0, 5, 0), (0, 5, -3), (0, -15, 0)), changes((3, 1, 1000)))
+    yield one(3, b"", b"", changes((0, 1, 0)), counts=[1, 3, 3, 2, 3])
+    yield one(1, changes((9, 1, 0)))
+    yield one(1, changes((0, 1 << 50, 0)))
+    yield one(1, b"\x80\x80", sequences=[5, 5, 9])
+    yield one(1, b"", counts=[9, 9, 9, 9, 9])
+    yield one(2, b"", b"")[:-30]
+
+
 # ---- protobuf: the number of the descriptor before it --------------------------------------------
 
 def field(number, value):
@@ -338,7 +376,7 @@ def censuses():
 
 
 MAKERS = {
-    "snapshot": snapshots, "wire": wires, "session": sessions, "parse": parses, "options": options, "config": configs, "access": accesses,
+    "snapshot": snapshots, "chunk": chunks, "wire": wires, "session": sessions, "parse": parses, "options": options, "config": configs, "access": accesses,
     "text": texts, "json": jsons, "plot": plots, "detect": detections,
     "proc": procs, "container": containers, "resource_list": resources, "identity": identities,
     "elf": elfs, "version": versions, "census": censuses,
