@@ -71,41 +71,54 @@ static void package_of(struct bytes file, char ret[SYMBOL_BYTES])
                    (const char *)package.at);
 }
 
-/* 1 if the thing, or one of the parts that its fields with these numbers are, is the symbol. */
-static int defines(struct bytes thing, const char *prefix, const char *symbol,
-                   const uint64_t *part_fields)
+/* What has a name, and which of its fields have names in turn. */
+struct kind {
+    struct {
+        uint64_t field; /* 0 ends the list */
+        const struct kind *kind;
+    } parts[4];
+};
+
+static const struct kind enum_kind = {0}, method_kind = {0};
+static const struct kind service_kind = {{{2, &method_kind}}};
+static const struct kind message_kind = {{{3, &message_kind}, {4, &enum_kind}}};
+static const struct kind file_kind = {{{4, &message_kind}, {5, &enum_kind}, {6, &service_kind}}};
+
+static int defines(struct bytes thing, const struct kind *kind, const char *prefix,
+                   const char *symbol);
+
+/* 1 if a part of the thing, whose whole name is `prefix`, is the symbol. */
+static int has_part(struct bytes thing, const struct kind *kind, const char *prefix,
+                    const char *symbol)
 {
-    char name[SYMBOL_BYTES];
-    qualify(prefix, thing, name);
-    if (strcmp(name, symbol) == 0)
-        return 1;
-    size_t size = strlen(name);
-    if (strncmp(symbol, name, size) != 0 || symbol[size] != '.')
-        return 0;
     struct field field;
     while (next_field(&thing, &field)) {
-        for (const uint64_t *number = part_fields; *number != 0; number++) {
-            if (field.number == *number && defines(field.value, name, symbol, part_fields))
+        for (size_t i = 0; kind->parts[i].field != 0; i++) {
+            if (field.number == kind->parts[i].field &&
+                defines(field.value, kind->parts[i].kind, prefix, symbol))
                 return 1;
         }
     }
     return 0;
 }
 
+/* 1 if the thing or something in it is the symbol. */
+static int defines(struct bytes thing, const struct kind *kind, const char *prefix,
+                   const char *symbol)
+{
+    char name[SYMBOL_BYTES];
+    qualify(prefix, thing, name);
+    size_t size = strlen(name);
+    if (strncmp(symbol, name, size) != 0)
+        return 0;
+    return symbol[size] == '\0' || (symbol[size] == '.' && has_part(thing, kind, name, symbol));
+}
+
 static int file_defines(struct bytes file, const char *symbol)
 {
-    static const uint64_t message_parts[] = {3, 4, 0}, enum_parts[] = {0}, service_parts[] = {2, 0};
-    static const uint64_t *const parts[] = {
-        [4] = message_parts, [5] = enum_parts, [6] = service_parts};
     char package[SYMBOL_BYTES];
     package_of(file, package);
-    struct field field;
-    while (next_field(&file, &field)) {
-        if (field.number >= 4 && field.number < ARRAY_SIZE(parts) &&
-            defines(field.value, package, symbol, parts[field.number]))
-            return 1;
-    }
-    return 0;
+    return has_part(file, &file_kind, package, symbol);
 }
 
 static int has_name(struct bytes file, const char *name)

@@ -190,6 +190,12 @@ def parses():
             b"64k", b"1e5", b"0x10", b".5", b"36525d", b"-1", b" 5", b"9007199254740992B")
 
 
+def symbols():
+    return (b"heapfleet.v1.Ingest.Stream.x", b"heapfleet.v1.Snapshot", b"heapfleet.v1.EndReason.x.y",
+            b"grpc.health.v1.HealthCheckResponse.ServingStatus.SERVING", b"heapfleet/v1/query.proto",
+            b"heapfleet.v1.Admin.MuteLeaks.", b"heapfleet.v1.ServiceRef.name.x", b"heapfleet.v1..")
+
+
 def accesses():
     """The file, then the name of a peer."""
     digest = hashlib.sha256(b"alice").hexdigest().encode()
@@ -377,6 +383,7 @@ def censuses():
 
 MAKERS = {
     "snapshot": snapshots, "chunk": chunks, "wire": wires, "session": sessions, "parse": parses, "options": options, "config": configs, "access": accesses,
+    "reflection": symbols,
     "text": texts, "json": jsons, "plot": plots, "detect": detections,
     "proc": procs, "container": containers, "resource_list": resources, "identity": identities,
     "elf": elfs, "version": versions, "census": censuses,
