@@ -1,10 +1,11 @@
 """The agent's settings: flags, environment, file; what they are checked for; what a reload changes."""
 import shutil
 import signal
+import subprocess
 
 import pytest
 
-from agent_process import NOBODY, Agent, run_agent
+from agent_process import NOBODY, Agent, clean_environment, run_agent, wait_until
 from bare_collector import BareCollector, make_certificates
 
 
@@ -118,3 +119,32 @@ def test_new_certificates_are_taken(command, certificates, tmp_path):
         agent.wait_for("files.reloaded", "certificates=new")
         agent.wait_for("collector.connected")
         agent.stop()
+
+
+def test_whose_process_it_is_can_be_overridden(tmp_path):
+    """Each flag wins over what the process says of itself; the rest stays as it says."""
+    (tmp_path / "VERSION").write_text("from-a-file\n")
+    environment = {"OTEL_SERVICE_NAME": "own", "RELEASE": "from-a-variable",
+                   "OTEL_RESOURCE_ATTRIBUTES": "service.version=own,deployment.environment.name=own,team=own"}
+    script = 'print("ready", flush=True); import time; time.sleep(600)'
+    cases = [
+        ((), "own", "own", "own"),
+        (("--service", "flag"), "flag", "own", "own"),
+        (("--version-from", "RELEASE"), "own", "from-a-variable", "own"),
+        (("--version-from", f"file:{tmp_path}/VERSION"), "own", "from-a-file", "own"),
+        (("--version-from", "NOWHERE"), "own", "own", "own"),
+        (("--attr", "team=flag", "--environment", "flag"), "own", "own", "flag"),
+    ]
+    with subprocess.Popen(["/usr/bin/python3", "-c", script], stdout=subprocess.PIPE,
+                          env=clean_environment(**environment)) as service:
+        service.stdout.readline()
+        for flags, name, version, team in cases:
+            with BareCollector() as collector, \
+                    Agent("watch", "--collector", collector.address, "--pid", service.pid, *flags) as agent:
+                wait_until(lambda: collector.of("process_started"), "an announcement")
+                started = collector.of("process_started")[0]
+                assert agent.stop() == 0
+            attributes = {pair.key: pair.value for pair in started.attributes}
+            assert (started.service, started.version, attributes["team"]) == (name, version, team), flags
+            assert started.environment == team
+        service.kill()
