@@ -21,7 +21,8 @@ static void pack(Heapfleet__V1__AgentMessage *message, struct buf *ret)
     wire_pack(&message->base, ret);
 }
 
-void message_hello(const uint8_t agent_id[AGENT_ID_BYTES], const char *host, struct buf *ret)
+void message_hello(const uint8_t agent_id[AGENT_ID_BYTES], const char *host, int64_t now_ms,
+                   struct buf *ret)
 {
     uint8_t id[AGENT_ID_BYTES];
     memcpy(id, agent_id, sizeof(id));
@@ -30,6 +31,7 @@ void message_hello(const uint8_t agent_id[AGENT_ID_BYTES], const char *host, str
     hello.agent_id = (ProtobufCBinaryData){.len = sizeof(id), .data = id};
     hello.agent_version = text_of(HEAPFLEET_VERSION);
     hello.host = text_of(host);
+    hello.time_ms = now_ms;
     Heapfleet__V1__AgentMessage message = HEAPFLEET__V1__AGENT_MESSAGE__INIT;
     message.body_case = HEAPFLEET__V1__AGENT_MESSAGE__BODY_HELLO;
     message.hello = &hello;

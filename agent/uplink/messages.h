@@ -47,7 +47,8 @@ struct uplink_snapshot {
 };
 
 /* Each appends one packed AgentMessage to `ret`. */
-void message_hello(const uint8_t agent_id[AGENT_ID_BYTES], const char *host, struct buf *ret);
+void message_hello(const uint8_t agent_id[AGENT_ID_BYTES], const char *host, int64_t now_ms,
+                   struct buf *ret);
 void message_process_started(const struct uplink_process *process, struct buf *ret);
 /* `names` holds `count` texts with a zero behind each. */
 void message_type_definitions(uint32_t process, uint32_t first_index, const char *names,

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "attributes.h"
+#include "clock.h"
 #include "uplink_state.h"
 #include "version.h"
 
@@ -284,7 +285,7 @@ static void connect_now(struct uplink *uplink)
     uplink->stream = rpc_stream_open(collectors_channel(&uplink->collectors), STREAM_PATH,
                                      uplink->loop, &events, uplink);
     buf_clear(&uplink->message);
-    message_hello(uplink->runs[uplink->run].id, uplink->host, &uplink->message);
+    message_hello(uplink->runs[uplink->run].id, uplink->host, clock_wall_ms(), &uplink->message);
     rpc_stream_send(uplink->stream, uplink->message.data, uplink->message.size);
     rpc_stream_read(uplink->stream);
     loop_timer_start(uplink->timer, UPLINK_GREETING_MS, 0);

@@ -19,6 +19,15 @@ enum status fact_check_sequence(uint64_t sequence, uint64_t previous,
     return STATUS_OK;
 }
 
+int64_t fact_check_clock(int64_t time_ms, int64_t now_ms)
+{
+    const int64_t right_ms = 5000, most_ms = (int64_t)10 * 366 * 24 * 3600 * 1000;
+    if (time_ms <= 0 || time_ms > now_ms + most_ms || time_ms < now_ms - most_ms)
+        return 0;
+    int64_t behind_ms = now_ms - time_ms;
+    return behind_ms > right_ms || behind_ms < -right_ms ? behind_ms : 0;
+}
+
 enum status fact_check_time(int64_t time_ms, const struct session_limits *limits, int64_t now_ms,
                             struct why *why)
 {

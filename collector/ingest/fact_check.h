@@ -10,6 +10,10 @@ enum status fact_check_sequence(uint64_t sequence, uint64_t previous,
                                 const struct session_limits *limits, int64_t now_ms,
                                 struct why *why) MUST_CHECK;
 
+/* By how much a clock is behind ours that shows `time_ms` (0: unknown); 0 if it is right, but for
+ * the time that a message takes, or so wrong that it tells nothing. */
+int64_t fact_check_clock(int64_t time_ms, int64_t now_ms);
+
 enum status fact_check_time(int64_t time_ms, const struct session_limits *limits, int64_t now_ms,
                             struct why *why) MUST_CHECK;
 

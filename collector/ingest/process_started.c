@@ -85,7 +85,7 @@ static void append_attributes(const started_message *started, struct buf *json)
     buf_append_byte(json, '}');
 }
 
-void process_started_visit(const started_message *started,
+void process_started_visit(const started_message *started, int64_t clock_behind_ms,
                            void (*visit)(void *user, const struct process_identity *identity),
                            void *user)
 {
@@ -104,6 +104,7 @@ void process_started_visit(const started_message *started,
         .runtime_version = started->runtime_version,
         .pid = started->pid,
         .started_ms = started->started_ms,
+        .clock_behind_ms = clock_behind_ms,
         .attributes_json = buf_text(&attributes),
     };
     memcpy(identity.instance_uuid, started->instance_id.data, ID_BYTES);

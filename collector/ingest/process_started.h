@@ -11,7 +11,7 @@ enum status process_started_check(const Heapfleet__V1__ProcessStarted *started,
                                   struct why *why) MUST_CHECK;
 
 /* Calls `visit` with the identity, which is gone afterwards. */
-void process_started_visit(const Heapfleet__V1__ProcessStarted *started,
+void process_started_visit(const Heapfleet__V1__ProcessStarted *started, int64_t clock_behind_ms,
                            void (*visit)(void *user, const struct process_identity *identity),
                            void *user);
 

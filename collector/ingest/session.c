@@ -51,6 +51,7 @@ struct session {
     void *user;
     enum session_state state;
     uint8_t agent_id[ID_BYTES];
+    int64_t clock_behind_ms; /* the agent's, behind ours */
     char description[256];
     uint64_t handled_sequence;
     struct process_table processes;
@@ -217,6 +218,7 @@ static enum session_next take_hello(struct session *session, struct step *step)
         return end(session, step, RPC_INVALID_ARGUMENT);
     }
     memcpy(session->agent_id, hello->agent_id.data, ID_BYTES);
+    session->clock_behind_ms = fact_check_clock(hello->time_ms, step->now_ms);
     char host[128], version[64];
     log_escape(hello->host, host, sizeof(host));
     log_escape(hello->agent_version, version, sizeof(version));
@@ -279,7 +281,8 @@ static enum session_next open_process(struct session *session, struct step *step
     }
     session->state = SESSION_OPENING;
     session->asked = process;
-    process_started_visit(started, session->events->open_instance, session->user);
+    process_started_visit(started, session->clock_behind_ms, session->events->open_instance,
+                          session->user);
     return SESSION_WAIT;
 }
 

@@ -45,5 +45,6 @@ int query_is_live(const struct instance_row *instance, int64_t now_ms)
 {
     if (instance->ended_ms != 0 || instance->last_seen_ms == 0)
         return 0;
-    return (now_ms - instance->last_seen_ms - QUERY_GRACE_MS) / 3 <= query_interval_ms(instance);
+    int64_t seen_ms = instance->last_seen_ms + instance->clock_behind_ms;
+    return (now_ms - seen_ms - QUERY_GRACE_MS) / 3 <= query_interval_ms(instance);
 }

@@ -10,13 +10,15 @@
 
 #include "chain.h"
 
+enum { CLOCK_DRIFT_MS = 1000 }; /* worth a row's change */
+
 struct found {
     int64_t service_id, deployment_id, instance_id; /* 0: not there */
-    int64_t instance_deployment_id;
+    int64_t instance_deployment_id, clock_behind_ms;
 };
 
 static const char find_sql[] =
-    "SELECT s.id, d.id, i.id, i.deployment_id FROM heapfleet.service s "
+    "SELECT s.id, d.id, i.id, i.deployment_id, i.clock_behind_ms FROM heapfleet.service s "
     "LEFT JOIN heapfleet.deployment d ON d.service_id = s.id AND d.version = $4 "
     "LEFT JOIN heapfleet.instance i ON i.service_id = s.id AND i.uuid = $5 "
     "WHERE s.name = $1 AND s.service_namespace = $2 AND s.environment = $3";
@@ -34,10 +36,10 @@ static enum status find(struct db *db, const struct process_identity *identity, 
     enum status status = pg_run(db->pg, find_sql, &params, &rows, why);
     if (status != STATUS_OK)
         return status;
-    *ret = (struct found){0, 0, 0, 0};
+    *ret = (struct found){.service_id = 0};
     if (rows.count > 0)
         *ret = (struct found){pg_i64(&rows, 0, 0), pg_i64(&rows, 0, 1), pg_i64(&rows, 0, 2),
-                              pg_i64(&rows, 0, 3)};
+                              pg_i64(&rows, 0, 3), pg_i64(&rows, 0, 4)};
     pg_rows_done(&rows);
     return STATUS_OK;
 }
@@ -83,25 +85,30 @@ static enum status create_instance(struct db *db, const struct found *found,
     pg_param_i64(&params, identity->pid);
     pg_param_i64(&params, identity->started_ms);
     pg_param_text(&params, identity->attributes_json);
+    pg_param_i64(&params, identity->clock_behind_ms);
     return pg_run(db->pg,
                   "INSERT INTO heapfleet.instance (service_id, deployment_id, uuid, host, pod, "
-                  "container_id, image, runtime, runtime_version, pid, started_ms, attributes) "
-                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb) "
+                  "container_id, image, runtime, runtime_version, pid, started_ms, attributes, "
+                  "clock_behind_ms) "
+                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13) "
                   "ON CONFLICT DO NOTHING",
                   &params, NULL, why);
 }
 
-/* The agent was told another version (an operator corrected it): the process follows. */
-static enum status move_instance(struct db *db, const struct found *found, struct why *why)
+/* The agent was told another version (an operator corrected it): the process follows. Or its clock
+ * was set. */
+static enum status change_instance(struct db *db, const struct found *found,
+                                   const struct process_identity *identity, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, found->service_id);
     pg_param_i64(&params, found->instance_id);
     pg_param_i64(&params, found->deployment_id);
-    return pg_run(
-        db->pg,
-        "UPDATE heapfleet.instance SET deployment_id = $3 WHERE service_id = $1 AND id = $2",
-        &params, NULL, why);
+    pg_param_i64(&params, identity->clock_behind_ms);
+    return pg_run(db->pg,
+                  "UPDATE heapfleet.instance SET deployment_id = $3, clock_behind_ms = $4 "
+                  "WHERE service_id = $1 AND id = $2",
+                  &params, NULL, why);
 }
 
 static enum status find_or_create(struct db *db, const struct process_identity *identity,
@@ -128,8 +135,10 @@ static enum status find_or_create(struct db *db, const struct process_identity *
         return status;
     if (found.instance_id == 0 || found.deployment_id == 0)
         return why_fail(why, STATUS_FAILED, "the database did not keep the process");
-    if (found.instance_deployment_id != found.deployment_id)
-        status = move_instance(db, &found, why);
+    int64_t drift_ms = found.clock_behind_ms - identity->clock_behind_ms;
+    if (found.instance_deployment_id != found.deployment_id || drift_ms > CLOCK_DRIFT_MS ||
+        drift_ms < -CLOCK_DRIFT_MS)
+        status = change_instance(db, &found, identity, why);
     if (status == STATUS_OK)
         *ret = found;
     return status;
@@ -230,7 +239,7 @@ static enum status load_chain(struct db *db, struct instance_state *state, struc
 enum status instance_open(struct db *db, const struct process_identity *identity,
                           struct instance_state *ret, struct why *why)
 {
-    struct found found = {0, 0, 0, 0};
+    struct found found = {.service_id = 0};
     enum status status = find_or_create(db, identity, &found, why);
     struct instance_state state = {.service_id = found.service_id,
                                    .instance_id = found.instance_id};

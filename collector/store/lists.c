@@ -112,7 +112,7 @@ enum status deployment_list(struct db *db, int64_t service_id, struct arena *are
 static const char instances_sql[] =
     "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, "
     "CASE WHEN n.time_ms > i.ended_ms THEN NULL ELSE i.ended_ms END, i.end_reason = 'oom_killed', "
-    "n.time_ms, n.interval_ms, n.process, i.type_ids "
+    "n.time_ms, n.interval_ms, n.process, i.type_ids, i.clock_behind_ms "
     "FROM heapfleet.instance i LEFT JOIN LATERAL ("
     "    SELECT t.time_ms, t.process, coalesce(nullif(t.time_ms - lead(t.time_ms) "
     "        OVER (ORDER BY t.sequence DESC, t.interval_ms), 0), t.interval_ms) AS interval_ms "
@@ -154,6 +154,7 @@ static enum status read_instance(const struct pg_rows *rows, int row, struct are
         .oom_killed = pg_i64(rows, row, 5) != 0,
         .last_seen_ms = pg_i64(rows, row, 6),
         .interval_ms = pg_i64(rows, row, 7),
+        .clock_behind_ms = pg_i64(rows, row, 10),
         .objects = numbers.of[PROCESS_OBJECTS],
         .bytes = numbers.of[PROCESS_BYTES],
         .type_count = (uint32_t)type_count,

@@ -39,6 +39,7 @@ struct process_identity {
     const char *host, *pod, *container_id, *image, *runtime, *runtime_version;
     uint32_t pid;
     int64_t started_ms;
+    int64_t clock_behind_ms;     /* the clock that its times come from, behind ours */
     const char *attributes_json; /* an object */
 };
 
@@ -138,7 +139,8 @@ struct instance_row {
     uint8_t uuid[ID_BYTES];
     int64_t started_ms, ended_ms; /* 0: not ended */
     int oom_killed;
-    int64_t last_seen_ms;    /* newest snapshot; 0: none */
+    int64_t last_seen_ms;    /* newest snapshot, by its agent's clock; 0: none */
+    int64_t clock_behind_ms; /* that clock, behind ours */
     int64_t interval_ms;     /* between its two newest snapshots; 0: unknown */
     uint64_t objects, bytes; /* of the newest snapshot */
     uint32_t type_count;

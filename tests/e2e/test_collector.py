@@ -211,6 +211,23 @@ def test_a_value_that_the_database_does_not_take_is_refused_alone(collector):
     assert len(history(collector.address, "beside", "app.Item")) == 5
 
 
+@pytest.mark.parametrize("behind_s", [0, 3600, -300])
+def test_a_wrong_clock_makes_nobody_dead(collector, behind_s):
+    """Times are kept as the agent says them; who is alive is judged by the collector's clock."""
+    now_ms = int(time.time() * 1000) - behind_s * 1000
+    stream = Stream(collector.address, clock_ms=now_ms)
+    process = Process(1, service=f"clock {behind_s}", started_ms=now_ms - 600000)
+    process.announce(stream)
+    first = start_sequence()
+    for i in range(3):
+        stream.outgoing.put(process.snapshot(first + i, time_ms=now_ms - (2 - i) * 60000))
+    stream.wait_ack(first + 2)
+    services = ask(collector.address, "ListServices", query.ListServicesRequest(),
+                   query.ListServicesResponse).services
+    assert [s.live_instances for s in services if s.name == f"clock {behind_s}"] == [1]
+    stream.close()
+
+
 HOSTILE_PROCESSES = {
     "no service": dict(service=""),
     "long service": dict(service="x" * 513),

@@ -81,7 +81,7 @@ class Stream:
     """One call of Ingest.Stream. Answers are gathered by a thread."""
 
     def __init__(self, address, agent_id=None, protocol=1, hello=True, channel=None,
-                 metadata=None):
+                 metadata=None, clock_ms=0):
         self.agent_id = agent_id or os.urandom(16)
         self.channel = channel or grpc.insecure_channel(
             address, options=[("grpc.use_local_subchannel_pool", 1)])
@@ -102,7 +102,7 @@ class Stream:
         threading.Thread(target=self._read, daemon=True).start()
         if hello:
             self.send(hello=ingest.Hello(protocol=protocol, agent_id=self.agent_id,
-                                         agent_version="test", host="test-host"))
+                                         agent_version="test", host="test-host", time_ms=clock_ms))
 
     def _read(self):
         try:

@@ -350,7 +350,7 @@ void swarm_agent_connect(struct swarm_agent *agent, struct rpc_channel *channel)
     agent->state = SWARM_GREETING;
     agent->stream = rpc_stream_open(channel, "/heapfleet.v1.Ingest/Stream", NULL, &events, agent);
     buf_clear(&agent->world->scratch);
-    message_hello(agent->id, "swarm-host", &agent->world->scratch);
+    message_hello(agent->id, "swarm-host", clock_wall_ms(), &agent->world->scratch);
     send_scratch(agent);
     rpc_stream_read(agent->stream);
 }

@@ -103,12 +103,25 @@ static void numbers_fit_their_columns(void **state)
     assert_int_equal(fact_check_snapshot(9, &snapshot, &row, NULL), STATUS_INVALID);
 }
 
+static void a_clock_is_right_wrong_or_senseless(void **state)
+{
+    (void)state;
+    assert_int_equal(fact_check_clock(now_ms, now_ms), 0);
+    assert_int_equal(fact_check_clock(now_ms - 4000, now_ms), 0);
+    assert_int_equal(fact_check_clock(now_ms - 3600000, now_ms), 3600000);
+    assert_int_equal(fact_check_clock(now_ms + 60000, now_ms), -60000);
+    static const int64_t senseless[] = {0, -1, 1, INT64_MIN, INT64_MAX};
+    for (size_t i = 0; i < ARRAY_SIZE(senseless); i++)
+        assert_int_equal(fact_check_clock(senseless[i], now_ms), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sequences_rise_and_are_not_from_the_future),
         cmocka_unit_test(times_are_near_ours),
         cmocka_unit_test(numbers_fit_their_columns),
+        cmocka_unit_test(a_clock_is_right_wrong_or_senseless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
