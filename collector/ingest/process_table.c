@@ -33,6 +33,17 @@ struct tracked_process *process_table_find(const struct process_table *table, ui
     return table->items[at];
 }
 
+struct tracked_process *process_table_find_instance(const struct process_table *table,
+                                                    int64_t instance_id)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        struct tracked_process *process = table->items[i];
+        if (process->rejected == NULL && process->instance_id == instance_id)
+            return process;
+    }
+    return NULL;
+}
+
 void process_table_add(struct process_table *table, struct tracked_process *process)
 {
     uint32_t at = position(table, process->number), count = table->count;

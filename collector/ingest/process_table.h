@@ -13,6 +13,9 @@ struct process_table {
 
 void process_table_done(struct process_table *table);
 struct tracked_process *process_table_find(const struct process_table *table, uint32_t number);
+/* The one that is stored under this id, unless nothing of it is taken. */
+struct tracked_process *process_table_find_instance(const struct process_table *table,
+                                                    int64_t instance_id);
 /* There is none of its number (asserted). */
 void process_table_add(struct process_table *table, struct tracked_process *process);
 /* Frees it. */

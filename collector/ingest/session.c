@@ -497,16 +497,14 @@ static void take_snapshot(struct session *session, struct step *step)
 
 int session_snapshot_refused(struct session *session, const struct refused_row *row)
 {
-    for (uint32_t i = 0; i < session->processes.count; i++) {
-        struct tracked_process *process = session->processes.items[i];
-        if (process->rejected != NULL || process->instance_id != row->instance_id)
-            continue;
-        tracked_process_lose(process);
-        send_refused(session, row->sequence, FAULT_STORED, row->why.text);
-        ask_keyframe(session, process->number);
-        return 1;
-    }
-    return 0;
+    struct tracked_process *process =
+        process_table_find_instance(&session->processes, row->instance_id);
+    if (process == NULL)
+        return 0;
+    tracked_process_lose(process);
+    send_refused(session, row->sequence, FAULT_STORED, row->why.text);
+    ask_keyframe(session, process->number);
+    return 1;
 }
 
 static const char *end_reason(Heapfleet__V1__EndReason reason)
