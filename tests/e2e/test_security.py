@@ -61,7 +61,7 @@ class Scene:
         self.collector = Collector(self.folder, options=[
             "--tls-cert", str(self.folder / "cert"), "--tls-key", str(self.folder / "key"),
             "--tls-ca", str(self.folder / "ca"), "--tls-client-optional",
-            "--access", str(self.access)]).start()
+            "--access", str(self.access), "--reflection=off"]).start()
 
     def install(self, name, source):
         shutil.copy(self.pems / source, self.folder / name)
@@ -138,6 +138,14 @@ def test_every_method_by_every_identity(scene, who):
             else:
                 assert code is CODE.UNAUTHENTICATED, path
         assert code_of(channel, "/heapfleet.v1.Query/Nothing", bearer(token)) is CODE.UNIMPLEMENTED
+
+
+def test_health_is_for_everybody_and_reflection_can_be_hidden(scene):
+    with scene.channel() as channel:
+        assert code_of(channel, "/grpc.health.v1.Health/Check", []) is CODE.OK
+        for version in ("v1", "v1alpha"):
+            path = f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo"
+            assert code_of(channel, path, bearer("for-admins")) is CODE.UNIMPLEMENTED
 
 
 def test_an_agent_writes_its_own_services_only(scene):

@@ -133,13 +133,6 @@ def test_reflection_lists_and_describes(collector, version):
         assert refused.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
-def test_reflection_can_be_hidden():
-    with Collector(options=["--reflection=off"]) as collector:
-        with pytest.raises(grpc.RpcError) as refused:
-            reflect(collector.address, reflection.ServerReflectionRequest(list_services="*"))
-        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
 def test_grpcurl(collector):
     program = shutil.which("grpcurl")
     if program is None:
