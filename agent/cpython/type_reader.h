@@ -31,12 +31,14 @@ struct type_reader {
     addr_t module_key; /* the interned "__module__", once it was seen; 0: not yet */
 };
 
+/* Is this the address of a type that will not be asked about? */
+typedef int type_known_fn(const void *user, addr_t at);
+
 /*
  * Read ahead, in a few system calls, what the functions below will want of these addresses, and of
- * the bases and metatypes of what may be types there. `is_known` says which of those will not be
- * asked about. Says nothing about whether there are types.
+ * the bases and metatypes, other than known ones, of what may be types there. Says nothing about
+ * whether there are types.
  */
-typedef int type_known_fn(const void *user, addr_t at);
 void type_reader_ahead(struct type_reader *reader, const addr_t *types, size_t count,
                        type_known_fn *is_known, const void *user);
 
