@@ -369,7 +369,7 @@ enum status pg_begin(struct pg *pg, struct why *why)
     ASSERT(!pg->in_transaction);
     char sql[256];
     (void)snprintf(sql, sizeof(sql),
-                   "BEGIN; SET LOCAL statement_timeout = %d; "
+                   "BEGIN; SET LOCAL statement_timeout = %d; SET LOCAL jit = off; "
                    "SELECT set_config('synchronous_commit', 'on', true) "
                    "WHERE current_setting('synchronous_commit') = 'off'",
                    pg->deadline_ms);

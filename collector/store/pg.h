@@ -102,7 +102,8 @@ enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *param
 /* Several statements in one text, without parameters and answers. */
 enum status pg_script(struct pg *pg, const char *sql, struct why *why) MUST_CHECK;
 
-/* BEGIN, with synchronous_commit at least on and a statement_timeout. */
+/* BEGIN, with synchronous_commit at least on, a statement_timeout, and no compiling of queries:
+ * what we ask takes less time than that. */
 enum status pg_begin(struct pg *pg, struct why *why) MUST_CHECK;
 /* UNAVAILABLE: the transaction may have been committed or not. */
 enum status pg_commit(struct pg *pg, struct why *why) MUST_CHECK;
