@@ -20,8 +20,8 @@ static const double ratio_min = 0.02;     /* objects that grow along for each le
 static const double ratio_spread_max = 2; /* between containers */
 static const double coupling_slack = 1.5;
 static const double companion_z_min = 1.5;
-static const double name_left_max = 0.1;   /* of the mean of the containers */
-static const double tight_left_max = 0.05; /* moves as the leak does: needs no trend of its own */
+static const double life_left_max = 0.5;  /* of one container: more is chance */
+static const double name_left_max = 0.25; /* of the mean of the containers */
 static const double native_explained = 0.5;
 static const double ms_per_hour = 3600e3;
 
@@ -109,7 +109,7 @@ static int follows(const struct trace *trace, uint32_t leaked, uint32_t other, s
         double slope = trend_slope(y, points_count);
         double leak_slope = trend_slope(x, points_count);
         double left = left_by(x, y, points_count);
-        int grows = left <= tight_left_max || trend_z(y, points_count, slope) >= companion_z_min;
+        int grows = left <= life_left_max || trend_z(y, points_count, slope) >= companion_z_min;
         copy[i] = ratios[i] = grows && leak_slope > 0 ? fmax(slope / leak_slope, 0) : 0;
         ret->left += left;
         ret->left_clock += left_by(clock, y, points_count);
