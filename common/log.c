@@ -75,8 +75,8 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
         json_append_string(&line, buf_text(&detail), detail.size);
         buf_append_text(&line, "}\n");
     } else {
-        buf_printf(&line, "%s %-5s %s%s%s\n", when, names[level], event,
-                   detail.size > 0 ? " " : "", buf_text(&detail));
+        buf_printf(&line, "%s %-5s %s%s%s\n", when, names[level], event, detail.size > 0 ? " " : "",
+                   buf_text(&detail));
     }
     /* one write, so that lines of several threads do not mix */
     ssize_t written = write(STDERR_FILENO, line.data, line.size);

@@ -25,8 +25,8 @@ int log_level_parse(const char *text, enum log_level *ret) MUST_CHECK;
 
 /*
  * `event` is a fixed word such as "snapshot.refused"; `format` makes the `key=value` pairs, with
- * values that may hold blanks in double quotes: "pid=%d reason=\"%s\"". NULL for no pairs. A text in
- * quotes is escaped: it cannot end them. One without quotes has to be a word of ours.
+ * values that may hold blanks in double quotes: "pid=%d reason=\"%s\"". NULL for no pairs. A text
+ * in quotes is escaped: it cannot end them. One without quotes has to be a word of ours.
  */
 void log_event(enum log_level level, const char *event, const char *format, ...) PRINTF(3, 4);
 

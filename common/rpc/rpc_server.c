@@ -214,7 +214,8 @@ static grpc_server *create_grpc_server(const struct rpc_server_options *options)
         /* Only "identity": no limit holds against a compressed bomb. */
         rpc_arg_number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
         rpc_arg_number(GRPC_ARG_ALLOW_REUSEPORT, 0),
-        rpc_arg_number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, or_else(options->handshake_ms, HANDSHAKE_MS)),
+        rpc_arg_number(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                       or_else(options->handshake_ms, HANDSHAKE_MS)),
         /* Agents ping every 20 s (rpc_client.c); dead ones are noticed by our own pings. */
         rpc_arg_number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000),
         rpc_arg_number(GRPC_ARG_KEEPALIVE_TIME_MS, or_else(options->keepalive_ms, 60000)),
