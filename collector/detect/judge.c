@@ -199,8 +199,8 @@ void judge_group_short(const struct judge *judge, struct judge_group *ret)
             life_uptime(life) < long_enough * usual)
             continue;
         ret->lives[ret->count++] = (uint16_t)i;
-        ended += (uint32_t)(life->ended ||
-                            judge->now_ms - life->last_ms > horizon_bins / 15 * judge->bin_ms);
+        ended += (uint32_t)(life->ended || (double)(judge->now_ms - life->last_ms) >
+                                               horizon_bins / 15 * judge->bin_ms);
     }
     if (ret->count < 4 || ended * 2 < ret->count || (start_cohorts(judge, ret) < 3 && !any_killed))
         ret->count = 0;

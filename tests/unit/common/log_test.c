@@ -62,7 +62,7 @@ static void emit_forged(void)
               "a=\"%s\" b=%s c=\"%.2s; %s|\" d=%d e=%5.2f f=%lld g=%zu h=%08lx i=%c j=%% "
               "k=\"%.*s\" l=%*d m=%u n=%hhx",
               forged, "word", "\"ab", "q", -3, 1.005, -5000000000LL, (size_t)7, 0xbeefUL, 'z', 2,
-              "\\\\\\", 4, 12, 4000000000U, 0x1ff);
+              "\\\\\\", 4, 12, 4000000000U, (unsigned char)0xff);
 }
 
 /* What comes from outside cannot look like another pair. */
