@@ -54,7 +54,9 @@ static void say_why(const struct candidate *candidate, char *ret, size_t size)
 
 static void copy_name(char *ret, const char *name)
 {
-    (void)snprintf(ret, VERSION_NAME_BYTES, "%s", name);
+    size_t size = strnlen(name, VERSION_NAME_BYTES - 1);
+    memmove(ret, name, size);
+    ret[size] = '\0';
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -305,9 +307,11 @@ static int check_one(struct detector *detector, struct finding *finding,
         const char *version = detector->versions[groups[i].version].name;
         if (fixed)
             copy_name(finding->fixed_in, version);
-        (void)snprintf(finding->reason, sizeof(finding->reason), "%s%.200s",
+        char reason[sizeof(finding->reason)];
+        (void)snprintf(reason, sizeof(reason), "%s%.200s",
                        fixed ? "fixed: it does not grow any more in " : "it stopped growing in ",
                        version);
+        memcpy(finding->reason, reason, sizeof(reason));
         resolve(detector, finding);
         return 1;
     }
