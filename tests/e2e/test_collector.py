@@ -23,12 +23,19 @@ def start_sequence():
     return int(time.time() * 1000) * 1024
 
 
-def send_growth(stream, process, first, count):
+def growth(process, first, count):
     """`count` snapshots from number `first` on, whose item count is how many there were."""
+    facts = []
     for i in range(count):
         items = process.values[0][0] + 1
         process.values = [(items, items * 56), (10, 600)]
-        stream.outgoing.put(process.snapshot(first + i))
+        facts.append(process.snapshot(first + i))
+    return facts
+
+
+def send_growth(stream, process, first, count):
+    for fact in growth(process, first, count):
+        stream.outgoing.put(fact)
     return first + count - 1
 
 
@@ -70,10 +77,11 @@ def test_both_streams_of_a_reconnect_may_send_the_same(collector):
     process = Process(1, service="overlap")
     first, agent_id = start_sequence(), os.urandom(16)
     streams = [Stream(collector.address, agent_id=agent_id) for _ in range(4)]
+    facts = growth(process, first, 100)
     for stream in streams:
-        copy = Process(1, service="overlap", uuid=process.uuid, started_ms=process.started_ms)
-        copy.announce(stream)
-        send_growth(stream, copy, first, 100)
+        process.announce(stream)
+        for fact in facts:
+            stream.outgoing.put(fact)
     for stream in streams:
         stream.wait_ack(first + 99)
         stream.close()

@@ -227,7 +227,8 @@ static void the_schema_keeps_its_rules(void **state)
 /* What of Citus the statements use, in a database that has none: they note what is asked of them,
  * and refuse what Citus refuses. */
 static const char citus_stub[] =
-    "SET search_path = public; CREATE TABLE pg_dist_partition (logicalrelid regclass, how text, by text, beside text);"
+    "SET search_path = public; CREATE TABLE pg_dist_partition (logicalrelid regclass, how text, by "
+    "text, beside text);"
     "CREATE FUNCTION create_reference_table(t regclass) RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
     "  IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = t AND attidentity <> '') THEN "
     "    RAISE EXCEPTION 'identity column in %', t; END IF; "
