@@ -1,7 +1,9 @@
 #include "json.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "utf8.h"
 
@@ -36,6 +38,32 @@ void json_append_double(struct buf *buf, double value)
         buf_printf(buf, "%.0f", value);
     else
         buf_printf(buf, "%.6g", value);
+}
+
+void json_add_name(struct buf *buf, const char *name)
+{
+    if (buf->size > 0 && buf->data[buf->size - 1] != '{')
+        buf_append_byte(buf, ',');
+    json_append_string(buf, name, strlen(name));
+    buf_append_byte(buf, ':');
+}
+
+void json_add_text(struct buf *buf, const char *name, const char *text)
+{
+    json_add_name(buf, name);
+    json_append_string(buf, text, strlen(text));
+}
+
+void json_add_double(struct buf *buf, const char *name, double value)
+{
+    json_add_name(buf, name);
+    json_append_double(buf, value);
+}
+
+void json_add_int(struct buf *buf, const char *name, int64_t value)
+{
+    json_add_name(buf, name);
+    buf_printf(buf, "%" PRId64, value);
 }
 
 /* ---- reading -------------------------------------------------------------------------------- */

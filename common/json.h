@@ -3,6 +3,7 @@
 #define COMMON_JSON_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "buf.h"
 
@@ -15,6 +16,15 @@ void json_append_string(struct buf *buf, const char *text, size_t size);
 /* A number as JSON: shortest form that keeps `value`'s six significant digits; null if not finite.
  */
 void json_append_double(struct buf *buf, double value);
+
+/*
+ * Members of an object that begins with '{': a comma where one is due, the name, a colon, and the
+ * value. After json_add_name the value is the caller's to append.
+ */
+void json_add_name(struct buf *buf, const char *name);
+void json_add_text(struct buf *buf, const char *name, const char *text);
+void json_add_double(struct buf *buf, const char *name, double value);
+void json_add_int(struct buf *buf, const char *name, int64_t value);
 
 /*
  * Walk an array of strings such as ["dict", "list"]:

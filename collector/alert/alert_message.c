@@ -10,32 +10,6 @@
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
 
-static void add_name(struct buf *ret, const char *name)
-{
-    if (ret->size > 0 && ret->data[ret->size - 1] != '{')
-        buf_append_byte(ret, ',');
-    json_append_string(ret, name, strlen(name));
-    buf_append_byte(ret, ':');
-}
-
-static void add_text(struct buf *ret, const char *name, const char *text)
-{
-    add_name(ret, name);
-    json_append_string(ret, text, strlen(text));
-}
-
-static void add_double(struct buf *ret, const char *name, double value)
-{
-    add_name(ret, name);
-    json_append_double(ret, value);
-}
-
-static void add_int(struct buf *ret, const char *name, int64_t value)
-{
-    add_name(ret, name);
-    buf_printf(ret, "%" PRId64, value);
-}
-
 /* RFC 3339, UTC. */
 static void add_time(struct buf *ret, const char *name, int64_t time_ms)
 {
@@ -46,7 +20,7 @@ static void add_time(struct buf *ret, const char *name, int64_t time_ms)
         return;
     size_t used = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
     (void)snprintf(text + used, sizeof(text) - used, ".%03dZ", (int)(time_ms % 1000));
-    add_text(ret, name, text);
+    json_add_text(ret, name, text);
 }
 
 /* ---- for people ----------------------------------------------------------------------------- */
@@ -98,7 +72,7 @@ static void add_summary(struct buf *ret, const struct alert_row *alert)
 {
     struct buf text = BUF_INIT;
     alert_write_summary(alert, &text);
-    add_text(ret, "summary", buf_text(&text));
+    json_add_text(ret, "summary", buf_text(&text));
     buf_done(&text);
 }
 
@@ -108,30 +82,30 @@ void alert_write_webhook(const struct alert_row *alert, struct buf *ret)
 {
     const struct finding_row *finding = &alert->finding;
     buf_append_byte(ret, '{');
-    add_text(ret, "id", finding->id);
-    add_text(ret, "state", alert->state);
-    add_text(ret, "told", alert->told);
+    json_add_text(ret, "id", finding->id);
+    json_add_text(ret, "state", alert->state);
+    json_add_text(ret, "told", alert->told);
     add_summary(ret, alert);
-    add_text(ret, "service", finding->service);
-    add_text(ret, "environment", finding->environment);
-    add_text(ret, "namespace", finding->service_namespace);
-    add_text(ret, "type", finding->type);
-    add_text(ret, "severity", finding->severity);
-    add_text(ret, "kind", finding->kind);
-    add_text(ret, "rule", finding->rule);
-    add_text(ret, "introduced_in", finding->introduced_in);
-    add_text(ret, "version", finding->version);
-    add_text(ret, "fixed_in", finding->fixed_in);
-    add_text(ret, "resolved_reason", finding->closed_reason);
-    add_double(ret, "count_per_hour", finding->count_per_hour);
-    add_double(ret, "bytes_per_hour", finding->bytes_per_hour);
-    add_int(ret, "until_limit_ms", finding->until_limit_ms);
-    add_double(ret, "confidence", finding->confidence);
-    add_int(ret, "instances", finding->instances);
-    add_name(ret, "companions");
+    json_add_text(ret, "service", finding->service);
+    json_add_text(ret, "environment", finding->environment);
+    json_add_text(ret, "namespace", finding->service_namespace);
+    json_add_text(ret, "type", finding->type);
+    json_add_text(ret, "severity", finding->severity);
+    json_add_text(ret, "kind", finding->kind);
+    json_add_text(ret, "rule", finding->rule);
+    json_add_text(ret, "introduced_in", finding->introduced_in);
+    json_add_text(ret, "version", finding->version);
+    json_add_text(ret, "fixed_in", finding->fixed_in);
+    json_add_text(ret, "resolved_reason", finding->closed_reason);
+    json_add_double(ret, "count_per_hour", finding->count_per_hour);
+    json_add_double(ret, "bytes_per_hour", finding->bytes_per_hour);
+    json_add_int(ret, "until_limit_ms", finding->until_limit_ms);
+    json_add_double(ret, "confidence", finding->confidence);
+    json_add_int(ret, "instances", finding->instances);
+    json_add_name(ret, "companions");
     buf_append_text(ret, finding->companions_json); /* an array, as PostgreSQL's jsonb wrote it */
-    add_int(ret, "first_seen_ms", finding->first_seen_ms);
-    add_int(ret, "last_seen_ms", finding->last_seen_ms);
+    json_add_int(ret, "first_seen_ms", finding->first_seen_ms);
+    json_add_int(ret, "last_seen_ms", finding->last_seen_ms);
     buf_append_byte(ret, '}');
 }
 
@@ -139,18 +113,18 @@ void alert_write_webhook(const struct alert_row *alert, struct buf *ret)
 static void add_labels(struct buf *ret, const struct alert_row *alert)
 {
     const struct finding_row *finding = &alert->finding;
-    add_name(ret, "labels");
+    json_add_name(ret, "labels");
     buf_append_byte(ret, '{');
-    add_text(ret, "alertname", "HeapfleetLeak");
-    add_text(ret, "service", finding->service);
-    add_text(ret, "environment", finding->environment);
-    add_text(ret, "namespace", finding->service_namespace);
-    add_text(ret, "type", finding->type);
-    add_text(ret, "version", finding->introduced_in);
+    json_add_text(ret, "alertname", "HeapfleetLeak");
+    json_add_text(ret, "service", finding->service);
+    json_add_text(ret, "environment", finding->environment);
+    json_add_text(ret, "namespace", finding->service_namespace);
+    json_add_text(ret, "type", finding->type);
+    json_add_text(ret, "version", finding->introduced_in);
     /* what it was told ends under the same labels */
-    add_text(ret, "severity", is_resolved(alert) ? alert->told : alert->state);
-    add_text(ret, "kind", finding->kind);
-    add_text(ret, "leak", finding->id);
+    json_add_text(ret, "severity", is_resolved(alert) ? alert->told : alert->state);
+    json_add_text(ret, "kind", finding->kind);
+    json_add_text(ret, "leak", finding->id);
     buf_append_byte(ret, '}');
 }
 
@@ -162,7 +136,7 @@ void alert_write_alertmanager(const struct alert_row *alerts, size_t count, int6
         const struct finding_row *finding = &alerts[i].finding;
         buf_append_text(ret, i > 0 ? ",{" : "{");
         add_labels(ret, &alerts[i]);
-        add_name(ret, "annotations");
+        json_add_name(ret, "annotations");
         buf_append_byte(ret, '{');
         add_summary(ret, &alerts[i]);
         buf_append_byte(ret, '}');

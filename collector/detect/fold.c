@@ -240,7 +240,7 @@ void fold_measure_rates(const struct detector *detector, struct candidate *candi
  */
 static int compare_telling(const void *left, const void *right, void *context)
 {
-    const struct detector *detector = context;
+    const struct detector *detector = *(const struct detector *const *)context;
     const struct candidate *a = left;
     const struct candidate *b = right;
     if (a->tier != b->tier)
@@ -256,7 +256,7 @@ static int compare_telling(const void *left, const void *right, void *context)
 
 void fold_candidates(const struct detector *detector, struct candidate *candidates, uint32_t count)
 {
-    qsort_r(candidates, count, sizeof(*candidates), compare_telling, (void *)(uintptr_t)detector);
+    qsort_r(candidates, count, sizeof(*candidates), compare_telling, &detector);
     for (uint32_t i = 0; i < count; i++) {
         struct candidate *root = &candidates[i];
         if (root->is_folded)

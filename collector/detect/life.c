@@ -99,7 +99,7 @@ static struct life_chunk *chunk_of(struct life *life, uint32_t type, uint64_t *r
     if (*room < LIFE_CHUNK)
         return NULL;
     if (place >= life->chunk_count) {
-        struct life_chunk **chunks = realloc(life->chunks, (place + 1) * sizeof(*chunks));
+        struct life_chunk **chunks = realloc(life->chunks, (place + 1) * sizeof(void *));
         ASSERT(chunks != NULL);
         for (uint32_t i = life->chunk_count; i <= place; i++)
             chunks[i] = NULL;
@@ -428,7 +428,7 @@ double life_slope(const struct life *life, uint32_t type, enum life_value value,
     const float *floors = series == NULL ? NULL : use_slots ? series->slots : series->blocks[value];
     uint32_t first = (uint32_t)ceil(from / width);
     uint32_t end = (uint32_t)(to / width);
-    double points[LIFE_BLOCKS];
+    double points[LIFE_BLOCKS] = {0};
     if (floors == NULL || to > life->bin || end > LIFE_BLOCKS || end <= first || life->late)
         return NAN;
     for (uint32_t i = first; i < end; i++)

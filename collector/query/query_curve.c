@@ -66,7 +66,7 @@ static enum status choose_lives(struct query *query, const struct fleet *fleet,
         if (instance->deployment_id == deployment->id && uptime_ms(instance) > 0)
             lives[count++] = instance;
     }
-    qsort(lives, count, sizeof(*lives), longest_first);
+    qsort(lives, count, sizeof(void *), longest_first);
     *ret = lives;
     *ret_count = count < LIVES_MAX ? count : LIVES_MAX;
     return STATUS_OK;

@@ -221,7 +221,7 @@ enum status query_get_leak(struct query *query, const ProtobufCMessage *request,
                            ProtobufCMessage **ret, struct why *why)
 {
     const Heapfleet__V1__GetLeakRequest *asked = (const void *)request;
-    struct finding_row finding;
+    struct finding_row finding = {0};
     void *memory = NULL;
     enum status status = query_find_leak(query, asked->id, &finding, why);
     if (status == STATUS_OK)

@@ -23,7 +23,7 @@ enum status query_acknowledge_leak(struct query *query, const ProtobufCMessage *
 {
     const Heapfleet__V1__AcknowledgeLeakRequest *asked = (const void *)request;
     const struct finding_word word = {asked->actor, asked->note, query->now_ms};
-    struct finding_row finding;
+    struct finding_row finding = {0};
     void *memory = NULL;
     enum status status = check_words(asked->actor, asked->note, why);
     if (status == STATUS_OK)

@@ -235,11 +235,16 @@ static uint32_t read_u32(const uint8_t *at)
     return be32toh(big);
 }
 
-/* The first element's place and the number of them, of an array without NULLs. */
+/* An array without NULLs: its first element, with four bytes of size before the value. */
+struct array_view {
+    const uint8_t *at;
+    size_t count;
+};
+
 static enum status open_array(const struct pg_rows *rows, int row, int column, unsigned element,
-                              size_t element_size, size_t count_max, const uint8_t **ret,
-                              size_t *ret_count, struct why *why)
+                              size_t count_max, struct array_view *ret, struct why *why)
 {
+    size_t element_size = element == OID_INT8 ? sizeof(int64_t) : sizeof(int32_t);
     enum { HEADER_BYTES = 20 };
     size_t size;
     const uint8_t *data = pg_bytes(rows, row, column, &size);
@@ -248,45 +253,40 @@ static enum status open_array(const struct pg_rows *rows, int row, int column, u
         (read_u32(data) != 1 || read_u32(data + 4) != 0 || read_u32(data + 8) != element ||
          count > count_max || size != HEADER_BYTES + count * (4 + element_size)))
         return why_fail(why, STATUS_FAILED, "an array in the database is not as it was written");
-    *ret = data + HEADER_BYTES;
-    *ret_count = count;
+    *ret = (struct array_view){data + HEADER_BYTES, count};
     return STATUS_OK;
 }
 
 enum status pg_i32_array(const struct pg_rows *rows, int row, int column, size_t count_max,
                          struct arena *arena, int32_t **ret, size_t *ret_count, struct why *why)
 {
-    const uint8_t *at = NULL;
-    size_t count = 0;
-    enum status status =
-        open_array(rows, row, column, OID_INT4, sizeof(int32_t), count_max, &at, &count, why);
+    struct array_view view = {NULL, 0};
+    enum status status = open_array(rows, row, column, OID_INT4, count_max, &view, why);
     if (status != STATUS_OK)
         return status;
-    int32_t *values = arena_alloc(arena, count * sizeof(*values));
+    int32_t *values = arena_alloc(arena, view.count * sizeof(*values));
     if (values == NULL)
         return why_fail(why, STATUS_LIMIT, "the answer does not fit the memory set aside for it");
-    for (size_t i = 0; i < count; i++, at += 8)
-        values[i] = (int32_t)read_u32(at + 4);
+    for (size_t i = 0; i < view.count; i++, view.at += 8)
+        values[i] = (int32_t)read_u32(view.at + 4);
     *ret = values;
-    *ret_count = count;
+    *ret_count = view.count;
     return STATUS_OK;
 }
 
 enum status pg_i64_array(const struct pg_rows *rows, int row, int column, size_t count_max,
                          struct arena *arena, int64_t **ret, size_t *ret_count, struct why *why)
 {
-    const uint8_t *at = NULL;
-    size_t count = 0;
-    enum status status =
-        open_array(rows, row, column, OID_INT8, sizeof(int64_t), count_max, &at, &count, why);
+    struct array_view view = {NULL, 0};
+    enum status status = open_array(rows, row, column, OID_INT8, count_max, &view, why);
     if (status != STATUS_OK)
         return status;
-    int64_t *values = arena_alloc(arena, count * sizeof(*values));
+    int64_t *values = arena_alloc(arena, view.count * sizeof(*values));
     if (values == NULL)
         return why_fail(why, STATUS_LIMIT, "the answer does not fit the memory set aside for it");
-    for (size_t i = 0; i < count; i++, at += 12)
-        values[i] = (int64_t)((uint64_t)read_u32(at + 4) << 32 | read_u32(at + 8));
+    for (size_t i = 0; i < view.count; i++, view.at += 12)
+        values[i] = (int64_t)((uint64_t)read_u32(view.at + 4) << 32 | read_u32(view.at + 8));
     *ret = values;
-    *ret_count = count;
+    *ret_count = view.count;
     return STATUS_OK;
 }

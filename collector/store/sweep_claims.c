@@ -60,7 +60,7 @@ static enum status list_claims(struct db *db, const uint8_t *collector_id, struc
     int64_t *ids = arena_alloc(arena, ((size_t)rows.count + 1) * sizeof(*ids));
     if (ids == NULL)
         status = why_fail(why, STATUS_LIMIT, "there are too many services for one collector");
-    for (int i = 0; status == STATUS_OK && i < rows.count; i++)
+    for (int i = 0; ids != NULL && i < rows.count; i++)
         ids[i] = pg_i64(&rows, i, 0);
     if (status == STATUS_OK) {
         *ret = ids;
@@ -157,7 +157,7 @@ enum status sweep_state_read(struct db *db, int64_t service_id, struct arena *ar
     if (size > 0 && copy == NULL)
         status = why_fail(why, STATUS_LIMIT, "the detector's state of the service is too large");
     if (status == STATUS_OK) {
-        if (size > 0)
+        if (copy != NULL)
             memcpy(copy, state, size);
         *ret = copy;
         *ret_size = size;

@@ -327,7 +327,7 @@ static void write_line(struct buf *file, uint32_t bin, const char *version, uint
     values_at(uptime, leak, &values);
     for (uint32_t i = 0; i < TYPES; i++)
         buf_printf(file, "%lld,twin,%s,pod-%u,%s,%llu,%llu\n",
-                   (long long)(day_ms + (int64_t)bin * BIN_MS), version, pod, names[i],
+                   (long long)day_ms + (long long)bin * BIN_MS, version, pod, names[i],
                    (unsigned long long)values.values[i].count,
                    (unsigned long long)values.values[i].bytes);
     heap_values_done(&values);

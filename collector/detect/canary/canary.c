@@ -281,7 +281,7 @@ enum status canary_judge(struct db *db, const struct canary_request *request, st
                          struct canary_answer *ret, struct why *why)
 {
     struct canary canary = {.db = db, .request = request, .arena = arena};
-    int64_t uptimes[2];
+    int64_t uptimes[2] = {0, 0};
     *ret = (struct canary_answer){.reason = ""};
     if (request->baseline->id == request->candidate->id)
         return why_fail(why, STATUS_INVALID, "a version cannot be compared with itself");

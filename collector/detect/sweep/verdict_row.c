@@ -30,19 +30,11 @@ static const char *companions_json(const struct verdict *verdict, struct arena *
 /* ---- evidence: what a person reads, as texts by name ------------------------------------------
  */
 
-static void add_name(struct buf *json, const char *name)
-{
-    buf_append_byte(json, json->size == 0 ? '{' : ',');
-    json_append_string(json, name, strlen(name));
-    buf_append_byte(json, ':');
-}
-
 static void add_text(struct buf *json, const char *name, const char *text)
 {
     if (*text == '\0')
         return;
-    add_name(json, name);
-    json_append_string(json, text, strlen(text));
+    json_add_text(json, name, text);
 }
 
 static void add_number(struct buf *json, const char *name, double value, int digits)
@@ -73,6 +65,7 @@ static const char *evidence_json(const struct verdict *verdict, struct arena *ar
 {
     struct buf json = BUF_INIT;
     const struct verdict_evidence *e = &verdict->evidence;
+    buf_append_byte(&json, '{');
     add_text(&json, "why", verdict->reason);
     if (e->lives > 0)
         add_number(&json, "lives", e->lives, 6);

@@ -129,11 +129,31 @@ static void written_and_read(void **state)
     buf_done(&back);
 }
 
+static void members_get_their_commas(void **state)
+{
+    (void)state;
+    struct buf buf = BUF_INIT;
+    buf_append_byte(&buf, '{');
+    json_add_text(&buf, "a", "x\"y");
+    json_add_int(&buf, "b", INT64_MIN);
+    json_add_double(&buf, "c", 0.5);
+    json_add_name(&buf, "d");
+    buf_append_byte(&buf, '{');
+    json_add_int(&buf, "e", 1);
+    buf_append_text(&buf, "}}");
+    assert_string_equal(buf_text(&buf), "{\"a\":\"x\\\"y\",\"b\":-9223372036854775808,\"c\":0.5,"
+                                        "\"d\":{\"e\":1}}");
+    buf_done(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings),          cmocka_unit_test(any_two_bytes),
-        cmocka_unit_test(numbers),          cmocka_unit_test(arrays_of_strings),
+        cmocka_unit_test(members_get_their_commas),
+        cmocka_unit_test(strings),
+        cmocka_unit_test(any_two_bytes),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(arrays_of_strings),
         cmocka_unit_test(written_and_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
