@@ -61,7 +61,7 @@ static void make_table(struct watch_options *options, enum watch_mode mode, stru
         {"token", 0, OPTION_SECRET, &options->token, "TEXT",
          "sent to the collector with every connection", NULL},
         {"insecure", 0, OPTION_FLAG, &options->insecure, NULL,
-         "send the token without TLS to another machine", NULL},
+         "connect to another machine without TLS: the network protects it", NULL},
         {"log-level", 0, OPTION_TEXT, &options->log_level, "LEVEL", "debug, info, warn or error",
          "info"},
         {"log-format", 0, OPTION_TEXT, &options->log_format, "FORMAT", "text or json", "text"},
@@ -170,14 +170,10 @@ enum status watch_options_resolve(struct watch_options *options, const struct co
         return why_fail(why, STATUS_USAGE,
                         "no collector is given: add --collector HOST:PORT, or set "
                         "HEAPFLEET_COLLECTOR");
-    if (collectors_check(options->collector, why) != STATUS_OK) {
-        why_prefix(why, "%s", command_line_place(line, "collector"));
-        return STATUS_USAGE;
-    }
     *ret = (struct agent_options){
         .channel = {.target = options->collector,
                     .token = options->token,
-                    .token_in_plaintext = options->insecure},
+                    .plaintext = options->insecure},
         .scout = {.identity = options->identity, .sample_above_bytes = options->sample_above_bytes},
         .interval_ms = options->interval_ms,
         .spool_bytes = options->spool_bytes,
@@ -195,5 +191,9 @@ enum status watch_options_resolve(struct watch_options *options, const struct co
         status = log_setup_words(options->log_level, options->log_format, why);
     if (status == STATUS_OK)
         status = resolve_tls(options, ret, why);
+    if (status == STATUS_OK && collectors_check(&ret->channel, why) != STATUS_OK) {
+        why_prefix(why, "%s", command_line_place(line, "collector"));
+        return STATUS_USAGE;
+    }
     return status;
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "attributes.h"
-#include "rpc_address.h"
 
 /* fn for each address of the list; the first failure ends it. */
 typedef enum status address_fn(void *user, const char *address, struct why *why);
@@ -27,19 +26,24 @@ static enum status each_address(const char *text, address_fn *fn, void *user, st
     return status;
 }
 
+struct checking {
+    struct rpc_channel_options options;
+    size_t count;
+};
+
 static enum status check_address(void *user, const char *address, struct why *why)
 {
-    size_t *count = user;
-    struct rpc_address parsed;
-    if (++*count > COLLECTORS_MAX)
+    struct checking *checking = user;
+    if (++checking->count > COLLECTORS_MAX)
         return why_fail(why, STATUS_LIMIT, "there are more than %d collectors", COLLECTORS_MAX);
-    return rpc_address_parse(address, &parsed, why);
+    checking->options.target = address;
+    return rpc_channel_check(&checking->options, why);
 }
 
-enum status collectors_check(const char *text, struct why *why)
+enum status collectors_check(const struct rpc_channel_options *options, struct why *why)
 {
-    size_t count = 0;
-    return each_address(text, check_address, &count, why);
+    struct checking checking = {.options = *options};
+    return each_address(options->target, check_address, &checking, why);
 }
 
 struct opening {
@@ -69,7 +73,7 @@ enum status collectors_open(const struct rpc_channel_options *options, struct co
 {
     struct opening opening = {options, ret};
     *ret = (struct collectors){.count = 0};
-    if (collectors_check(options->target, why) != STATUS_OK)
+    if (collectors_check(options, why) != STATUS_OK)
         return STATUS_USAGE;
     enum status status = each_address(options->target, open_address, &opening, why);
     if (status != STATUS_OK)

@@ -19,8 +19,9 @@ struct collectors {
     size_t count, present;
 };
 
-/* Is `text` a list of addresses, "HOST:PORT,HOST:PORT ..."? INVALID or LIMIT. */
-enum status collectors_check(const char *text, struct why *why) MUST_CHECK;
+/* Is `options->target` a list of addresses, "HOST:PORT,HOST:PORT ...", and may each be connected to
+ * (rpc_channel_check)? USAGE, INVALID or LIMIT. */
+enum status collectors_check(const struct rpc_channel_options *options, struct why *why) MUST_CHECK;
 
 /* `options->target` is such a list. USAGE or INVALID as rpc_channel_new, and `ret` is empty then.
  */

@@ -105,7 +105,7 @@ static enum status connect_to_collector(struct cli *cli, struct why *why)
         .tls_certificate = texts.certificate,
         .tls_key = texts.key,
         .token = cli->token,
-        .token_in_plaintext = cli->insecure,
+        .plaintext = cli->insecure,
     };
     status = rpc_channel_new(&options, &cli->channel, why);
     rpc_tls_texts_done(&texts);

@@ -172,7 +172,7 @@ static size_t take_common(struct cli *cli, unsigned bits, struct option *ret)
           "who we are; others can read it in ps: --token-file FILE is better", NULL}},
         {ASKING,
          {"insecure", 0, OPTION_FLAG, &cli->insecure, NULL,
-          "send the token without TLS: the network protects it", NULL}},
+          "ask another machine without TLS: the network protects it", NULL}},
         {ASKING, {"timeout", 0, OPTION_DURATION, &cli->timeout_ms, "TIME", "wait for it", "30s"}},
         {PROGRAM,
          {"version", 0, OPTION_FLAG, &cli->help, NULL, "version and commit of this program", NULL}},

@@ -27,7 +27,6 @@ enum { MESSAGE_BYTES_MAX = 64 << 20, CONNECT_MS = 5000, DNS_MS = 5000, TOKEN_BYT
 
 struct rpc_channel {
     char *target;
-    int may_send_token;
     uint32_t message_bytes_max;
     int connect_ms;
 
@@ -105,23 +104,10 @@ static enum status make_authorization(const char *token, char **ret, struct why 
     return STATUS_OK;
 }
 
-static enum status check_token_travels_well(const struct rpc_channel *channel, const char *token,
-                                            struct why *why)
-{
-    if (token == NULL || channel->may_send_token)
-        return STATUS_OK;
-    return why_fail(why, STATUS_USAGE,
-                    "a token would travel to %s in plaintext: use TLS, or say --insecure if the "
-                    "network protects it",
-                    channel->target);
-}
-
 enum status rpc_channel_set_token(struct rpc_channel *channel, const char *token, struct why *why)
 {
     char *authorization = NULL;
-    enum status status = check_token_travels_well(channel, token, why);
-    if (status == STATUS_OK)
-        status = make_authorization(token, &authorization, why);
+    enum status status = make_authorization(token, &authorization, why);
     if (status != STATUS_OK)
         return status;
     pthread_mutex_lock(&channel->lock);
@@ -187,19 +173,29 @@ static enum status open_channel(struct rpc_channel *channel,
     return status;
 }
 
-enum status rpc_channel_new(const struct rpc_channel_options *options, struct rpc_channel **ret,
-                            struct why *why)
+enum status rpc_channel_check(const struct rpc_channel_options *options, struct why *why)
 {
     struct rpc_address address;
     if (rpc_address_parse(options->target, &address, why) != STATUS_OK)
+        return STATUS_USAGE;
+    if (options->tls_ca != NULL || options->plaintext || rpc_address_is_local(&address))
+        return STATUS_OK;
+    return why_fail(why, STATUS_USAGE,
+                    "%s is another machine and nothing protects the connection: give --tls-ca, or "
+                    "say --insecure if the network does",
+                    options->target);
+}
+
+enum status rpc_channel_new(const struct rpc_channel_options *options, struct rpc_channel **ret,
+                            struct why *why)
+{
+    if (rpc_channel_check(options, why) != STATUS_OK)
         return STATUS_USAGE;
 
     rpc_runtime_enter();
     sigset_t before;
     rpc_signals_block(&before);
     struct rpc_channel *channel = channel_new(options);
-    channel->may_send_token =
-        options->tls_ca != NULL || options->token_in_plaintext || rpc_address_is_local(&address);
     enum status status = open_channel(channel, options, why);
     rpc_signals_restore(&before);
     if (status == STATUS_OK)

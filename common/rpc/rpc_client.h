@@ -31,10 +31,9 @@ struct rpc_channel_options {
     const char *target; /* "HOST:PORT", "[::1]:4777", "unix:/path" */
     /* PEM texts; `tls_ca` set: TLS, with the client's own pair if given. Copied. */
     const char *tls_ca, *tls_certificate, *tls_key;
-    /* Sent with every call as "authorization: Bearer TOKEN". Copied. NULL: none. Refused without
-     * TLS where it would leave the machine, unless `token_in_plaintext`. */
+    int plaintext; /* without TLS, to another machine too: the network protects it */
+    /* Sent with every call as "authorization: Bearer TOKEN". Copied. NULL: none. */
     const char *token;
-    int token_in_plaintext;
     uint32_t message_bytes_max; /* 0: 64 MiB (answers to queries are large) */
     /* Limit of one attempt to connect; 0: 5 s. Long for those who come by the thousand: to give up
      * before one's turn is to queue up again. */
@@ -44,8 +43,13 @@ struct rpc_channel_options {
     struct rpc_channel *thread_of;
 };
 
-/* Does not connect yet. STATUS_USAGE: the target is not HOST:PORT or unix:PATH, or a token would be
- * sent in plaintext. STATUS_INVALID: a PEM text or the token is wrong. */
+/* STATUS_USAGE: the target is not HOST:PORT or unix:PATH, or it is another machine and neither TLS
+ * nor `plaintext` is said. */
+enum status rpc_channel_check(const struct rpc_channel_options *options,
+                              struct why *why) MUST_CHECK;
+
+/* Does not connect yet. STATUS_USAGE as rpc_channel_check; STATUS_INVALID: a PEM text or the token
+ * is wrong. */
 enum status rpc_channel_new(const struct rpc_channel_options *options, struct rpc_channel **ret,
                             struct why *why) MUST_CHECK;
 void rpc_channel_free(struct rpc_channel *channel); /* after its streams have closed; blocks */

@@ -24,12 +24,12 @@ def settings(*arguments, environment=None):
 
 def test_flag_then_environment_then_file_then_default(tmp_path):
     file = tmp_path / "agent.conf"
-    file.write_text("# a comment\ncollector = file:1\ninterval = 7s\nflush = 3s\nattr = a=1\nattr = b=2\n")
+    file.write_text("# a comment\ncollector = localhost:1\ninterval = 7s\nflush = 3s\nattr = a=1\nattr = b=2\n")
     told = settings("watch", "--config", file, "--interval", "9s",
                     environment={"HEAPFLEET_INTERVAL": "8s", "HEAPFLEET_FLUSH": "2s"})
     assert told["interval"] == ("9s", "--interval")
     assert told["flush"] == ("2s", "HEAPFLEET_FLUSH")
-    assert told["collector"] == ("file:1", f"{file}:2: collector")
+    assert told["collector"] == ("localhost:1", f"{file}:2: collector")
     assert told["cpu-budget"] == ("0.5%", "default")
 
 
@@ -86,12 +86,12 @@ def test_a_reload_changes_what_it_can(tmp_path):
     file.write_text(f"collector = {NOBODY}\ninterval = 1h\n")
     with Agent("watch", "--config", file) as agent:
         agent.wait_for("agent.started", "interval_ms=3600000")
-        file.write_text("collector = other:1\ninterval = 30m\nlog-level = debug\n")
+        file.write_text("collector = localhost:2\ninterval = 30m\nlog-level = debug\n")
         agent.child.send_signal(signal.SIGHUP)
         agent.wait_for("interval.changed", "interval_ms=1800000")
         agent.wait_for("config.ignored", "option=collector")
         agent.wait_for("config.reloaded", "changes=2")
-        file.write_text("collector = other:1\ninterval = soon\n")
+        file.write_text("collector = localhost:2\ninterval = soon\n")
         agent.child.send_signal(signal.SIGHUP)
         agent.wait_for("config.refused", f"{file}:2: interval")
         assert agent.stop() == 0

@@ -293,6 +293,12 @@ static void many_agents_come_back_spread_out(void **state)
     loop_free(loop);
 }
 
+static enum status check_list(const char *list, int plaintext)
+{
+    const struct rpc_channel_options options = {.target = list, .plaintext = plaintext};
+    return collectors_check(&options, NULL);
+}
+
 static void a_wrong_target_is_said(void **state)
 {
     (void)state;
@@ -305,11 +311,13 @@ static void a_wrong_target_is_said(void **state)
     assert_null(uplink);
     static const char *const lists[] = {"a:1,", ",a:1", "a:1,,b:1", "a:1,b", "a:1 b:1"};
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-        assert_int_not_equal(collectors_check(lists[i], NULL), STATUS_OK);
-    assert_int_equal(collectors_check("a:1,[::1]:2,unix:/x", NULL), STATUS_OK);
-    assert_int_equal(collectors_check("a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,"
-                                      "a:1,a:1,a:1",
-                                      NULL),
+        assert_int_not_equal(check_list(lists[i], 1), STATUS_OK);
+    assert_int_equal(check_list("a:1,[::1]:2,unix:/x", 1), STATUS_OK);
+    assert_int_equal(check_list("[::1]:2,unix:/x", 0), STATUS_OK);
+    assert_int_equal(check_list("[::1]:2,a:1", 0), STATUS_USAGE);
+    assert_int_equal(check_list("a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,"
+                                "a:1",
+                                1),
                      STATUS_LIMIT);
     loop_free(loop);
 }
