@@ -27,7 +27,7 @@ static enum status each_address(const char *text, address_fn *fn, void *user, st
 }
 
 struct checking {
-    struct rpc_channel_options options;
+    const struct rpc_channel_options *options;
     size_t count;
 };
 
@@ -36,13 +36,14 @@ static enum status check_address(void *user, const char *address, struct why *wh
     struct checking *checking = user;
     if (++checking->count > COLLECTORS_MAX)
         return why_fail(why, STATUS_LIMIT, "there are more than %d collectors", COLLECTORS_MAX);
-    checking->options.target = address;
-    return rpc_channel_check(&checking->options, why);
+    struct rpc_channel_options options = *checking->options;
+    options.target = address;
+    return rpc_channel_check(&options, why);
 }
 
 enum status collectors_check(const struct rpc_channel_options *options, struct why *why)
 {
-    struct checking checking = {.options = *options};
+    struct checking checking = {.options = options};
     return each_address(options->target, check_address, &checking, why);
 }
 
