@@ -291,7 +291,7 @@ int detector_advance(struct detector *detector, int64_t now_ms)
 {
     int64_t step = pass_step(detector);
     int did = 0;
-    if (detector->last_pass_ms == 0)
+    if (detector->last_pass_ms == 0 || now_ms <= detector->last_pass_ms)
         return 0;
     if (now_ms > detector->now_ms + detector->config.horizon_ms)
         now_ms = detector->now_ms + detector->config.horizon_ms;
