@@ -27,7 +27,8 @@ static enum status try_listen(const char *listen, struct why *why)
 
 static void assert_serves(const char *target)
 {
-    struct rpc_channel *channel = scene_connect(&(struct rpc_channel_options){.target = target});
+    struct rpc_channel *channel =
+        scene_connect(&(struct rpc_channel_options){.target = target, .plaintext = 1});
     char answer[WHY_CAPACITY];
     assert_int_equal(scene_call(channel, "/test/Answer", "x", answer), STATUS_OK);
     rpc_channel_free(channel);
