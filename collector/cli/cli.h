@@ -12,6 +12,9 @@
 
 enum { CLI_OPERANDS_MAX = 3 };
 
+/* Exit codes of commands that serve as a gate. */
+enum { EXIT_LEAK_FOUND = 6, EXIT_TOO_EARLY = 7 };
+
 /* What the command line said, and what a command works with. */
 struct cli {
     const char *collector, *environment, *service_namespace, *output;

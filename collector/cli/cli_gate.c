@@ -1,8 +1,6 @@
 /* heapfleet gate: may a version go on? For pipelines: the exit code is the answer. */
 #include "cli.h"
 
-enum { EXIT_LEAK_FOUND = 6, EXIT_TOO_EARLY = 7 };
-
 static const struct report_column columns[] = {
     {"outcome", "", REPORT_PLAIN},
     {"reason", "", REPORT_PLAIN},

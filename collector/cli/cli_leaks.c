@@ -5,7 +5,7 @@
 #include "cli.h"
 #include "clock.h"
 
-enum { EXIT_LEAK_FOUND = 6, TABLE_COLUMNS = 12 };
+enum { TABLE_COLUMNS = 12 };
 
 static const struct report_column columns[] = {
     {"id", "ID", REPORT_PLAIN},

@@ -10,11 +10,6 @@
 
 /* ---- the uptime ----------------------------------------------------------------------------- */
 
-static int64_t uptime_of(const struct instance_row *instance)
-{
-    return instance->last_seen_ms - instance->started_ms;
-}
-
 static int longest_first(const void *left, const void *right)
 {
     int64_t a = *(const int64_t *)left;
@@ -37,7 +32,7 @@ static enum status measure_uptimes(struct query *query, const struct fleet *flee
     for (size_t i = 0; i < fleet->instance_count; i++) {
         const struct instance_row *instance = &fleet->instances[i];
         if (instance->deployment_id == deployment->id && instance->last_seen_ms != 0)
-            uptimes[count++] = uptime_of(instance);
+            uptimes[count++] = instance_uptime_ms(instance);
     }
     if (count == 0)
         return why_fail(why, STATUS_NOT_FOUND, "version '%s' has sent no snapshot yet",
@@ -93,7 +88,7 @@ static enum status add_side(struct query *query, const struct fleet *fleet,
     for (size_t i = 0; i < fleet->instance_count; i++) {
         const struct instance_row *instance = &fleet->instances[i];
         if (instance->deployment_id != deployment->id || instance->last_seen_ms == 0 ||
-            uptime_of(instance) < uptime_ms)
+            instance_uptime_ms(instance) < uptime_ms)
             continue;
         struct life life;
         enum status status = life_read(query, fleet->service.id, instance,

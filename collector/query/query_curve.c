@@ -36,15 +36,10 @@ static enum status see(void *user, const struct history_snapshot *snapshot)
     return STATUS_OK;
 }
 
-static int64_t uptime_ms(const struct instance_row *instance)
-{
-    return instance->last_seen_ms - instance->started_ms;
-}
-
 static int longest_first(const void *left, const void *right)
 {
-    int64_t a = uptime_ms(*(const struct instance_row *const *)left);
-    int64_t b = uptime_ms(*(const struct instance_row *const *)right);
+    int64_t a = instance_uptime_ms(*(const struct instance_row *const *)left);
+    int64_t b = instance_uptime_ms(*(const struct instance_row *const *)right);
     return (a < b) - (a > b);
 }
 
@@ -63,7 +58,7 @@ static enum status choose_lives(struct query *query, const struct fleet *fleet,
     size_t count = 0;
     for (size_t i = 0; i < fleet->instance_count; i++) {
         const struct instance_row *instance = &fleet->instances[i];
-        if (instance->deployment_id == deployment->id && uptime_ms(instance) > 0)
+        if (instance->deployment_id == deployment->id && instance_uptime_ms(instance) > 0)
             lives[count++] = instance;
     }
     qsort(lives, count, sizeof(void *), longest_first);
@@ -87,7 +82,7 @@ static enum status read_point(struct query *query, int64_t service_id,
                               int32_t type_id, Heapfleet__V1__GrowthPoint *ret, uint32_t *ret_lives,
                               struct why *why)
 {
-    for (size_t i = 0; i < count && uptime_ms(lives[i]) >= ret->uptime_ms; i++) {
+    for (size_t i = 0; i < count && instance_uptime_ms(lives[i]) >= ret->uptime_ms; i++) {
         struct curve_walk walk = {.type = index_of(lives[i], type_id)};
         int64_t to_ms = lives[i]->started_ms + ret->uptime_ms;
         enum status status = history_walk(query->db, service_id, lives[i]->id,
@@ -122,7 +117,7 @@ static enum status write_curve(struct query *query, int64_t service_id,
             break;
         Heapfleet__V1__GrowthPoint *point = memory;
         heapfleet__v1__growth_point__init(point);
-        point->uptime_ms = uptime_ms(lives[0]) / POINTS * i;
+        point->uptime_ms = instance_uptime_ms(lives[0]) / POINTS * i;
         uint32_t seen = 0;
         status = read_point(query, service_id, lives, count, type_id, point, &seen, why);
         if (seen > ret->instances)

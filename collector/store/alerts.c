@@ -55,17 +55,16 @@ static const char claim_sql[] =
                                                                         "f.first_seen_ms ORDER BY "
                                                                         "f.first_seen_ms";
 
-static enum status read_alert(const struct pg_rows *rows, int row, struct arena *arena,
-                              struct alert_row *ret, struct why *why)
+static enum status read_alert(const struct pg_rows *rows, int row, struct arena *arena, void *ret,
+                              struct why *why)
 {
-    enum status status = finding_read_row(rows, row, arena, &ret->finding, why);
+    struct alert_row *alert = ret;
+    const char **texts[] = {&alert->state, &alert->told};
+    enum status status = finding_read_row(rows, row, arena, &alert->finding, why);
     if (status != STATUS_OK)
         return status;
-    ret->state = finding_read_text(rows, row, FINDING_COLUMN_COUNT, arena);
-    ret->told = finding_read_text(rows, row, FINDING_COLUMN_COUNT + 1, arena);
-    if (ret->state == NULL || ret->told == NULL)
-        return why_fail(why, STATUS_LIMIT, "the alerts need too much memory");
-    return STATUS_OK;
+    return finding_read_texts(rows, row, FINDING_COLUMN_COUNT, arena, texts, ARRAY_SIZE(texts),
+                              why);
 }
 
 enum status alerts_claim(struct db *db, const struct alert_wish *wish, int64_t now_ms,
@@ -79,20 +78,11 @@ enum status alerts_claim(struct db *db, const struct alert_wish *wish, int64_t n
     pg_param_i64(&params, wish->remind_ms);
     pg_param_i64(&params, now_ms + ALERT_CLAIM_MS);
     pg_param_i64(&params, wish->count_max);
-    struct pg_rows rows;
-    enum status status = pg_run(db->pg, claim_sql, &params, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    struct alert_row *list = arena_alloc(arena, (size_t)rows.count * sizeof(*list));
-    if (list == NULL)
-        status = why_fail(why, STATUS_LIMIT, "the alerts need too much memory");
-    for (int i = 0; list != NULL && i < rows.count && status == STATUS_OK; i++)
-        status = read_alert(&rows, i, arena, &list[i], why);
-    if (status == STATUS_OK) {
+    static const struct finding_query query = {claim_sql, read_alert, sizeof(struct alert_row)};
+    void *list = NULL;
+    enum status status = finding_read_rows(db, &query, &params, arena, &list, ret_count, why);
+    if (status == STATUS_OK)
         *ret = list;
-        *ret_count = (size_t)rows.count;
-    }
-    pg_rows_done(&rows);
     return status;
 }
 

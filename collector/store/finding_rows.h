@@ -19,11 +19,26 @@
     "AND (m.until_ms IS NULL OR m.until_ms > $1) ORDER BY m.type DESC LIMIT 1) m ON true"
 enum { FINDING_COLUMN_COUNT = 30 }; /* what else is selected comes after them */
 
-/* Texts are copied to the arena. LIMIT: it is full. */
-enum status finding_read_row(const struct pg_rows *rows, int row, struct arena *arena,
-                             struct finding_row *ret, struct why *why) MUST_CHECK;
+/* Reads a row into `ret`, with its texts in the arena. LIMIT: it is full. */
+typedef enum status finding_row_fn(const struct pg_rows *rows, int row, struct arena *arena,
+                                   void *ret, struct why *why);
 
-/* A text of a row in the arena; NULL: it is full. */
-const char *finding_read_text(const struct pg_rows *rows, int row, int column, struct arena *arena);
+finding_row_fn finding_read_row; /* a struct finding_row, from FINDING_COLUMNS */
+
+/* The texts of a row from column `first` on, each to where its pointer leads. */
+enum status finding_read_texts(const struct pg_rows *rows, int row, int first, struct arena *arena,
+                               const char **const *texts, int count, struct why *why) MUST_CHECK;
+
+/* A statement, and what becomes of a row of its answer. */
+struct finding_query {
+    const char *sql;
+    finding_row_fn *read;
+    size_t size; /* of what a row becomes */
+};
+
+/* All of the answer as an array in the arena. */
+enum status finding_read_rows(struct db *db, const struct finding_query *query,
+                              const struct pg_params *params, struct arena *arena, void **ret,
+                              size_t *ret_count, struct why *why) MUST_CHECK;
 
 #endif

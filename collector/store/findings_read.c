@@ -12,11 +12,38 @@ const char *finding_state_name(enum finding_state state)
     return names[state];
 }
 
-const char *finding_read_text(const struct pg_rows *rows, int row, int column, struct arena *arena)
+enum status finding_read_texts(const struct pg_rows *rows, int row, int first, struct arena *arena,
+                               const char **const *texts, int count, struct why *why)
 {
-    size_t size;
-    const char *text = (const char *)pg_bytes(rows, row, column, &size);
-    return arena_strndup(arena, text, size);
+    for (int i = 0; i < count; i++) {
+        size_t size;
+        const char *text = (const char *)pg_bytes(rows, row, first + i, &size);
+        *texts[i] = arena_strndup(arena, text, size);
+        if (*texts[i] == NULL)
+            return why_fail(why, STATUS_LIMIT, too_many);
+    }
+    return STATUS_OK;
+}
+
+enum status finding_read_rows(struct db *db, const struct finding_query *query,
+                              const struct pg_params *params, struct arena *arena, void **ret,
+                              size_t *ret_count, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, query->sql, params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    char *list = arena_alloc(arena, (size_t)rows.count * query->size);
+    if (list == NULL)
+        status = why_fail(why, STATUS_LIMIT, too_many);
+    for (int i = 0; list != NULL && i < rows.count && status == STATUS_OK; i++)
+        status = query->read(&rows, i, arena, list + (size_t)i * query->size, why);
+    if (status == STATUS_OK) {
+        *ret = list;
+        *ret_count = (size_t)rows.count;
+    }
+    pg_rows_done(&rows);
+    return status;
 }
 
 /* A mute is louder than an acknowledgement: it says that nobody wants to hear of it. */
@@ -29,8 +56,8 @@ static enum finding_state state_of(const struct finding_row *row)
     return row->acknowledged_ms != 0 ? FINDING_ACKNOWLEDGED : FINDING_OPEN;
 }
 
-enum status finding_read_row(const struct pg_rows *rows, int row, struct arena *arena,
-                             struct finding_row *ret, struct why *why)
+enum status finding_read_row(const struct pg_rows *rows, int row, struct arena *arena, void *ret,
+                             struct why *why)
 {
     struct finding_row finding = {0};
     const char **texts[] = {
@@ -53,12 +80,10 @@ enum status finding_read_row(const struct pg_rows *rows, int row, struct arena *
         &finding.muted_by,
         &finding.muted_because,
     };
-    int column = 0;
-    for (; column < (int)ARRAY_SIZE(texts); column++) {
-        *texts[column] = finding_read_text(rows, row, column, arena);
-        if (*texts[column] == NULL)
-            return why_fail(why, STATUS_LIMIT, too_many);
-    }
+    int column = (int)ARRAY_SIZE(texts);
+    enum status status = finding_read_texts(rows, row, 0, arena, texts, column, why);
+    if (status != STATUS_OK)
+        return status;
     finding.service_id = pg_i64(rows, row, column++);
     finding.count_per_hour = pg_f64(rows, row, column++);
     finding.bytes_per_hour = pg_f64(rows, row, column++);
@@ -73,7 +98,7 @@ enum status finding_read_row(const struct pg_rows *rows, int row, struct arena *
     finding.muted_until_ms = pg_i64(rows, row, column++);
     ASSERT(column == FINDING_COLUMN_COUNT);
     finding.state = state_of(&finding);
-    *ret = finding;
+    *(struct finding_row *)ret = finding;
     return STATUS_OK;
 }
 
@@ -94,20 +119,12 @@ enum status findings_list(struct db *db, const struct finding_filter *filter, in
     pg_param_i64(&params, filter->service_id);
     pg_param_i64(&params, filter->closed_from_ms);
     pg_param_text(&params, filter->id != NULL ? filter->id : "");
-    struct pg_rows rows;
-    enum status status = pg_run(db->pg, list_sql, &params, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    struct finding_row *list = arena_alloc(arena, (size_t)rows.count * sizeof(*list));
-    if (list == NULL)
-        status = why_fail(why, STATUS_LIMIT, too_many);
-    for (int i = 0; i < rows.count && status == STATUS_OK; i++)
-        status = finding_read_row(&rows, i, arena, &list[i], why);
-    if (status == STATUS_OK) {
+    static const struct finding_query query = {list_sql, finding_read_row,
+                                               sizeof(struct finding_row)};
+    void *list = NULL;
+    enum status status = finding_read_rows(db, &query, &params, arena, &list, ret_count, why);
+    if (status == STATUS_OK)
         *ret = list;
-        *ret_count = (size_t)rows.count;
-    }
-    pg_rows_done(&rows);
     return status;
 }
 
@@ -117,34 +134,33 @@ static const char events_sql[] =
     "SELECT event, detail, actor, at_ms FROM heapfleet.finding_event "
     "WHERE service_id = $1 AND type = $2 AND first_seen_ms = $3 ORDER BY at_ms, event DESC";
 
+static enum status read_event(const struct pg_rows *rows, int row, struct arena *arena, void *ret,
+                              struct why *why)
+{
+    struct finding_event *event = ret;
+    const char **texts[] = {&event->event, &event->detail, &event->actor};
+    event->at_ms = pg_i64(rows, row, 3);
+    return finding_read_texts(rows, row, 0, arena, texts, ARRAY_SIZE(texts), why);
+}
+
+static void name_finding(struct pg_params *params, const struct finding_row *finding)
+{
+    pg_param_i64(params, finding->service_id);
+    pg_param_text(params, finding->type);
+    pg_param_i64(params, finding->first_seen_ms);
+}
+
 enum status finding_events(struct db *db, const struct finding_row *finding, struct arena *arena,
                            struct finding_event **ret, size_t *ret_count, struct why *why)
 {
+    static const struct finding_query query = {events_sql, read_event,
+                                               sizeof(struct finding_event)};
     struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, finding->service_id);
-    pg_param_text(&params, finding->type);
-    pg_param_i64(&params, finding->first_seen_ms);
-    struct pg_rows rows;
-    enum status status = pg_run(db->pg, events_sql, &params, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    struct finding_event *list = arena_alloc(arena, (size_t)rows.count * sizeof(*list));
-    int i = 0;
-    for (; list != NULL && i < rows.count; i++) {
-        list[i] = (struct finding_event){.event = finding_read_text(&rows, i, 0, arena),
-                                         .detail = finding_read_text(&rows, i, 1, arena),
-                                         .actor = finding_read_text(&rows, i, 2, arena),
-                                         .at_ms = pg_i64(&rows, i, 3)};
-        if (list[i].event == NULL || list[i].detail == NULL || list[i].actor == NULL)
-            break;
-    }
-    if (list == NULL || i < rows.count) {
-        status = why_fail(why, STATUS_LIMIT, too_many);
-    } else {
+    void *list = NULL;
+    name_finding(&params, finding);
+    enum status status = finding_read_rows(db, &query, &params, arena, &list, ret_count, why);
+    if (status == STATUS_OK)
         *ret = list;
-        *ret_count = (size_t)rows.count;
-    }
-    pg_rows_done(&rows);
     return status;
 }
 
@@ -157,32 +173,25 @@ static const char evidence_sql[] =
     "AND jsonb_typeof(f.evidence) = 'object' "
     "AND jsonb_typeof(e.value) IN ('string', 'number', 'boolean') ORDER BY 1";
 
+static enum status read_figure(const struct pg_rows *rows, int row, struct arena *arena, void *ret,
+                               struct why *why)
+{
+    struct finding_figure *figure = ret;
+    const char **texts[] = {&figure->name, &figure->value};
+    return finding_read_texts(rows, row, 0, arena, texts, ARRAY_SIZE(texts), why);
+}
+
 enum status finding_evidence(struct db *db, const struct finding_row *finding, struct arena *arena,
                              struct finding_figure **ret, size_t *ret_count, struct why *why)
 {
+    static const struct finding_query query = {evidence_sql, read_figure,
+                                               sizeof(struct finding_figure)};
     struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, finding->service_id);
-    pg_param_text(&params, finding->type);
-    pg_param_i64(&params, finding->first_seen_ms);
-    struct pg_rows rows;
-    enum status status = pg_run(db->pg, evidence_sql, &params, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    struct finding_figure *list = arena_alloc(arena, (size_t)rows.count * sizeof(*list));
-    int i = 0;
-    for (; list != NULL && i < rows.count; i++) {
-        list[i].name = finding_read_text(&rows, i, 0, arena);
-        list[i].value = finding_read_text(&rows, i, 1, arena);
-        if (list[i].name == NULL || list[i].value == NULL)
-            break;
-    }
-    if (list == NULL || i < rows.count) {
-        status = why_fail(why, STATUS_LIMIT, too_many);
-    } else {
+    void *list = NULL;
+    name_finding(&params, finding);
+    enum status status = finding_read_rows(db, &query, &params, arena, &list, ret_count, why);
+    if (status == STATUS_OK)
         *ret = list;
-        *ret_count = (size_t)rows.count;
-    }
-    pg_rows_done(&rows);
     return status;
 }
 
@@ -194,43 +203,28 @@ static const char mutes_sql[] =
     "m.service_id "
     "WHERE m.until_ms IS NULL OR m.until_ms > $1 ORDER BY s.name, s.environment, m.type";
 
-static enum status read_mute(const struct pg_rows *rows, int row, struct arena *arena,
-                             struct mute_row *ret, struct why *why)
+static enum status read_mute(const struct pg_rows *rows, int row, struct arena *arena, void *ret,
+                             struct why *why)
 {
-    struct mute_row mute = {0};
-    const char **texts[] = {&mute.service,     &mute.service_namespace,
-                            &mute.environment, &mute.type,
-                            &mute.actor,       &mute.reason};
-    for (int i = 0; i < (int)ARRAY_SIZE(texts); i++) {
-        *texts[i] = finding_read_text(rows, row, i, arena);
-        if (*texts[i] == NULL)
-            return why_fail(why, STATUS_LIMIT, too_many);
-    }
-    mute.service_id = pg_i64(rows, row, 6);
-    mute.created_ms = pg_i64(rows, row, 7);
-    mute.until_ms = pg_i64(rows, row, 8);
-    *ret = mute;
-    return STATUS_OK;
+    struct mute_row *mute = ret;
+    *mute = (struct mute_row){.service_id = pg_i64(rows, row, 6),
+                              .created_ms = pg_i64(rows, row, 7),
+                              .until_ms = pg_i64(rows, row, 8)};
+    const char **texts[] = {&mute->service,     &mute->service_namespace,
+                            &mute->environment, &mute->type,
+                            &mute->actor,       &mute->reason};
+    return finding_read_texts(rows, row, 0, arena, texts, ARRAY_SIZE(texts), why);
 }
 
 enum status mute_list(struct db *db, int64_t now_ms, struct arena *arena, struct mute_row **ret,
                       size_t *ret_count, struct why *why)
 {
+    static const struct finding_query query = {mutes_sql, read_mute, sizeof(struct mute_row)};
     struct pg_params params = PG_PARAMS_INIT;
+    void *list = NULL;
     pg_param_i64(&params, now_ms);
-    struct pg_rows rows;
-    enum status status = pg_run(db->pg, mutes_sql, &params, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    struct mute_row *list = arena_alloc(arena, (size_t)rows.count * sizeof(*list));
-    if (list == NULL)
-        status = why_fail(why, STATUS_LIMIT, too_many);
-    for (int i = 0; i < rows.count && status == STATUS_OK; i++)
-        status = read_mute(&rows, i, arena, &list[i], why);
-    if (status == STATUS_OK) {
+    enum status status = finding_read_rows(db, &query, &params, arena, &list, ret_count, why);
+    if (status == STATUS_OK)
         *ret = list;
-        *ret_count = (size_t)rows.count;
-    }
-    pg_rows_done(&rows);
     return status;
 }

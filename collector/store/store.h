@@ -147,6 +147,12 @@ struct instance_row {
     const int32_t *type_ids; /* [type_count], index -> global type id */
 };
 
+/* From its start to its newest snapshot. */
+static inline int64_t instance_uptime_ms(const struct instance_row *instance)
+{
+    return instance->last_seen_ms - instance->started_ms;
+}
+
 /* Lists live in the caller's arena. Services by name; deployments oldest first; instances by start.
  */
 enum status service_list(struct db *db, struct arena *arena, struct service_row **ret,

@@ -34,15 +34,10 @@ struct canary {
 
 /* ---- which lives, how long ------------------------------------------------------------------ */
 
-static int64_t uptime_of(const struct instance_row *instance)
-{
-    return instance->last_seen_ms - instance->started_ms;
-}
-
 static int longest_first(const void *left, const void *right)
 {
-    int64_t a = uptime_of(((const struct canary_life *)left)->instance);
-    int64_t b = uptime_of(((const struct canary_life *)right)->instance);
+    int64_t a = instance_uptime_ms(((const struct canary_life *)left)->instance);
+    int64_t b = instance_uptime_ms(((const struct canary_life *)right)->instance);
     return (a < b) - (a > b);
 }
 
@@ -59,14 +54,14 @@ static enum status choose_lives(struct canary *canary, int side, int64_t *ret_up
         return why_fail(why, STATUS_LIMIT, "the service has too many processes");
     for (size_t i = 0; i < request->instance_count; i++) {
         const struct instance_row *instance = &request->instances[i];
-        if (instance->deployment_id == deployment->id && uptime_of(instance) > 0)
+        if (instance->deployment_id == deployment->id && instance_uptime_ms(instance) > 0)
             all[count++] = (struct canary_life){.instance = instance};
     }
     *ret_uptime_ms = 0;
     if (count == 0)
         return STATUS_OK;
     qsort(all, count, sizeof(*all), longest_first);
-    *ret_uptime_ms = uptime_of(all[count / 2].instance);
+    *ret_uptime_ms = instance_uptime_ms(all[count / 2].instance);
     canary->counts[side] = count < CANARY_LIVES_MAX ? count : CANARY_LIVES_MAX;
     memcpy(canary->lives[side], all, canary->counts[side] * sizeof(*all));
     return STATUS_OK;
@@ -147,7 +142,7 @@ static enum status feed(struct canary *canary, int side, int64_t from_ms, int64_
         struct canary_life *life = &canary->lives[side][i];
         int64_t started_ms = life->instance->started_ms;
         struct canary_walk walk = {canary, life, start_of(canary, side) - started_ms};
-        if (life->number == DETECT_NONE || uptime_of(life->instance) < from_ms)
+        if (life->number == DETECT_NONE || instance_uptime_ms(life->instance) < from_ms)
             continue;
         enum status status =
             history_walk(canary->db, canary->request->service_id, life->instance->id,
