@@ -192,7 +192,8 @@ static enum status make_tail(struct tail *tail, int64_t to_ms, struct why *why)
     const struct history *history = tail->history;
     struct query *query = history->query;
     void *cells = NULL, *instances = NULL, *ranges = NULL, *indices = NULL;
-    size_t most = history->chosen_count + 1;
+    /* whole hours or days reach back before what was asked for: more processes than were chosen */
+    size_t most = history->fleet.instance_count + 1;
     enum status status = query_alloc(
         query, tail->hours * history->fleet.deployment_count * sizeof(*tail->cells), &cells, why);
     if (status == STATUS_OK)

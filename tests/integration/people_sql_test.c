@@ -17,12 +17,12 @@
 #include "keep_house.h"
 #include "query.h"
 
-enum { PROCESSES = 6, TYPES = 48, HOURS = 31, MINUTE_MS = 60000, ROUNDS = 5 };
+enum { PROCESSES = 6, HOURS = 31, MINUTE_MS = 60000, ROUNDS = 5 };
 static const int64_t hour_ms = 3600000;
 
 static struct {
     struct model models[PROCESSES];
-    char names[TYPES][16];
+    char names[MODEL_TYPES][16];
     int64_t now_ms, from_ms;
     struct pg *pg;
     struct arena arena;
@@ -35,17 +35,6 @@ static uint64_t draw(uint64_t limit)
 {
     world.seed = world.seed * 6364136223846793005u + 1442695040888963407u;
     return (world.seed >> 33) % limit;
-}
-
-/* Each process numbers its types in an order of its own. */
-static void name_types(const struct model *model, int turn)
-{
-    const char *names[TYPES];
-    uint32_t places[TYPES];
-    for (int i = 0; i < TYPES; i++)
-        names[i] = world.names[(i + 7 * turn) % TYPES];
-    OK(instance_types_add(store.db, model->at.service_id, model->at.instance_id, names, TYPES,
-                          places, &why));
 }
 
 /* From one time to another, every minute or so; some minutes, and once some hours, are missing. */
@@ -79,7 +68,6 @@ static void make_history(void)
         int64_t start_ms = (is_new ? turn_ms : world.from_ms) + (int64_t)(i % 3) * 7 * MINUTE_MS;
         identity.started_ms = start_ms - 4000;
         model_init(&world.models[i], &identity, 40 + i);
-        name_types(&world.models[i], (int)i);
         live(&world.models[i], start_ms, is_new ? world.now_ms - 5000 : turn_ms);
         model_commit(&world.models[i], 0, world.models[i].count);
         if (!is_new)
@@ -101,8 +89,8 @@ static int start(void **state)
     world.seed = 11;
     world.now_ms = clock_wall_ms();
     world.from_ms = world.now_ms - (int64_t)HOURS * hour_ms;
-    for (int i = 0; i < TYPES; i++)
-        (void)snprintf(world.names[i], sizeof(world.names[i]), "app.Type%d", i);
+    for (int i = 0; i < MODEL_TYPES; i++)
+        (void)snprintf(world.names[i], sizeof(world.names[i]), "model.T%d", i);
     world.pg = pg_new(embedded_dsn(store.server));
     arena_init(&world.arena, 256 << 20);
     make_history();
@@ -205,7 +193,7 @@ static void series_agree(const struct span *span)
 static struct span draw_span(Heapfleet__V1__Resolution resolution, int64_t unit_ms)
 {
     static char *const versions[] = {"", "", "v1", "v2"};
-    struct span span = {.type = world.names[draw(TYPES)],
+    struct span span = {.type = world.names[draw(MODEL_TYPES)],
                         .version = versions[draw(ARRAY_SIZE(versions))],
                         .resolution = resolution};
     span.from_ms = world.from_ms - hour_ms + (int64_t)draw(HOURS * 3600) * 1000;
@@ -234,7 +222,7 @@ static void snapshots_agree(void)
 {
     Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
     request.service = shop();
-    request.type = world.names[draw(TYPES)];
+    request.type = world.names[draw(MODEL_TYPES)];
     request.raw = 1;
     request.page_size = 50000;
     request.from_ms = world.from_ms;
@@ -387,27 +375,27 @@ static void refuses(const char *sql, const char *sentence)
 static void mistakes_are_explained(void **state)
 {
     (void)state;
-    refuses("SELECT * FROM heapfleet.series('shpo', 'app.Type1', now() - interval '1 day')",
+    refuses("SELECT * FROM heapfleet.series('shpo', 'model.T1', now() - interval '1 day')",
             "there is no service 'shpo'");
     refuses("SELECT * FROM heapfleet.series('shop', 'app.Tpye1', now() - interval '1 day')",
             "the service has no type 'app.Tpye1'");
     refuses("SELECT * FROM heapfleet.series('shop', E'\\x01'';--', now() - interval '1 day')",
             "the service has no type");
-    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', now(), now() - interval '1 day')",
+    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', now(), now() - interval '1 day')",
             "the span ends before it begins");
-    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', now() + interval '1 day', now() + "
+    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', now() + interval '1 day', now() + "
             "interval '2 days')",
             "begins in the future");
-    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', now() - interval '1 year', now(), "
+    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', now() - interval '1 year', now(), "
             "interval '1 second')",
             "steps: at most 10000");
-    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', '-infinity', 'infinity', "
+    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', '-infinity', 'infinity', "
             "interval '1 hour', 'minute')",
             "steps: at most 10000");
-    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', now() - interval '1 day', now(), "
+    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', now() - interval '1 day', now(), "
             "interval '-1 hour')",
             "a step must be longer than nothing");
-    refuses("SELECT * FROM heapfleet.series('shop', 'app.Type1', now() - interval '1 day', "
+    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', now() - interval '1 day', "
             "resolution => 'week')",
             "there is no resolution 'week'");
     refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v3')",
@@ -470,9 +458,9 @@ static void the_reading_role_only_reads(void **state)
         "SELECT * FROM heapfleet.services",
         "SELECT * FROM heapfleet.findings",
         "SELECT * FROM heapfleet.deployments('shop', 'prod')",
-        "SELECT * FROM heapfleet.series('shop', 'app.Type1', now() - interval '1 day', "
+        "SELECT * FROM heapfleet.series('shop', 'model.T1', now() - interval '1 day', "
         "environment => 'prod')",
-        "SELECT * FROM heapfleet.snapshots('shop', 'app.Type1', now() - interval '1 hour', "
+        "SELECT * FROM heapfleet.snapshots('shop', 'model.T1', now() - interval '1 hour', "
         "environment => 'prod')",
         "SELECT * FROM heapfleet.top_growth('shop', now() - interval '30 hours', environment => "
         "'prod')",

@@ -209,6 +209,31 @@ static void the_span_chooses_the_level(void **state)
     }
 }
 
+/* A day is a whole one, with processes that were gone before the span that was asked for began. */
+static void whole_days_have_all_their_processes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        int old = fake_instance(v1, day_ms + 1000 + i, "dict", NULL);
+        fake_snapshot(old, day_ms + minute_ms + i, 1, &(struct type_value){7, 70});
+        fake.instances[old].ended_ms = day_ms + 2 * minute_ms;
+    }
+    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.type = "dict";
+    request.resolution = HEAPFLEET__V1__RESOLUTION__RESOLUTION_DAY;
+    request.from_ms = day_ms;
+    const Heapfleet__V1__GetHistoryResponse *whole = answer(query_get_history, &request);
+    request.from_ms = day_ms + hour_ms + 30 * minute_ms;
+    const Heapfleet__V1__GetHistoryResponse *part = answer(query_get_history, &request);
+    assert_int_equal(whole->n_points, 1);
+    assert_int_equal(part->n_points, 1);
+    assert_int_equal(part->points[0]->time_ms, whole->points[0]->time_ms);
+    assert_int_equal(part->points[0]->count, whole->points[0]->count);
+    assert_int_equal(part->points[0]->bytes, whole->points[0]->bytes);
+    assert_int_equal(part->points[0]->instances, whole->points[0]->instances);
+}
+
 static void levels_refused(void **state)
 {
     (void)state;
@@ -391,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup(history_of_all_types, fleet),
         cmocka_unit_test_setup(hours_are_the_same_rolled_up_or_not, fleet),
         cmocka_unit_test_setup(the_span_chooses_the_level, fleet),
+        cmocka_unit_test_setup(whole_days_have_all_their_processes, fleet),
         cmocka_unit_test_setup(levels_refused, fleet),
         cmocka_unit_test_setup(growth, fleet),
         cmocka_unit_test_setup(growth_over_a_gap, fleet),
