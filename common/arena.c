@@ -84,6 +84,7 @@ static struct arena_block *grow(struct arena *arena, size_t size)
     block->used = 0;
     block->next = arena->head;
     arena->head = block;
+    block->data[0] = 0; /* or gcc 14 takes the poisoning for a use of what was never set */
     ASAN_POISON_MEMORY_REGION(block->data, room);
     return block;
 }
