@@ -381,7 +381,29 @@ def censuses():
             yield bytes([image | draw.choice([0, 0x80])]) + changes
 
 
+def queries():
+    """Which question, whether there are rollups, and its message."""
+    shop, start, hour = message(_1="shop", _2="prod"), 1795338000000, 3600000
+    for rolled in b"\0\1":
+        for which, items in enumerate((
+                (b"", message(_1="prod")),
+                (message(_1=shop), message(_1=message(_1="shop")), message(_1=message(_1="shpo"))),
+                (message(_1=shop, _2=2, _3=5), message(_1=shop, _4="v1")),
+                tuple(message(_1=shop, _2="dict", _3=start + a * hour, _4=start + b * hour, _5=step * hour, _9=level)
+                      for a, b, step, level in ((0, 48, 0, 0), (7, 40, 1, 2), (31, 33, 24, 3), (-900, 47, 0, 3),
+                                                (13, 14, 0, 1))) +
+                (message(_1=shop, _3=start, _6=1, _10=50), message(_1=shop, _2="str", _8="0101")),
+                (message(_1=shop, _2="v0", _3="v2"), message(_1=shop, _2="v0", _3="v1", _4=hour, _5=9)),
+                (b"", message(_1=shop)),
+                (message(_1="192e"), message(_1=b"%s" % b"\xc2\x9b")),
+                (message(_1=shop), message(_1=shop, _2="v1", _4="dict", _5=7)),
+                (message(_1=shop, _3=start, _4=start + 30 * hour), message(_1=shop, _2="v1", _3=start + 5 * hour)))):
+            for item in items:
+                yield bytes([which, rolled]) + item
+
+
 MAKERS = {
+    "query": queries,
     "snapshot": snapshots, "chunk": chunks, "wire": wires, "session": sessions, "parse": parses, "options": options, "config": configs, "access": accesses,
     "reflection": symbols,
     "text": texts, "json": jsons, "plot": plots, "detect": detections,
