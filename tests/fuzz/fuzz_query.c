@@ -51,7 +51,7 @@ static void make_fleet(void)
                                     names[(i + 2) % 4], NULL);
         int64_t step_ms = hour_ms * (1 + i % 6) / SNAPSHOTS_A_PROCESS;
         for (int k = 0; k < SNAPSHOTS_A_PROCESS && i % 10 != 9; k++) {
-            uint64_t count = (uint64_t)(i + k * (i % 3));
+            uint64_t count = (uint64_t)i + (uint64_t)k * (uint64_t)(i % 3);
             struct type_value values[] = {{count, 48 * count}, {7, 700}, {count, INT64_MAX / 64}};
             fake_snapshot(process, began_ms + k * step_ms, k == 0 ? 2 : 3, values);
         }
