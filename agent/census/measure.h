@@ -5,9 +5,15 @@
 #ifndef AGENT_CENSUS_MEASURE_H
 #define AGENT_CENSUS_MEASURE_H
 
+#include "dict_keys.h"
 #include "object_kind.h"
 #include "sweep.h"
 #include "words.h"
+
+enum { /* of the state of a string: kind, compact, ASCII */
+       STR_FORM = 7 | 1 << 3 | 1 << 4,
+       STR_COMPACT_ASCII = 1 | 1 << 3 | 1 << 4,
+};
 
 /* A candidate under measurement. */
 struct object {
@@ -46,9 +52,29 @@ static inline void measure_int(const struct cpython_layout *layout, struct objec
         object->extent = 24 + 4 * digits;
 }
 
-/* Sets `size` and `extent` of an object whose other members are set. 0: it is no object after all.
- * The most frequent kinds are decided here, where the sweep can inline them. */
-static inline int measure_object(struct sweep *sweep, struct object *object)
+/* Of a compact ASCII string, which most are; 0: some other. */
+static inline int measure_ascii(const struct cpython_layout *layout, struct object *object)
+{
+    uint32_t state = half_at(object->bytes, layout->str_state) >> layout->str_kind_shift;
+    uint64_t length = word_at(object->bytes, OBJECT_SIZE);
+    object->size = object->extent = layout->str_ascii_bytes + length + 1;
+    return (state & STR_FORM) == STR_COMPACT_ASCII && length < (uint64_t)1 << 44 &&
+           (!layout->str_wstr || !word_at(object->bytes, layout->str_wstr));
+}
+
+/* Of a dict whose keys are in the chunk, too; 0: they are elsewhere. */
+static inline int measure_dict(const struct sweep *sweep, struct object *object)
+{
+    addr_t offset = word_at(object->bytes, DICT_KEYS) - sweep->chunk_at;
+    if (offset >= sweep->chunk_size || sweep->chunk_size - offset < LATE_HEAD_BYTES)
+        return 0;
+    object->size +=
+        dict_bytes(sweep->layout, sweep->chunk + offset, word_at(object->bytes, DICT_VALUES) != 0);
+    return 1;
+}
+
+/* Sets `size` and `extent` of an object of the most frequent kinds. 0: measure_object decides. */
+static inline int measure_quickly(const struct sweep *sweep, struct object *object)
 {
     object->size = object->extent = object->entry->basic_size;
     switch ((enum object_kind)object->entry->kind) {
@@ -59,6 +85,10 @@ static inline int measure_object(struct sweep *sweep, struct object *object)
             return 0;
         object->extent = object->size;
         return 1;
+    case KIND_STR:
+        return measure_ascii(sweep->layout, object);
+    case KIND_DICT:
+        return measure_dict(sweep, object);
     case KIND_INT:
         measure_int(sweep->layout, object);
         return 1;
@@ -66,8 +96,15 @@ static inline int measure_object(struct sweep *sweep, struct object *object)
         object->size += sized(word_at(object->bytes, 32), 8);
         return 1;
     default:
-        return measure_other(sweep, object);
+        return 0;
     }
+}
+
+/* Sets `size` and `extent` of an object whose other members are set. 0: it is no object after
+ * all. */
+static inline int measure_object(struct sweep *sweep, struct object *object)
+{
+    return measure_quickly(sweep, object) || measure_other(sweep, object);
 }
 
 #endif

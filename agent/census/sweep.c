@@ -1,125 +1,22 @@
 /*
  *   ... | next prev |  count type ............ | next prev | count type ...
  *         GC head      ^ 16-byte aligned  ^ jump behind it
- *
- * A freed object's count is 0, or the allocator's link (a pointer, too large for a count) where the
- * count was. There is one ghost: realloc of an object with a GC head moves it and frees the old
- * block, whose first word, the head's `next`, becomes the link, while count and type stay. An
- * object that is tracked has both links, one that is not has no `next`: a `next` without a `prev`
- * is a ghost.
  */
 #include "sweep.h"
 
 #include "attributes.h"
+#include "count.h"
 #include "data_stack.h"
-#include "measure.h"
+#include "pool_scan.h"
 #include "pymalloc.h"
 #include "type_search.h"
 #include "words.h"
 
 enum {
-    STRIDE_HEAP = 16,  /* malloc and pymalloc align to this */
-    STRIDE_STATIC = 8, /* static objects lie inside larger structs */
-    GC_COLLECTING = 2, /* in `prev` of a GC head */
-    FRONT_MAX = GC_HEAD_BYTES + PRE_HEADER_BYTES,
-    LARGE_BYTES = 1 << 14, /* objects from here on must look like blocks to be jumped over .. */
-    HUGE_BYTES = 1 << 20,  /* .. and from here on to be counted */
+    QUICK_COUNTS_BELOW = 1 << 16, /* no mapping begins below */
+    STRIDE_HEAP = 16,             /* malloc and pymalloc align to this */
+    STRIDE_STATIC = 8,            /* static objects lie inside larger structs */
 };
-
-static int is_low(const struct sweep *sweep, addr_t at)
-{
-    for (size_t i = 0; i < sweep->low_count; i++) {
-        if (at >= sweep->low[i].start && at < sweep->low[i].end)
-            return 1;
-    }
-    return 0;
-}
-
-/*
- * The count is an address: a program that is loaded low (not position-independent) has its static
- * objects and its [heap] below 4 GiB, and a pointer to one of them in front of a stale type is no
- * object. Pointers are aligned; of counts that large, few are. Nor is one the link of malloc in a
- * freed block, which glibc 2.32 and later mixes with the place where it is, its page's number.
- */
-static int is_pointer(const struct sweep *sweep, addr_t at, uint64_t count)
-{
-    uint64_t page = at / REMOTE_PAGE_BYTES, link = count ^ page;
-    if (count % 8 == 0 && is_low(sweep, count))
-        return 1;
-    return is_low(sweep, at) && (link == 0 || (link % 16 == 0 && is_low(sweep, link)));
-}
-
-/* Addresses of GC heads are aligned to words; the lowest two bits of a link are flags. */
-static int is_link(uint64_t word)
-{
-    return (word & 4) == 0 && word >= REMOTE_PAGE_BYTES && word >> 47 == 0;
-}
-
-/*
- * Tracked objects have both links, others none. While a collection runs, `prev` is a part of the
- * count or, of an object that has not been reached yet, a link.
- */
-static int is_gc_head(const uint8_t *bytes, uint64_t count)
-{
-    uint64_t next = word_at(bytes, -16), prev = word_at(bytes, -8);
-    if (next == 0)
-        return prev >> 2 == 0;
-    if (!is_link(next))
-        return 0;
-    return is_link(prev) || ((prev & GC_COLLECTING) && prev >> 2 <= count);
-}
-
-/* Where static objects are immortal, one with a small count is an entry of a C table of
- * {number, &SomeType} (or the definition of a module); static types may be younger than their
- * count. */
-static int is_table(const struct sweep *sweep, uint64_t count, const struct type_entry *entry)
-{
-    return sweep->is_file && count < sweep->layout->immortal_from && entry->kind != KIND_TYPE;
-}
-
-/*
- * A large object lies in a block of its own: its end fits what malloc says of the block (the word
- * in front of it, for glibc), or it begins where pages do. False ones do not.
- */
-static int is_large_block(addr_t at, const uint8_t *bytes, unsigned front, uint64_t extent)
-{
-    uint64_t chunk = word_at(bytes, -(int)front - 8) & ~UINT64_C(7), wanted = extent + front;
-    if (chunk >= wanted + 8 && chunk <= wanted + 2 * (uint64_t)REMOTE_PAGE_BYTES)
-        return 1;
-    return (at - front) % REMOTE_PAGE_BYTES <= 64;
-}
-
-/* Returns the bytes to jump over, at most `room`; 0: no object. */
-static uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr_t at,
-                             const uint8_t *bytes, uint64_t room)
-{
-    struct object object = {.at = at, .bytes = bytes, .entry = entry};
-    unsigned front = entry->front_size;
-    if (entry->kind == KIND_TYPE && !(word_at(bytes, TYPE_FLAGS) & TYPE_HEAP))
-        front = 0;
-    uint64_t count = word_at(bytes, OBJECT_REFCOUNT) & sweep->layout->refcount_mask;
-    if (entry->has_gc && front && !is_gc_head(bytes, count))
-        return 0;
-    if (entry->least_bytes > room)
-        return 0;
-    if (sweep->has_odd_counts && (is_pointer(sweep, at, count) || is_table(sweep, count, entry)))
-        return 0;
-    if (!measure_object(sweep, &object) || (entry->has_values && !measure_values(sweep, &object)))
-        return 0;
-    if (object.extent > room || object.extent > sweep->limit_bytes)
-        return 0;
-    int is_doubtful =
-        object.extent >= LARGE_BYTES && !is_large_block(at, bytes, front, object.extent);
-    if (is_doubtful && object.extent >= HUGE_BYTES)
-        return 0;
-    if (object.size > sweep->limit_bytes) /* what lies elsewhere cannot be that large */
-        object.size = entry->basic_size;
-    if (entry->kind == KIND_TYPE)
-        front = 0; /* counted by measure_type */
-    entry->count++;
-    entry->bytes += object.size + front;
-    return is_doubtful ? OBJECT_BYTES : object.extent;
-}
 
 /* Whatever lies at chunk[from..to). Returns where to go on, which may be behind `to`. */
 static size_t scan_plain(struct sweep *sweep, size_t from, size_t to, size_t stride)
@@ -138,34 +35,6 @@ static size_t scan_plain(struct sweep *sweep, size_t from, size_t to, size_t str
         at += extent ? round_up(extent, stride) : stride;
     }
     return at;
-}
-
-/* A block holds at most one object, behind its GC head and pre-header if it has them. */
-static void scan_block(struct sweep *sweep, size_t block, size_t size)
-{
-    uint64_t mask = sweep->layout->refcount_mask;
-    for (size_t front = 0; front <= FRONT_MAX && front + OBJECT_BYTES <= size;
-         front += GC_HEAD_BYTES) {
-        size_t at = block + front;
-        if ((word_at(sweep->chunk + at, OBJECT_REFCOUNT) & mask) - 1 >= COUNT_MAX)
-            continue;
-        struct type_entry *entry = type_search(sweep, at, STRIDE_HEAP);
-        if (entry && entry->front_size == front &&
-            count_object(sweep, entry, sweep->chunk_at + at, sweep->chunk + at, size - front))
-            return;
-    }
-}
-
-static void scan_pool(struct sweep *sweep, size_t from, const struct pymalloc_pool *pool)
-{
-    size_t end = from + pool->end, size = pool->block_bytes;
-    if (end > sweep->chunk_size)
-        end = sweep->chunk_size;
-    for (size_t block = from + POOL_HEAD_BYTES; block + size <= end; block += size)
-        scan_block(sweep, block, size);
-    sweep->pool_bytes += sweep->layout->pool_bytes;
-    sweep->pool_free_bytes +=
-        sweep->layout->pool_bytes - POOL_HEAD_BYTES - (uint64_t)pool->used * size;
 }
 
 /* The interpreter's frames at chunk[at], a page: their size, or 0. */
@@ -205,7 +74,7 @@ static size_t scan(struct sweep *sweep, size_t from, size_t to)
         if (address % pool_bytes == 0 && at + POOL_HEAD_BYTES <= sweep->chunk_size &&
             pymalloc_is_pool(sweep->layout, address, sweep->chunk + at, &pool)) {
             type_search_note_pool(sweep, address, 1);
-            scan_pool(sweep, at, &pool);
+            pool_scan(sweep, at, &pool);
             at = next;
         } else if (sweep->is_stack) { /* an arena may be merged with it, but stale words are no
                                          objects */
@@ -266,6 +135,10 @@ static void enter_region(struct sweep *sweep, const struct present_range *range)
     sweep->is_static = (region->flags & (REMOTE_FILE | REMOTE_BSS)) != 0;
     sweep->is_file = (region->flags & REMOTE_FILE) != 0;
     sweep->has_odd_counts = sweep->is_file || sweep->low_count > 0;
+    int is_low = region->start <= COUNT_MAX;
+    sweep->quick_below = sweep->is_file || is_low ? 0
+                         : sweep->low_count > 0   ? QUICK_COUNTS_BELOW
+                                                  : (uint64_t)COUNT_MAX + 1;
     sweep->is_stack = (region->flags & REMOTE_STACK) != 0;
     sweep->kept = 0;
     memset(sweep->lead, 0, SWEEP_LEAD_BYTES);
@@ -399,6 +272,7 @@ void sweep_init(struct sweep *sweep, struct type_table *types, const struct pres
     ASSERT(sweep->lead && sweep->asked);
     sweep->asked->present = present;
     sweep->chunk = sweep->lead + SWEEP_LEAD_BYTES;
+    sweep->pool_shift = (unsigned)__builtin_ctz(sweep->layout->pool_bytes);
     sweep->region = UINT32_MAX;
     sweep->malloc.present = present;
     for (size_t i = 0; i < present->regions->count; i++) {

@@ -42,7 +42,8 @@ struct sweep {
 
     int is_static, is_file, is_stack;     /* the range at hand is a module's data or .bss; data */
     int without_pools;                    /* blocks do not begin with objects */
-    int has_odd_counts;                   /* counts are looked at twice here */
+    int has_odd_counts;                   /* counts are looked at twice here .. */
+    uint64_t quick_below;                 /* .. but for those below this */
     addr_t behind;                        /* nothing below is looked at any more */
     uint64_t read_bytes, lost_bytes;      /* of the plan: lost could not be read */
     uint64_t values_bytes;                /* of attribute values outside dicts */
@@ -51,6 +52,7 @@ struct sweep {
     uint32_t region;                      /* that was entered last */
     addr_t chunk_at;                      /* address of `chunk[0]` */
     size_t chunk_size;                    /* bytes of it that are valid */
+    unsigned pool_shift;                  /* log2 of the bytes of a pool */
     size_t asked_to;                      /* types of candidates below were asked about */
     struct far_reader *asked;             /* for types that are not known yet */
     addr_t pools[SWEEP_POOLS]; /* by address, + 1 where a pool is and so no type can be */

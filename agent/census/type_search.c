@@ -6,12 +6,13 @@
 enum {
     ASK_MAX = 1024,      /* addresses that are asked about at once .. */
     ASK_BYTES = 1 << 16, /* .. and where they are looked for */
+    ASK_SEEN = 512,
 };
 
 /* 0 or 1: whether a pool is at `at`; else that is not known. */
 static addr_t is_pool(const struct sweep *sweep, addr_t at)
 {
-    return sweep->pools[at / sweep->layout->pool_bytes % SWEEP_POOLS] - at;
+    return sweep->pools[(at >> sweep->pool_shift) % SWEEP_POOLS] - at;
 }
 
 static addr_t pool_of(const struct sweep *sweep, addr_t at)
@@ -45,17 +46,21 @@ static void note_front(void *user, const struct far_place *place, const uint8_t 
         type_table_miss(sweep->types, place->at);
 }
 
-/* The types of chunk[from..to) that are not known, at most ASK_MAX. *ret_next: how far it looked.
- */
+/* The types of chunk[from..to) that are not known, at most ASK_MAX, most of them once. *ret_next:
+ * how far it looked. */
 static size_t find_unknown(struct sweep *sweep, size_t from, size_t to, size_t stride,
                            struct far_place *ret, size_t *ret_next)
 {
     uint64_t mask = sweep->layout->refcount_mask;
+    addr_t seen[ASK_SEEN] = {0};
     size_t count = 0, at = from;
     for (; at < to && count < ASK_MAX; at += stride) {
         addr_t type = word_at(sweep->chunk + at, OBJECT_TYPE);
-        if ((word_at(sweep->chunk + at, OBJECT_REFCOUNT) & mask) - 1 < COUNT_MAX &&
-            may_be_type(sweep, type) && !type_table_find(sweep->types, type))
+        addr_t *place = &seen[type_table_hash(sweep->types, type) % ASK_SEEN];
+        if ((word_at(sweep->chunk + at, OBJECT_REFCOUNT) & mask) - 1 >= COUNT_MAX || *place == type)
+            continue;
+        *place = type;
+        if (!type_table_find(sweep->types, type) && may_be_type(sweep, type))
             ret[count++] = (struct far_place){.at = type, .size = TYPE_FLAGS + 8};
     }
     *ret_next = at;

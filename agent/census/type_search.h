@@ -11,7 +11,7 @@
 /* Remember whether a pool begins at `at`, a multiple of their size. */
 static inline void type_search_note_pool(struct sweep *sweep, addr_t at, int is_pool)
 {
-    sweep->pools[at / sweep->layout->pool_bytes % SWEEP_POOLS] = at + (is_pool != 0);
+    sweep->pools[(at >> sweep->pool_shift) % SWEEP_POOLS] = at + (is_pool != 0);
 }
 
 /* type_search for a type that is not in the table. */
@@ -24,7 +24,8 @@ MUST_CHECK static inline struct type_entry *type_search(struct sweep *sweep, siz
 {
     addr_t type = word_at(sweep->chunk + at, OBJECT_TYPE);
     struct type_entry *entry = type_table_find(sweep->types, type);
-    return entry ? entry : type_search_further(sweep, at, stride);
+    int may_be_address = type % 8 == 0 && type >= REMOTE_PAGE_BYTES && type >> 47 == 0;
+    return entry || !may_be_address ? entry : type_search_further(sweep, at, stride);
 }
 
 #endif

@@ -15,9 +15,9 @@ static int by_address(const void *left, const void *right)
 
 static size_t drop_absent(const struct far_reader *reader, struct far_place *places, size_t count)
 {
-    size_t kept = 0;
+    size_t kept = 0, hint = 0;
     for (size_t i = 0; i < count; i++) {
-        if (present_map_has(reader->present, places[i].at, places[i].size))
+        if (present_map_has_near(reader->present, places[i].at, places[i].size, &hint))
             places[kept++] = places[i];
     }
     return kept;

@@ -114,6 +114,15 @@ uint64_t present_map_bytes(const struct present_map *map, addr_t start, addr_t e
     return bytes;
 }
 
+int present_map_has_near(const struct present_map *map, addr_t at, size_t size, size_t *hint)
+{
+    if (*hint < map->count && at >= map->ranges[*hint].start && at + size >= at &&
+        at + size <= map->ranges[*hint].end)
+        return 1;
+    *hint = find_range(map, at);
+    return present_map_has(map, at, size);
+}
+
 int present_map_has(const struct present_map *map, addr_t at, size_t size)
 {
     if (at + size < at)

@@ -36,6 +36,11 @@ int present_map_fill(struct present_map *map, addr_t from) MUST_CHECK;
 /* 1 if all of at..at+size is present. */
 int present_map_has(const struct present_map *map, addr_t at, size_t size) MUST_CHECK;
 
+/* The same, faster where many are asked for near each other: *hint is the caller's between the
+ * calls, 0 at first. */
+int present_map_has_near(const struct present_map *map, addr_t at, size_t size,
+                         size_t *hint) MUST_CHECK;
+
 /* How many bytes of start..end are present, in this window. */
 uint64_t present_map_bytes(const struct present_map *map, addr_t start, addr_t end) MUST_CHECK;
 
