@@ -17,6 +17,7 @@ import pytest
 import agent_process
 from agent_process import NOBODY, PROGRAM, Agent, run_agent, wait_until
 from agent_client import ask, history, query
+from as_user import as_user
 from bare_collector import BareCollector, make_certificates, tls_options
 from collector_process import Collector
 
@@ -371,8 +372,8 @@ def test_doctor_of_a_healthy_process():
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="not covered: another user's process needs root")
 def test_doctor_names_the_wrong_user_and_the_fix(readable_agent):
-    done = subprocess.run([readable_agent, "doctor", "-o", "json", str(os.getpid())], user=65534,
-                          group=65534, extra_groups=[], capture_output=True, text=True)
+    done = subprocess.run([*as_user(65534), readable_agent, "doctor", "-o", "json", str(os.getpid())],
+                          capture_output=True, text=True)
     assert done.returncode == 4
     bad, = [row for row in json.loads(done.stdout) if row["verdict"] == "bad"]
     assert bad["check"] == "user" and "65534" in bad["finding"]
@@ -579,8 +580,8 @@ def test_a_process_that_may_not_be_read_is_said_once(collector, readable_agent):
     if os.geteuid() != 0:
         pytest.skip("not covered: another user's process needs root to make")
     with Service("root-owned") as service:
-        command = [readable_agent, "watch", "--collector", collector.address, "--interval", "200ms"]
-        child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, user=65534,
+        command = [*as_user(65534), readable_agent, "watch", "--collector", collector.address, "--interval", "200ms"]
+        child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,
                                  env=agent_process.clean_environment())
         lines = []
         for line in child.stderr:

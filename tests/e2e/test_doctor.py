@@ -10,6 +10,7 @@ import tempfile
 import pytest
 
 from agent_process import PROGRAM, clean_environment
+from as_user import as_user
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="not covered: needs root, to be other users"),
@@ -41,8 +42,8 @@ def agent():
 
 @contextlib.contextmanager
 def service(uid=None, script=HELD):
-    more = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
-    child = subprocess.Popen([PYTHON, "-c", script], stdout=subprocess.PIPE, text=True, **more)
+    prefix = () if uid is None else as_user(uid)
+    child = subprocess.Popen([*prefix, PYTHON, "-c", script], stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout.readline() == "ready\n"
         yield child.pid
@@ -51,9 +52,8 @@ def service(uid=None, script=HELD):
         child.communicate()
 
 
-def as_user(uid, capabilities=""):
-    words = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--bounding-set",
-             f"-all{',' if capabilities else ''}{capabilities}"]
+def with_only(uid, capabilities=""):
+    words = [*as_user(uid), "--bounding-set", f"-all{',' if capabilities else ''}{capabilities}"]
     if capabilities:
         words += ["--inh-caps", f"-all,{capabilities}", "--ambient-caps", f"-all,{capabilities}"]
     return words
@@ -77,28 +77,28 @@ def check(agent, pid, name, bad_prefix, fixed_prefix):
 
 def test_another_user(agent):
     with service(USER) as pid:
-        bad = check(agent, pid, "user", as_user(OTHER), as_user(USER))
+        bad = check(agent, pid, "user", with_only(OTHER), with_only(USER))
         assert f"User={USER}" in bad["systemd"]
-        assert diagnose(agent, pid, as_user(OTHER, BOTH)) == (0, {})
+        assert diagnose(agent, pid, with_only(OTHER, BOTH)) == (0, {})
 
 
 def test_one_capability_of_two(agent):
     for uid in (0, OTHER):
         with service(USER) as pid:
-            bad = check(agent, pid, "files", as_user(uid, "+sys_ptrace"), as_user(uid, BOTH))
+            bad = check(agent, pid, "files", with_only(uid, "+sys_ptrace"), with_only(uid, BOTH))
             assert "DAC_READ_SEARCH" in bad["kubernetes"]
 
 
 @pytest.mark.parametrize("script", [DROPS + HELD, NOT_DUMPABLE + HELD], ids=["setuid", "prctl"])
 def test_not_dumpable(agent, script):
     with service(None if script.startswith(DROPS) else USER, script) as pid:
-        bad = check(agent, pid, "dumpable", as_user(USER), as_user(USER, BOTH))
+        bad = check(agent, pid, "dumpable", with_only(USER), with_only(USER, BOTH))
         assert "runAsUser" in bad["kubernetes"]
 
 
 def test_a_capability_in_another_user_namespace(agent):
     with service(OTHER) as pid:
-        code, bad = diagnose(agent, pid, [*as_user(USER), "unshare", "--user", "--map-root-user"])
+        code, bad = diagnose(agent, pid, [*with_only(USER), "unshare", "--user", "--map-root-user"])
         assert code == 4 and "capability" in bad and "hostUsers" in bad["capability"]["kubernetes"]
 
 

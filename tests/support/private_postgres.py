@@ -6,6 +6,8 @@ import signal
 import subprocess
 import time
 
+from as_user import as_user
+
 
 def newest_bin():
     found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
@@ -24,25 +26,25 @@ class PrivatePostgres:
         self.user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
         self.dsn = f"host={self.folder} user=heapfleet dbname=postgres"
 
-    def _as_its_user(self):
+    def _as_its_user(self, *command):
         """PostgreSQL refuses to be root."""
-        return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []} if self.user else {}
+        return (*as_user(self.user.pw_uid, self.user.pw_gid), *command) if self.user else command
 
     def create(self):
         if self.user:
             os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
-        subprocess.run([self.bin / "initdb", "-D", self.data, "-U", "heapfleet", "-A", "trust", "--locale=C",
-                        "-E", "UTF8", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/",
-                       **self._as_its_user())
+        subprocess.run(self._as_its_user(self.bin / "initdb", "-D", self.data, "-U", "heapfleet", "-A", "trust",
+                                         "--locale=C", "-E", "UTF8", "--no-sync"),
+                       check=True, stdout=subprocess.DEVNULL, cwd="/")
         return self
 
     def create_standby(self, primary):
         """A copy of one that runs, which follows it and is asked before a commit is confirmed."""
         if self.user:
             os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
-        subprocess.run([self.bin / "pg_basebackup", "-D", self.data, "-R", "-X", "stream", "-c", "fast",
-                        "-d", primary.dsn + " application_name=standby"], check=True, cwd="/",
-                       **self._as_its_user())
+        subprocess.run(self._as_its_user(self.bin / "pg_basebackup", "-D", self.data, "-R", "-X", "stream", "-c",
+                                         "fast", "-d", primary.dsn + " application_name=standby"),
+                       check=True, cwd="/")
         primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
         primary.sql("SELECT pg_reload_conf()")
         return self
@@ -57,9 +59,10 @@ class PrivatePostgres:
         while True:  # children of one that was killed hold its memory for a moment
             with open(self.folder / "log", "ab") as log:
                 self.child = subprocess.Popen(
-                    [self.bin / "postgres", "-D", self.data, "-k", self.folder, "-c", "listen_addresses=",
-                     "-c", "max_wal_size=32MB", "-c", "min_wal_size=32MB", "-c", "shared_buffers=16MB"],
-                    stdout=log, stderr=log, cwd="/", **self._as_its_user())
+                    self._as_its_user(self.bin / "postgres", "-D", self.data, "-k", self.folder, "-c",
+                                      "listen_addresses=", "-c", "max_wal_size=32MB", "-c", "min_wal_size=32MB",
+                                      "-c", "shared_buffers=16MB"),
+                    stdout=log, stderr=log, cwd="/")
             while self.child.poll() is None:
                 if subprocess.run([self.bin / "pg_isready", "-q", "-h", self.folder]).returncode == 0:
                     return self
