@@ -37,12 +37,19 @@ static int is_pointer(const struct sweep *sweep, addr_t at, uint64_t count)
     return is_low(sweep, at) && (link == 0 || (link % 16 == 0 && is_low(sweep, link)));
 }
 
+int is_in_static_data(const struct sweep *sweep, uint64_t word)
+{
+    const struct remote_region *region = remote_regions_find(sweep->present->regions, word);
+    return region && (region->flags & (REMOTE_FILE | REMOTE_BSS));
+}
+
 /* Where static objects are immortal, one with a small count is an entry of a C table of
  * {number, &SomeType} (or the definition of a module); static types may be younger than their
  * count. */
 static int is_table(const struct sweep *sweep, uint64_t count, const struct type_entry *entry)
 {
-    return sweep->is_file && count < sweep->layout->immortal_from && entry->kind != KIND_TYPE;
+    return sweep->is_file && count < sweep->layout->immortal_from &&
+           !object_kind_is_type(entry->kind);
 }
 
 /*
@@ -62,10 +69,10 @@ uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr_t at,
 {
     struct object object = {.at = at, .bytes = bytes, .entry = entry};
     unsigned front = entry->front_size;
-    if (entry->kind == KIND_TYPE && !(word_at(bytes, TYPE_FLAGS) & TYPE_HEAP))
+    if (object_kind_is_type(entry->kind) && !(word_at(bytes, TYPE_FLAGS) & TYPE_HEAP))
         front = 0;
     uint64_t count = word_at(bytes, OBJECT_REFCOUNT) & sweep->layout->refcount_mask;
-    if (entry->has_gc && front && !is_gc_head(bytes, count))
+    if (entry->has_gc && front && !is_gc_head(sweep, bytes, count))
         return 0;
     if (entry->least_bytes > room)
         return 0;
@@ -81,7 +88,7 @@ uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr_t at,
         return 0;
     if (object.size > sweep->limit_bytes) /* what lies elsewhere cannot be that large */
         object.size = entry->basic_size;
-    if (entry->kind == KIND_TYPE)
+    if (object_kind_is_type(entry->kind))
         front = 0; /* counted by measure_type */
     entry->count++;
     entry->bytes += object.size + front;

@@ -14,24 +14,29 @@ enum { GC_COLLECTING = 2 }; /* in `prev` of a GC head */
 uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr_t at,
                       const uint8_t *bytes, uint64_t room) MUST_CHECK;
 
-/* Addresses of GC heads are aligned to words; the lowest two bits of a link are flags. */
-static inline int is_link(uint64_t word)
+/* Is this word the address of something in a module's data? */
+int is_in_static_data(const struct sweep *sweep, uint64_t word) MUST_CHECK;
+
+/* Addresses of GC heads are aligned to words, but for those of whole generations, which may lie
+ * anywhere in the interpreter's data; the lowest two bits of a link are flags. */
+static inline int is_link(const struct sweep *sweep, uint64_t word)
 {
-    return (word & 4) == 0 && word - REMOTE_PAGE_BYTES < ((uint64_t)1 << 47) - REMOTE_PAGE_BYTES;
+    return word - REMOTE_PAGE_BYTES < ((uint64_t)1 << 47) - REMOTE_PAGE_BYTES &&
+           ((word & 4) == 0 || is_in_static_data(sweep, word));
 }
 
 /*
  * Tracked objects have both links, others none. While a collection runs, `prev` is a part of the
  * count or, of an object that has not been reached yet, a link.
  */
-static inline int is_gc_head(const uint8_t *bytes, uint64_t count)
+static inline int is_gc_head(const struct sweep *sweep, const uint8_t *bytes, uint64_t count)
 {
     uint64_t next = word_at(bytes, -16), prev = word_at(bytes, -8);
     if (next == 0)
         return prev >> 2 == 0;
-    if (!is_link(next))
+    if (!is_link(sweep, next))
         return 0;
-    return is_link(prev) || ((prev & GC_COLLECTING) && prev >> 2 <= count);
+    return is_link(sweep, prev) || ((prev & GC_COLLECTING) && prev >> 2 <= count);
 }
 
 /*
@@ -44,7 +49,7 @@ MUST_CHECK static inline int count_in_block(const struct sweep *sweep, struct ty
 {
     struct object object = {.at = at, .bytes = bytes, .entry = entry};
     if (entry->front_size != front || entry->least_bytes > room || entry->has_values ||
-        count >= sweep->quick_below || (front && !is_gc_head(bytes, count)) ||
+        count >= sweep->quick_below || (front && !is_gc_head(sweep, bytes, count)) ||
         !measure_quickly(sweep, &object) || object.extent > room ||
         object.size > sweep->limit_bytes)
         return 0;

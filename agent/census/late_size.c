@@ -8,6 +8,7 @@
 enum {
     FORMAT_CODES_MAX = 4096,
     FORMAT_CODE_BYTES = 32,
+    TEXT_BYTES_MAX = 65536,
 };
 
 struct late_sizes *late_sizes_new(struct type_table *types, const struct present_map *present)
@@ -70,6 +71,23 @@ static uint64_t format_bytes(const struct late_sizes *late, addr_t codes)
     return count * FORMAT_CODE_BYTES;
 }
 
+uint64_t late_text_bytes(const struct late_sizes *late, addr_t at)
+{
+    char text[256];
+    uint64_t bytes = 0;
+    while (bytes < TEXT_BYTES_MAX) {
+        size_t size = sizeof(text) - (size_t)((at + bytes) % sizeof(text));
+        if (!present_map_may_read(late->present, at + bytes, size) ||
+            remote_read(late->present->remote, at + bytes, text, size) != STATUS_OK)
+            return 0;
+        size_t length = strnlen(text, size);
+        bytes += length;
+        if (length < size)
+            return bytes + 1;
+    }
+    return 0;
+}
+
 /* The description of an array's items lies in the constant data of its module: not in the map. */
 static uint64_t array_item_bytes(const struct late_sizes *late, addr_t at)
 {
@@ -111,6 +129,8 @@ static uint64_t measure(const struct late_sizes *late, const struct late_item *i
         return item->extra + word_at(head, OBJECT_SIZE) / 2;
     case LATE_MEMO: /* {mask, used, allocated, entries of two words} */
         return 32 + sized(word_at(head, 16), 16);
+    case LATE_OUTPUT:
+        return 33 + sized(word_at(head, OBJECT_SIZE), 1);
     case LATE_CELLS:
         return sized(word_at(head, OBJECT_SIZE), 8);
     case LATE_ELEMENT: /* {attrib, length, allocated, children, first four children} */
@@ -153,6 +173,7 @@ static const uint8_t head_bytes[] = {
     [LATE_CODE_CACHE] = 24, [LATE_CELLS] = 24,
     [LATE_FORMAT] = 8,      [LATE_ELEMENT] = 32,
     [LATE_DIMENSIONS] = 64, [LATE_MEMO] = 24,
+    [LATE_OUTPUT] = 24,
 };
 
 static uint32_t item_bytes(const struct late_item *item)

@@ -24,7 +24,8 @@ enum late_rule {
     LATE_CODE_EXTRA, /* extra data of a code object */
     LATE_CODE_CACHE, /* bytecode of a code object with an inline cache; extra: bytes known so far */
     LATE_CELLS,      /* names of cells of a code object, of which some are arguments */
-    LATE_MEMO,       /* of a pickler */
+    LATE_MEMO,       /* of a pickler .. */
+    LATE_OUTPUT,     /* .. and the bytes object that it writes to */
     LATE_FORMAT,     /* codes of a struct.Struct */
     LATE_ELEMENT,    /* attributes and children of an xml.etree element */
     LATE_DIMENSIONS, /* lengths of an ndarray of up to 8 dimensions; extra: bytes of an item,
@@ -66,6 +67,9 @@ void late_sizes_flush(struct late_sizes *late);
 
 /* The items of an array.array, whose description lies in a module's constant data. */
 uint64_t late_array_bytes(struct late_sizes *late, addr_t description, uint64_t items) MUST_CHECK;
+
+/* The bytes of a zero-terminated text with its zero; 0: it cannot be read. For what is rare. */
+uint64_t late_text_bytes(const struct late_sizes *late, addr_t at) MUST_CHECK;
 
 /* Add up one item whose place is at hand: LATE_HEAD_BYTES of it are at `head`. */
 void late_sizes_apply(struct late_sizes *late, const struct late_item *item, const uint8_t *head);

@@ -5,8 +5,11 @@
 #include "words.h"
 
 enum {
-    VALUES_MAX = 30,       /* SHARED_KEYS_MAX_SIZE */
-    CODE_CACHE_BYTES = 32, /* _PyOpcache */
+    VALUES_MAX = 30, /* SHARED_KEYS_MAX_SIZE */
+    CTYPE_BYTES_MAX = 168,
+    PICKLER_BYTES = 160,
+    PICKLER_BEHIND_OUTPUT = 88, /* from `output_buffer` to its end */
+    CODE_CACHE_BYTES = 32,      /* _PyOpcache */
     NDARRAY_OWNS_DATA = 4,
     NDARRAY_DIMENSIONS_MAX = 8, /* more are not measured */
     DEQUE_BLOCK_ITEMS = 64,
@@ -63,6 +66,47 @@ static int measure_str(const struct cpython_layout *layout, struct object *objec
     return 1;
 }
 
+/* `size` bytes of an object, far behind its header. */
+static int read_inside(const struct sweep *sweep, const struct object *object, uint64_t offset,
+                       void *to, size_t size)
+{
+    addr_t at = object->at + offset, in_chunk = at - sweep->chunk_at;
+    if (in_chunk < sweep->chunk_size && sweep->chunk_size - in_chunk >= size) {
+        memcpy(to, sweep->chunk + in_chunk, size);
+        return 1;
+    }
+    return present_map_has(sweep->present, at, size) &&
+           remote_read(sweep->present->remote, at, to, size) == STATUS_OK;
+}
+
+/*
+ * How ctypes lays a C type out: {.. length, struct {.. elements}, .. format, ndim, shape}, with one
+ * element for each of `length` and a last one. Some have no elements, format or shape.
+ */
+static void add_ctype(const struct sweep *sweep, struct object *object, const uint8_t *info,
+                      unsigned length_at, unsigned format_at)
+{
+    addr_t elements = word_at(info, (int)length_at + 24), format = word_at(info, (int)format_at);
+    object->size += elements ? sized(word_at(info, (int)length_at) + 1, 8) : 0;
+    object->size += format ? late_text_bytes(sweep->late, format) : 0;
+    object->size += sized(half_at(info, (int)format_at + 8), 8);
+}
+
+/* What a class of ctypes has begins where its base, `type`, ends. */
+static void measure_ctype(struct sweep *sweep, struct object *object)
+{
+    const struct cpython_layout *layout = sweep->layout;
+    uint8_t info[CTYPE_BYTES_MAX];
+    uint64_t size;
+    if (!(word_at(object->bytes, TYPE_FLAGS) & TYPE_HEAP) || !measure_variable(object, &size))
+        return;
+    object->extent = size;
+    object->size = size + object->entry->front_size;
+    if (layout->ctype_format && read_inside(sweep, object, round_up(layout->heap_type_bytes, 16),
+                                            info, layout->ctype_format + 16u))
+        add_ctype(sweep, object, info, 24, layout->ctype_format);
+}
+
 static void measure_type(struct sweep *sweep, struct object *object)
 {
     const struct cpython_layout *layout = sweep->layout;
@@ -73,12 +117,8 @@ static void measure_type(struct sweep *sweep, struct object *object)
     }
     object->size = layout->heap_type_bytes + object->entry->front_size;
     object->extent = measure_variable(object, &meta_size) ? meta_size : layout->heap_type_bytes;
-    addr_t keys_at = object->at + layout->type_cached_keys, offset = keys_at - sweep->chunk_at;
-    addr_t keys = 0;
-    if (offset + sizeof(keys) <= sweep->chunk_size)
-        keys = word_at(sweep->chunk, (int)offset);
-    else if (!present_map_has(sweep->present, keys_at, sizeof(keys)) ||
-             remote_read(sweep->present->remote, keys_at, &keys, sizeof(keys)) != STATUS_OK)
+    addr_t keys;
+    if (!read_inside(sweep, object, layout->type_cached_keys, &keys, sizeof(keys)))
         keys = 0;
     add_late(sweep, object, keys, LATE_CLASS_KEYS, 0);
 }
@@ -157,12 +197,24 @@ static int is_bytearray(const uint8_t *bytes)
     return size <= alloc && begin != 0 && start - begin <= alloc && exports < UINT32_MAX;
 }
 
+/* Where an unpickler has marks_size. It moved in patch releases, but its own size tells. */
+static int unpickler_marks(const struct type_entry *entry)
+{
+    static const uint16_t places[][2] = {{264, 248}, {272, 256}, {296, 272}, {304, 280}};
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        if (entry->root_size == places[i][0])
+            return places[i][1];
+    }
+    return 0;
+}
+
 /* Those of iterators and picklers; how many slots they have lies in them, or in what they point to.
  */
 static void measure_machine(struct sweep *sweep, struct object *object)
 {
     const struct cpython_layout *layout = sweep->layout;
     const uint8_t *bytes = object->bytes;
+    int marks;
     switch ((enum object_kind)object->entry->kind) {
     case KIND_PRODUCT: /* an index for each of `pools`, a tuple */
         add_late(sweep, object, word_at(bytes, 16), LATE_CELLS, 0);
@@ -176,10 +228,15 @@ static void measure_machine(struct sweep *sweep, struct object *object)
         break;
     case KIND_PICKLER: /* memo */
         add_late(sweep, object, word_at(bytes, 16), LATE_MEMO, 0);
+        if (object->entry->root_size <= PICKLER_BYTES)
+            add_late(sweep, object,
+                     word_at(bytes, (int)object->entry->root_size - PICKLER_BEHIND_OUTPUT),
+                     LATE_OUTPUT, 0);
         break;
     case KIND_UNPICKLER: /* memo, memo_size, the names of encoding and errors */
         object->size += word_at(bytes, 24) ? sized(word_at(bytes, 32), 8) : 0;
-        object->size += sized(word_at(bytes, layout->unpickler_marks), 8);
+        marks = unpickler_marks(object->entry);
+        object->size += marks ? sized(word_at(bytes, marks), 8) : 0;
         object->size += sizeof("ASCII") + sizeof("strict");
         break;
     case KIND_QUEUE: /* its ring */
@@ -223,6 +280,12 @@ static void measure_rare(struct sweep *sweep, struct object *object)
     case KIND_NAIVE_TIME:
         object->extent -= 8;
         break;
+    case KIND_STG_DICT:
+        add_late(sweep, object, word_at(bytes, DICT_KEYS), LATE_DICT,
+                 word_at(bytes, DICT_VALUES) != 0);
+        object->size += object->entry->basic_size - DICT_BYTES; /* CPython counts it twice */
+        add_ctype(sweep, object, bytes, 64, 168);
+        break;
     case KIND_ELEMENT: /* extra */
         add_late(sweep, object, word_at(bytes, 40), LATE_ELEMENT, 0);
         break;
@@ -257,6 +320,9 @@ int measure_other(struct sweep *sweep, struct object *object)
         return 1;
     case KIND_TYPE:
         measure_type(sweep, object);
+        return 1;
+    case KIND_CTYPE:
+        measure_ctype(sweep, object);
         return 1;
     case KIND_CODE:
         measure_code(sweep, object);

@@ -191,7 +191,7 @@ static int is_metatype(struct type_table *table, addr_t at, addr_t metatype, int
     if (metatype == at)
         return 0;
     const struct type_entry *entry = find_or_recognise(table, metatype, depth);
-    return entry && entry->kind == KIND_TYPE;
+    return entry && object_kind_is_type(entry->kind);
 }
 
 static uint32_t least_bytes(const struct cpython_layout *layout, enum object_kind kind,
@@ -242,6 +242,7 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
         .front_size = (uint8_t)(has_gc * GC_HEAD_BYTES + has_pre_header * PRE_HEADER_BYTES),
         .cached_keys = facts.cached_keys,
     };
+    entry.root_size = base && base->kind == entry.kind ? base->root_size : entry.basic_size;
     entry.least_bytes = least_bytes(layout, entry.kind, entry.basic_size);
     if (layout->values == VALUES_INLINE)
         entry.has_values = (facts.flags & TYPE_INLINE_VALUES) != 0;

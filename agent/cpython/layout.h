@@ -96,7 +96,7 @@ struct cpython_layout {
     uint16_t code_bytes, code_extra, code_slots, code_stacksize;
     uint16_t code_cells, code_free; /* tuples of names; 0: code_slots counts all (3.11) */
     uint16_t code_cell_arguments, code_cache, code_bytecode; /* before 3.11, else 0 */
-    uint16_t unpickler_marks;                                /* marks_size of a pickle.Unpickler */
+    uint16_t ctype_format;   /* in what a class of ctypes has behind a type (3.13), else 0 */
     uint16_t queue_capacity; /* of a SimpleQueue's ring; 0: it has none that is counted */
     enum frame_rule frame_rule;
     uint16_t frame_bytes;     /* tp_basicsize */

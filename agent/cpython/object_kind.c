@@ -18,6 +18,8 @@ static const struct {
     {"set", KIND_SET},
     {"frozenset", KIND_SET},
     {"frozendict", KIND_DICT},
+    {"StgDict", KIND_STG_DICT},
+    {"_ctypes.CType_Type", KIND_CTYPE},
     {"bytearray", KIND_BYTEARRAY},
     {"collections.deque", KIND_DEQUE},
     {"collections.OrderedDict", KIND_ORDERED_DICT},

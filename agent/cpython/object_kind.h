@@ -18,7 +18,9 @@ enum object_kind {
     KIND_LIST,
     KIND_DICT,
     KIND_TYPE,
-    KIND_SET, /* and frozenset */
+    KIND_CTYPE,    /* a class of ctypes, which says how a C type is laid out (3.13) .. */
+    KIND_STG_DICT, /* .. or its __dict__ does (3.8 to 3.12) */
+    KIND_SET,      /* and frozenset */
     KIND_BYTEARRAY,
     KIND_DEQUE,
     KIND_ORDERED_DICT,
@@ -46,6 +48,12 @@ enum object_kind {
     KIND_UNPICKLER,
     KIND_QUEUE, /* queue.SimpleQueue */
 };
+
+/* Are objects of this kind types? */
+static inline int object_kind_is_type(enum object_kind kind)
+{
+    return kind == KIND_TYPE || kind == KIND_CTYPE;
+}
 
 /*
  * Of a type with these tp_flags and tp_itemsize, whose full name is `name` and whose base is of

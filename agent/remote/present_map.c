@@ -26,20 +26,6 @@ static void append(struct present_map *map, struct remote_range range, size_t re
     map->ranges[map->count++] = (struct present_range){range.start, range.end, (uint32_t)region};
 }
 
-/* Index of the first region that ends behind `at`. */
-static size_t find_region(const struct remote_regions *regions, addr_t at)
-{
-    size_t low = 0, high = regions->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (regions->items[middle].end <= at)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* A large mapping of a file is no program's data but somebody's array. */
 static int is_data(const struct remote_region *region)
 {
@@ -68,7 +54,7 @@ int present_map_fill(struct present_map *map, addr_t from)
 {
     map->count = 0;
     map->from = map->to = from;
-    for (size_t i = find_region(map->regions, from); i < map->regions->count; i++) {
+    for (size_t i = remote_regions_index(map->regions, from); i < map->regions->count; i++) {
         const struct remote_region *region = &map->regions->items[i];
         map->to = fill_region(map, i, from);
         if (map->to < region->end)
@@ -82,7 +68,7 @@ static int ask(const struct present_map *map, addr_t at, size_t size)
 {
     struct remote_range found;
     addr_t next;
-    size_t region = find_region(map->regions, at);
+    size_t region = remote_regions_index(map->regions, at);
     if (region == map->regions->count || map->regions->items[region].start > at)
         return 0;
     return remote_present(map->remote, at, at + size, &found, 1, &next) == 1 && found.start <= at &&
@@ -140,7 +126,7 @@ int present_map_has(const struct present_map *map, addr_t at, size_t size)
 
 int present_map_may_read(const struct present_map *map, addr_t at, size_t size)
 {
-    size_t region = find_region(map->regions, at);
+    size_t region = remote_regions_index(map->regions, at);
     if (at + size < at)
         return 0;
     if (region == map->regions->count || map->regions->items[region].start >= at + size)

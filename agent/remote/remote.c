@@ -54,6 +54,26 @@ void remote_regions_add(struct remote_regions *regions, struct remote_region reg
     regions->items[regions->count++] = region;
 }
 
+size_t remote_regions_index(const struct remote_regions *regions, addr_t at)
+{
+    size_t low = 0, high = regions->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (regions->items[middle].end <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const struct remote_region *remote_regions_find(const struct remote_regions *regions, addr_t at)
+{
+    size_t index = remote_regions_index(regions, at);
+    return index < regions->count && regions->items[index].start <= at ? &regions->items[index]
+                                                                       : NULL;
+}
+
 void remote_regions_done(struct remote_regions *regions)
 {
     free(regions->items);

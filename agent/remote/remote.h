@@ -89,6 +89,11 @@ enum status remote_regions(struct remote *remote, struct remote_regions *ret,
                            struct why *why) MUST_CHECK;
 void remote_regions_done(struct remote_regions *regions);
 
+/* The region that `at` lies in, or NULL; the index of the first one that ends behind `at`. */
+const struct remote_region *remote_regions_find(const struct remote_regions *regions,
+                                                addr_t at) MUST_CHECK;
+size_t remote_regions_index(const struct remote_regions *regions, addr_t at) MUST_CHECK;
+
 /*
  * The present pages of private memory that the process has written (not swapped out, not the zero
  * page, not the untouched page of a file) in start..end as ascending ranges, at most `capacity`

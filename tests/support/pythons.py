@@ -142,6 +142,14 @@ def one_per_minor():
     return [chosen[minor] for minor in sorted(chosen)]
 
 
+def first_and_last():
+    """The oldest and the newest patch release of each minor version: layouts change in between, too."""
+    found = {}
+    for python in all_pythons():
+        found.setdefault(python.minor, []).append(python)
+    return [python for minor in sorted(found) for python in dict.fromkeys((found[minor][0], found[minor][-1]))]
+
+
 def with_minor(*minors):
     return [python for python in one_per_minor() if python.minor in minors]
 

@@ -80,6 +80,7 @@ def buffered_ios(n):
     return made
 
 
+Ints = ctypes.c_int * 30  # ctypes keeps the classes of arrays that it made
 MATCHER = re.compile("(.)(.)(.)?")
 
 
@@ -222,7 +223,17 @@ def picklers(n):
         pickler.dump([[k] for k in range(i)])
         unpickler = pickle.Unpickler(io.BytesIO(pickle.dumps([[k] for k in range(i)])))
         unpickler.load()
-        made += [pickler, unpickler]
+        made += [pickler, unpickler, pickle.Pickler(io.BytesIO())]  # the last has written nothing yet
+    return made
+
+
+@group
+def ctypes_classes(n):
+    made = []
+    for i in range(n // 10):
+        fields = [("field_%d" % k, ctypes.c_int if k % 2 else Ints) for k in range(i % 12)]
+        made += [type(ctypes.Structure)("Made", (ctypes.Structure,), {"_fields_": fields}),
+                 type(ctypes.Union)("United", (ctypes.Union,), {"_fields_": fields})]
     return made
 
 
@@ -240,9 +251,6 @@ def maps(n):
 
 class Point(ctypes.Structure):
     _fields_ = [("x", ctypes.c_int), ("y", ctypes.c_double), ("name", ctypes.c_char * 40)]
-
-
-Ints = ctypes.c_int * 30  # ctypes keeps the classes of arrays that it made
 
 
 @group
