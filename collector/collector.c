@@ -131,7 +131,7 @@ static void end_orderly(struct collector *collector)
     ingest_drain(collector->ingest, collector->loop, on_drained, collector);
 }
 
-/* gRPC has no way to listen again: end well, and let the supervisor start us anew. */
+/* Listening again did not help: end well, and let the supervisor start us anew. */
 static void on_listener_lost(void *arg)
 {
     struct collector *collector = arg;

@@ -1,7 +1,8 @@
 /*
  * The probe. A connection that the kernel has made is not yet one that the server took, so what
- * counts is whether the process has accepted anything since the probe before. Three probes in a row
- * that found nothing are a dead listener. It speaks no word, so it works with TLS as without.
+ * counts is whether the process has taken or turned away anything since the probe began. Three in a
+ * row that found nothing are a dead listener, which is replaced. It speaks no word, so it works
+ * with TLS as without.
  */
 #include "standing.h"
 
@@ -21,7 +22,7 @@
 #include "rpc_accept.h"
 #include "rpc_address.h"
 
-enum { LOOK_MS = 500, PROBE_EVERY = 10 /* looks */, PROBES_LOST_MAX = 3 };
+enum { LOOK_MS = 500, PROBE_EVERY = 10 /* looks */, PROBES_LOST_MAX = 3, CURES_MAX = 3 };
 
 static const char *const services[] = {"", "heapfleet.v1.Ingest", "heapfleet.v1.Query",
                                        "heapfleet.v1.Admin"};
@@ -37,8 +38,8 @@ struct standing {
     struct sockaddr_in6 probe_address; /* family 0: no probe */
     socklen_t probe_size;
     int probe_fd; /* -1: none under way */
-    uint64_t accepted_before;
-    int looks, probes_lost;
+    uint64_t met_before;
+    int looks, probes_lost, cures; /* cures since a probe was answered */
     call_fn *lost;
     void *lost_arg;
 };
@@ -80,21 +81,47 @@ static void find_probe_address(struct standing *standing, const char *listen)
         rpc_address_loopback(&address, rpc_server_port(standing->server), &standing->probe_address);
 }
 
+/* On the server's thread. */
+static void listen_again(void *arg)
+{
+    struct standing *standing = arg;
+    struct why why = {""};
+    if (rpc_server_listen_again(standing->server, &why) == STATUS_OK)
+        log_event(LOG_WARN, "listener.back", NULL);
+    else
+        log_event(LOG_ERROR, "listener.dead", "reason=\"%s\"", why.text);
+}
+
+/* Connections that were taken, or turned away because there were enough: somebody is there. */
+static uint64_t met(void)
+{
+    struct rpc_accept_counts counts = rpc_accept_counts();
+    return counts.accepted + counts.refused + counts.exhausted;
+}
+
+static void lose_probe(struct standing *standing)
+{
+    if (++standing->probes_lost % PROBES_LOST_MAX != 0)
+        return;
+    log_event(LOG_ERROR, "listener.dead", "reason=\"connections are no longer taken\"");
+    if (standing->cures++ < CURES_MAX)
+        rpc_server_post(standing->server, listen_again, standing);
+    else if (standing->cures == CURES_MAX + 1)
+        standing->lost(standing->lost_arg);
+}
+
 static void end_probe(struct standing *standing)
 {
     if (standing->probe_fd < 0)
         return;
     close(standing->probe_fd);
     standing->probe_fd = -1;
-    if (rpc_accept_counts().accepted != standing->accepted_before ||
-        rpc_accept_counts().refused > 0) {
-        standing->probes_lost = 0;
+    if (met() == standing->met_before) {
+        lose_probe(standing);
         return;
     }
-    if (++standing->probes_lost != PROBES_LOST_MAX)
-        return;
-    log_event(LOG_ERROR, "listener.dead", "reason=\"connections are no longer taken\"");
-    standing->lost(standing->lost_arg);
+    standing->probes_lost = 0;
+    standing->cures = 0;
 }
 
 static void start_probe(struct standing *standing)
@@ -105,10 +132,13 @@ static void start_probe(struct standing *standing)
         socket(standing->probe_address.sin6_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return; /* no descriptor: that is not the listener's fault */
-    standing->accepted_before = rpc_accept_counts().accepted;
+    standing->met_before = met();
     if (connect(fd, (struct sockaddr *)&standing->probe_address, standing->probe_size) != 0 &&
         errno != EINPROGRESS) {
+        int error = errno;
         close(fd);
+        if (error == ECONNREFUSED) /* nobody listens at all */
+            lose_probe(standing);
         return;
     }
     standing->probe_fd = fd;

@@ -1,7 +1,8 @@
 /*
  * Where the collector stands, for whoever asks over gRPC: health by service, and reflection. Every
  * service serves while PostgreSQL answers and the collector is not leaving. A probe connects to the
- * listener from time to time, and tells when nobody takes the connections any more.
+ * listener from time to time. When nobody takes the connections any more, it listens again; when
+ * that does not help either, it says so.
  *
  * On the main thread.
  */
@@ -22,7 +23,7 @@ void standing_free(struct standing *standing); /* after the server; NULL is fine
 /* Rows for rpc_server_start; how many. */
 size_t standing_methods(struct standing *standing, struct rpc_method ret[STANDING_METHODS_MAX]);
 
-/* After rpc_server_start: watch from now on. `lost(arg)`, once, if the listener is dead. */
+/* After rpc_server_start: watch from now on. `lost(arg)`, once, if the listener stays dead. */
 void standing_attach(struct standing *standing, struct rpc_server *server, const char *listen,
                      call_fn *lost, void *arg);
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "rpc_accept.h"
 #include "rpc_address.h"
 
 enum { CONNECTIONS_MAX = 64, SILENCE_S = 10, MEMORY_BYTES = 16 * 1024, BACKLOG = 64 };
@@ -152,6 +153,7 @@ enum status http_server_start(const char *listen, const struct http_route *route
     server->routes = routes;
     server->count = count;
     server->port = bound_port(fd);
+    rpc_accept_set_apart(fd); /* a crowd of agents is no reason to be silent about it */
     sigset_t all, before;
     sigfillset(&all);
     ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0); /* its thread takes no signals */
@@ -180,5 +182,6 @@ void http_server_stop(struct http_server *server)
     if (server == NULL)
         return;
     MHD_stop_daemon(server->daemon); /* closes the socket too */
+    rpc_accept_set_apart(-1);
     free(server);
 }

@@ -16,6 +16,7 @@
 
 static atomic_int highest = -1; /* the largest number that a connection may have; -1: any */
 static atomic_int spare = -1; /* a descriptor that is given up to take a connection and close it */
+static atomic_int apart = -1; /* a listener that neither limit nor counts are about */
 static atomic_int last = -1;  /* the largest number that a connection has had */
 static atomic_ullong accepted, refused, cut, exhausted;
 
@@ -38,6 +39,11 @@ void rpc_accept_limit(uint32_t connections)
     if (connections > 0 && first >= 0 && (int64_t)first + connections < most)
         most = first + (int)connections;
     atomic_store(&highest, most);
+}
+
+void rpc_accept_set_apart(int listener)
+{
+    atomic_store(&apart, listener);
 }
 
 struct rpc_accept_counts rpc_accept_counts(void)
@@ -99,6 +105,8 @@ int accept4(int listener, struct sockaddr *address, socklen_t *size, int flags)
     long fd = syscall(SYS_accept4, listener, address, size, flags);
     if (fd < 0)
         return fail_softly(listener, errno);
+    if (listener == atomic_load(&apart))
+        return (int)fd;
     int most = atomic_load(&highest);
     if (most >= 0 && fd > most) {
         close((int)fd);

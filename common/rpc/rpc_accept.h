@@ -21,6 +21,10 @@ void rpc_accept_limit(uint32_t connections);
 
 enum { RPC_ACCEPT_SPARE = 128 };
 
+/* What this descriptor takes is somebody else's: not limited here, and not counted. One; -1: none
+ * any more. */
+void rpc_accept_set_apart(int listener);
+
 struct rpc_accept_counts {
     uint64_t accepted;
     uint64_t refused;   /* there were enough */

@@ -171,16 +171,18 @@ static enum status bind_tcp(grpc_server *server, struct rpc_tls *tls,
 }
 
 enum status rpc_listen_bind(grpc_server *server, const struct rpc_server_options *options,
-                            struct rpc_tls *tls, int *ret_port, struct why *why)
+                            struct rpc_tls *tls, int *port, struct why *why)
 {
     struct rpc_address address;
     enum status status = rpc_address_parse(options->listen, &address, why);
     if (status != STATUS_OK)
         return status;
-    int port = 0;
+    if (address.port == 0)
+        address.port = *port;
+    int bound = 0;
     status = address.is_unix ? bind_unix(server, tls, options, address.host, why)
-                             : bind_tcp(server, tls, options, &address, &port, why);
+                             : bind_tcp(server, tls, options, &address, &bound, why);
     if (status == STATUS_OK)
-        *ret_port = port;
+        *port = bound;
     return status;
 }

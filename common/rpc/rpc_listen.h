@@ -9,9 +9,10 @@
 
 /*
  * Bind `listen` (every address that its host name has) to a server that is not started.
- * `*ret_port` is the bound port, 0 for a UNIX socket. Errors as for rpc_server_start.
+ * `*port`, if not 0, stands for port 0; it becomes the bound port, 0 for a UNIX socket.
+ * Errors as for rpc_server_start.
  */
 enum status rpc_listen_bind(grpc_server *server, const struct rpc_server_options *options,
-                            struct rpc_tls *tls, int *ret_port, struct why *why) MUST_CHECK;
+                            struct rpc_tls *tls, int *port, struct why *why) MUST_CHECK;
 
 #endif

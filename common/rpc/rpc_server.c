@@ -4,6 +4,9 @@
  * A stop goes: begin_stop on the server's thread (gRPC closes the listeners and tells the peers to
  * go) -> `calls_ended`: the open calls end, by themselves or cancelled after the grace ->
  * `drained`: gRPC's connections are gone, by themselves or cut a moment later -> join.
+ *
+ * gRPC cannot listen twice, so a listener that died is replaced together with its grpc_server, a
+ * `front`. The old one is shut down, which frees the address; its calls go on to their own end.
  */
 #include "rpc_server.h"
 
@@ -39,13 +42,25 @@ enum {
 struct slot {
     struct rpc_tag tag;
     struct rpc_server *server;
+    int is_posted;
     grpc_call *call;
     grpc_call_details details;
     grpc_metadata_array headers;
 };
 
-struct rpc_server {
+/* Freed with the server. */
+struct front {
     grpc_server *grpc;
+    struct rpc_server *server;
+    struct rpc_tag gone_tag; /* of its shutdown */
+    int is_gone;             /* so are its connections */
+    struct front *older;
+};
+
+struct rpc_server {
+    struct rpc_server_options options; /* without PEM texts; `listen` is ours */
+    struct front *front;               /* the newest; it listens if `is_listening` */
+    int is_listening;
     struct rpc_queue *queue;
     struct rpc_method *methods;
     size_t method_count;
@@ -54,8 +69,7 @@ struct rpc_server {
     struct slot slots[SLOTS];
     struct rpc_call_group calls;
 
-    int stopping, connections_gone; /* on the server's thread */
-    struct rpc_tag shutdown_tag;
+    int stopping; /* on the server's thread */
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
@@ -84,12 +98,13 @@ static void on_request(struct rpc_tag *tag, int ok);
 
 static void slot_post(struct slot *slot)
 {
+    slot->is_posted = 1;
     grpc_call_details_init(&slot->details);
     grpc_metadata_array_init(&slot->headers);
     rpc_tag_arm(&slot->tag, on_request);
     grpc_completion_queue *cq = rpc_queue_cq(slot->server->queue);
-    ASSERT(grpc_server_request_call(slot->server->grpc, &slot->call, &slot->details, &slot->headers,
-                                    cq, cq, &slot->tag) == GRPC_CALL_OK);
+    ASSERT(grpc_server_request_call(slot->server->front->grpc, &slot->call, &slot->details,
+                                    &slot->headers, cq, cq, &slot->tag) == GRPC_CALL_OK);
 }
 
 static void on_request(struct rpc_tag *tag, int ok)
@@ -99,15 +114,24 @@ static void on_request(struct rpc_tag *tag, int ok)
     grpc_call *call = slot->call;
     grpc_call_details details = slot->details;
     grpc_metadata_array headers = slot->headers;
-    if (ok) { /* if not, the server shuts down */
+    slot->is_posted = 0;
+    if (server->is_listening && !server->stopping)
         slot_post(slot);
+    if (ok) /* if not, its front shuts down */
         rpc_call_accept(&server->calls, find_method(server, details.method), call, &headers);
-    }
     grpc_metadata_array_destroy(&headers);
     grpc_call_details_destroy(&details);
 }
 
 /* ----- stopping ----- */
+
+static int are_connections_gone(const struct rpc_server *server)
+{
+    for (const struct front *at = server->front; at != NULL; at = at->older)
+        if (!at->is_gone)
+            return 0;
+    return 1;
+}
 
 /* Tell the stopping thread how far it is. */
 static void report_progress(struct rpc_server *server)
@@ -116,7 +140,7 @@ static void report_progress(struct rpc_server *server)
         return;
     pthread_mutex_lock(&server->lock);
     server->calls_ended = 1;
-    server->drained = server->connections_gone;
+    server->drained = are_connections_gone(server);
     pthread_cond_signal(&server->changed);
     pthread_mutex_unlock(&server->lock);
 }
@@ -129,18 +153,24 @@ static void on_calls_emptied(struct rpc_call_group *calls)
 static void on_connections_gone(struct rpc_tag *tag, int ok)
 {
     (void)ok;
-    struct rpc_server *server = RPC_TAG_OWNER(tag, struct rpc_server, shutdown_tag);
-    server->connections_gone = 1;
-    report_progress(server);
+    struct front *front = RPC_TAG_OWNER(tag, struct front, gone_tag);
+    front->is_gone = 1;
+    report_progress(front->server);
+}
+
+static void shut_down(struct front *front)
+{
+    rpc_tag_arm(&front->gone_tag, on_connections_gone);
+    grpc_server_shutdown_and_notify(front->grpc, rpc_queue_cq(front->server->queue),
+                                    &front->gone_tag);
 }
 
 static void begin_stop(void *arg)
 {
     struct rpc_server *server = arg;
     server->stopping = 1;
-    rpc_tag_arm(&server->shutdown_tag, on_connections_gone);
-    grpc_server_shutdown_and_notify(server->grpc, rpc_queue_cq(server->queue),
-                                    &server->shutdown_tag);
+    if (server->is_listening)
+        shut_down(server->front);
     report_progress(server);
 }
 
@@ -165,7 +195,8 @@ static void drain(struct rpc_server *server, int grace_ms)
     if (wait_for_flag(server, &server->calls_ended, grace_ms) &&
         wait_for_flag(server, &server->drained, polite_ms))
         return;
-    grpc_server_cancel_all_calls(server->grpc);
+    for (struct front *at = server->front; at != NULL; at = at->older)
+        grpc_server_cancel_all_calls(at->grpc);
     while (!wait_for_flag(server, &server->drained, 1000))
         ; /* held calls */
 }
@@ -179,13 +210,19 @@ void rpc_server_stop(struct rpc_server *server, int grace_ms)
     rpc_signals_block(&before);
     rpc_queue_post(server->queue, begin_stop, server);
     drain(server, grace_ms);
-    grpc_server_destroy(server->grpc);
+    while (server->front != NULL) {
+        struct front *front = server->front;
+        server->front = front->older;
+        grpc_server_destroy(front->grpc);
+        free(front);
+    }
     rpc_signals_restore(&before);
     rpc_queue_free(server->queue);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     rpc_tls_free(server->tls);
     free(server->methods);
+    free((char *)server->options.listen);
     free(server);
 }
 
@@ -231,7 +268,8 @@ static grpc_server *create_grpc_server(const struct rpc_server_options *options)
     return server;
 }
 
-static struct rpc_server *server_new(const struct rpc_method *methods, size_t count)
+static struct rpc_server *server_new(const struct rpc_server_options *options,
+                                     const struct rpc_method *methods, size_t count)
 {
     struct rpc_server *server = calloc(1, sizeof(*server));
     ASSERT(server != NULL);
@@ -240,6 +278,11 @@ static struct rpc_server *server_new(const struct rpc_method *methods, size_t co
     for (size_t i = 0; i < count; i++)
         server->methods[i] = methods[i];
     server->method_count = count;
+    server->options = *options;
+    server->options.listen = strdup(options->listen);
+    ASSERT(server->options.listen != NULL);
+    server->options.tls_certificate = server->options.tls_key = NULL;
+    server->options.tls_client_ca = NULL;
     server->calls.emptied = on_calls_emptied;
     for (int i = 0; i < SLOTS; i++)
         server->slots[i].server = server;
@@ -253,11 +296,35 @@ static struct rpc_server *server_new(const struct rpc_method *methods, size_t co
     return server;
 }
 
+/* A new front. One that cannot listen is shut down again, but stays: it may have bound a part. */
+static enum status open_front(struct rpc_server *server, struct why *why)
+{
+    struct front *front = calloc(1, sizeof(*front));
+    ASSERT(front != NULL);
+    front->grpc = create_grpc_server(&server->options);
+    front->server = server;
+    front->older = server->front;
+    server->front = front;
+    grpc_server_register_completion_queue(front->grpc, rpc_queue_cq(server->queue), NULL);
+    enum status status =
+        rpc_listen_bind(front->grpc, &server->options, server->tls, &server->port, why);
+    if (status != STATUS_OK) {
+        shut_down(front);
+        return status;
+    }
+    server->is_listening = 1;
+    grpc_server_start(front->grpc);
+    for (int i = 0; i < SLOTS; i++)
+        if (!server->slots[i].is_posted)
+            slot_post(&server->slots[i]);
+    return STATUS_OK;
+}
+
 enum status rpc_server_start(const struct rpc_server_options *options,
                              const struct rpc_method *methods, size_t count,
                              struct rpc_server **ret, struct why *why)
 {
-    struct rpc_server *server = server_new(methods, count);
+    struct rpc_server *server = server_new(options, methods, count);
     server->queue = rpc_queue_new("rpc");
     server->calls.queue = server->queue;
     server->calls.calls_a_second_max = CALLS_A_SECOND;
@@ -267,16 +334,9 @@ enum status rpc_server_start(const struct rpc_server_options *options,
     server->calls.admit_user = options->admit_user;
     sigset_t before;
     rpc_signals_block(&before);
-    server->grpc = create_grpc_server(options);
-    grpc_server_register_completion_queue(server->grpc, rpc_queue_cq(server->queue), NULL);
     enum status status = rpc_tls_new(options, &server->tls, why);
     if (status == STATUS_OK)
-        status = rpc_listen_bind(server->grpc, options, server->tls, &server->port, why);
-    if (status == STATUS_OK) {
-        grpc_server_start(server->grpc);
-        for (int i = 0; i < SLOTS; i++)
-            slot_post(&server->slots[i]);
-    }
+        status = open_front(server, why);
     rpc_signals_restore(&before);
     rpc_accept_limit(options->connections_max);
     if (status != STATUS_OK) {
@@ -285,6 +345,17 @@ enum status rpc_server_start(const struct rpc_server_options *options,
     }
     *ret = server;
     return STATUS_OK;
+}
+
+enum status rpc_server_listen_again(struct rpc_server *server, struct why *why)
+{
+    ASSERT(rpc_queue_is_own_thread(server->queue));
+    if (server->stopping)
+        return why_fail(why, STATUS_CANCELED, "the server ends");
+    if (server->is_listening)
+        shut_down(server->front);
+    server->is_listening = 0;
+    return open_front(server, why);
 }
 
 int rpc_server_port(const struct rpc_server *server)

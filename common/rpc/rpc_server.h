@@ -88,6 +88,13 @@ int rpc_server_port(const struct rpc_server *server);
 enum status rpc_server_set_tls(struct rpc_server *server, const struct rpc_tls_texts *texts,
                                struct why *why) MUST_CHECK;
 
+/*
+ * Give the listener up, which has died, and bind its address anew; calls that are open go on, their
+ * connections get no further ones. On the server's thread. Errors as for rpc_server_start; then
+ * nobody listens, and this may be tried again.
+ */
+enum status rpc_server_listen_again(struct rpc_server *server, struct why *why) MUST_CHECK;
+
 /* On the server's thread: ask `admit` again about every open call; those it refuses are ended. */
 void rpc_server_review(struct rpc_server *server);
 

@@ -1,7 +1,10 @@
 """/metrics, /healthz and /readyz of a collector, and the limits on streams as they show there."""
+import ctypes
 import http.client
+import os
 import shutil
 import socket
+import stat
 import subprocess
 import time
 
@@ -334,3 +337,45 @@ def test_a_fast_stream_is_slowed_and_loses_nothing(strict):
     assert time.monotonic() - began > 2.5  # two seconds' worth at once, 150 more at 50 a second
     assert strict.metrics()["heapfleet_collector_throttled_total"] >= 1
     stream.close()
+
+
+# ---- the listener ------------------------------------------------------------------------------
+
+def kill_listener(pid, port):
+    """What an accept that fails for good does to gRPC: the collector's own socket listens no more."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(pid)
+    for number in map(int, os.listdir(f"/proc/{pid}/fd")):
+        fd = libc.syscall(438, pidfd, number, 0)  # pidfd_getfd
+        if fd < 0:
+            continue
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            os.close(fd)
+            continue
+        with socket.socket(fileno=fd) as found:
+            if found.family in (socket.AF_INET, socket.AF_INET6) and found.getsockname()[1] == port and \
+                    found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                found.shutdown(socket.SHUT_RDWR)
+                os.close(pidfd)
+                return True
+    os.close(pidfd)
+    return False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not covered: another process's socket needs root")
+def test_a_dead_listener_comes_back_and_streams_go_on():
+    with Watched(options=["--http", "127.0.0.1:0", "--max-connections", "16"]) as collector:
+        stream, process = well_behaved(collector)
+        host, _, port = collector.address.rpartition(":")
+        crowd = [socket.create_connection((host, int(port))) for _ in range(40)]
+        for one in crowd:
+            one.close()
+        collector.wait_metric('heapfleet_collector_connections_total{result="refused"}', 1)
+        assert kill_listener(collector.child.pid, int(port))
+        goes_on(stream, process)
+        collector.wait_log("listener.dead")
+        collector.wait_log("listener.back")
+        goes_on(stream, process)
+        goes_on(*well_behaved(collector))
+        stream.close()
+        assert collector.stop() == 0

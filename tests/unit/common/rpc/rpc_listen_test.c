@@ -102,6 +102,112 @@ static void a_bad_address_is_invalid(void **state)
     }
 }
 
+/* ----- a listener that dies ----- */
+
+/* The descriptor that listens on the port, of this process. */
+static int listener_of(int port)
+{
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_in6 address = {0}; /* gRPC maps IPv4 */
+        socklen_t size = sizeof(address);
+        int listens = 0;
+        socklen_t one = sizeof(listens);
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &one) == 0 && listens &&
+            getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
+            address.sin6_family == AF_INET6 && ntohs(address.sin6_port) == port)
+            return fd;
+    }
+    return -1;
+}
+
+struct relisten {
+    struct rpc_server *server;
+    enum status status;
+    struct why why;
+    atomic_int done;
+};
+
+static void listen_again(void *arg)
+{
+    struct relisten *again = arg;
+    again->status = rpc_server_listen_again(again->server, &again->why);
+    again->done++;
+}
+
+static void relisten(struct relisten *again, int times)
+{
+    rpc_server_post(again->server, listen_again, again);
+    wait_for(&again->done, times);
+}
+
+static void send_one(struct seen *seen)
+{
+    rpc_stream_send(seen->stream, (const uint8_t *)"x", 1);
+    rpc_stream_read(seen->stream);
+    seen->stop_at = seen->messages + 1;
+    seen_run_for(seen, 20000);
+    assert_int_equal(seen->messages, seen->stop_at);
+}
+
+static void a_dead_listener_is_replaced(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    struct seen seen = {.loop = loop_new()};
+    seen_open(&seen, pair.channel, "/test/Echo");
+    send_one(&seen);
+    struct relisten again = {.server = pair.server};
+    int port = rpc_server_port(pair.server);
+    char target[32];
+    snprintf(target, sizeof(target), "127.0.0.1:%d", port);
+    for (int round = 1; round <= 3; round++) {
+        int fd = listener_of(port);
+        assert_true(fd >= 0);
+        assert_int_equal(shutdown(fd, SHUT_RDWR), 0); /* accept fails for good */
+        send_one(&seen);
+        relisten(&again, round);
+        assert_int_equal(again.status, STATUS_OK);
+        assert_int_equal(rpc_server_port(pair.server), port);
+        assert_serves(target);
+        send_one(&seen); /* which is still on its old connection */
+    }
+    assert_int_equal(pair.served.closed, 3);
+    rpc_stream_cancel(seen.stream);
+    seen_run_to_the_end(&seen);
+    pair_stop(&pair);
+    loop_free(seen.loop);
+}
+
+/* Somebody else takes the address meanwhile: it is tried again later. */
+static void a_taken_address_is_waited_for(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    struct relisten again = {.server = pair.server};
+    int port = rpc_server_port(pair.server);
+    int died = listener_of(port);
+    assert_true(died >= 0);
+    int usurper = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(setsockopt(usurper, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    assert_int_equal(shutdown(died, SHUT_RDWR), 0);
+    assert_int_equal(bind(usurper, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(usurper, 1), 0);
+    relisten(&again, 1);
+    assert_int_equal(again.status, STATUS_CONFLICT);
+    close(usurper);
+    relisten(&again, 2);
+    assert_int_equal(again.status, STATUS_OK);
+    char target[32];
+    snprintf(target, sizeof(target), "127.0.0.1:%d", port);
+    assert_serves(target);
+    pair_stop(&pair);
+}
+
 /* ----- IPv6 ----- */
 
 static void ipv6_is_served(void **state)
@@ -222,6 +328,8 @@ int main(void)
         cmocka_unit_test(a_port_belongs_to_one_server),
         cmocka_unit_test(a_foreign_listener_is_a_conflict),
         cmocka_unit_test(a_bad_address_is_invalid),
+        cmocka_unit_test(a_dead_listener_is_replaced),
+        cmocka_unit_test(a_taken_address_is_waited_for),
         cmocka_unit_test(ipv6_is_served),
         cmocka_unit_test(a_unix_socket_is_served_by_one),
         cmocka_unit_test(a_dead_servers_socket_is_replaced),
