@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import threading
@@ -15,9 +16,11 @@ PROGRAM = BIN / "heapfleet-collector"
 
 
 def new_folder():
-    """A folder below the build directory that the database's user can reach too."""
-    (ROOT / "build").mkdir(exist_ok=True)
-    folder = tempfile.mkdtemp(prefix="test-collector-", dir=ROOT / "build")
+    """A folder that the database's user can reach too: below the build directory, unless that is private."""
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    is_open = all(folder.stat().st_mode & stat.S_IXOTH for folder in (build, *build.parents))
+    folder = tempfile.mkdtemp(prefix="test-collector-", dir=build if is_open else None)
     os.chmod(folder, 0o711)
     return pathlib.Path(folder)
 
