@@ -172,7 +172,7 @@ static void fill_values(const struct type_table *types, const struct sweep *swee
     for (uint32_t i = 0; i < types->count; i++) {
         struct type_value *value = &ret->values.values[types->entries[i].row];
         value->count += types->entries[i].count;
-        value->bytes += types->entries[i].bytes;
+        value->bytes += types->entries[i].bytes + types->entries[i].huge_bytes;
     }
     ret->values.values[TYPE_ROW_VALUES].bytes += sweep->values_bytes;
     ret->pool_bytes = sweep->pool_bytes;
@@ -180,15 +180,40 @@ static void fill_values(const struct type_table *types, const struct sweep *swee
     ret->malloc_free_bytes = sweep->malloc.free_bytes;
 }
 
-static void fill_estimates(const struct sampled_sweep *sampled, uint32_t rows,
+/*
+ * Huge objects are too few to be estimated by their neighbours: one that was seen is counted as it
+ * is, and what of the anonymous memory no estimate accounts for may be others, of any type whose
+ * objects can be huge.
+ */
+static void add_huge(const struct type_table *types, uint64_t rss_anon_bytes,
+                     struct census_result *ret, uint64_t known_bytes)
+{
+    uint8_t *can_be_huge = calloc(types->rows, sizeof(*can_be_huge));
+    ASSERT(can_be_huge);
+    for (uint32_t i = 0; i < types->count; i++) {
+        const struct type_entry *entry = &types->entries[i];
+        can_be_huge[entry->row] |= entry->kind != KIND_PLAIN;
+        ret->values.values[entry->row].bytes += entry->huge_bytes;
+        known_bytes += entry->huge_bytes;
+    }
+    uint64_t most = rss_anon_bytes + ret->total_error.bytes;
+    uint64_t unseen = most > known_bytes ? most - known_bytes : 0;
+    for (uint32_t row = 0; row < types->rows; row++)
+        ret->errors.values[row].bytes += can_be_huge[row] ? unseen : 0;
+    ret->total_error.bytes += unseen;
+    free(can_be_huge);
+}
+
+static void fill_estimates(const struct run *run, const struct type_table *types,
                            struct census_result *ret)
 {
+    const struct sampled_sweep *sampled = run->sampled;
+    uint32_t rows = types->rows;
     heap_values_resize(&ret->errors, rows);
     for (uint32_t i = 0; i < rows; i++) {
         struct sample_estimate line = sample_line(&sampled->sample, SAMPLE_LINE_ROWS + i);
         ret->values.values[i] = (struct type_value){line.value[0], line.value[1]};
         ret->errors.values[i] = (struct type_value){line.error[0], line.error[1]};
-        limit_value(&ret->errors.values[i]);
     }
     struct sample_estimate all = sample_line(&sampled->sample, SAMPLE_LINE_ALL);
     ret->total_error = (struct type_value){all.error[0], all.error[1]};
@@ -196,6 +221,9 @@ static void fill_estimates(const struct sampled_sweep *sampled, uint32_t rows,
     ret->malloc_free_bytes = 0; /* blocks cannot be followed through a sample */
     ret->pool_bytes = pools.value[0];
     ret->pool_free_bytes = pools.value[1];
+    add_huge(types, run->rss_anon_bytes, ret, all.value[1] + ret->pool_free_bytes);
+    for (uint32_t i = 0; i < rows; i++)
+        limit_value(&ret->errors.values[i]);
 }
 
 static void fill(const struct census *census, struct census_result *ret)
@@ -208,7 +236,7 @@ static void fill(const struct census *census, struct census_result *ret)
     ret->is_sample = run->sampled != NULL;
     ret->total_error = (struct type_value){0};
     if (run->sampled)
-        fill_estimates(run->sampled, types->rows, ret);
+        fill_estimates(run, types, ret);
     else
         fill_values(types, &run->sweep, ret);
     ret->objects = ret->bytes = 0;

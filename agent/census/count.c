@@ -9,7 +9,10 @@
 
 #include "attributes.h"
 
+#define INT_NO_DIGITS UINT64_C(0xc0000000c0000000) /* digits have 30 bits */
+
 enum {
+    ITEMS_LOOKED_AT = 16,
     LARGE_BYTES = 1 << 14, /* objects from here on must look like blocks to be jumped over .. */
     HUGE_BYTES = 1 << 20,  /* .. and from here on to be counted */
 };
@@ -64,6 +67,21 @@ static int is_large_block(addr_t at, const uint8_t *bytes, unsigned front, uint6
     return (at - front) % REMOTE_PAGE_BYTES <= 64;
 }
 
+/* What a large tuple begins with is pointers to objects, what a large int has is digits. */
+static int has_items(const struct sweep *sweep, const struct object *object)
+{
+    const struct type_entry *entry = object->entry;
+    uint64_t flags = sweep->types->facts[entry - sweep->types->entries].flags;
+    for (unsigned i = 0; i < ITEMS_LOOKED_AT; i++) {
+        uint64_t word = word_at(object->bytes, sweep->layout->tuple_bytes + 8 * (int)i);
+        if ((flags & TYPE_TUPLE) && (word % 8 || word < REMOTE_PAGE_BYTES || word >> 47))
+            return 0;
+        if (entry->kind == KIND_INT && (word & INT_NO_DIGITS))
+            return 0;
+    }
+    return 1;
+}
+
 uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr_t at,
                       const uint8_t *bytes, uint64_t room)
 {
@@ -84,13 +102,13 @@ uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr_t at,
         return 0;
     int is_doubtful =
         object.extent >= LARGE_BYTES && !is_large_block(at, bytes, front, object.extent);
-    if (is_doubtful && object.extent >= HUGE_BYTES)
+    if (is_doubtful && (object.extent >= HUGE_BYTES || !has_items(sweep, &object)))
         return 0;
     if (object.size > sweep->limit_bytes) /* what lies elsewhere cannot be that large */
         object.size = entry->basic_size;
     if (object_kind_is_type(entry->kind))
         front = 0; /* counted by measure_type */
     entry->count++;
-    entry->bytes += object.size + front;
+    type_entry_add(entry, object.size + front);
     return is_doubtful ? OBJECT_BYTES : object.extent;
 }

@@ -8,7 +8,10 @@
 #include "sweep.h"
 #include "words.h"
 
-enum { GC_COLLECTING = 2 }; /* in `prev` of a GC head */
+enum {
+    GC_COLLECTING = 2,                       /* in `prev` of a GC head */
+    QUICK_BYTES_MAX = HUGE_OBJECT_BYTES / 2, /* huge ones are not for count_in_block */
+};
 
 /* Returns the bytes to jump over, at most `room`; 0: no object. */
 uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr_t at,
@@ -51,7 +54,7 @@ MUST_CHECK static inline int count_in_block(const struct sweep *sweep, struct ty
     if (entry->front_size != front || entry->least_bytes > room || entry->has_values ||
         count >= sweep->quick_below || (front && !is_gc_head(sweep, bytes, count)) ||
         !measure_quickly(sweep, &object) || object.extent > room ||
-        object.size > sweep->limit_bytes)
+        object.size >= QUICK_BYTES_MAX || object.size > sweep->limit_bytes)
         return 0;
     entry->count++;
     entry->bytes += object.size + front;

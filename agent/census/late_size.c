@@ -147,7 +147,7 @@ void late_sizes_apply(struct late_sizes *late, const struct late_item *item, con
 {
     uint64_t bytes = measure(late, item, head);
     if (bytes <= late->limit_bytes)
-        late->types->entries[item->entry].bytes += bytes;
+        type_entry_add(&late->types->entries[item->entry], bytes);
 }
 
 uint64_t late_array_bytes(struct late_sizes *late, addr_t description, uint64_t items)

@@ -239,6 +239,11 @@ static void measure_machine(struct sweep *sweep, struct object *object)
         object->size += marks ? sized(word_at(bytes, marks), 8) : 0;
         object->size += sizeof("ASCII") + sizeof("strict");
         break;
+    case KIND_SCALAR_SIZED:
+        if (measure_variable(object, &object->size))
+            object->extent = object->size;
+        object->size += sized(word_at(bytes, OBJECT_SIZE), 1);
+        break;
     case KIND_QUEUE: /* its ring */
         if (layout->queue_capacity)
             object->size += sized(word_at(bytes, layout->queue_capacity), 8);

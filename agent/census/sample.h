@@ -11,9 +11,9 @@
  *     error     = t * sqrt(variance), with Student's t for as many degrees as there are strata
  *
  * with N units, of which n were read. About 19 of 20 truths lie within their error. What is rare
- * and large is estimated worst: a dict of a gigabyte that no unit shows is missed by the error,
- * too. Which units are read depends on their addresses alone, so that two censuses of one process
- * read the same ones, and growth is seen sooner than by independent samples.
+ * and large cannot be estimated so: the caller adds it (census.c). Which units are read depends on
+ * their addresses alone, so that two censuses of one process read the same ones, and growth is seen
+ * sooner than by independent samples.
  */
 #ifndef AGENT_CENSUS_SAMPLE_H
 #define AGENT_CENSUS_SAMPLE_H

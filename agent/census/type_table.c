@@ -145,7 +145,7 @@ void type_table_begin(struct type_table *table)
         if (!type_reader_facts(&table->reader, entry->at, &facts) ||
             memcmp(&facts, &table->facts[i], sizeof(facts)) != 0)
             continue;
-        entry->count = entry->bytes = 0;
+        entry->count = entry->bytes = entry->huge_bytes = 0;
         entry->values_bytes = 0;
         table->entries[kept] = *entry;
         table->facts[kept++] = facts;
@@ -240,7 +240,6 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
         .kind = (uint8_t)object_kind_of(name, facts.flags, facts.item_size, base_kind),
         .has_gc = (uint8_t)has_gc,
         .front_size = (uint8_t)(has_gc * GC_HEAD_BYTES + has_pre_header * PRE_HEADER_BYTES),
-        .cached_keys = facts.cached_keys,
     };
     entry.root_size = base && base->kind == entry.kind ? base->root_size : entry.basic_size;
     entry.least_bytes = least_bytes(layout, entry.kind, entry.basic_size);
@@ -253,11 +252,11 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
 
 int type_table_may_be_type(const uint8_t *front)
 {
-    uint64_t flags, basic_size;
+    uint64_t flags;
+    int64_t basic_size;
     memcpy(&flags, front + TYPE_FLAGS, sizeof(flags));
     memcpy(&basic_size, front + TYPE_BASIC_SIZE, sizeof(basic_size));
-    return (flags & TYPE_READY) && flags >> 32 == 0 && basic_size >= OBJECT_BYTES &&
-           basic_size <= TYPE_BASIC_SIZE_MAX;
+    return type_reader_may_be_type(flags, basic_size);
 }
 
 struct type_entry *type_table_probe(struct type_table *table, addr_t at)
@@ -298,8 +297,9 @@ uint32_t type_table_values_bytes(struct type_table *table, struct type_entry *en
     if (entry->values_bytes)
         return entry->values_bytes;
     uint64_t slots = 0;
-    if (present_map_has(table->present, entry->cached_keys, sizeof(head)) &&
-        remote_read(table->present->remote, entry->cached_keys, head, sizeof(head)) == STATUS_OK)
+    addr_t keys = table->facts[entry - table->entries].cached_keys;
+    if (present_map_has(table->present, keys, sizeof(head)) &&
+        remote_read(table->present->remote, keys, head, sizeof(head)) == STATUS_OK)
         slots = head[2] + head[3];
     if (slots > 64)
         slots = 0;

@@ -18,6 +18,7 @@
 enum {
     TYPE_ROWS_MAX = 16384, /* SNAPSHOT_TYPES_MAX */
     TYPE_ENTRIES_MAX = 131072,
+    HUGE_OBJECT_BYTES = 1 << 18,
     TYPE_ROW_OTHER = 0,  /* "(other)" */
     TYPE_ROW_VALUES = 1, /* "(attribute values)": bytes only */
     TYPE_MISSES = 16384,
@@ -29,7 +30,8 @@ enum {
 /* What the sweep needs of a type, in one cache line. */
 struct type_entry {
     addr_t at;
-    uint64_t count, bytes; /* of this census */
+    uint64_t count, bytes; /* of this census .. */
+    uint64_t huge_bytes;   /* .. and of objects of HUGE_OBJECT_BYTES or more: of all of it */
     uint32_t basic_size, item_size;
     uint32_t values_bytes; /* of one instance's values that lie elsewhere; 0: not yet known */
     uint32_t row;
@@ -38,9 +40,8 @@ struct type_entry {
     uint8_t front_size;   /* GC head and pre-header, as sys.getsizeof counts them */
     uint8_t has_values;   /* its objects may hold attribute values outside a dict */
     uint32_t least_bytes; /* that one of its objects occupies */
-    addr_t cached_keys;
-    uint32_t root_size; /* basic_size of the base that has the kind first */
-    uint32_t padding;   /* to a power of two, which is fast to index */
+    uint32_t root_size;   /* basic_size of the base that has the kind first */
+    uint32_t padding;     /* to a power of two, which is fast to index */
 };
 
 struct type_table {
@@ -76,6 +77,15 @@ void type_table_free(struct type_table *table);
  * what only a census needs is given back. */
 void type_table_begin(struct type_table *table);
 void type_table_end(struct type_table *table);
+
+/* What an object, or a part of one, adds to its type. */
+static inline void type_entry_add(struct type_entry *entry, uint64_t bytes)
+{
+    if (bytes < HUGE_OBJECT_BYTES)
+        entry->bytes += bytes;
+    else
+        entry->huge_bytes += bytes;
+}
 
 /* Recognise which of these addresses are types, all at once; the others are remembered as misses.
  */

@@ -39,6 +39,7 @@ enum {
 /* tp_flags */
 #define TYPE_HEAP ((uint64_t)1 << 9)
 #define TYPE_READY ((uint64_t)1 << 12)
+#define TYPE_HAS_VERSION ((uint64_t)1 << 18)
 #define TYPE_HAS_GC ((uint64_t)1 << 14)
 #define TYPE_INT ((uint64_t)1 << 24) /* .. and its subclasses */
 #define TYPE_LIST ((uint64_t)1 << 25)

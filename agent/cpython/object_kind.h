@@ -41,7 +41,8 @@ enum object_kind {
     KIND_SCALAR_8,
     KIND_SCALAR_16,
     KIND_SCALAR_32,
-    KIND_PRODUCT, /* of itertools */
+    KIND_SCALAR_SIZED, /* .. and of ob_size bytes */
+    KIND_PRODUCT,      /* of itertools */
     KIND_COMBINATIONS,
     KIND_PERMUTATIONS,
     KIND_PICKLER,

@@ -45,6 +45,9 @@ void type_reader_ahead(struct type_reader *reader, const addr_t *types, size_t c
 /* Of a heap type at `at`: want what type_reader_facts reads besides its front. */
 void type_reader_want_heap(struct type_reader *reader, addr_t at);
 
+/* Could a type have these sizes and flags? */
+int type_reader_may_be_type(uint64_t flags, int64_t basic_size) MUST_CHECK;
+
 /*
  * Read what a type object at `at` would say. Returns 0 when nothing there can be one: unreadable,
  * or sizes and flags that no type has. Whether `metatype` is one is the caller's to find out.

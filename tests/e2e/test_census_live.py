@@ -175,6 +175,21 @@ def test_an_estimate_is_within_its_error():
     assert sum(each <= 1 for each in off) >= 0.6 * len(off), off  # 19 of 20, and types go together
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_an_estimate_of_a_few_huge_objects_is_within_its_error(seed):
+    """Most bytes are those of one object of each kind, and which units are read differs by process."""
+    with Target(LATEST, "situations.py") as target:
+        target.ask("huge", megabytes=80 + 30 * seed)
+        whole = census_document(target.pid)
+        part = census_document(target.pid, "--sample-above", "32M")
+    assert part["coverage"] < 0.5
+    assert abs(part["bytes"] - whole["bytes"]) <= part["bytes_error"] < 2 * whole["bytes"]
+    estimates = {row["type"]: row for row in part["types"]}
+    for name in ("list", "dict", "bytes", "bytearray", "set", "str"):
+        truth = next(row["bytes"] for row in whole["types"] if row["type"] == name)
+        assert abs(estimates[name]["bytes"] - truth) <= estimates[name]["bytes_error"], name
+
+
 # ---- names -------------------------------------------------------------------------------------
 
 

@@ -128,6 +128,8 @@ BEYOND_REFERENTS = {
     ("tracebacks", "frame"): "frames lead to the frame that builds, and to its arguments",
     ("generic_aliases", "str"): "the name of a type variable (3.12)",
     ("generic_aliases", "dict"): "the attributes of a type variable (3.12)",
+    ("numpy_scalars", "numpy.dtypes.VoidDType"): "a void scalar leads to its type in no way that we see",
+    ("numpy_scalars", "numpy.dtype[void]"): "a void scalar leads to its type in no way that we see",
     ("ctypes_", "tuple"): "of ctypes' cache of array types",
     ("ctypes_", "str"): "of ctypes' cache of array types",
     ("ctypes_", "_ctypes.DictRemover"): "of ctypes' cache of array types",

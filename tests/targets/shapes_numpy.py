@@ -26,4 +26,6 @@ def ndarray_views(n):
 def numpy_scalars(n):
     kinds = (numpy.float64, numpy.int32, numpy.float16, numpy.int8, numpy.bool_, numpy.complex128,
              numpy.longdouble, numpy.uint64)
-    return [kind(i % 100) for kind in kinds for i in range(n)]
+    return [kind(i % 100) for kind in kinds for i in range(n)] + [
+        made for i in range(n) for made in (numpy.datetime64(i, "s"), numpy.timedelta64(i, "D"), numpy.bytes_(b"b" * i),
+                                            numpy.str_("s" * i), numpy.void(b"v" * (1 + i)))]

@@ -203,6 +203,14 @@ def native(size, blocks):
     return {}
 
 
+def huge(megabytes):
+    """A few objects that have nearly all bytes of the heap, beside many small ones."""
+    size = megabytes << 20
+    KEEP.append([[None] * (size // 8), dict.fromkeys(range(size // 120)), bytearray(b"b" * size), b"s" * size,
+                 set(range(size // 100)), "t" * size, [[i] for i in range(100_000)]])
+    return {}
+
+
 def fragment(size, blocks):
     """Objects of a size, of which every eighth is kept: the rest is free and cannot be given back."""
     made = [bytes(size) for _ in range(blocks)]
@@ -271,4 +279,4 @@ def end():
 if __name__ == "__main__":
     dialogue.serve({function.__name__: function for function in (
         freeze, garbage, collect, free, immortal, same_names, odd_names, many_classes, interpreters,
-        mappings, look, native, fragment, pairs, sparse, lie, end)})
+        mappings, look, native, huge, fragment, pairs, sparse, lie, end)})

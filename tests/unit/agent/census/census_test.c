@@ -206,6 +206,38 @@ static void looks_at_blocks_of_pools_only(void **state)
     expect(scene, "tuple", 1, 16 + 24 + 8);
 }
 
+/* From 16 KiB on an object looks like a block, or begins where pages do, or has what such objects
+ * have. */
+static void looks_into_what_is_large(void **state)
+{
+    struct scene *scene = *state;
+    addr_t true_one = OBJECTS + 0x210, false_one = OBJECTS + 0x40210, block = OBJECTS + 0x80210;
+    put_tuple(scene, true_one, 4000); /* as in an allocator that we do not know */
+    for (addr_t at = true_one + 24; at < true_one + 24 + 32000; at += 8)
+        fake_put(&scene->heap, at, scene->of_float);
+    put_tuple(scene, false_one, 4000); /* of zeros */
+    put_tuple(scene, block, 4000);     /* of zeros, in a block of malloc */
+    fake_put(&scene->heap, block - 24, 16 + 24 + 32000 + 8 + 1);
+    run(scene);
+    expect(scene, "tuple", 2, 2 * (16 + 24 + 32000));
+}
+
+/* The heads of generations may lie anywhere in the interpreter's data, those of objects may not. */
+static void knows_the_last_of_a_generation(void **state)
+{
+    struct scene *scene = *state;
+    addr_t head = FAKE_BASE + 0x80004;
+    put_tracked(scene, OBJECTS + 0x210, scene->of_list);
+    fake_put(&scene->heap, OBJECTS + 0x200, head);
+    put_tracked(scene, OBJECTS + 0x310, scene->of_list);
+    fake_put(&scene->heap, OBJECTS + 0x308, head);
+    run(scene);
+    expect(scene, "list", 0, 0);
+    scene->heap.region.flags = REMOTE_BSS;
+    run(scene);
+    expect(scene, "list", 2, 2 * (16 + 40));
+}
+
 static void finds_objects_on_the_seams_of_chunks(void **state)
 {
     struct scene *scene = *state;
@@ -284,6 +316,8 @@ int main(void)
         TEST(jumps_over_what_lies_inside),
         TEST(believes_no_liar),
         TEST(looks_at_blocks_of_pools_only),
+        TEST(looks_into_what_is_large),
+        TEST(knows_the_last_of_a_generation),
         TEST(finds_objects_on_the_seams_of_chunks),
         TEST(skips_what_is_not_present),
         TEST(forgets_a_type_that_has_ended),
