@@ -50,12 +50,14 @@ endfunction()
 
 # PkgConfig::NAME for LINKS. In a static build it is the archives of pkg-config's static answer, in one
 # group because gRPC's and abseil's refer to each other both ways.
-# A package that describes its archive apart is named third.
+# Packages that describe the archives apart, or what they leave out, follow.
 macro(third_party name package)
     if(HEAPFLEET_STATIC)
-        set(archive_package ${package} ${ARGN})
-        list(GET archive_package -1 archive_package)
-        pkg_check_modules(${name} REQUIRED ${archive_package})
+        set(archive_packages ${ARGN})
+        if(NOT archive_packages)
+            set(archive_packages ${package})
+        endif()
+        pkg_check_modules(${name} REQUIRED ${archive_packages})
         add_library(PkgConfig::${name} INTERFACE IMPORTED)
         target_include_directories(PkgConfig::${name} INTERFACE ${${name}_STATIC_INCLUDE_DIRS})
         list(JOIN ${name}_STATIC_LIBRARIES "," archives)
