@@ -24,7 +24,7 @@ enum {
     SLICE_PAUSES = 4,                /* .. and then a pause of so many times that */
     FAILURE_DOUBLINGS_MAX = 6,
     FAILURE_MS_MAX = 10 * 60 * 1000,
-    TRIM_MS_MIN = 250,
+    TRIM_MS_MIN = 20,
 };
 
 struct agent {

@@ -27,7 +27,7 @@ OBJECTS = 5_000_000
 FURTHER = 10
 FURTHER_OBJECTS = 20_000
 IDLE_S, SNAPSHOTS = 20, 5
-GOALS = {"rss": 12 * 1024, "threads": 8, "further": 1024}
+GOALS = {"rss": 12 * 1024, "peak": 12 * 1024, "threads": 8, "further": 1024}
 
 
 class Service:
@@ -126,10 +126,10 @@ def main():
                       f"{got['peak'] / 1024:7.1f}{got['threads']:9}{got['idle']:14.2f}"
                       f"{got['minute']:9.1f}{got['further']:15.0f}", flush=True)
                 missed += [f"{name}, {kind}: {key}" for key, most in GOALS.items() if got[key] > most
-                           and (name == "static" or key != "rss")]
+                           and (name == "static" or key not in ("rss", "peak"))]
         for one in further:
             one.__exit__()
-    print("\ngoals (static: 12 MB; 8 threads; 1 MB a further process):",
+    print("\ngoals (static: 12 MB, at the peak, too; 8 threads; 1 MB a further process):",
           "met" if not missed else "missed by " + "; ".join(missed))
     return 1 if missed else 0
 
