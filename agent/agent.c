@@ -251,6 +251,7 @@ static void send_snapshot(struct agent *agent, struct target *target)
         .values = &result->values,
         .rss_anon_bytes = result->rss_anon_bytes,
         .swap_bytes = target->swap_bytes,
+        .pss_bytes = target->pss_bytes,
         .container_usage_bytes = target->memory.usage_bytes,
         .container_limit_bytes = target->memory.limit_bytes,
         .not_objects_bytes = census_not_objects_bytes(result),

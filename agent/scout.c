@@ -5,6 +5,7 @@
 
 #include "attributes.h"
 #include "log.h"
+#include "memory_facts.h"
 #include "roster.h"
 
 enum { COMMAND_BYTES = 64 };
@@ -266,8 +267,10 @@ enum status scout_census(struct scout *scout, struct target *target, int64_t cpu
         return why_fail(why, STATUS_GONE, "process %d has ended", (int)pid);
     target->stat = stat;
     struct proc_status facts;
-    if (proc_status(&scout->fs, pid, &facts) == STATUS_OK)
+    if (proc_status(&scout->fs, pid, &facts) == STATUS_OK) {
         target->swap_bytes = facts.swap_bytes;
+        target->pss_bytes = memory_facts_pss(&scout->fs, pid, facts.rss_anon_bytes);
+    }
     struct container_memory memory;
     if (container_read_memory(&target->memory_path, &memory) == STATUS_OK) {
         memory.oom_kills = target->memory.oom_kills; /* ends are what is compared with it */

@@ -34,7 +34,7 @@ struct target {
     uint8_t instance_id[INSTANCE_ID_BYTES];
     struct container_memory_path memory_path;
     struct container_memory memory; /* of the last look */
-    uint64_t swap_bytes;
+    uint64_t swap_bytes, pss_bytes;
     struct census *census;
     struct census_result result;
 

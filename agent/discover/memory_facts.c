@@ -5,7 +5,7 @@
 
 enum { GROUP_BYTES = 16 * 1024, ROLLUP_BYTES = 4096 };
 
-uint64_t memory_facts_pss(const char *text, size_t size)
+uint64_t memory_facts_parse_pss(const char *text, size_t size)
 {
     static const char key[] = "\nPss:";
     const char *end = text + size;
@@ -35,6 +35,16 @@ static void read_container(const struct proc_fs *fs, pid_t pid, struct container
         *ret = (struct container_memory){0};
 }
 
+uint64_t memory_facts_pss(const struct proc_fs *fs, pid_t pid, uint64_t rss_anon_bytes)
+{
+    char text[ROLLUP_BYTES];
+    size_t size = 0;
+    if (rss_anon_bytes > MEMORY_PSS_ABOVE_BYTES ||
+        proc_read(fs, pid, "smaps_rollup", text, sizeof(text), &size) != STATUS_OK)
+        return 0;
+    return memory_facts_parse_pss(text, size);
+}
+
 enum status memory_facts_read(const struct proc_fs *fs, pid_t pid, struct memory_facts *ret)
 {
     struct proc_status status;
@@ -43,11 +53,7 @@ enum status memory_facts_read(const struct proc_fs *fs, pid_t pid, struct memory
         return outcome;
     struct memory_facts facts = {.rss_anon_bytes = status.rss_anon_bytes,
                                  .swap_bytes = status.swap_bytes};
-    char text[ROLLUP_BYTES];
-    size_t size = 0;
-    if (facts.rss_anon_bytes <= MEMORY_PSS_ABOVE_BYTES &&
-        proc_read(fs, pid, "smaps_rollup", text, sizeof(text), &size) == STATUS_OK)
-        facts.pss_bytes = memory_facts_pss(text, size);
+    facts.pss_bytes = memory_facts_pss(fs, pid, facts.rss_anon_bytes);
     read_container(fs, pid, &facts.container);
     *ret = facts;
     return STATUS_OK;

@@ -26,7 +26,11 @@ struct memory_facts {
 enum status memory_facts_read(const struct proc_fs *fs, pid_t pid,
                               struct memory_facts *ret) MUST_CHECK;
 
+/* The proportional set size of a process with so much private memory; 0: too much of it to ask, or
+ * it cannot be told. */
+uint64_t memory_facts_pss(const struct proc_fs *fs, pid_t pid, uint64_t rss_anon_bytes) MUST_CHECK;
+
 /* The number of KiB behind "Pss:" at the start of a line, in bytes; 0 if there is none. */
-uint64_t memory_facts_pss(const char *text, size_t size);
+uint64_t memory_facts_parse_pss(const char *text, size_t size);
 
 #endif

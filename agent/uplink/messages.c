@@ -106,6 +106,7 @@ void message_snapshot(uint64_t sequence, const struct uplink_snapshot *from, uin
     snapshot.body = (ProtobufCBinaryData){.len = body->size, .data = body->data};
     snapshot.rss_anon_bytes = from->rss_anon_bytes;
     snapshot.swap_bytes = from->swap_bytes;
+    snapshot.pss_bytes = from->pss_bytes;
     snapshot.container_usage_bytes = from->container_usage_bytes;
     snapshot.container_limit_bytes = from->container_limit_bytes;
     snapshot.cpu_ms = from->cpu_ms;

@@ -37,7 +37,7 @@ struct uplink_snapshot {
     uint32_t process;
     int64_t time_ms;
     const struct heap_values *values;
-    uint64_t rss_anon_bytes, swap_bytes;
+    uint64_t rss_anon_bytes, swap_bytes, pss_bytes;
     uint64_t container_usage_bytes, container_limit_bytes;
     uint64_t not_objects_bytes, pool_bytes, pool_free_bytes, malloc_free_bytes;
     uint64_t objects_error, bytes_error; /* of a sample */

@@ -55,6 +55,7 @@ static enum status check_numbers(const Heapfleet__V1__Snapshot *snapshot, struct
         snapshot->malloc_free_bytes,
         snapshot->objects_error,
         snapshot->bytes_error,
+        snapshot->pss_bytes,
     };
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         if (numbers[i] > INT64_MAX)

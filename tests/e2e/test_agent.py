@@ -476,6 +476,17 @@ def test_streams_what_is_there(collector):
         assert agent.matching("agent.stopped", "undelivered=0")
 
 
+def test_streams_the_memory_around_the_objects():
+    """As the kernel says it: private, its share of what is shared, and the container's."""
+    with BareCollector() as bare, Service("its-memory") as service, watch(bare, service.child.pid):
+        wait_until(lambda: bare.snapshots >= 2, "two snapshots")
+        rollup = pathlib.Path(f"/proc/{service.child.pid}/smaps_rollup").read_text()
+    pss = 1024 * int(re.search(r"^Pss: +(\d+)", rollup, re.M)[1])
+    seen = [message.snapshot for message in bare.messages if message.HasField("snapshot")][-1]
+    assert 0.8 * pss < seen.pss_bytes < 1.25 * pss
+    assert 1 << 20 < seen.rss_anon_bytes < seen.pss_bytes and seen.swap_bytes == 0
+
+
 def test_run_delivers_what_it_saw(collector):
     with Agent("run", "--collector", collector.address, "--interval", "200ms", "--cpu-budget", "100%",
                "--service", "wrapped", "--service-version", "7", "--flush", "60s", "--",

@@ -13,6 +13,7 @@ import textwrap
 import time
 
 import pytest
+import pythons
 
 from agent_process import NOBODY, PROGRAM, Agent, run_agent, wait_until
 from target import TARGETS, census, clean_environment
@@ -183,10 +184,29 @@ def test_an_executable_that_never_had_a_file():
     os.close(fd)
 
 
-def test_a_virtual_environment(tmp_path):
-    subprocess.run([PYTHON, "-m", "venv", "--without-pip", tmp_path], check=True)
+@pytest.mark.parametrize("kind", ["--symlinks", "--copies"])
+def test_a_virtual_environment(kind, tmp_path):
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", kind, tmp_path], check=True)
     with running(tmp_path / "bin/python", "-c", SLEEPING) as child:
         check(child.pid)
+
+
+def test_a_prefix_that_was_moved(tmp_path):
+    """As conda does it: PREFIX/bin/python3.X has the interpreter in it, PREFIX/lib/python3.X its modules,
+    and the name that one runs is a link."""
+    found = [python for python in pythons.all_pythons() if ".pyenv/" in python.path]
+    if not found:
+        pytest.skip("not covered: no Python with a prefix of its own (pyenv)")
+    for python in found:
+        prefix = tmp_path / python.name
+        name = f"python3.{python.minor}"
+        (prefix / "bin").mkdir(parents=True)
+        copy = pathlib.Path(shutil.copy(os.path.realpath(python.path), prefix / "bin" / name))
+        (prefix / "lib").symlink_to(pathlib.Path(python.path).parent.parent / "lib")
+        (prefix / "bin/python").symlink_to(name)
+        with running(prefix / "bin/python", "-c", SLEEPING) as child:
+            assert os.readlink(f"/proc/{child.pid}/exe") == str(copy)
+            check(child.pid)
 
 
 # ---- namespaces --------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_stat(text, size);
     check_status(text, size);
     check_maps(text, size);
-    (void)memory_facts_pss(text, size);
+    (void)memory_facts_parse_pss(text, size);
     if (maps_parse_line(text, size, &entry, &name))
         ASSERT(name <= size);
     return 0;

@@ -26,9 +26,10 @@ static void reads_the_proportional_set_size(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-        assert_int_equal(memory_facts_pss(cases[i].text, strlen(cases[i].text)), cases[i].bytes);
+        assert_int_equal(memory_facts_parse_pss(cases[i].text, strlen(cases[i].text)),
+                         cases[i].bytes);
     /* more digits than a number has */
-    assert_true(memory_facts_pss("\nPss: 99999999999999999999999999", 31) > 0);
+    assert_true(memory_facts_parse_pss("\nPss: 99999999999999999999999999", 31) > 0);
 }
 
 static void reads_its_own(void **state)
