@@ -1,11 +1,19 @@
 /*
- * A process's type table in the database. One statement appends what is missing and returns the
- * whole table; the row's lock makes collectors take turns, and each sees what the one before
- * appended.
+ * A process's type table in the database. The row's lock makes collectors take turns, and each sees
+ * what the one before appended.
+ *
+ * As a rule nobody else writes the table, and none of the types is in it: then a short statement
+ * appends them all, and their places follow from its length. Otherwise a long one appends what is
+ * missing and returns the whole table.
  */
 #include <stdlib.h>
 
 #include "db.h"
+
+static const char append_sql[] =
+    "UPDATE heapfleet.instance SET type_ids = type_ids || $3 "
+    "WHERE service_id = $1 AND id = $2 AND cardinality(type_ids) + cardinality($3) <= $4 "
+    "AND NOT type_ids && $3 RETURNING cardinality(type_ids)";
 
 static const char add_sql[] =
     "UPDATE heapfleet.instance i SET type_ids = i.type_ids || ARRAY("
@@ -75,6 +83,18 @@ static enum status take_answer(const struct pg_rows *rows, const int32_t *ids, u
     return status;
 }
 
+/* All of them behind what is there. */
+static enum status take_length(const struct pg_rows *rows, uint32_t count, uint32_t *ret_places,
+                               struct why *why)
+{
+    int64_t length = pg_i64(rows, 0, 0);
+    if (length < count || length > SNAPSHOT_TYPES_MAX)
+        return why_fail(why, STATUS_FAILED, "the database did not keep a type");
+    for (uint32_t i = 0; i < count; i++)
+        ret_places[i] = (uint32_t)length - count + i;
+    return STATUS_OK;
+}
+
 static enum status add_ids(struct db *db, int64_t service_id, int64_t instance_id,
                            const int32_t *ids, uint32_t count, uint32_t *ret_places,
                            struct why *why)
@@ -89,12 +109,19 @@ static enum status add_ids(struct db *db, int64_t service_id, int64_t instance_i
     pg_param_array(&params, PG_I32, &array);
     pg_param_i32(&params, SNAPSHOT_TYPES_MAX);
     struct pg_rows rows;
-    enum status status = pg_run(db->pg, add_sql, &params, &rows, why);
+    enum status status = pg_run(db->pg, append_sql, &params, &rows, why);
+    if (status == STATUS_OK && rows.count > 0) {
+        status = take_length(&rows, count, ret_places, why);
+        pg_rows_done(&rows);
+    } else if (status == STATUS_OK) {
+        pg_rows_done(&rows);
+        status = pg_run(db->pg, add_sql, &params, &rows, why);
+        if (status == STATUS_OK) {
+            status = take_answer(&rows, ids, count, ret_places, why);
+            pg_rows_done(&rows);
+        }
+    }
     buf_done(&array);
-    if (status != STATUS_OK)
-        return status;
-    status = take_answer(&rows, ids, count, ret_places, why);
-    pg_rows_done(&rows);
     return status;
 }
 
