@@ -4,10 +4,15 @@
  * the horizon at the present pace of the process; and it is new, because no earlier life grew so at
  * equal uptime and then went on living. Where no earlier life is known, half of the room that there
  * was must be used up.
+ *
+ * What grows in a straight line must be a good part of what the process grows by. A leak comes in
+ * pieces, a class and the dicts, lists and strings that it holds, so that is asked of all of them
+ * together: at the start, when caches fill beside it, each of them is small.
  */
 #include "urgent.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "attributes.h"
 #include "trend.h"
@@ -23,11 +28,12 @@ static const double straight_r2 = 0.99;
 static const double straight_second_half = 0.45;
 static const double straight_tail = 0.85;
 static const double straight_gain = 6;
-static const double type_share_min = 0.25; /* of the growth of the process */
-static const double usual_share_min = 0.3; /* of the slope, in an earlier life */
-static const double usual_lives_on = 3;    /* times the uptime */
-static const double used_min = 0.5;        /* of the room there was */
-enum { urgent_passes = 2 };
+static const double straight_share_min = 0.25; /* of the growth of the process, all straight ones */
+static const double piece_share_min = 0.02;    /* one of them */
+static const double usual_share_min = 0.3;     /* of the slope, in an earlier life */
+static const double usual_lives_on = 3;        /* times the uptime */
+static const double used_min = 0.5;            /* of the room there was */
+enum { urgent_passes = 2, STRAIGHT_MAX = 64 /* types of a group */ };
 
 /* Present growth of the process a bin, when caches have had half its time to fill; NaN: its memory
  * is not known. */
@@ -157,43 +163,77 @@ static int is_straight(const struct verdict_evidence *evidence)
            evidence->tail >= straight_tail && evidence->line_gain >= straight_gain;
 }
 
-static int is_urgent(const struct detector *detector, const struct judge_group *group,
-                     const struct pressure *pressure, uint32_t type, struct judge_look *look)
+/* A type that grows in a line. */
+struct straight {
+    uint32_t type;
+    double slope; /* bytes a bin, of a life */
+    struct judge_look look;
+};
+
+static int look_if_straight(const struct detector *detector, const struct judge_group *group,
+                            uint32_t type, struct straight *ret)
 {
-    judge_look_at(&detector->judge, group, type, LIFE_COUNT, 0, look);
-    if (!look->passes || look->growing_count == 0 || !is_straight(&look->evidence))
-        return 0;
-    const struct life *life = &detector->lives[look->growing[0]];
     struct life_curve curve;
-    if (!life_trace(life, type, LIFE_BYTES, look->from, 0, &curve))
+    if (type_kind_of(detector->types.names[type]) == TYPE_NONE)
         return 0;
-    double slope = trend_slope(curve.values, curve.count) / curve.width;
-    if (!(slope >= type_share_min * pressure->slope))
+    judge_look_at(&detector->judge, group, type, LIFE_COUNT, 0, &ret->look);
+    if (!ret->look.passes || ret->look.growing_count == 0 || !is_straight(&ret->look.evidence))
         return 0;
-    int usual = is_usual(detector, group, type, look);
-    return usual == 0 || (usual < 0 && pressure->used >= used_min);
+    const struct life *life = &detector->lives[ret->look.growing[0]];
+    if (!life_trace(life, type, LIFE_BYTES, ret->look.from, 0, &curve))
+        return 0;
+    ret->type = type;
+    ret->slope = trend_slope(curve.values, curve.count) / curve.width;
+    return 1;
+}
+
+static int is_urgent(const struct detector *detector, const struct judge_group *group,
+                     const struct pressure *pressure, const struct straight *one)
+{
+    if (!(one->slope >= piece_share_min * pressure->slope))
+        return 0;
+    int usual = is_usual(detector, group, one->type, &one->look);
+    if (usual < 0) /* then a cache that fills beside the leak must not lend it its name */
+        return pressure->used >= used_min && one->slope >= straight_share_min * pressure->slope;
+    return usual == 0;
+}
+
+static void put_urgent(struct detector *detector, const struct judge_group *group,
+                       const struct pressure *pressure, const struct straight *one)
+{
+    struct track *track = &detector->tracks[one->type];
+    struct candidate candidate = {.type = one->type, .version = group->version, .look = one->look};
+    if (track->urgent_row < UINT8_MAX)
+        track->urgent_row++;
+    candidate.look.rule = VERDICT_RULE_D;
+    candidate.until_limit_ms = (int64_t)pressure->until_ms;
+    candidate.tier = track->urgent_row >= urgent_passes ? VERDICT_CONFIRMED : VERDICT_SUSPECT;
+    if (track->suspect_ms == 0)
+        track->suspect_ms = detector->last_pass_ms;
+    put_candidate(detector, &candidate);
 }
 
 static void judge_group(struct detector *detector, const struct judge_group *group,
                         const struct pressure *pressure)
 {
+    struct straight *found = calloc(STRAIGHT_MAX, sizeof(*found));
+    ASSERT(found != NULL);
+    uint32_t count = 0;
+    double together = 0;
     for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
-        struct track *track = &detector->tracks[type];
-        struct candidate candidate = {.type = type, .version = group->version};
-        if (type_kind_of(detector->types.names[type]) == TYPE_NONE ||
-            !is_urgent(detector, group, pressure, type, &candidate.look)) {
-            track->urgent_row = 0;
-            continue;
-        }
-        if (track->urgent_row < UINT8_MAX)
-            track->urgent_row++;
-        candidate.look.rule = VERDICT_RULE_D;
-        candidate.until_limit_ms = (int64_t)pressure->until_ms;
-        candidate.tier = track->urgent_row >= urgent_passes ? VERDICT_CONFIRMED : VERDICT_SUSPECT;
-        if (track->suspect_ms == 0)
-            track->suspect_ms = detector->last_pass_ms;
-        put_candidate(detector, &candidate);
+        if (count < STRAIGHT_MAX && look_if_straight(detector, group, type, &found[count]))
+            together += fmax(found[count++].slope, 0);
+        else
+            detector->tracks[type].urgent_row = 0;
     }
+    int is_enough = together >= straight_share_min * pressure->slope;
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_enough && is_urgent(detector, group, pressure, &found[i]))
+            put_urgent(detector, group, pressure, &found[i]);
+        else
+            detector->tracks[found[i].type].urgent_row = 0;
+    }
+    free(found);
 }
 
 void urgent_judge(struct detector *detector, const struct judge_group *groups, uint32_t count)
