@@ -332,14 +332,24 @@ def swap(folder):
         subprocess.run(["swapoff", file], check=True)
 
 
+def kernel_counters(pid):
+    """What the kernel counts of it: faults, page tables, and what is not swapped."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    tables, swapped = (int(re.search(rf"^{name}:\s+(\d+)", status, re.M)[1]) for name in ("VmPTE", "VmSwap"))
+    return {"minor faults": fields[7], "major faults": fields[9], "page tables": tables, "swapped": swapped}
+
+
 def test_no_page_of_the_target_is_made_present():
     """By the target's own page tables: a mapping never touched, one paged out, one of a file."""
     with tempfile.TemporaryDirectory() as folder, swap(folder), Target(LATEST, "situations.py") as target:
         target.ask("mappings", untouched=256 << 20, paged=64 << 20, file=f"{folder}/file")
         census(target.pid)
         before = target.ask("look")
+        counted = kernel_counters(target.pid)
         for _ in range(3):
             census(target.pid)
+        assert kernel_counters(target.pid) == counted
         after = target.ask("look")
     assert before["pages"]["untouched"] == [0, 0] == after["pages"]["untouched"]
     present, swapped = before["pages"]["file"]
