@@ -10,6 +10,7 @@ import time
 import pytest
 
 from agent_client import Process, Stream
+from as_user import as_user
 from collector_process import PROGRAM, Collector, new_folder
 from private_postgres import PrivatePostgres
 
@@ -136,8 +137,8 @@ def pooler(server):
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         "auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\nlogfile =\n")
     user = server.user
-    child = subprocess.Popen([program, "-q", str(settings)], cwd="/",
-                             **({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}))
+    prefix = as_user(user.pw_uid, user.pw_gid) if user else ()
+    child = subprocess.Popen([*prefix, program, "-q", str(settings)], cwd="/")
     try:
         yield f"host=127.0.0.1 port={port} user=heapfleet dbname=postgres"
     finally:
