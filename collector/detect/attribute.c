@@ -52,7 +52,7 @@ static double share_of(const struct judge *judge, uint32_t type, enum life_value
 {
     double share = (double)look->growing_count / fmax(look->evidence.lives, 1);
     double to = fmin(fmin(median_uptime(judge, other), median_uptime(judge, leaking)), look->to);
-    double least = look->rule == VERDICT_RULE_D ? 2 * LIFE_SLOT_BINS : uptime_min;
+    double least = look->rule == VERDICT_RULE_D ? LIFE_SLOT_BINS : uptime_min;
     if (to < least)
         return NAN;
     double from = fmax(to / 10, LIFE_SLOT_BINS);

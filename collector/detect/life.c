@@ -443,7 +443,8 @@ double life_early_slope(const struct life *life, uint32_t type, double from, dou
     uint32_t first = (uint32_t)(from / LIFE_SLOT_BINS);
     uint32_t last = (uint32_t)(to / LIFE_SLOT_BINS);
     last = last < first + 2 ? first + 2 : last;
-    if (series == NULL || life->late || last >= LIFE_SLOTS)
+    if (series == NULL || life->late || last >= LIFE_SLOTS ||
+        life->bin < (last + 1) * LIFE_SLOT_BINS)
         return NAN;
     double rise = (double)series->slots[last] - (double)series->slots[first];
     return rise / ((double)(last - first) * LIFE_SLOT_BINS);
