@@ -40,10 +40,9 @@ static int is_pointer(const struct sweep *sweep, addr_t at, uint64_t count)
     return is_low(sweep, at) && (link == 0 || (link % 16 == 0 && is_low(sweep, link)));
 }
 
-int is_in_static_data(const struct sweep *sweep, uint64_t word)
+int is_in_a_region(const struct sweep *sweep, uint64_t word)
 {
-    const struct remote_region *region = remote_regions_find(sweep->present->regions, word);
-    return region && (region->flags & (REMOTE_FILE | REMOTE_BSS));
+    return remote_regions_find(sweep->present->regions, word) != NULL;
 }
 
 /* Where static objects are immortal, one with a small count is an entry of a C table of

@@ -17,15 +17,16 @@ enum {
 uint64_t count_object(struct sweep *sweep, struct type_entry *entry, addr_t at,
                       const uint8_t *bytes, uint64_t room) MUST_CHECK;
 
-/* Is this word the address of something in a module's data? */
-int is_in_static_data(const struct sweep *sweep, uint64_t word) MUST_CHECK;
+/* Is this word the address of something in the target's own memory? */
+int is_in_a_region(const struct sweep *sweep, uint64_t word) MUST_CHECK;
 
-/* Addresses of GC heads are aligned to words, but for those of whole generations, which may lie
- * anywhere in the interpreter's data; the lowest two bits of a link are flags. */
+/* Addresses of GC heads are aligned to words, but for those of whole generations, which lie in the
+ * interpreter's data or, of a sub-interpreter, in a block of malloc, and in Debian's CPython 3.13
+ * at any fourth byte there; the lowest two bits of a link are flags. */
 static inline int is_link(const struct sweep *sweep, uint64_t word)
 {
     return word - REMOTE_PAGE_BYTES < ((uint64_t)1 << 47) - REMOTE_PAGE_BYTES &&
-           ((word & 4) == 0 || is_in_static_data(sweep, word));
+           ((word & 4) == 0 || is_in_a_region(sweep, word));
 }
 
 /*

@@ -187,7 +187,9 @@ def test_an_estimate_of_a_few_huge_objects_is_within_its_error(seed):
     estimates = {row["type"]: row for row in part["types"]}
     for name in ("list", "dict", "bytes", "bytearray", "set", "str"):
         truth = next(row["bytes"] for row in whole["types"] if row["type"] == name)
-        assert abs(estimates[name]["bytes"] - truth) <= estimates[name]["bytes_error"], name
+        # a type of which no object is in what was read has no row: the error of the sum covers it
+        row = estimates.get(name, {"bytes": 0, "bytes_error": part["bytes_error"]})
+        assert abs(row["bytes"] - truth) <= row["bytes_error"], name
 
 
 # ---- names -------------------------------------------------------------------------------------
