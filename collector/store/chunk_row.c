@@ -1,5 +1,8 @@
 #include "chunk_row.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 enum {
     ARENA_BYTES =
         CHUNK_SNAPSHOTS_MAX * 4 + SNAPSHOT_TYPES_MAX * 40 + 4096, /* arrays of the widest */
@@ -65,68 +68,68 @@ void chunk_row_append(struct buf *copy, int64_t service_id, int64_t instance_id,
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-static const char chunk_sql[] =
-    "SELECT times_ms, counts, bytes, ends, process, payload FROM heapfleet.heap_chunk "
-    "WHERE service_id = $1 AND instance_id = $2 AND slot_ms = $3";
+static const char chunk_sql[] = "SELECT " CHUNK_COLUMNS " FROM heapfleet.heap_chunk "
+                                "WHERE service_id = $1 AND instance_id = $2 AND slot_ms = $3";
 
-static enum status read_first(struct stored_chunk *stored, size_t types, struct chunk *ret,
-                              struct why *why)
+static enum status read_first(const struct pg_rows *rows, int row, int column, size_t types,
+                              struct arena *arena, struct chunk *ret, struct why *why)
 {
     int64_t *counts = NULL, *bytes = NULL;
     size_t count = 0, bytes_count = 0;
-    enum status status =
-        pg_i64_array(&stored->rows, 0, 1, types, &stored->arena, &counts, &count, why);
+    enum status status = pg_i64_array(rows, row, column, types, arena, &counts, &count, why);
     if (status == STATUS_OK)
-        status =
-            pg_i64_array(&stored->rows, 0, 2, types, &stored->arena, &bytes, &bytes_count, why);
+        status = pg_i64_array(rows, row, column + 1, types, arena, &bytes, &bytes_count, why);
     if (status != STATUS_OK)
         return status;
     if (count != types || bytes_count != types)
         return why_fail(why, STATUS_FAILED, "a chunk's arrays have different lengths");
-    struct type_value *first = arena_must(&stored->arena, types * sizeof(*first));
+    struct type_value *first = arena_must(arena, types * sizeof(*first));
     for (size_t i = 0; i < types; i++)
         first[i] = (struct type_value){(uint64_t)counts[i], (uint64_t)bytes[i]};
     ret->first = first;
     return STATUS_OK;
 }
 
-static enum status read_columns(struct stored_chunk *stored, struct chunk *ret, struct why *why)
+static void copy_blobs(const struct pg_rows *rows, int row, int column, struct stored_chunk *stored,
+                       struct chunk *ret)
+{
+    const uint8_t *process = pg_bytes(rows, row, column, &ret->process_size);
+    const uint8_t *payload = pg_bytes(rows, row, column + 1, &ret->payload_size);
+    stored->blobs = malloc(ret->process_size + ret->payload_size + 1);
+    ASSERT(stored->blobs != NULL);
+    memcpy(stored->blobs, process, ret->process_size);
+    memcpy(stored->blobs + ret->process_size, payload, ret->payload_size);
+    ret->process = stored->blobs;
+    ret->payload = stored->blobs + ret->process_size;
+}
+
+static enum status read_columns(const struct pg_rows *rows, int row, int column,
+                                struct stored_chunk *stored, struct chunk *ret, struct why *why)
 {
     int32_t *times = NULL, *ends = NULL;
     size_t snapshots = 0, types = 0;
-    enum status status = pg_i32_array(&stored->rows, 0, 0, CHUNK_SNAPSHOTS_MAX, &stored->arena,
+    enum status status = pg_i32_array(rows, row, column, CHUNK_SNAPSHOTS_MAX, &stored->arena,
                                       &times, &snapshots, why);
     if (status == STATUS_OK)
-        status = pg_i32_array(&stored->rows, 0, 3, SNAPSHOT_TYPES_MAX, &stored->arena, &ends,
+        status = pg_i32_array(rows, row, column + 3, SNAPSHOT_TYPES_MAX, &stored->arena, &ends,
                               &types, why);
     if (status == STATUS_OK)
-        status = read_first(stored, types, ret, why);
+        status = read_first(rows, row, column + 1, types, &stored->arena, ret, why);
     ret->times_ms = times;
     ret->ends = ends;
     ret->snapshots = (uint32_t)snapshots;
     ret->types = (uint32_t)types;
-    ret->process = pg_bytes(&stored->rows, 0, 4, &ret->process_size);
-    ret->payload = pg_bytes(&stored->rows, 0, 5, &ret->payload_size);
+    copy_blobs(rows, row, column + 4, stored, ret);
     return status;
 }
 
-enum status stored_chunk_open(struct db *db, int64_t service_id, int64_t instance_id,
-                              int64_t slot_ms, struct stored_chunk *ret, struct why *why)
+enum status stored_chunk_read(const struct pg_rows *rows, int row, int column, int64_t slot_ms,
+                              struct stored_chunk *ret, struct why *why)
 {
-    struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, service_id);
-    pg_param_i64(&params, instance_id);
-    pg_param_i64(&params, slot_ms);
     struct stored_chunk stored = {.reader = NULL};
-    enum status status = pg_run(db->pg, chunk_sql, &params, &stored.rows, why);
-    if (status != STATUS_OK)
-        return status;
-    arena_init(&stored.arena, ARENA_BYTES);
     struct chunk chunk = {.slot_ms = slot_ms};
-    if (stored.rows.count == 0)
-        status = why_fail(why, STATUS_NOT_FOUND, "there is no such chunk");
-    else
-        status = read_columns(&stored, &chunk, why);
+    arena_init(&stored.arena, ARENA_BYTES);
+    enum status status = read_columns(rows, row, column, &stored, &chunk, why);
     if (status == STATUS_OK)
         status = chunk_reader_new(&chunk, &stored.reader, why);
     if (status != STATUS_OK) {
@@ -137,12 +140,31 @@ enum status stored_chunk_open(struct db *db, int64_t service_id, int64_t instanc
     return STATUS_OK;
 }
 
+enum status stored_chunk_open(struct db *db, int64_t service_id, int64_t instance_id,
+                              int64_t slot_ms, struct stored_chunk *ret, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, instance_id);
+    pg_param_i64(&params, slot_ms);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, chunk_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    if (rows.count == 0)
+        status = why_fail(why, STATUS_NOT_FOUND, "there is no such chunk");
+    else
+        status = stored_chunk_read(&rows, 0, 0, slot_ms, ret, why);
+    pg_rows_done(&rows);
+    return status;
+}
+
 void stored_chunk_done(struct stored_chunk *chunk)
 {
+    if (chunk->blobs == NULL)
+        return;
     chunk_reader_free(chunk->reader);
-    if (chunk->rows.result != NULL) {
-        arena_done(&chunk->arena);
-        pg_rows_done(&chunk->rows);
-    }
+    arena_done(&chunk->arena);
+    free(chunk->blobs);
     *chunk = (struct stored_chunk){.reader = NULL};
 }

@@ -15,12 +15,20 @@ void chunk_row_append(struct buf *copy, int64_t service_id, int64_t instance_id,
                       const struct chunk *chunk, const struct chunk_snapshot *first,
                       const struct chunk_snapshot *last);
 
+/* What stored_chunk_read takes, in this order. */
+#define CHUNK_COLUMNS "times_ms, counts, bytes, ends, process, payload"
+
 /* A chunk of the database, being read. */
 struct stored_chunk {
-    struct pg_rows rows;
     struct arena arena;
+    uint8_t *blobs; /* what the reader reads from */
     struct chunk_reader *reader;
 };
+
+/* From an answer's row whose CHUNK_COLUMNS begin at `column`; the answer is needed no more. `ret`
+ * is owned by the caller, until stored_chunk_done. */
+enum status stored_chunk_read(const struct pg_rows *rows, int row, int column, int64_t slot_ms,
+                              struct stored_chunk *ret, struct why *why) MUST_CHECK;
 
 /* NOT_FOUND: there is none. `ret` is owned by the caller, until stored_chunk_done. */
 enum status stored_chunk_open(struct db *db, int64_t service_id, int64_t instance_id,

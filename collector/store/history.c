@@ -2,119 +2,27 @@
  * Walking a process's history: chunks and hot snapshots, merged by sequence. A snapshot may be in
  * both, between the compaction of its slot and the end of its hot partition: it is shown once.
  *
- * The walk goes in rounds. Each reads hot rows first, and then looks which chunks there are: what a
- * compaction moves in between is seen twice, never missed. A round ends where its hot rows end, so
- * that a long walk holds neither a transaction nor much memory, and a visitor may use the handle.
- *
- * Hot rows begin at the keyframe before the first one that lies within the times, since each builds
- * on the one before it; where that keyframe was compacted, they begin at the oldest, whose base the
- * chain finds among the chunks. "First" goes by sequence, not by time, since a clock may be set
- * back.
+ * The walk goes in rounds, each of a batch of what is stored (history_batch.h). A round ends where
+ * its hot rows end, so that a long walk holds neither a transaction nor much memory, and a visitor
+ * may use the handle. The first round of many ranges is one batch, further ones are of one range.
  */
-#include <stdlib.h>
-
-#include "chain.h"
-#include "chunk_row.h"
-
-enum { PAGE_ROWS = 1000 };
-
-struct listed_chunk {
-    int64_t slot_ms;
-    uint64_t first_sequence;
-};
+#include "history_batch.h"
 
 struct walk {
-    struct db *db;
-    int64_t service_id, instance_id, from_ms, to_ms;
+    struct history_batch *batch; /* of this round */
+    const struct history_range *range;
     history_visit_fn *visit;
     void *user;
     uint64_t after; /* the newest sequence that was passed */
-    int is_begun;   /* a round has ended */
     struct chain chain;
 
     /* of a round */
-    struct pg_rows hot;
-    int hot_at;
-    struct listed_chunk *list; /* [listed], by first_sequence */
-    size_t listed, list_at;
-    struct stored_chunk *open; /* [opened], room for `listed`; each has a snapshot to show */
+    int hot_at, hot_end;
+    int is_cut; /* its hot rows are not all */
+    size_t list_at, list_end;
+    struct stored_chunk *open; /* [opened], room for the list; each has a snapshot to show */
     size_t opened;
 };
-
-/* ---- what a round reads --------------------------------------------------------------------- */
-
-static const char first_hot_sql[] =
-    "WITH w AS MATERIALIZED (SELECT min(sequence) AS lo, max(sequence) AS hi "
-    "    FROM heapfleet.snap_delta WHERE service_id = $1 AND instance_id = $2 "
-    "    AND time_ms BETWEEN $3 AND $4) "
-    "SELECT " HOT_COLUMNS " FROM heapfleet.snap_delta WHERE service_id = $1 AND instance_id = $2 "
-    "AND sequence <= (SELECT hi FROM w) AND sequence >= coalesce("
-    "    (SELECT k.sequence FROM heapfleet.snap_delta k WHERE k.service_id = $1 "
-    "     AND k.instance_id = $2 AND k.sequence <= (SELECT lo FROM w) AND k.base_sequence = 0 "
-    "     ORDER BY k.sequence DESC LIMIT 1), 0) "
-    "ORDER BY sequence LIMIT $5";
-
-static const char next_hot_sql[] =
-    "SELECT " HOT_COLUMNS " FROM heapfleet.snap_delta WHERE service_id = $1 AND instance_id = $2 "
-    "AND sequence > $3 AND sequence <= (SELECT max(sequence) FROM heapfleet.snap_delta "
-    "    WHERE service_id = $1 AND instance_id = $2 AND time_ms BETWEEN $4 AND $5) "
-    "ORDER BY sequence LIMIT $6";
-
-static enum status read_hot(struct walk *walk, struct why *why)
-{
-    struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, walk->service_id);
-    pg_param_i64(&params, walk->instance_id);
-    if (walk->is_begun)
-        pg_param_i64(&params, (int64_t)walk->after);
-    pg_param_i64(&params, walk->from_ms);
-    pg_param_i64(&params, walk->to_ms);
-    pg_param_i64(&params, PAGE_ROWS);
-    walk->hot_at = 0;
-    return pg_run(walk->db->pg, walk->is_begun ? next_hot_sql : first_hot_sql, &params, &walk->hot,
-                  why);
-}
-
-static const char list_sql[] =
-    "SELECT slot_ms, first_sequence FROM heapfleet.heap_chunk "
-    "WHERE service_id = $1 AND instance_id = $2 AND slot_ms > $3 AND slot_ms <= $4 "
-    "AND last_sequence > $5 ORDER BY first_sequence";
-
-static enum status list_chunks(struct walk *walk, struct why *why)
-{
-    int64_t from_ms = walk->from_ms < CHUNK_SLOT_MS ? -1 : walk->from_ms - CHUNK_SLOT_MS;
-    struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, walk->service_id);
-    pg_param_i64(&params, walk->instance_id);
-    pg_param_i64(&params, from_ms);
-    pg_param_i64(&params, walk->to_ms);
-    pg_param_i64(&params, (int64_t)walk->after);
-    struct pg_rows rows;
-    enum status status = pg_run(walk->db->pg, list_sql, &params, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    walk->listed = (size_t)rows.count;
-    walk->list = calloc(walk->listed + 1, sizeof(*walk->list));
-    walk->open = calloc(walk->listed + 1, sizeof(*walk->open));
-    ASSERT(walk->list != NULL && walk->open != NULL);
-    for (int i = 0; i < rows.count; i++)
-        walk->list[i] = (struct listed_chunk){pg_i64(&rows, i, 0), (uint64_t)pg_i64(&rows, i, 1)};
-    pg_rows_done(&rows);
-    return STATUS_OK;
-}
-
-static void end_round(struct walk *walk)
-{
-    for (size_t i = 0; i < walk->opened; i++)
-        stored_chunk_done(&walk->open[i]);
-    free(walk->open);
-    free(walk->list);
-    pg_rows_done(&walk->hot);
-    walk->open = NULL;
-    walk->list = NULL;
-    walk->opened = walk->listed = walk->list_at = 0;
-    walk->is_begun = 1;
-}
 
 /* ---- chunks --------------------------------------------------------------------------------- */
 
@@ -141,9 +49,8 @@ static enum status step_chunk(struct walk *walk, size_t i, struct why *why)
 
 static enum status open_listed(struct walk *walk, struct why *why)
 {
-    int64_t slot_ms = walk->list[walk->list_at++].slot_ms;
-    enum status status = stored_chunk_open(walk->db, walk->service_id, walk->instance_id, slot_ms,
-                                           &walk->open[walk->opened], why);
+    enum status status =
+        history_batch_open(walk->batch, walk->list_at++, &walk->open[walk->opened], why);
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND ? STATUS_OK : status; /* retention has dropped it */
     return step_chunk(walk, walk->opened++, why);
@@ -166,7 +73,8 @@ static enum status lowest_chunk(struct walk *walk, uint64_t hot_sequence, size_t
         }
         uint64_t known = walk->opened > 0 ? head_sequence(walk, lowest) : UINT64_MAX;
         known = hot_sequence < known ? hot_sequence : known;
-        if (walk->list_at == walk->listed || walk->list[walk->list_at].first_sequence > known) {
+        if (walk->list_at == walk->list_end ||
+            walk->batch->list[walk->list_at].first_sequence > known) {
             *ret = walk->opened > 0 ? lowest : SIZE_MAX;
             return STATUS_OK;
         }
@@ -181,7 +89,7 @@ static enum status lowest_chunk(struct walk *walk, uint64_t hot_sequence, size_t
 static enum status show(struct walk *walk, const struct chunk_snapshot *head,
                         const struct heap_values *values)
 {
-    if (head->time_ms < walk->from_ms || head->time_ms > walk->to_ms)
+    if (head->time_ms < walk->range->from_ms || head->time_ms > walk->range->to_ms)
         return STATUS_OK;
     struct history_snapshot snapshot = {
         .sequence = head->sequence,
@@ -233,15 +141,14 @@ static enum status show_hot(struct walk *walk, const struct hot_row *row, struct
 static enum status show_next(struct walk *walk, int *ret_more, struct why *why)
 {
     struct hot_row row = {.sequence = UINT64_MAX};
-    if (walk->hot_at < walk->hot.count)
-        row = hot_row_read(&walk->hot, walk->hot_at, 0);
+    if (walk->hot_at < walk->hot_end)
+        row = hot_row_read(&walk->batch->hot, walk->hot_at, 1);
     size_t chunk = SIZE_MAX;
     enum status status = lowest_chunk(walk, row.sequence, &chunk, why);
     if (status != STATUS_OK)
         return status;
     uint64_t chunk_sequence = chunk == SIZE_MAX ? UINT64_MAX : head_sequence(walk, chunk);
-    int is_page_full = walk->hot.count == PAGE_ROWS;
-    *ret_more = walk->hot_at < walk->hot.count || (chunk != SIZE_MAX && !is_page_full);
+    *ret_more = walk->hot_at < walk->hot_end || (chunk != SIZE_MAX && !walk->is_cut);
     if (!*ret_more)
         return STATUS_OK;
     if (row.sequence < chunk_sequence) {
@@ -255,34 +162,93 @@ static enum status show_next(struct walk *walk, int *ret_more, struct why *why)
     return show_chunk(walk, chunk, row.base_sequence, why);
 }
 
-static enum status walk_round(struct walk *walk, int *ret_more, struct why *why)
+/* What a batch holds of one of its ranges. */
+static enum status walk_round(struct walk *walk, struct history_batch *batch, size_t range,
+                              struct why *why)
 {
-    enum status status = read_hot(walk, why);
-    if (status == STATUS_OK)
-        status = list_chunks(walk, why);
-    int more = status == STATUS_OK;
+    walk->batch = batch;
+    walk->hot_at = batch->hot_begin[range];
+    walk->hot_end = batch->hot_begin[range + 1];
+    walk->is_cut = history_batch_is_cut(batch, range);
+    walk->list_at = batch->list_begin[range];
+    walk->list_end = batch->list_begin[range + 1];
+    walk->open = calloc(walk->list_end - walk->list_at + 1, sizeof(*walk->open));
+    ASSERT(walk->open != NULL);
+    int more = 1;
+    enum status status = STATUS_OK;
     while (status == STATUS_OK && more)
         status = show_next(walk, &more, why);
-    *ret_more = walk->hot.count == PAGE_ROWS;
-    end_round(walk);
+    for (size_t i = 0; i < walk->opened; i++)
+        stored_chunk_done(&walk->open[i]);
+    free(walk->open);
+    walk->opened = 0;
     return status;
 }
+
+static enum status walk_on(struct walk *walk, const struct history_batch *first, struct why *why)
+{
+    struct history_batch batch;
+    enum status status =
+        history_batch_read_on(first->db, first->service_id, walk->range, walk->after, &batch, why);
+    if (status == STATUS_OK)
+        status = walk_round(walk, &batch, 0, why);
+    history_batch_done(&batch);
+    return status;
+}
+
+enum status history_batch_walk(struct history_batch *batch, size_t range, history_visit_fn *visit,
+                               void *user, struct why *why)
+{
+    ASSERT(range < batch->count);
+    struct walk walk = {.range = &batch->ranges[range], .visit = visit, .user = user};
+    chain_init(&walk.chain, batch->db, batch->service_id, walk.range->instance_id);
+    enum status status = walk_round(&walk, batch, range, why);
+    while (status == STATUS_OK && walk.is_cut)
+        status = walk_on(&walk, batch, why);
+    chain_done(&walk.chain);
+    return status;
+}
+
+/* ---- one range, and many -------------------------------------------------------------------- */
 
 enum status history_walk(struct db *db, int64_t service_id, int64_t instance_id, int64_t from_ms,
                          int64_t to_ms, history_visit_fn *visit, void *user, struct why *why)
 {
-    struct walk walk = {.db = db,
-                        .service_id = service_id,
-                        .instance_id = instance_id,
-                        .from_ms = from_ms,
-                        .to_ms = to_ms,
-                        .visit = visit,
-                        .user = user};
-    chain_init(&walk.chain, db, service_id, instance_id);
+    const struct history_range range = {instance_id, from_ms, to_ms};
+    struct history_batch batch;
+    enum status status = history_batch_read(db, service_id, &range, 1, &batch, why);
+    if (status == STATUS_OK)
+        status = history_batch_walk(&batch, 0, visit, user, why);
+    history_batch_done(&batch);
+    return status;
+}
+
+struct one_range {
+    size_t range;
+    history_range_visit_fn *visit;
+    void *user;
+};
+
+static enum status visit_one(void *user, const struct history_snapshot *snapshot)
+{
+    const struct one_range *one = user;
+    return one->visit(one->user, one->range, snapshot);
+}
+
+enum status history_walk_ranges(struct db *db, int64_t service_id,
+                                const struct history_range *ranges, size_t count,
+                                history_range_visit_fn *visit, void *user, struct why *why)
+{
     enum status status = STATUS_OK;
-    int more = 1;
-    while (status == STATUS_OK && more)
-        status = walk_round(&walk, &more, why);
-    chain_done(&walk.chain);
+    for (size_t first = 0; first < count && status == STATUS_OK; first += BATCH_RANGES) {
+        size_t some = count - first < BATCH_RANGES ? count - first : BATCH_RANGES;
+        struct history_batch batch;
+        status = history_batch_read(db, service_id, ranges + first, some, &batch, why);
+        for (size_t i = 0; i < some && status == STATUS_OK; i++) {
+            struct one_range one = {first + i, visit, user};
+            status = history_batch_walk(&batch, i, visit_one, &one, why);
+        }
+        history_batch_done(&batch);
+    }
     return status;
 }

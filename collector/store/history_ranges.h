@@ -1,4 +1,4 @@
-/* Reading the histories of many processes with few statements. */
+/* Reading the histories of many processes with few statements (history.c). */
 #ifndef COLLECTOR_STORE_HISTORY_RANGES_H
 #define COLLECTOR_STORE_HISTORY_RANGES_H
 

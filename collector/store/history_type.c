@@ -8,11 +8,10 @@
 
 #include <stdlib.h>
 
-#include "chunk_codec.h"
-#include "db.h"
+#include "history_batch.h"
 #include "levels.h"
 
-enum { RANGES_A_STATEMENT = 64, TIMES_BYTES = CHUNK_SNAPSHOTS_MAX * 4 + 4096 };
+enum { TIMES_BYTES = CHUNK_SNAPSHOTS_MAX * 4 + 4096 };
 
 struct type_walk {
     struct db *db;
@@ -99,13 +98,17 @@ static enum status show_snapshot(void *user, const struct history_snapshot *snap
     return walk->visit(walk->user, walk->range, snapshot->time_ms, value);
 }
 
-static enum status walk_hot(struct type_walk *walk, struct why *why)
+/* The stretch of each process that is not compacted for certain. */
+static enum status read_hot(const struct type_walk *walk, size_t first, size_t count,
+                            struct history_range *ranges, struct history_batch *ret,
+                            struct why *why)
 {
     int64_t from_ms = walk->from_ms > walk->end_ms ? walk->from_ms : walk->end_ms;
-    if (from_ms > walk->to_ms)
-        return STATUS_OK;
-    return history_walk(walk->db, walk->service_id, walk->ranges[walk->range].instance_id, from_ms,
-                        walk->to_ms, show_snapshot, walk, why);
+    for (size_t i = 0; i < count; i++)
+        ranges[i] =
+            (struct history_range){walk->ranges[first + i].instance_id, from_ms, walk->to_ms};
+    return history_batch_read(walk->db, walk->service_id, ranges, from_ms > walk->to_ms ? 0 : count,
+                              ret, why);
 }
 
 /* ---- process by process --------------------------------------------------------------------- */
@@ -113,19 +116,22 @@ static enum status walk_hot(struct type_walk *walk, struct why *why)
 static enum status walk_some(struct type_walk *walk, size_t first, size_t count, struct why *why)
 {
     struct pg_rows rows = {0};
+    struct history_range ranges[BATCH_RANGES];
+    struct history_batch hot;
     int row = 0;
-    enum status status = STATUS_OK;
-    if (walk->from_ms < walk->end_ms)
+    enum status status = read_hot(walk, first, count, ranges, &hot, why);
+    if (status == STATUS_OK && walk->from_ms < walk->end_ms)
         status = fetch_chunks(walk, first, count, &rows, why);
     for (size_t i = first; i < first + count && status == STATUS_OK; i++) {
         walk->range = i;
         while (row < rows.count && status == STATUS_OK &&
                first + (size_t)pg_i64(&rows, row, 0) == i)
             status = show_chunk(walk, &rows, row++, why);
-        if (status == STATUS_OK)
-            status = walk_hot(walk, why);
+        if (status == STATUS_OK && hot.count > 0)
+            status = history_batch_walk(&hot, i - first, show_snapshot, walk, why);
     }
     pg_rows_done(&rows);
+    history_batch_done(&hot);
     return status;
 }
 
@@ -142,10 +148,9 @@ enum status history_walk_type(struct db *db, const struct type_span *span,
                              .user = user};
     enum status status = level_end(db, span->service_id, span->now_ms, &walk.end_ms, why);
     arena_init(&walk.arena, TIMES_BYTES);
-    for (size_t first = 0; first < count && status == STATUS_OK; first += RANGES_A_STATEMENT) {
+    for (size_t first = 0; first < count && status == STATUS_OK; first += BATCH_RANGES) {
         size_t left = count - first;
-        status =
-            walk_some(&walk, first, left < RANGES_A_STATEMENT ? left : RANGES_A_STATEMENT, why);
+        status = walk_some(&walk, first, left < BATCH_RANGES ? left : BATCH_RANGES, why);
     }
     arena_done(&walk.arena);
     return status;

@@ -316,3 +316,48 @@ enum status storage_heapfleet(const struct storage_job *job, struct why *why)
     embedded_stop(loader.server);
     return status;
 }
+
+/* The fleet's end: its last minute is the newest that is hot. */
+static enum status find_end(struct pg *pg, const struct storage_job *job, int64_t *ret,
+                            struct why *why)
+{
+    struct pg_rows rows;
+    enum status status =
+        pg_run(pg, "SELECT max(time_ms) FROM heapfleet.snap_delta", NULL, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    int64_t interval_ms = job->shape.interval_ms;
+    *ret = (pg_i64(&rows, 0, 0) / interval_ms + 1) * interval_ms;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+enum status storage_ask_again(const struct storage_job *job, struct why *why)
+{
+    struct embedded *server = NULL;
+    struct db *db = NULL;
+    struct fleet_shape shape = job->shape;
+    int64_t end_ms = 0;
+    enum status status = embedded_start(job->folder, NULL, &server, why);
+    if (status != STATUS_OK)
+        return status;
+    struct pg *pg = pg_new(embedded_dsn(server));
+    status = find_end(pg, job, &end_ms, why);
+    shape.start_ms = end_ms - job->steps * shape.interval_ms;
+    if (status == STATUS_OK)
+        status = db_open(embedded_dsn(server), &db, why);
+    if (status == STATUS_OK)
+        status = migrate_up(db, why);
+    if (status == STATUS_OK && job->pause) {
+        (void)fprintf(stderr, "%s\n", embedded_dsn(server));
+        (void)getchar();
+    }
+    (void)printf("{");
+    if (status == STATUS_OK)
+        status = storage_ask(db, &shape, end_ms, why);
+    (void)printf("}\n");
+    db_close(db);
+    pg_free(pg);
+    embedded_stop(server);
+    return status;
+}

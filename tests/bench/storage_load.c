@@ -9,7 +9,9 @@
 static const struct {
     const char *name;
     enum status (*run)(const struct storage_job *job, struct why *why);
-} modes[] = {{"heapfleet", storage_heapfleet}, {"remote-write", storage_remote_write}};
+} modes[] = {{"heapfleet", storage_heapfleet},
+             {"ask", storage_ask_again},
+             {"remote-write", storage_remote_write}};
 
 static enum status run(int argc, char **argv, struct why *why)
 {
@@ -49,7 +51,7 @@ static enum status run(int argc, char **argv, struct why *why)
         if (strcmp(modes[i].name, mode) == 0)
             return modes[i].run(&job, why);
     }
-    return why_fail(why, STATUS_USAGE, "say heapfleet or remote-write, not '%s'", mode);
+    return why_fail(why, STATUS_USAGE, "say heapfleet, ask or remote-write, not '%s'", mode);
 }
 
 int main(int argc, char **argv)

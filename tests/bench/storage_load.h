@@ -20,6 +20,10 @@ struct storage_job {
 /* Into a private PostgreSQL, through the write path and the compaction of collector/store. */
 enum status storage_heapfleet(const struct storage_job *job, struct why *why) MUST_CHECK;
 
+/* The questions again, of a folder that storage_heapfleet has filled; `shape` and `steps` are those
+ * that it was filled with. */
+enum status storage_ask_again(const struct storage_job *job, struct why *why) MUST_CHECK;
+
 /* As Prometheus remote-write requests on standard output: each a length (4 bytes, little-endian)
  * and that many bytes, compressed with snappy. A request is one snapshot: two series a type. */
 enum status storage_remote_write(const struct storage_job *job, struct why *why) MUST_CHECK;
