@@ -84,7 +84,7 @@ void subjects_forget_stream(struct subjects *subjects)
 {
     for (size_t i = 0; i < subjects->count; i++) {
         struct subject *subject = subjects->items[i];
-        subject->sent_sequence = 0;
+        subject->sent_numbers.sequence = 0;
         subject->sent = (struct names_told){0};
         subject->dropped_sequence = 0;
         subject->dropped_told = 0;

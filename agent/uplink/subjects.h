@@ -21,6 +21,7 @@
 #include "attributes.h"
 #include "buf.h"
 #include "snapshot_codec.h"
+#include "snapshot_numbers.h"
 
 enum { SUBJECTS_MAX = 4096, SUBJECT_ID_BYTES = 16 };
 
@@ -51,7 +52,7 @@ struct subject {
     uint32_t dropped_noted; /* `dropped` as it stands there */
 
     /* Of the present stream. */
-    uint64_t sent_sequence; /* last snapshot sent; 0: the next must be a keyframe */
+    struct snapshot_numbers sent_numbers; /* of the last snapshot; sequence 0: a keyframe next */
     struct names_told sent;
     uint64_t dropped_sequence; /* the snapshot that told of ... */
     uint32_t dropped_told;     /* ... so many lost ones; 0: none under way */

@@ -191,12 +191,18 @@ static void on_message(void *user, const uint8_t *data, size_t size)
     arena_init(&arena, MESSAGE_ARENA_BYTES);
     Heapfleet__V1__CollectorMessage *message = NULL;
     struct why why;
-    if (message_from_collector(data, size, &arena, &message, &why) == STATUS_OK)
+    int is_ack = 0;
+    if (message_from_collector(data, size, &arena, &message, &why) == STATUS_OK) {
+        is_ack = message->body_case == HEAPFLEET__V1__COLLECTOR_MESSAGE__BODY_ACK;
         dispatch(uplink, message);
-    else
+    } else {
         protest(uplink, why.text);
+    }
     arena_done(&arena);
-    rpc_stream_read(uplink->stream);
+    if (is_ack && uplink->state == UPLINK_STREAMING && spool_count(uplink->spool) == 0)
+        rpc_stream_read_with_question(uplink->stream); /* nothing is owed to us */
+    else
+        rpc_stream_read(uplink->stream);
 }
 
 static void on_writable(void *user)

@@ -1,8 +1,8 @@
 /*
  * What goes over the stream. Announcements are state, made anew for each stream; facts come out of
- * the spool as they were packed, with two exceptions that are repacked on their way: a snapshot
- * whose base this stream has not carried becomes a keyframe, and the first snapshot after a loss
- * says how many are missing.
+ * the spool as they were packed, but snapshots are repacked on their way: one whose base this
+ * stream has not carried becomes a keyframe, another one is shortened, and the first one after a
+ * loss says how many are missing.
  */
 #include "attributes.h"
 #include "snapshot_codec.h"
@@ -314,7 +314,7 @@ void uplink_want_keyframe(struct uplink *uplink, uint32_t process)
 {
     struct subject *subject = subjects_find(&uplink->subjects, process);
     if (subject != NULL)
-        subject->sent_sequence = 0;
+        subject->sent_numbers.sequence = 0;
 }
 
 static void send(struct uplink *uplink, const struct buf *message)
@@ -359,25 +359,22 @@ static Heapfleet__V1__Snapshot *make_whole(struct uplink *uplink, struct subject
 static int send_snapshot(struct uplink *uplink, struct subject *subject,
                          const struct spool_fact *fact, Heapfleet__V1__Snapshot *snapshot)
 {
-    int whole = snapshot->base_sequence != 0 && snapshot->base_sequence != subject->sent_sequence;
-    int tells = subject->dropped > 0 && subject->dropped_told == 0;
-    if (whole)
+    if (snapshot->base_sequence != 0 && snapshot->base_sequence != subject->sent_numbers.sequence)
         snapshot = make_whole(uplink, subject, fact->sequence);
     if (snapshot == NULL)
         return 0;
-    subject->sent_sequence = fact->sequence;
-    if (!whole && !tells) {
-        rpc_stream_send(uplink->stream, fact->data, fact->size);
-        return 1;
-    }
-    if (tells) {
+    if (subject->dropped > 0 && subject->dropped_told == 0) {
         snapshot->dropped = subject->dropped;
         subject->dropped_told = subject->dropped;
         subject->dropped_sequence = fact->sequence;
     }
+    struct snapshot_numbers numbers = snapshot_numbers(fact->sequence, snapshot);
+    int64_t changes[SNAPSHOT_NUMBERS];
+    snapshot_shorten(fact->sequence, &subject->sent_numbers, snapshot, changes);
+    subject->sent_numbers = numbers;
     buf_clear(&uplink->message);
     message_repack_snapshot(fact->sequence, snapshot, &uplink->message);
-    send(uplink, &uplink->message);
+    rpc_stream_ask(uplink->stream, uplink->message.data, uplink->message.size);
     return 1;
 }
 
@@ -394,7 +391,7 @@ static int next_to_send(const struct uplink *uplink, struct spool_fact *ret)
 static void skip(struct uplink *uplink, struct subject *subject)
 {
     count_lost(uplink, subject);
-    subject->sent_sequence = 0;
+    subject->sent_numbers.sequence = 0;
     struct spool_fact first;
     if (spool_next(uplink->spool, 0, &first) && first.sequence > uplink->carried_sequence)
         uplink_acknowledge(uplink, uplink->sent_sequence);
@@ -408,7 +405,7 @@ static int send_fact(struct uplink *uplink, struct subject *subject, const struc
     if (snapshot != NULL)
         sent = send_snapshot(uplink, subject, fact, snapshot);
     else
-        rpc_stream_send(uplink->stream, fact->data, fact->size);
+        rpc_stream_ask(uplink->stream, fact->data, fact->size);
     if (sent)
         uplink->carried_sequence = fact->sequence;
     return sent;

@@ -440,23 +440,39 @@ static enum status store_snapshot(struct session *session, struct step *step,
                                   struct tracked_process *process, enum ingest_fault *ret_fault,
                                   struct why *why)
 {
-    const Heapfleet__V1__Snapshot *snapshot = step->message->snapshot;
+    Heapfleet__V1__Snapshot snapshot = *step->message->snapshot;
+    uint64_t sequence = step->message->sequence;
     struct snapshot_row row;
+    enum status status = snapshot_restore(sequence, &process->numbers, &snapshot, why);
+    *ret_fault = status == STATUS_GONE ? FAULT_BASE : FAULT_VALUE;
+    if (status != STATUS_OK)
+        return status;
     *ret_fault = FAULT_CLOCK;
-    enum status status = fact_check_time(snapshot->time_ms, &session->limits, step->now_ms, why);
+    status = fact_check_time(snapshot.time_ms, &session->limits, step->now_ms, why);
     if (status != STATUS_OK)
         return status;
     *ret_fault = FAULT_VALUE;
-    status = fact_check_snapshot(step->message->sequence, snapshot, &row, why);
+    status = fact_check_snapshot(sequence, &snapshot, &row, why);
     if (status != STATUS_OK)
         return status;
     *ret_fault = FAULT_CHAIN;
-    status = check_chain(session, process, snapshot, why);
+    status = check_chain(session, process, &snapshot, why);
     if (status != STATUS_OK)
         return status;
     status = tracked_process_snapshot(process, &row, step->batch, why);
     *ret_fault = status == STATUS_GONE ? FAULT_BASE : FAULT_BODY;
+    if (status == STATUS_OK)
+        process->numbers = snapshot_numbers(sequence, &snapshot);
     return status;
+}
+
+/* The database has it already, but the next one may be shortened against it. */
+static void remember_numbers(struct tracked_process *process, uint64_t sequence,
+                             const Heapfleet__V1__Snapshot *repeated)
+{
+    Heapfleet__V1__Snapshot snapshot = *repeated;
+    if (snapshot_restore(sequence, &process->numbers, &snapshot, NULL) == STATUS_OK)
+        process->numbers = snapshot_numbers(sequence, &snapshot);
 }
 
 static void take_snapshot(struct session *session, struct step *step)
@@ -473,6 +489,7 @@ static void take_snapshot(struct session *session, struct step *step)
         return;
     }
     if (sequence <= process->last_sequence && sequence <= session->committed_sequence) {
+        remember_numbers(process, sequence, snapshot);
         session->counts.repeated++;
         return;
     }

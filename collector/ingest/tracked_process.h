@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "snapshot_numbers.h"
 #include "store.h"
 #include "type_numbering.h"
 
@@ -25,8 +26,9 @@ struct tracked_process {
      */
     struct heap_values stored;
     uint64_t stored_sequence;
-    uint32_t since_keyframe; /* changes stored behind the newest keyframe */
-    int keyframe_asked;      /* since then */
+    struct snapshot_numbers numbers; /* of the newest snapshot that this stream carried */
+    uint32_t since_keyframe;         /* changes stored behind the newest keyframe */
+    int keyframe_asked;              /* since then */
 };
 
 struct tracked_process *tracked_process_new(uint32_t number, const uint8_t uuid[ID_BYTES]);

@@ -96,6 +96,15 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path
 void rpc_stream_read(struct rpc_stream *stream);
 /* Copies; queues in order, one in flight. */
 void rpc_stream_send(struct rpc_stream *stream, const uint8_t *data, size_t size);
+/* The same for a message that the peer will answer. */
+void rpc_stream_ask(struct rpc_stream *stream, const uint8_t *data, size_t size);
+/*
+ * Ask for one more message when the next question goes out, in one operation with it if it goes
+ * alone: for a peer that has nothing to say until then. (gRPC would else announce the window for
+ * what came before in a packet of its own.) Until then what the peer says lies unread, an orderly
+ * end behind it; and what is sent behind a question that went alone waits for the answer.
+ */
+void rpc_stream_read_with_question(struct rpc_stream *stream);
 size_t rpc_stream_unsent_bytes(const struct rpc_stream *stream);
 void rpc_stream_half_close(struct rpc_stream *stream); /* after what was sent */
 void rpc_stream_cancel(struct rpc_stream *stream);     /* only `closed` still comes */

@@ -6,7 +6,8 @@
  *     opening        SEND_INITIAL_METADATA and RECV_INITIAL_METADATA; nobody waits for it
  *     ended          RECV_STATUS_ON_CLIENT, from the beginning; completes at the end
  *     received       while a message is asked for
- *     sent           the oldest message, with the half-close behind the last one
+ *     sent           the oldest message, with the half-close behind the last one; or the only one,
+ * with the next message received in the same operation
  *
  * `outstanding` reaches 0 exactly once, when all is over: then `closed` runs and the stream is
  * freed.
@@ -44,9 +45,11 @@ struct rpc_stream {
     grpc_slice details;
 
     int wants_message, wants_half_close; /* wishes */
+    int reads_with_question, has_asked;  /* `wants_message`, once the next question is sent */
     struct rpc_outbox outbox;
 
     int receiving, sending, sending_message, half_closed; /* facts */
+    int receiving_with_sent;                              /* `received` is part of `sent` */
     int broken;    /* nothing more can be sent; what the peer had said before is still to be read */
     int over;      /* nothing more can be started */
     int cancelled; /* by the owner, who wants to hear of nothing but the end */
@@ -80,11 +83,26 @@ static void start(struct rpc_stream *stream, const grpc_op *ops, size_t count, s
 static void on_received(void *arg);
 static void on_sent(void *arg);
 
+static grpc_op receive_op(struct rpc_stream *stream)
+{
+    stream->receiving = 1;
+    return (grpc_op){.op = GRPC_OP_RECV_MESSAGE,
+                     .data.recv_message.recv_message = &stream->incoming};
+}
+
 static void start_receive(struct rpc_stream *stream)
 {
-    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &stream->incoming};
-    stream->receiving = 1;
+    grpc_op op = receive_op(stream);
     start(stream, &op, 1, &stream->received, on_received);
+}
+
+/* The read that waited for a question waits no longer. */
+static void read_now(struct rpc_stream *stream)
+{
+    stream->reads_with_question = 0;
+    stream->wants_message = 1;
+    if (!stream->receiving)
+        start_receive(stream);
 }
 
 static void start_send(struct rpc_stream *stream)
@@ -92,16 +110,23 @@ static void start_send(struct rpc_stream *stream)
     grpc_op ops[2] = {{0}};
     size_t count = 0;
     grpc_byte_buffer *first = rpc_outbox_first(&stream->outbox);
+    int is_last = first == NULL || rpc_outbox_holds_one(&stream->outbox);
     if (first != NULL) {
         ops[count].op = GRPC_OP_SEND_MESSAGE;
-        if (!rpc_outbox_holds_one(&stream->outbox))
+        if (!is_last)
             ops[count].flags = GRPC_WRITE_BUFFER_HINT; /* gather it with what is behind it */
         ops[count++].data.send_message.send_message = first;
     }
-    if (stream->wants_half_close && (first == NULL || rpc_outbox_holds_one(&stream->outbox))) {
+    if (stream->wants_half_close && is_last) {
         ops[count++].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
         stream->half_closed = 1;
+    } else if (stream->reads_with_question && stream->has_asked && is_last) {
+        ops[count++] = receive_op(stream);
+        stream->reads_with_question = 0;
+        stream->receiving_with_sent = 1;
     }
+    if (stream->reads_with_question && stream->has_asked)
+        read_now(stream);
     stream->sending = 1;
     stream->sending_message = first != NULL;
     start(stream, ops, count, &stream->sent, on_sent);
@@ -161,21 +186,28 @@ static void on_opening(void *arg)
     completed(op->stream);
 }
 
-static void on_received(void *arg)
+/* What was received, if anything, to the owner. */
+static void deliver(struct rpc_stream *stream)
 {
-    struct rpc_stream *stream = ((struct stream_op *)arg)->stream;
     grpc_byte_buffer *message = stream->incoming;
     stream->incoming = NULL;
     stream->wants_message = 0;
     stream->receiving = 0;
-    if (message != NULL && !stream->cancelled) {
+    if (message == NULL)
+        return;
+    if (!stream->cancelled) {
         grpc_slice whole = rpc_bytes_join(message);
         stream->events->message(stream->user, GRPC_SLICE_START_PTR(whole),
                                 GRPC_SLICE_LENGTH(whole));
         grpc_slice_unref(whole);
     }
-    if (message != NULL)
-        grpc_byte_buffer_destroy(message);
+    grpc_byte_buffer_destroy(message);
+}
+
+static void on_received(void *arg)
+{
+    struct rpc_stream *stream = ((struct stream_op *)arg)->stream;
+    deliver(stream);
     completed(stream);
 }
 
@@ -183,12 +215,18 @@ static void on_sent(void *arg)
 {
     struct stream_op *op = arg;
     struct rpc_stream *stream = op->stream;
+    int ok = op->ok; /* the operation may be under way again when the owner has been called */
     stream->sending = 0;
+    stream->broken |= !ok; /* the end is on its way, behind what nobody has read yet */
     if (stream->sending_message)
         rpc_outbox_pop(&stream->outbox);
-    if (!op->ok) /* the end is on its way, behind the messages that nobody has read yet */
-        stream->broken = 1;
-    else if (stream->outbox.first == NULL && !stream->wants_half_close && !stream->over)
+    if (stream->receiving_with_sent) {
+        stream->receiving_with_sent = 0;
+        deliver(stream);
+    }
+    if (!ok && stream->reads_with_question && !stream->over)
+        read_now(stream);
+    if (ok && stream->outbox.first == NULL && !stream->wants_half_close && !stream->over)
         stream->events->writable(stream->user);
     completed(stream);
 }
@@ -237,7 +275,18 @@ struct rpc_stream *rpc_stream_open(struct rpc_channel *channel, const char *path
 void rpc_stream_read(struct rpc_stream *stream)
 {
     stream->wants_message = 1;
+    stream->reads_with_question = 0;
     advance(stream);
+}
+
+void rpc_stream_read_with_question(struct rpc_stream *stream)
+{
+    if (stream->outbox.first != NULL || stream->wants_half_close || stream->broken) {
+        rpc_stream_read(stream);
+        return;
+    }
+    stream->reads_with_question = 1;
+    stream->has_asked = 0;
 }
 
 void rpc_stream_send(struct rpc_stream *stream, const uint8_t *data, size_t size)
@@ -248,6 +297,12 @@ void rpc_stream_send(struct rpc_stream *stream, const uint8_t *data, size_t size
     advance(stream);
 }
 
+void rpc_stream_ask(struct rpc_stream *stream, const uint8_t *data, size_t size)
+{
+    stream->has_asked = 1;
+    rpc_stream_send(stream, data, size);
+}
+
 size_t rpc_stream_unsent_bytes(const struct rpc_stream *stream)
 {
     return stream->outbox.bytes;
@@ -256,6 +311,8 @@ size_t rpc_stream_unsent_bytes(const struct rpc_stream *stream)
 void rpc_stream_half_close(struct rpc_stream *stream)
 {
     stream->wants_half_close = 1;
+    stream->wants_message |= stream->reads_with_question;
+    stream->reads_with_question = 0;
     advance(stream);
 }
 

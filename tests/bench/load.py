@@ -121,8 +121,8 @@ def speed(scene, agents):
 
 
 def wire(scene, agents):
-    """One snapshot a message, as agents send it."""
-    figures = scene.fleet(agents=max(10, agents // 50), interval="200ms", duration="20s", restarts=0)
+    """One snapshot a message, each acknowledged before the next, as with agents that send once a minute."""
+    figures = scene.fleet(agents=max(10, agents // 50), interval="2s", duration="60s", restarts=0)
     yield "one snapshot at a time: bytes a sample on the wire", 0.8, "B", figures["wire_bytes_per_sample"]
     yield "  messages alone", None, "B", figures["message_bytes_per_sample"]
     yield "  snapshot bodies alone", None, "B", figures["body_bytes_per_sample"]

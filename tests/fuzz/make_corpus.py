@@ -161,6 +161,10 @@ def sessions():
         _1=1, _2=ms, _3=sequence + 2, _4=delta(4, (0, 1, 0), (1, 5, 320)), _11=9900))
     based = message(_1=sequence + 1, _5=message(_1=1, _2=ms, _3=5, _4=delta(2, (1, 7, 0))))
     yield b"\0" + bodies(HELLO, STARTED, TYPES, SNAPSHOT, CHANGE, more, grown, TYPES, more)
+    shortened = [message(_1=sequence + 2 + i, _5=message(_1=1, _4=delta(2, (0, 1, 0)), _20=distance, _21=changes))
+                 for i, (distance, changes) in enumerate(((1, b"\2\4\1"), (1, b""), (9, b"\2"), (1, b"\1" * 16)))]
+    yield b"\0" + bodies(HELLO, STARTED, TYPES, SNAPSHOT, *shortened)
+    yield b"\1" + bodies(HELLO, STARTED, TYPES, *shortened, SNAPSHOT)
     yield b"\1" + bodies(HELLO, STARTED, message(_4=message(_1=1, _3=["str", "int"])), based, more)
     yield b"\1" + bodies(HELLO, STARTED, message(_4=message(_1=1, _3=["shop.Cart", "str"])), based)
     yield b"\0" + bodies(HELLO, STARTED, SNAPSHOT, CHANGE, TYPES)

@@ -18,6 +18,7 @@
 #include "ingest.pb-c.h"
 #include "rpc_server.h"
 #include "snapshot_codec.h"
+#include "snapshot_numbers.h"
 #include "wire.h"
 
 enum {
@@ -32,6 +33,7 @@ struct fake_process {
     uint32_t types;
     size_t name_bytes;
     uint64_t last_sequence;
+    struct snapshot_numbers numbers;
     struct heap_values heap;
 };
 
@@ -238,7 +240,7 @@ static void fake_refuse(struct rpc_call *call, uint64_t sequence)
 }
 
 static void fake_snapshot(struct fake_collector *fake, struct rpc_call *call, uint64_t sequence,
-                          const Heapfleet__V1__Snapshot *snapshot)
+                          Heapfleet__V1__Snapshot *snapshot)
 {
     struct fake_process *process = fake_process_of(fake, snapshot->process);
     fake_fact_came(fake, sequence);
@@ -246,6 +248,13 @@ static void fake_snapshot(struct fake_collector *fake, struct rpc_call *call, ui
         return;
     if (++fake->received == (int)fake->refuse_nth) {
         process->last_sequence = 0; /* a collector that refuses has no base for what follows */
+        process->numbers.sequence = 0;
+        fake_refuse(call, sequence);
+        return;
+    }
+    if (snapshot_restore(sequence, &process->numbers, snapshot, NULL) != STATUS_OK) {
+        if (fake->refuse_nth == 0)
+            fake_error(fake, "changes of numbers that this stream did not carry");
         fake_refuse(call, sequence);
         return;
     }
@@ -263,6 +272,7 @@ static void fake_snapshot(struct fake_collector *fake, struct rpc_call *call, ui
     if (process->heap.types > process->types)
         fake_error(fake, "types without names");
     process->last_sequence = sequence;
+    process->numbers = snapshot_numbers(sequence, snapshot);
     const struct fake_fact fact = {.sequence = sequence,
                                    .process = snapshot->process,
                                    .time_ms = snapshot->time_ms,

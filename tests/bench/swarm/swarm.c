@@ -369,6 +369,7 @@ static void make_agents(struct swarm *swarm)
     };
     ASSERT(swarm->world.versions != NULL);
     arena_init(&swarm->world.arena, ARENA_BYTES);
+    arena_init(&swarm->world.out_arena, ARENA_BYTES);
     swarm->agents = calloc(options->agents, sizeof(*swarm->agents));
     ASSERT(swarm->agents != NULL);
     int64_t now_ms = clock_mono_ms();
@@ -394,6 +395,8 @@ static void free_agents(struct swarm *swarm)
     }
     free(swarm->world.versions);
     buf_done(&swarm->world.scratch);
+    buf_done(&swarm->world.shortened);
+    arena_done(&swarm->world.out_arena);
     arena_done(&swarm->world.arena);
 }
 

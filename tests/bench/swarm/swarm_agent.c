@@ -85,15 +85,11 @@ void swarm_agent_done(struct swarm_agent *agent)
 
 /* ---- what goes out -------------------------------------------------------------------------- */
 
-static void send_bytes(struct swarm_agent *agent, const uint8_t *data, size_t size)
-{
-    rpc_stream_send(agent->stream, data, size);
-    agent->world->stats.message_bytes += size;
-}
-
 static void send_scratch(struct swarm_agent *agent)
 {
-    send_bytes(agent, agent->world->scratch.data, agent->world->scratch.size);
+    const struct buf *scratch = &agent->world->scratch;
+    rpc_stream_send(agent->stream, scratch->data, scratch->size);
+    agent->world->stats.message_bytes += scratch->size;
 }
 
 static void send_names(struct swarm_agent *agent, struct swarm_process *process)
@@ -109,7 +105,31 @@ static void announce(struct swarm_agent *agent, struct swarm_process *process)
     swarm_process_announce(process, &agent->world->scratch);
     send_scratch(agent);
     process->types_sent = 0;
+    process->sent_numbers.sequence = 0;
     send_names(agent, process);
+}
+
+/* A snapshot is shortened, as the agent does it. */
+static void ask(struct swarm_agent *agent, const struct swarm_fact *fact)
+{
+    struct swarm_world *world = agent->world;
+    struct snapshot_numbers *sent = &fact->process->sent_numbers;
+    int64_t changes[SNAPSHOT_NUMBERS];
+    arena_reset(&world->out_arena);
+    Heapfleet__V1__Snapshot *snapshot =
+        message_own_snapshot(fact->data, fact->size, &world->out_arena);
+    if (snapshot == NULL) {
+        rpc_stream_ask(agent->stream, fact->data, fact->size);
+        world->stats.message_bytes += fact->size;
+        return;
+    }
+    struct snapshot_numbers numbers = snapshot_numbers(fact->sequence, snapshot);
+    snapshot_shorten(fact->sequence, sent, snapshot, changes);
+    *sent = numbers;
+    buf_clear(&world->shortened);
+    message_repack_snapshot(fact->sequence, snapshot, &world->shortened);
+    rpc_stream_ask(agent->stream, world->shortened.data, world->shortened.size);
+    world->stats.message_bytes += world->shortened.size;
 }
 
 static void send_fact(struct swarm_agent *agent, struct swarm_fact *fact)
@@ -118,7 +138,7 @@ static void send_fact(struct swarm_agent *agent, struct swarm_fact *fact)
         send_names(agent, fact->process);
     fact->sent_ns = fact->sent_ns != 0 ? fact->sent_ns : clock_mono_ns();
     agent->sent_sequence = fact->sequence;
-    send_bytes(agent, fact->data, fact->size);
+    ask(agent, fact);
 }
 
 /* What scratch holds becomes a fact. */
@@ -307,11 +327,15 @@ static void on_message(void *user, const uint8_t *data, size_t size)
     struct swarm_agent *agent = user;
     Heapfleet__V1__CollectorMessage *message = NULL;
     struct why why;
-    rpc_stream_read(agent->stream);
     arena_reset(&agent->world->arena);
     enum status status = message_from_collector(data, size, &agent->world->arena, &message, &why);
     ASSERT(status == STATUS_OK);
+    int is_ack = message->body_case == HEAPFLEET__V1__COLLECTOR_MESSAGE__BODY_ACK;
     take(agent, message);
+    if (is_ack && agent->first == NULL) /* as the agent does */
+        rpc_stream_read_with_question(agent->stream);
+    else
+        rpc_stream_read(agent->stream);
 }
 
 static void on_writable(void *user)

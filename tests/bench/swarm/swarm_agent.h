@@ -33,8 +33,8 @@ struct swarm_world {
     struct swarm_account *accounts;
     struct swarm_stats stats;
     uint32_t served, left; /* agents whose stream has had an Ack; that have left */
-    struct buf scratch;
-    struct arena arena; /* of the message at hand */
+    struct buf scratch, shortened;
+    struct arena arena, out_arena; /* of the message at hand: that came in, that goes out */
     void *user;
     void (*acknowledged)(void *user, struct swarm_agent *agent);
     void (*away)(void *user, struct swarm_agent *agent); /* the stream has ended */

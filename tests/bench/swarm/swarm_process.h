@@ -6,6 +6,7 @@
 
 #include "buf.h"
 #include "messages.h"
+#include "snapshot_numbers.h"
 #include "swarm_heap.h"
 
 enum { SWARM_KEYFRAME_EVERY = 64 /* as the agent does: UPLINK_KEYFRAME_EVERY */ };
@@ -22,7 +23,8 @@ struct swarm_process {
     struct swarm_account *account;
     uint32_t number; /* the agent's */
     uint32_t service, version;
-    uint32_t types_sent; /* on the present stream */
+    uint32_t types_sent;                  /* on the present stream */
+    struct snapshot_numbers sent_numbers; /* of the last snapshot sent on it */
     int64_t started_ms;
     int is_ended; /* its ProcessEnded is under way */
     struct swarm_heap heap;

@@ -1,4 +1,5 @@
 #include "session.h"
+#include "snapshot_numbers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -165,9 +166,9 @@ static enum session_next define_types(struct scene *scene, uint32_t process, uin
 }
 
 /* Two types, of which the first one's count is the number; a delta on `base`, or a keyframe if 0.
- */
-static enum session_next send_snapshot(struct scene *scene, uint32_t process, uint64_t sequence,
-                                       uint64_t base)
+ * `shortened`: against a snapshot `base` that said what this one says. */
+static enum session_next send(struct scene *scene, uint32_t process, uint64_t sequence,
+                              uint64_t base, int shortened)
 {
     struct heap_values old = HEAP_VALUES_INIT, now = HEAP_VALUES_INIT;
     heap_values_resize(&old, 2);
@@ -182,8 +183,13 @@ static enum session_next send_snapshot(struct scene *scene, uint32_t process, ui
     Heapfleet__V1__Snapshot snapshot = HEAPFLEET__V1__SNAPSHOT__INIT;
     snapshot.process = process;
     snapshot.time_ms = now_ms;
+    snapshot.cpu_ms = 77;
     snapshot.base_sequence = base;
     snapshot.body = (ProtobufCBinaryData){body.size, body.data};
+    int64_t changes[SNAPSHOT_NUMBERS];
+    const struct snapshot_numbers same = snapshot_numbers(base, &snapshot);
+    if (shortened)
+        snapshot_shorten(sequence, &same, &snapshot, changes);
     agent_message message = HEAPFLEET__V1__AGENT_MESSAGE__INIT;
     message.sequence = sequence;
     message.body_case = HEAPFLEET__V1__AGENT_MESSAGE__BODY_SNAPSHOT;
@@ -193,6 +199,12 @@ static enum session_next send_snapshot(struct scene *scene, uint32_t process, ui
     heap_values_done(&old);
     heap_values_done(&now);
     return next;
+}
+
+static enum session_next send_snapshot(struct scene *scene, uint32_t process, uint64_t sequence,
+                                       uint64_t base)
+{
+    return send(scene, process, sequence, base, 0);
 }
 
 static enum session_next end_process(struct scene *scene, uint32_t process, uint64_t sequence)
@@ -316,6 +328,46 @@ static void what_is_stored_already_is_not_stored_again(void **state)
     assert_int_equal(write_batch_snapshots(scene->batch), 1);
     assert_int_equal(scene->refusals, 0);
     assert_int_equal(session_counts(scene->session).repeated, 2);
+    scene_free(scene);
+}
+
+static void shortened_snapshots_are_what_they_were(void **state)
+{
+    (void)state;
+    struct scene *scene = usual_scene(0);
+    assert_int_equal(send(scene, 1, 100, 0, 1), SESSION_READ);
+    assert_int_equal(send(scene, 1, 101, 100, 1), SESSION_READ);
+    assert_int_equal(send(scene, 1, 105, 101, 1), SESSION_READ);
+    assert_int_equal(scene->refusals, 0);
+    assert_int_equal(write_batch_snapshots(scene->batch), 3);
+    for (size_t i = 0; i < 3; i++) {
+        struct snapshot_row row = write_batch_row(scene->batch, i);
+        assert_int_equal(row.time_ms, now_ms);
+        assert_int_equal(row.cpu_ms, 77);
+    }
+    assert_int_equal(write_batch_row(scene->batch, 2).base_sequence, 101);
+
+    /* against one that never came: refused, and the next keyframe mends it */
+    assert_int_equal(send(scene, 1, 107, 106, 1), SESSION_READ);
+    assert_int_equal(scene->refusals, 1);
+    assert_int_equal(session_counts(scene->session).keyframes_asked, 1);
+    assert_int_equal(send(scene, 1, 108, 0, 0), SESSION_READ);
+    assert_int_equal(send(scene, 1, 109, 108, 1), SESSION_READ);
+    assert_int_equal(scene->refusals, 1);
+    scene_free(scene);
+}
+
+/* A keyframe that is stored already is not stored again, and yet the next one builds on it. */
+static void a_repeated_snapshot_may_be_a_base(void **state)
+{
+    (void)state;
+    struct scene *scene = usual_scene(101);
+    assert_int_equal(send(scene, 1, 100, 0, 0), SESSION_READ);
+    assert_int_equal(send(scene, 1, 101, 100, 1), SESSION_READ);
+    assert_int_equal(write_batch_snapshots(scene->batch), 0);
+    assert_int_equal(send(scene, 1, 102, 101, 1), SESSION_READ);
+    assert_int_equal(scene->refusals, 0);
+    assert_int_equal(write_batch_row(scene->batch, 0).cpu_ms, 77);
     scene_free(scene);
 }
 
@@ -579,6 +631,8 @@ int main(void)
         cmocka_unit_test(a_stream_from_hello_to_end),
         cmocka_unit_test(another_protocol_is_told_what_to_upgrade),
         cmocka_unit_test(what_is_stored_already_is_not_stored_again),
+        cmocka_unit_test(shortened_snapshots_are_what_they_were),
+        cmocka_unit_test(a_repeated_snapshot_may_be_a_base),
         cmocka_unit_test(a_gap_asks_for_a_keyframe),
         cmocka_unit_test(a_long_chain_asks_for_a_keyframe_once),
         cmocka_unit_test(a_chain_is_as_long_as_the_database_says),
