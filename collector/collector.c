@@ -23,6 +23,7 @@
 #include "ingest.h"
 #include "log.h"
 #include "loop.h"
+#include "memory_return.h"
 #include "metrics.h"
 #include "monitor.h"
 #include "query_service.h"
@@ -48,6 +49,7 @@ struct collector {
     struct alerter *alerter;
     struct loop *loop;
     struct loop_timer *batch_timer, *watch_timer, *gate_timer;
+    struct memory_return memory;
     struct loop_signal *terminate, *interrupt, *hangup;
     struct standing *standing;
     int is_ending, has_failed;
@@ -215,6 +217,7 @@ static void on_batch_timer(void *arg)
 {
     struct collector *collector = arg;
     ingest_tick(collector->ingest);
+    memory_return_tick(&collector->memory, clock_mono_ms());
 }
 
 static void on_signal(void *arg)

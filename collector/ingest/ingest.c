@@ -7,7 +7,6 @@
  */
 #include "ingest.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 
 #include "clock.h"
@@ -20,8 +19,6 @@ enum {
     COMMIT_BYTES = 1024 * 1024,
     UNPACKED_TIMES_MAX = 16, /* memory of a message to its bytes */
     DRAIN_MS = 10 * 1000,
-    TRIM_AFTER_MS = 2000,
-    TRIM_STREAMS = 64,
 };
 
 struct ingest_limits ingest_limits_usual(void)
@@ -46,8 +43,6 @@ struct ingest {
     void *drain_arg;
     int64_t drain_until_ms;
     int is_drained;
-    uint32_t streams_peak; /* since memory was given back */
-    int64_t trim_at_ms;    /* 0: not needed */
 };
 
 /* ---- events of the parts -------------------------------------------------------------------- */
@@ -201,34 +196,10 @@ static void become_ready(void *arg)
     ingest_calls_resume(&ingest->calls);
 }
 
-/* On a worker: it may take some tens of milliseconds. */
-static void trim(void *arg)
-{
-    (void)arg;
-    (void)malloc_trim(0);
-}
-
-/* When most streams have left, what they held goes back to the system: the allocator would keep it.
- * gRPC lets go a little later than the streams end. */
-static void trim_if_due(struct ingest *ingest)
-{
-    uint32_t count = ingest->calls.count;
-    if (count > ingest->streams_peak)
-        ingest->streams_peak = count;
-    if (ingest->trim_at_ms == 0 && ingest->streams_peak >= TRIM_STREAMS + 2 * count)
-        ingest->trim_at_ms = clock_mono_ms() + TRIM_AFTER_MS;
-    if (ingest->trim_at_ms == 0 || clock_mono_ms() < ingest->trim_at_ms)
-        return;
-    ingest->trim_at_ms = 0;
-    ingest->streams_peak = count;
-    worker_post(ingest->open_worker[0], trim, NULL);
-}
-
 static void tick(void *arg)
 {
     struct ingest *ingest = arg;
     ingest_calls_resume(&ingest->calls);
-    trim_if_due(ingest);
     ingest_probe_tick(&ingest->probe);
     ingest_writer_tick(ingest->calls.writer);
     ingest_opener_tick(ingest->calls.opener);

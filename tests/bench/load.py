@@ -85,7 +85,8 @@ def sustained(scene, agents):
 
 def streams(scene, agents):
     """Half as many, idle but for one snapshot each: what a stream holds."""
-    figures = scene.fleet(agents=agents // 2, interval="60s", duration="10s", ramp="20s", patience="10m")
+    ramp = "100s" if scene.certificates else "20s"  # each handshake costs the fleet, one process, some ms
+    figures = scene.fleet(agents=agents // 2, interval="60s", duration="10s", ramp=ramp, patience="10m")
     yield f"{agents // 2:,} streams: resident memory", 1000, "MB", figures["collector_rss_mb"]
     yield "  of that a stream", None, "KB", \
         (figures["collector_rss_mb"] - figures["rss_before_mb"]) * 1000 / (agents // 2)
