@@ -138,6 +138,9 @@ static void connect_due(struct swarm *swarm, int64_t now_ms)
     int64_t until_ms = now_ms + STEP_MS_MAX;
     while (*at != NULL && clock_mono_ms() < until_ms) {
         struct swarm_agent *agent = *at;
+        if (swarm->options->greeting_max > 0 &&
+            swarm->world.greeting >= swarm->options->greeting_max)
+            return;
         if (agent->retry_at_ms > now_ms) {
             at = &agent->next_away;
             continue;

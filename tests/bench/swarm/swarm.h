@@ -31,6 +31,7 @@ struct swarm_options {
     int64_t interval_ms; /* between two snapshots of a process; 0: as fast as they are taken */
     int64_t run_ms, patience_ms;
     int64_t ramp_ms;         /* over which the first connects are spread */
+    uint32_t greeting_max;   /* agents that connect at a time; 0: any number */
     int64_t reconnect_ms;    /* into the run, all streams are cut at once; 0: never */
     int64_t deploy_every_ms; /* the next service gets a new version; 0: never */
     int64_t retry_ms;        /* bound of the first random pause; 0: retry at once */

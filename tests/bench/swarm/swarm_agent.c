@@ -255,6 +255,7 @@ static void settle_up_to(struct swarm_agent *agent, uint64_t sequence)
 static void begin_stream(struct swarm_agent *agent, uint64_t committed)
 {
     agent->state = SWARM_STREAMING;
+    agent->world->greeting--;
     settle_up_to(agent, committed);
     for (struct swarm_process *process = agent->ended; process != NULL; process = process->next)
         announce(agent, process);
@@ -350,6 +351,7 @@ static void on_closed(void *user, enum rpc_code code, const char *text)
     struct swarm_agent *agent = user;
     struct swarm_world *world = agent->world;
     agent->stream = NULL;
+    world->greeting -= agent->state == SWARM_GREETING;
     world->served -= agent->is_served != 0;
     agent->is_served = 0;
     agent->sent_sequence = 0;
@@ -372,6 +374,7 @@ void swarm_agent_connect(struct swarm_agent *agent, struct rpc_channel *channel)
         .message = on_message, .writable = on_writable, .closed = on_closed};
     ASSERT(agent->state == SWARM_AWAY);
     agent->state = SWARM_GREETING;
+    agent->world->greeting++;
     agent->stream = rpc_stream_open(channel, "/heapfleet.v1.Ingest/Stream", NULL, &events, agent);
     buf_clear(&agent->world->scratch);
     message_hello(agent->id, "swarm-host", clock_wall_ms(), &agent->world->scratch);

@@ -33,6 +33,7 @@ struct swarm_world {
     struct swarm_account *accounts;
     struct swarm_stats stats;
     uint32_t served, left; /* agents whose stream has had an Ack; that have left */
+    uint32_t greeting;     /* that have begun a stream and wait for the welcome */
     struct buf scratch, shortened;
     struct arena arena, out_arena; /* of the message at hand: that came in, that goes out */
     void *user;

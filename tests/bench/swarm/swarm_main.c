@@ -16,7 +16,7 @@
 struct settings {
     struct swarm_options swarm;
     struct option_list targets;
-    uint64_t agents, connections, processes, services, types, window, restarts, watched;
+    uint64_t agents, connections, connecting, processes, services, types, window, restarts, watched;
     const char *tls_ca, *tls_certificate, *tls_key, *format;
     int help;
 };
@@ -148,6 +148,7 @@ static enum status check(struct settings *settings, struct why *why)
         {"types", settings->types, 30, SNAPSHOT_TYPES_MAX, &settings->swarm.types},
         {"window", settings->window, 1, 100 * 1000, &settings->swarm.window},
         {"restarts", settings->restarts, 0, 1000 * 1000, &settings->swarm.restart_per_million},
+        {"connecting", settings->connecting, 0, 1000 * 1000, &settings->swarm.greeting_max},
         {"watch", settings->watched, 0, INT32_MAX, NULL},
     };
     for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
@@ -265,6 +266,10 @@ static enum status parse(int argc, char **argv, struct settings *settings, struc
          "cut all streams at once, so far into the run", NULL},
         {"retry", 0, OPTION_DURATION, &swarm->retry_ms, "TIME",
          "bound of the first random pause before a reconnect; 0: none at all", "200ms"},
+        {"connecting", 0, OPTION_U64, &settings->connecting, "N",
+         "agents at a time that connect and wait for the welcome; 0: any number. This program is "
+         "one machine where they are many: what it cannot carry, it begins over and over",
+         "0"},
         {"deploy-every", 0, OPTION_DURATION, &swarm->deploy_every_ms, "TIME",
          "a service gets a new version; its processes restart", NULL},
         {"restarts", 0, OPTION_U64, &settings->restarts, "N",
