@@ -27,8 +27,9 @@ struct detector *detector_new(const struct detect_config *config)
     detector->bin_ms = (double)config->horizon_ms / LIFE_BINS_PER_HORIZON;
     detector->series_room = DETECT_SERIES_MAX;
     detector->candidates = calloc(CANDIDATES_MAX, sizeof(*detector->candidates));
-    detector->verdicts = calloc(FINDINGS_MAX + CANDIDATES_MAX, sizeof(*detector->verdicts));
-    ASSERT(detector->candidates != NULL && detector->verdicts != NULL);
+    detector->held = calloc(CANDIDATES_MAX, sizeof(*detector->held));
+    detector->verdicts = calloc(VERDICTS_MAX, sizeof(*detector->verdicts));
+    ASSERT(detector->candidates != NULL && detector->held != NULL && detector->verdicts != NULL);
     name_table_init(&detector->types, DETECT_TYPES_MAX, type_bytes_max);
     judge_init(&detector->judge, detector->bin_ms);
     for (size_t i = 0; i < TYPES_OWN; i++)
@@ -46,6 +47,7 @@ void detector_free(struct detector *detector)
     name_table_done(&detector->types);
     free(detector->tracks);
     free(detector->candidates);
+    free(detector->held);
     free(detector->verdicts);
     free(detector);
 }

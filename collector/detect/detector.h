@@ -34,6 +34,7 @@ enum {
     DETECT_VERSIONS_MAX = 64,
     DETECT_TYPES_MAX = 16384,
     DETECT_SERIES_MAX = 1 << 19, /* (life, type); in chunks, some 400 bytes each */
+    DETECT_WATCHES_MAX = 16,     /* verdicts that say watch */
     DETECT_NONE = -1,
 };
 
@@ -89,7 +90,7 @@ void detector_snapshot(struct detector *detector, int life, int64_t time_ms,
 
 void detector_end(struct detector *detector, int life, int64_t time_ms, int oom_killed);
 
-/* The next pass that is due, when everything before it has been given; INT64_MIN before the first
+/* The next pass that is due, when everything before it has been given; INT64_MAX before the first
  * snapshot. */
 int64_t detector_next_pass(const struct detector *detector);
 
@@ -106,7 +107,8 @@ int detector_advance(struct detector *detector, int64_t now_ms);
 /*
  * Everything there is to say, strongest first, resolved ones last: `*ret_count` verdicts that live
  * until the next call of any function but detector_type. A resolved one is said until it has been
- * forgotten, a horizon later.
+ * forgotten, a horizon later. A suspect or a watch that does not grow any more is said for a fifth
+ * of the horizon longer; a type that is resolved is not watched.
  */
 const struct verdict *detector_verdicts(struct detector *detector, uint32_t *ret_count);
 

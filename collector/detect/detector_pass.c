@@ -253,7 +253,7 @@ static void follow(struct detector *detector, struct track *track, int level,
 static void judge_one(const struct pass *pass, uint32_t type)
 {
     struct detector *detector = pass->detector;
-    struct candidate candidate = {.type = type};
+    struct candidate candidate = {.seen_ms = detector->last_pass_ms, .type = type};
     int level = 0;
     if (type < TYPES_OWN) {
         level = look_for_memory(pass, type, &candidate);
@@ -294,14 +294,16 @@ int detector_pass(struct detector *detector, int64_t before_ms)
         return 0;
     begin(detector, &pass,
           detector->last_pass_ms - detector->config.horizon_ms / MAJOR_PASSES_PER_HORIZON);
-    int changed = 0;
-    if (major && pass.group_count > 0) {
+    int is_anew = major && pass.group_count > 0;
+    struct watch_memory memory = watch_remember(detector, is_anew);
+    if (is_anew) {
         detector->candidate_count = 0;
         for (uint32_t type = 0; type < detector->types.count; type++)
             judge_one(&pass, type);
     }
     urgent_judge(detector, pass.groups, pass.group_count);
-    changed = findings_update(detector, &pass.order, pass.groups, pass.group_count, major);
+    int changed = findings_update(detector, &pass.order, pass.groups, pass.group_count, major);
+    watch_update(detector, &memory);
     free(pass.groups);
     return changed;
 }

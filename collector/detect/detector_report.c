@@ -5,7 +5,10 @@
 #include "attributes.h"
 #include "detector_state.h"
 
-static const char no_alarm[] = "it grows; whether it goes on or fills up is not known yet";
+static const char maybe_fills[] = "it grows; whether it goes on or fills up is not known yet";
+static const char straight[] = "it grows in a straight line, but not for long enough yet";
+static const char straight_lately[] = "it grows, and grew in a straight line until lately";
+static const char no_more[] = "it has just stopped growing, or grows too unevenly to be sure";
 
 /* Mean growth at uptime of a version's lives that are nearly as old as its oldest. */
 static int read_curve(const struct detector *detector, uint32_t version, uint32_t type,
@@ -87,17 +90,26 @@ static void write_finding(struct detector *detector, const struct finding *findi
     add_curves(detector, finding->type, ret);
 }
 
+static const char *reason_of(const struct candidate *candidate, int suspect, int is_held)
+{
+    if (is_held)
+        return no_more;
+    if (!suspect)
+        return maybe_fills;
+    return candidate->tier == VERDICT_SUSPECT ? straight : straight_lately;
+}
+
 static void write_candidate(struct detector *detector, const struct candidate *candidate,
-                            struct verdict *ret)
+                            int is_held, struct verdict *ret)
 {
     const struct track *track = &detector->tracks[candidate->type];
-    int suspect = candidate->tier == VERDICT_SUSPECT;
+    int suspect = watch_tier(detector, candidate) == VERDICT_SUSPECT;
     *ret = (struct verdict){
         .type = detector->types.names[candidate->type],
         .tier = suspect ? VERDICT_SUSPECT : VERDICT_WATCH,
         .kind = candidate->kind,
         .rule = suspect ? candidate->look.rule : VERDICT_RULE_NONE,
-        .since_ms = suspect ? track->suspect_ms : track->watch_ms,
+        .since_ms = suspect ? track->suspect_ms : track->watched_ms,
         .first_ms = track->suspect_ms,
         .introduced_in = "",
         .oldest_in = "",
@@ -107,7 +119,7 @@ static void write_candidate(struct detector *detector, const struct candidate *c
         .bytes_per_hour = candidate->bytes_per_hour,
         .confidence = suspect ? 0.5 : 0.1,
         .until_limit_ms = candidate->until_limit_ms,
-        .reason = suspect ? "it grows in a straight line, but not for long enough yet" : no_alarm,
+        .reason = reason_of(candidate, suspect, is_held),
         .evidence = candidate->look.evidence,
     };
     add_companions(detector, candidate->companions, candidate->companion_count, ret);
@@ -135,7 +147,11 @@ const struct verdict *detector_verdicts(struct detector *detector, uint32_t *ret
     for (uint32_t i = 0; i < detector->finding_count; i++)
         write_finding(detector, &detector->findings[i], &detector->verdicts[count++]);
     for (uint32_t i = 0; i < detector->candidate_count; i++)
-        write_candidate(detector, &detector->candidates[i], &detector->verdicts[count++]);
+        if (watch_is_said(detector, &detector->candidates[i]))
+            write_candidate(detector, &detector->candidates[i], 0, &detector->verdicts[count++]);
+    for (uint32_t i = 0; i < detector->held_count; i++)
+        if (watch_is_said(detector, &detector->held[i]))
+            write_candidate(detector, &detector->held[i], 1, &detector->verdicts[count++]);
     qsort(detector->verdicts, count, sizeof(*detector->verdicts), compare_strongest);
     *ret_count = count;
     return detector->verdicts;

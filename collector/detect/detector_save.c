@@ -5,7 +5,7 @@
  * from somebody who may write the database, who could as well write findings.
  *
  *     head | types: size, name | tracks | versions | lives: struct, chunk numbers, chunks |
- * findings
+ *     findings | candidates | held
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 
 struct state_head {
     uint32_t magic, life_size, chunk_size, finding_size, version_size, track_size;
+    uint32_t candidate_size, candidate_count, held_count, zero;
     int64_t horizon_ms;
     uint64_t sum, body_bytes; /* of what follows */
     int64_t now_ms, last_pass_ms;
@@ -26,7 +27,7 @@ struct state_reader {
     size_t left;
 };
 
-static const uint32_t magic = 0x48464402; /* changes with what the numbers mean */
+static const uint32_t magic = 0x48464403; /* changes with what the numbers mean */
 
 static uint64_t sum_of(const uint8_t *data, size_t size)
 {
@@ -52,6 +53,9 @@ static struct state_head head_of(const struct detector *detector)
         .finding_size = sizeof(struct finding),
         .version_size = sizeof(struct version),
         .track_size = sizeof(struct track),
+        .candidate_size = sizeof(struct candidate),
+        .candidate_count = detector->candidate_count,
+        .held_count = detector->held_count,
         .horizon_ms = detector->config.horizon_ms,
         .now_ms = detector->now_ms,
         .last_pass_ms = detector->last_pass_ms,
@@ -88,6 +92,8 @@ void detector_save(const struct detector *detector, struct buf *ret)
     for (uint32_t i = 0; i < detector->life_count; i++)
         save_life(&detector->lives[i], ret);
     buf_append(ret, detector->findings, detector->finding_count * sizeof(struct finding));
+    buf_append(ret, detector->candidates, detector->candidate_count * sizeof(struct candidate));
+    buf_append(ret, detector->held, detector->held_count * sizeof(struct candidate));
     head.body_bytes = ret->size - head_at - sizeof(head);
     head.sum = sum_of(ret->data + head_at + sizeof(head), head.body_bytes);
     memcpy(ret->data + head_at, &head, sizeof(head));
@@ -124,6 +130,10 @@ static int load_life(struct detector *detector, struct state_reader *reader, str
     uint32_t chunks_max = DETECT_TYPES_MAX / LIFE_CHUNK;
     if (!take(reader, life, sizeof(*life)))
         return 0;
+    if (!life->used) { /* a free place */
+        *life = (struct life){0};
+        return 1;
+    }
     uint32_t count = life->chunk_count;
     life->chunk_count = 0;
     life->chunks = NULL;
@@ -150,6 +160,23 @@ static int load_life(struct detector *detector, struct state_reader *reader, str
     return 1;
 }
 
+static int load_candidates(const struct detector *detector, const struct state_head *head,
+                           struct state_reader *reader, struct candidate *ret, uint32_t count)
+{
+    if (!take(reader, ret, count * sizeof(*ret)))
+        return 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (ret[i].type >= head->type_count || ret[i].version >= DETECT_VERSIONS_MAX ||
+            ret[i].companion_count > VERDICT_COMPANIONS_MAX ||
+            ret[i].look.growing_count > DETECT_LIVES_MAX)
+            return 0;
+        for (uint32_t k = 0; k < ret[i].look.growing_count; k++)
+            if (ret[i].look.growing[k] >= detector->life_count)
+                return 0;
+    }
+    return 1;
+}
+
 static int load_body(struct detector *detector, const struct state_head *head,
                      struct state_reader *reader)
 {
@@ -169,7 +196,11 @@ static int load_body(struct detector *detector, const struct state_head *head,
             detector->findings[i].version >= DETECT_VERSIONS_MAX ||
             detector->findings[i].companion_count > VERDICT_COMPANIONS_MAX)
             return 0;
-    return reader->left == 0;
+    detector->candidate_count = head->candidate_count;
+    detector->held_count = head->held_count;
+    return load_candidates(detector, head, reader, detector->candidates, head->candidate_count) &&
+           load_candidates(detector, head, reader, detector->held, head->held_count) &&
+           reader->left == 0;
 }
 
 static int head_is_ours(const struct state_head *head, const struct detect_config *config)
@@ -178,9 +209,12 @@ static int head_is_ours(const struct state_head *head, const struct detect_confi
            head->chunk_size == sizeof(struct life_chunk) &&
            head->finding_size == sizeof(struct finding) &&
            head->version_size == sizeof(struct version) &&
-           head->track_size == sizeof(struct track) && head->horizon_ms == config->horizon_ms &&
-           head->life_count <= DETECT_LIVES_MAX && head->finding_count <= FINDINGS_MAX &&
-           head->type_count >= TYPES_OWN && head->type_count <= DETECT_TYPES_MAX;
+           head->track_size == sizeof(struct track) &&
+           head->candidate_size == sizeof(struct candidate) &&
+           head->horizon_ms == config->horizon_ms && head->life_count <= DETECT_LIVES_MAX &&
+           head->finding_count <= FINDINGS_MAX && head->candidate_count <= CANDIDATES_MAX &&
+           head->held_count <= CANDIDATES_MAX && head->type_count >= TYPES_OWN &&
+           head->type_count <= DETECT_TYPES_MAX;
 }
 
 enum status detector_load(const struct detect_config *config, const uint8_t *data, size_t size,

@@ -11,6 +11,7 @@ enum {
     VERSION_NAME_BYTES = 256, /* longer ones are cut */
     FINDINGS_MAX = 128,
     CANDIDATES_MAX = 64,
+    VERDICTS_MAX = FINDINGS_MAX + 2 * CANDIDATES_MAX,
     PASSES_PER_HORIZON = 60,
     MAJOR_PASSES_PER_HORIZON = 15,
     PASSES_NEEDED = 3,
@@ -33,6 +34,8 @@ struct track {
     uint8_t confirmed_row, suspect_row; /* passes in a row */
     uint8_t urgent_row;
     int64_t watch_ms, suspect_ms; /* since; 0: not */
+    int64_t suspected_ms;         /* the newest pass that left a suspect of this name; 0: none */
+    int64_t watched_ms;           /* said to be watched since; 0: it is not */
 };
 
 /* A leak that was confirmed, under the name it was given then. */
@@ -60,12 +63,14 @@ struct finding {
     uint32_t companion_count;
 };
 
-/* A type that grows in the newest pass. */
+/* A type that grows in the newest pass, or did not long ago. */
 struct candidate {
+    int64_t seen_ms; /* the pass that found it */
     uint32_t type;
     enum verdict_tier tier;
     enum verdict_kind kind;
     int is_folded;
+    int is_told; /* a watch that has a place among those that are said */
     uint32_t version;
     int64_t until_limit_ms;
     double count_per_hour, bytes_per_hour;
@@ -89,10 +94,12 @@ struct detector {
     int64_t last_pass_ms; /* 0: none yet */
     struct finding findings[FINDINGS_MAX];
     uint32_t finding_count;
-    struct candidate *candidates; /* [CANDIDATES_MAX], of the newest pass; not saved */
+    struct candidate *candidates; /* [CANDIDATES_MAX], of the newest pass */
     uint32_t candidate_count;
+    struct candidate *held; /* [CANDIDATES_MAX], of passes before; see detector_watch.c */
+    uint32_t held_count;
     struct judge judge;
-    struct verdict *verdicts; /* [FINDINGS_MAX + CANDIDATES_MAX]; not saved */
+    struct verdict *verdicts; /* [VERDICTS_MAX]; not saved */
 };
 
 /* detector_pass.c: judge every type, at last_pass_ms; the pass before was at `before_ms`. 1 if
@@ -102,5 +109,19 @@ int detector_pass(struct detector *detector, int64_t before_ms);
 /* detector_finding.c: open findings for what is confirmed, keep the open ones true, close them. */
 int findings_update(struct detector *detector, const struct version_order *order,
                     const struct judge_group *groups, uint32_t group_count, int is_major);
+
+/* detector_watch.c: what a pass is about to replace, and, behind it, what of that is still said. */
+struct watch_memory {
+    struct candidate *list;
+    uint32_t count;
+};
+
+/* `with_candidates`: the pass makes new ones. */
+struct watch_memory watch_remember(const struct detector *detector, int with_candidates);
+void watch_update(struct detector *detector, struct watch_memory *memory); /* frees it */
+
+/* What is said of a candidate, if anything is. */
+enum verdict_tier watch_tier(const struct detector *detector, const struct candidate *candidate);
+int watch_is_said(const struct detector *detector, const struct candidate *candidate);
 
 #endif

@@ -249,6 +249,10 @@ static int compare_telling(const void *left, const void *right, void *context)
     enum type_kind second_kind = kind_of(detector, b->type);
     if (first_kind != second_kind)
         return first_kind < second_kind ? 1 : -1;
+    int is_first_watched = detector->tracks[a->type].watched_ms != 0;
+    int is_second_watched = detector->tracks[b->type].watched_ms != 0;
+    if (a->tier == VERDICT_WATCH && is_first_watched != is_second_watched)
+        return is_first_watched ? -1 : 1;       /* a watch keeps its name */
     if (a->count_per_hour != b->count_per_hour) // NOLINT: an order needs equality
         return a->count_per_hour > b->count_per_hour ? 1 : -1;
     return (a->type > b->type) - (a->type < b->type);

@@ -370,11 +370,13 @@ int life_trace(const struct life *life, uint32_t type, enum life_value value, do
                double elasticity, struct life_curve *ret)
 {
     const struct life_series *series = life_find(life, type);
+    if (series == NULL) /* nor has a life that was forgotten any block */
+        return 0;
     uint32_t first = (uint32_t)ceil(settled / life->block_bins);
     uint32_t end = blocks_done(life);
     while (first < end && life->seen[first] == 0)
         first++;
-    if (series == NULL || first + points_min > end)
+    if (first + points_min > end)
         return 0;
     uint32_t empty = 0;
     int before = 1; /* no object of it yet: there are none */
@@ -464,8 +466,8 @@ double life_slot_floor(const struct life *life, uint32_t type, uint32_t from, ui
 double life_object_growth(const struct life *life, uint32_t type)
 {
     const struct life_series *series = life_find(life, type);
-    uint32_t end = blocks_done(life);
-    if (series == NULL || end < points_min)
+    uint32_t end = series == NULL ? 0 : blocks_done(life);
+    if (end < points_min)
         return 0;
     const float *count = series->blocks[LIFE_COUNT];
     const float *bytes = series->blocks[LIFE_BYTES];

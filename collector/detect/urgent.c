@@ -202,7 +202,10 @@ static void put_urgent(struct detector *detector, const struct judge_group *grou
                        const struct pressure *pressure, const struct straight *one)
 {
     struct track *track = &detector->tracks[one->type];
-    struct candidate candidate = {.type = one->type, .version = group->version, .look = one->look};
+    struct candidate candidate = {.seen_ms = detector->last_pass_ms,
+                                  .type = one->type,
+                                  .version = group->version,
+                                  .look = one->look};
     if (track->urgent_row < UINT8_MAX)
         track->urgent_row++;
     candidate.look.rule = VERDICT_RULE_D;

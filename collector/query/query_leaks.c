@@ -106,9 +106,15 @@ static enum status check_severity(const char *severity, struct why *why)
                     severity);
 }
 
+/* The least severity that is asked for; without a word, what is only watched is not. */
+static int least_rank(const Heapfleet__V1__ListLeaksRequest *asked)
+{
+    return rank_of(*asked->severity != '\0' ? asked->severity : "suspect");
+}
+
 static int is_asked_for(const Heapfleet__V1__ListLeaksRequest *asked, const struct finding_row *row)
 {
-    return rank_of(row->severity) >= rank_of(asked->severity) &&
+    return rank_of(row->severity) >= least_rank(asked) &&
            query_matches(asked->service, row->service, row->environment, row->service_namespace);
 }
 
@@ -116,7 +122,10 @@ enum status query_list_leaks(struct query *query, const ProtobufCMessage *reques
                              ProtobufCMessage **ret, struct why *why)
 {
     const Heapfleet__V1__ListLeaksRequest *asked = (const void *)request;
-    const struct finding_filter filter = {.closed_from_ms = asked->resolved_from_ms};
+    const struct finding_filter filter = {
+        .closed_from_ms = asked->resolved_from_ms,
+        .is_watch_wanted = least_rank(asked) <= rank_of("watch"),
+    };
     struct finding_row *rows = NULL;
     size_t count = 0;
     void *memory = NULL;

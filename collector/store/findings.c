@@ -2,6 +2,7 @@
  * Findings of a service are replaced as a whole, under a lock on the service's row, so that two
  * collectors that sweep the same service take turns. What is open and found again keeps its first
  * sight; what is open and not found any more is closed; the rest is new. Each change is an event.
+ * What was only ever watched is no history: few of those that closed are kept.
  */
 #include "findings.h"
 
@@ -21,6 +22,26 @@ static const char close_sql[] =
     "SELECT $1, type, first_seen_ms, $2, 'resolved', closed_reason, '' FROM ended "
     "ON CONFLICT DO NOTHING";
 
+/* $1 service, $2 how many are kept. It was more than watched if its severity ever changed. */
+static const char prune_sql[] =
+    "WITH old AS (SELECT f.type, f.first_seen_ms FROM heapfleet.finding f "
+    "WHERE f.service_id = $1 AND f.closed_ms IS NOT NULL AND f.severity = 'watch' "
+    "AND f.acknowledged_ms IS NULL AND NOT EXISTS (SELECT FROM heapfleet.finding_event e "
+    "WHERE e.service_id = $1 AND e.type = f.type AND e.first_seen_ms = f.first_seen_ms "
+    "AND e.event = 'severity') ORDER BY f.closed_ms DESC, f.type OFFSET $2), "
+    "gone AS (DELETE FROM heapfleet.finding f USING old WHERE f.service_id = $1 "
+    "AND f.type = old.type AND f.first_seen_ms = old.first_seen_ms), "
+    "unsaid AS (DELETE FROM heapfleet.finding_event e USING old WHERE e.service_id = $1 "
+    "AND e.type = old.type AND e.first_seen_ms = old.first_seen_ms) "
+    "DELETE FROM heapfleet.alert a USING old WHERE a.service_id = $1 AND a.type = old.type "
+    "AND a.first_seen_ms = old.first_seen_ms";
+
+static const char end_watches_sql[] =
+    "WITH ended AS (UPDATE heapfleet.finding SET closed_ms = $2, closed_reason = $3 "
+    "WHERE service_id = $1 AND closed_ms IS NULL AND severity = 'watch' "
+    "RETURNING type, first_seen_ms) " INSERT_EVENT
+    "SELECT $1, type, first_seen_ms, $2, 'resolved', $3, '' FROM ended ON CONFLICT DO NOTHING";
+
 static const char upsert_sql[] =
     "WITH old AS (SELECT severity, version FROM heapfleet.finding "
     "WHERE service_id = $1 AND type = $2 AND closed_ms IS NULL), "
@@ -35,11 +56,12 @@ static const char upsert_sql[] =
     "until_limit_ms = excluded.until_limit_ms, instances = excluded.instances, "
     "companions = excluded.companions, kind = excluded.kind, rule = excluded.rule, "
     "version = excluded.version, evidence = excluded.evidence "
-    "RETURNING f.first_seen_ms, f.severity, f.version) " INSERT_EVENT
+    "RETURNING f.first_seen_ms, f.severity, f.version, f.evidence) " INSERT_EVENT
     "SELECT $1, $2, new.first_seen_ms, $3, e.event, e.detail, '' "
     "FROM new LEFT JOIN old ON true, LATERAL (VALUES "
     "('opened', new.severity, old.severity IS NULL), "
-    "('severity', old.severity || ' to ' || new.severity, old.severity <> new.severity), "
+    "('severity', old.severity || ' to ' || new.severity || "
+    "coalesce(': ' || nullif(new.evidence ->> 'why', ''), ''), old.severity <> new.severity), "
     "('version', 'it grows in ' || new.version || ' too', "
     "new.version <> '' AND old.version <> new.version)) AS e(event, detail, due) "
     "WHERE e.due ON CONFLICT DO NOTHING";
@@ -74,6 +96,14 @@ static void write_close_lists(const struct finding_row *rows, size_t count,
     }
 }
 
+static enum status prune(struct db *db, int64_t service_id, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, FINDING_WATCHES_KEPT);
+    return pg_run(db->pg, prune_sql, &params, NULL, why);
+}
+
 static enum status close_others(struct db *db, int64_t service_id, const struct finding_row *rows,
                                 size_t count, const struct finding_end *ends, size_t end_count,
                                 int64_t now_ms, struct why *why)
@@ -88,7 +118,14 @@ static enum status close_others(struct db *db, int64_t service_id, const struct 
     pg_param_array(&params, PG_TEXT, &lists.types);
     pg_param_array(&params, PG_TEXT, &lists.reasons);
     pg_param_array(&params, PG_TEXT, &lists.versions);
-    enum status status = pg_run(db->pg, close_sql, &params, NULL, why);
+    struct pg_rows ended;
+    enum status status = pg_run(db->pg, close_sql, &params, &ended, why);
+    if (status == STATUS_OK) {
+        uint64_t count_ended = ended.changed;
+        pg_rows_done(&ended);
+        if (count_ended > 0)
+            status = prune(db, service_id, why);
+    }
     buf_done(&lists.kept);
     buf_done(&lists.types);
     buf_done(&lists.reasons);
@@ -138,6 +175,17 @@ enum status findings_replace(struct db *db, int64_t service_id, const struct fin
         status = pg_commit(db->pg, why);
     pg_rollback(db->pg);
     return status == STATUS_CONFLICT ? STATUS_FAILED : status;
+}
+
+/* In a transaction of its own with the pruning: neither stands for the other. */
+enum status findings_end_watches(struct db *db, int64_t service_id, int64_t now_ms, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, now_ms);
+    pg_param_text(&params, "the service has not been seen for long");
+    enum status status = pg_run(db->pg, end_watches_sql, &params, NULL, why);
+    return status == STATUS_OK ? prune(db, service_id, why) : status;
 }
 
 /* ---- what people say ------------------------------------------------------------------------ */

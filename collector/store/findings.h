@@ -10,6 +10,8 @@
 
 #include "store.h"
 
+enum { FINDING_WATCHES_KEPT = 32 };
+
 enum finding_state { FINDING_OPEN, FINDING_ACKNOWLEDGED, FINDING_MUTED, FINDING_RESOLVED };
 
 /* "open", "acknowledged", "muted", "resolved" */
@@ -52,17 +54,26 @@ struct finding_end {
 /*
  * Replace the open findings of a service by `rows`: what was open already keeps its first sight and
  * what people said of it, the others close with the reason that `ends` has for their type, or with
- * a general one. `kind`, `rule`, `version` and `evidence_json` may be NULL: "objects", nothing.
+ * a general one. `kind`, `rule`, `version` and `evidence_json` may be NULL: "objects", nothing. A
+ * change of severity becomes an event that says why, in the words of the evidence.
+ *
+ * Growth comes and goes: of what was never more than watched, and is taken on by nobody, only the
+ * newest FINDING_WATCHES_KEPT that closed are kept.
  */
 enum status findings_replace(struct db *db, int64_t service_id, const struct finding_row *rows,
                              size_t count, const struct finding_end *ends, size_t end_count,
                              int64_t now_ms, struct why *why) MUST_CHECK;
 
-/* Which findings are wanted. All zero: every open one of every service. */
+/* Close what is only watched: the service has not been seen for long. */
+enum status findings_end_watches(struct db *db, int64_t service_id, int64_t now_ms,
+                                 struct why *why) MUST_CHECK;
+
+/* Which findings are wanted. All zero: every open one of every service, suspect or worse. */
 struct finding_filter {
     int64_t service_id;     /* 0: any */
+    int is_watch_wanted;    /* those that are only watched, too */
     int64_t closed_from_ms; /* closed ones too, if they closed then or later; 0: none */
-    const char *id;         /* those whose id begins so, closed ones too; NULL: any */
+    const char *id;         /* those whose id begins so, closed and watched ones too; NULL: any */
 };
 
 /* By bytes_per_hour, largest first, closed ones last. Rows live in `arena`. `now_ms` decides which

@@ -107,6 +107,7 @@ enum status finding_read_row(const struct pg_rows *rows, int row, struct arena *
 static const char list_sql[] =
     "SELECT " FINDING_COLUMNS " FROM " FINDING_TABLES " WHERE ($2 = 0 OR f.service_id = $2) "
     "AND (f.closed_ms IS NULL OR ($3 <> 0 AND f.closed_ms >= $3) OR $4 <> '') "
+    "AND (f.severity <> 'watch' OR $5 <> 0 OR $4 <> '') "
     "AND starts_with(f.id, $4) "
     "ORDER BY f.closed_ms DESC NULLS FIRST, f.bytes_per_hour DESC, s.name, f.type";
 
@@ -119,6 +120,7 @@ enum status findings_list(struct db *db, const struct finding_filter *filter, in
     pg_param_i64(&params, filter->service_id);
     pg_param_i64(&params, filter->closed_from_ms);
     pg_param_text(&params, filter->id != NULL ? filter->id : "");
+    pg_param_i64(&params, filter->is_watch_wanted);
     static const struct finding_query query = {list_sql, finding_read_row,
                                                sizeof(struct finding_row)};
     void *list = NULL;

@@ -93,6 +93,54 @@ static void acknowledged(void **state)
     prints(with_id("leaks show", ""), "  acknowledged by bob: fix-is-on-its-way\n");
 }
 
+/* The leak of the scene, and a type that is only watched. The last test: it changes the scene. */
+static void watched_types_are_listed_when_asked_for(void **state)
+{
+    (void)state;
+    struct finding_row rows[2] = {{.type = "shop.cart.CartLine",
+                                   .severity = "suspect",
+                                   .introduced_in = "v2",
+                                   .companions_json = "[]",
+                                   .evidence_json = "{\"why\": \"less sure now\"}"},
+                                  {.type = "shop.Session",
+                                   .severity = "watch",
+                                   .introduced_in = "",
+                                   .count_per_hour = 30,
+                                   .bytes_per_hour = 3000,
+                                   .companions_json = "[]",
+                                   .evidence_json = "{\"why\": \"it may fill up\"}"}};
+    struct finding_row *found = NULL;
+    struct arena arena;
+    struct why why = {""};
+    size_t count = 0;
+    const struct finding_filter open = {0};
+    arena_init(&arena, 1 << 20);
+    private_store_must(
+        findings_list(scene.store.db, &open, scene.now_ms, &arena, &found, &count, &why), &why);
+    assert_int_equal(count, 1);
+    private_store_must(findings_replace(scene.store.db, found[0].service_id, rows, 2, NULL, 0,
+                                        scene.now_ms + 1, &why),
+                       &why);
+    arena_done(&arena);
+    prints("leaks", "shop.cart.CartLine");
+    assert_null(strstr(outcome.out, "shop.Session"));
+    prints("leaks -o json", "\"severity\": \"suspect\"");
+    prints("services -o csv", ",26385600,1,"); /* a watch is no leak */
+    prints("leaks --severity watch", "shop.Session");
+    prints("leaks --severity watch -o csv", ",shop.Session,watch,open,");
+    const char *line = strstr(outcome.out, "shop.Session");
+    while (line > outcome.out && line[-1] != '\n')
+        line--;
+    char show[64];
+    (void)snprintf(show, sizeof(show), "leaks show %.8s", line);
+    prints(show, "shop.Session in shop, prod: watch, open (");
+    prints(show, "why                  it may fill up\n");
+    prints(show, "  opened: watch\n");
+    prints(with_id("leaks show", ""), "  severity: confirmed to suspect: less sure now\n");
+    run("leaks --severity confirmed --exit-code");
+    assert_int_equal(outcome.exit_code, 0);
+}
+
 /* v2 of the scene leaks CartLine, v1 does not; both ran for an hour. */
 static void a_gate_lets_pass_or_not(void **state)
 {
@@ -124,6 +172,7 @@ int main(void)
         cmocka_unit_test(a_gate_lets_pass_or_not),
         cmocka_unit_test(muted_and_unmuted),
         cmocka_unit_test(acknowledged),
+        cmocka_unit_test(watched_types_are_listed_when_asked_for),
     };
     return cmocka_run_group_tests(tests, cli_scene_start, cli_scene_stop);
 }

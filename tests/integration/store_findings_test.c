@@ -63,9 +63,11 @@ static struct finding_row row_of(const char *type, const char *severity, const c
                                 .companions_json = "[\"dict\"]"};
 }
 
+/* Open and closed, what is only watched, too. */
 static struct finding_row *list(int64_t service_id, int64_t now_ms, size_t *ret_count)
 {
-    const struct finding_filter filter = {.service_id = service_id, .closed_from_ms = 1};
+    const struct finding_filter filter = {
+        .service_id = service_id, .closed_from_ms = 1, .is_watch_wanted = 1};
     struct finding_row *rows = NULL;
     arena_reset(&arena);
     OK(findings_list(store.db, &filter, now_ms, &arena, &rows, ret_count, &why));
@@ -149,6 +151,131 @@ static void says_why_it_ended(void **state)
     assert_string_equal(rows[0].fixed_in, "v3");
     assert_string_equal(rows[1].closed_reason, "it does not grow any more");
     assert_string_equal(rows[1].fixed_in, "");
+}
+
+/* ---- watches -------------------------------------------------------------------------------- */
+
+static void a_watch_is_listed_when_asked_for(void **state)
+{
+    (void)state;
+    int64_t service = service_of("watched");
+    const struct finding_row both[] = {row_of("a", "watch", "v1"), row_of("b", "suspect", "v1")};
+    const struct finding_filter without = {.service_id = service, .closed_from_ms = 1};
+    size_t count = 0;
+    OK(findings_replace(store.db, service, both, 2, NULL, 0, 100, &why));
+    const struct finding_row *rows = list(service, 100, &count);
+    assert_int_equal(count, 2);
+    const struct finding_filter by_id = {.id = rows[1].id};
+    assert_string_equal(rows[1].type, "a");
+    struct finding_row *some = NULL;
+    OK(findings_list(store.db, &without, 100, &arena, &some, &count, &why));
+    assert_int_equal(count, 1);
+    assert_string_equal(some[0].type, "b");
+    OK(findings_list(store.db, &by_id, 100, &arena, &some, &count, &why));
+    assert_int_equal(count, 1);
+    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg_rows found;
+    OK(pg_run(pg, "SELECT findings FROM heapfleet.services WHERE service = 'watched'", NULL, &found,
+              &why));
+    assert_int_equal(pg_i64(&found, 0, 0), 1);
+    pg_rows_done(&found);
+    pg_free(pg);
+}
+
+static void an_event_says_what_moved_it(void **state)
+{
+    (void)state;
+    int64_t service = service_of("moved");
+    struct finding_row row = row_of("a", "watch", "v1");
+    struct finding_event *events = NULL;
+    size_t count = 0;
+    row.evidence_json = "{\"why\": \"it grows\"}";
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    row.severity = "suspect";
+    row.evidence_json = "{\"why\": \"in a line\"}";
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 200, &why));
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 300, &why));
+    row.severity = "watch";
+    row.evidence_json = NULL;
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 400, &why));
+    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 500, &why));
+    const struct finding_row *rows = list(service, 500, &count);
+    assert_int_equal(count, 1);
+    OK(finding_events(store.db, rows, &arena, &events, &count, &why));
+    assert_int_equal(count, 4);
+    assert_string_equal(events[0].detail, "watch");
+    assert_string_equal(events[1].detail, "watch to suspect: in a line");
+    assert_string_equal(events[2].detail, "suspect to watch");
+    assert_string_equal(events[3].event, "resolved");
+}
+
+static int64_t number(const char *sql, int64_t service)
+{
+    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg_params params = PG_PARAMS_INIT;
+    struct pg_rows rows;
+    pg_param_i64(&params, service);
+    OK(pg_run(pg, sql, &params, &rows, &why));
+    int64_t ret = pg_i64(&rows, 0, 0);
+    pg_rows_done(&rows);
+    pg_free(pg);
+    return ret;
+}
+
+/* Whatever comes and goes: what was more than watched, or taken on, stays. */
+static void watches_that_closed_are_few(void **state)
+{
+    (void)state;
+    int64_t service = service_of("churn");
+    const struct finding_row was_suspect[] = {row_of("suspect", "suspect", "v1"),
+                                              row_of("taken on", "watch", "v1")};
+    struct finding_row row = row_of("suspect", "watch", "v1");
+    const struct finding_word word = {"ann", "mine", 1};
+    const struct finding_filter open = {.service_id = service, .is_watch_wanted = 1};
+    struct finding_row *rows = NULL;
+    size_t count = 0;
+    OK(findings_replace(store.db, service, was_suspect, 2, NULL, 0, 1, &why));
+    OK(findings_list(store.db, &open, 1, &arena, &rows, &count, &why));
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rows[i].type, "taken on") == 0)
+            OK(finding_acknowledge(store.db, &rows[i], &word, &why));
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 2, &why));
+    for (int i = 0; i < 3 * FINDING_WATCHES_KEPT; i++) {
+        row = row_of("watched", "watch", "v1");
+        OK(findings_replace(store.db, service, &row, 1, NULL, 0, 10 + 2 * i, &why));
+        OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 11 + 2 * i, &why));
+    }
+    assert_int_equal(number("SELECT count(*) FROM heapfleet.finding WHERE service_id = $1 "
+                            "AND type = 'watched'",
+                            service),
+                     FINDING_WATCHES_KEPT);
+    assert_int_equal(number("SELECT count(*) FROM heapfleet.finding_event WHERE service_id = $1 "
+                            "AND type = 'watched'",
+                            service),
+                     2 * FINDING_WATCHES_KEPT);
+    assert_int_equal(
+        number("SELECT max(first_seen_ms) FROM heapfleet.finding WHERE service_id = $1", service),
+        10 + 2 * (3 * FINDING_WATCHES_KEPT - 1));
+    assert_int_equal(number("SELECT count(*) FROM heapfleet.finding WHERE service_id = $1 "
+                            "AND type <> 'watched'",
+                            service),
+                     2);
+}
+
+static void a_silent_service_is_not_watched(void **state)
+{
+    (void)state;
+    int64_t service = service_of("silent");
+    const struct finding_row both[] = {row_of("a", "watch", "v1"), row_of("b", "suspect", "v1")};
+    size_t count = 0;
+    OK(findings_replace(store.db, service, both, 2, NULL, 0, 100, &why));
+    OK(findings_end_watches(store.db, service, 200, &why));
+    const struct finding_row *rows = list(service, 200, &count);
+    assert_int_equal(count, 2);
+    assert_int_equal(rows[0].state, FINDING_OPEN);
+    assert_int_equal(rows[1].state, FINDING_RESOLVED);
+    assert_string_equal(rows[1].type, "a");
+    assert_string_equal(events_of(&rows[1]), "opened resolved");
 }
 
 static void is_found_by_the_beginning_of_its_id(void **state)
@@ -248,6 +375,10 @@ int main(void)
         cmocka_unit_test(found_again_keeps_its_first_sight),
         cmocka_unit_test(comes_back_as_another),
         cmocka_unit_test(says_why_it_ended),
+        cmocka_unit_test(a_watch_is_listed_when_asked_for),
+        cmocka_unit_test(an_event_says_what_moved_it),
+        cmocka_unit_test(watches_that_closed_are_few),
+        cmocka_unit_test(a_silent_service_is_not_watched),
         cmocka_unit_test(is_found_by_the_beginning_of_its_id),
         cmocka_unit_test(is_acknowledged_until_it_ends),
         cmocka_unit_test(a_mute_holds_until_its_end),

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "alerts.h"
 #include "findings.h"
 #include "fleet_sweep.h"
 #include "pg.h"
@@ -23,6 +24,8 @@ static const char *const names[TYPES] = {"shop.Cart", "dict", "function", "str"}
 
 static struct private_store store;
 static uint8_t next_number;
+static uint32_t snapshots_a_bin = 1;
+static uint32_t full_at = UINT32_MAX; /* snapshots, after which a process gains no more */
 
 #define OK(call)                                                                                   \
     do {                                                                                           \
@@ -77,7 +80,8 @@ static struct instance_state open_process(const char *service, const char *versi
 
 static void values_at(uint32_t bin, double leak, struct heap_values *ret)
 {
-    uint64_t leaked = (uint64_t)(leak * (bin % 7 == 3 ? bin + 2 : bin));
+    uint32_t until = bin < full_at ? bin : full_at;
+    uint64_t leaked = (uint64_t)(leak * (until % 7 == 3 ? until + 2 : until));
     heap_values_resize(ret, TYPES);
     ret->values[0] = (struct type_value){40 + leaked, (40 + leaked) * 48};
     ret->values[1] = (struct type_value){3000 + leaked, (3000 + leaked) * 200};
@@ -97,15 +101,15 @@ static void add_process(const char *service, const char *version, uint32_t start
     uint32_t places[TYPES];
     OK(instance_types_add(store.db, state.service_id, state.instance_id, names, TYPES, places,
                           &why));
-    for (uint32_t bin = 0; bin <= bins; bin++) {
-        values_at(bin, leak, &values);
+    for (uint32_t i = 0; i <= bins * snapshots_a_bin; i++) {
+        values_at(i, leak / snapshots_a_bin, &values);
         buf_clear(&body);
         snapshot_encode_keyframe(&values, &body);
         struct snapshot_row row = {
             .service_id = state.service_id,
             .instance_id = state.instance_id,
-            .sequence = bin + 1,
-            .time_ms = started_ms + (int64_t)bin * BIN_MS,
+            .sequence = i + 1,
+            .time_ms = started_ms + (int64_t)i * BIN_MS / snapshots_a_bin,
             .types = TYPES,
             .container_usage_bytes = 60u << 20,
             .container_limit_bytes = 64u << 20,
@@ -133,6 +137,21 @@ static size_t list(struct arena *arena, struct finding_row **ret)
     size_t count = 0;
     OK(findings_list(store.db, &open, 0, arena, ret, &count, &why));
     return count;
+}
+
+/* The newest of a service, open or closed, watched or worse; NULL: none. */
+static const struct finding_row *finding_of(struct arena *arena, const char *service)
+{
+    const struct finding_filter all = {.closed_from_ms = 1, .is_watch_wanted = 1};
+    const struct finding_row *newest = NULL;
+    struct finding_row *rows;
+    size_t count = 0;
+    OK(findings_list(store.db, &all, 0, arena, &rows, &count, &why));
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rows[i].service, service) == 0 &&
+            (newest == NULL || rows[i].first_seen_ms > newest->first_seen_ms))
+            newest = &rows[i];
+    return newest;
 }
 
 /* ---- tests, in this order ----------------------------------------------------------------------
@@ -400,6 +419,120 @@ static void test_a_long_life_is_read_from_its_end(void **state)
     arena_done(&arena);
 }
 
+/* ---- watches ----------------------------------------------------------------------------------
+ */
+
+/* How many of a service's findings an alerter of this severity would tell of. */
+static size_t alerts_of(const char *service, const char *severity)
+{
+    const struct alert_wish wish = {.receiver = severity, .severity = severity, .count_max = 100};
+    struct arena arena;
+    struct alert_row *rows;
+    size_t count = 0;
+    size_t found = 0;
+    arena_init(&arena, 1 << 20);
+    OK(alerts_claim(store.db, &wish, day_ms * 2, &arena, &rows, &count, &why));
+    for (size_t i = 0; i < count; i++)
+        found += strcmp(rows[i].finding.service, service) == 0;
+    arena_done(&arena);
+    return found;
+}
+
+static void assert_event(const struct finding_event *event, const char *name, const char *detail)
+{
+    assert_string_equal(event->event, name);
+    assert_memory_equal(event->detail, detail, strlen(detail));
+}
+
+static void test_a_leak_climbs_from_watch_to_confirmed(void **state)
+{
+    (void)state;
+    enum { BEGIN = 600 };
+    struct arena arena;
+    struct finding_row *rows;
+    struct finding_event *events;
+    size_t count = 0;
+    arena_init(&arena, 4 << 20);
+    size_t before = list(&arena, &rows);
+    snapshots_a_bin = 8;
+    for (int i = 0; i < 3; i++)
+        add_process("climb", "v1", BEGIN, 70, 10);
+    snapshots_a_bin = 1;
+    for (uint32_t bin = BEGIN; bin <= BEGIN + 14; bin++)
+        sweep_at(bin);
+    const struct finding_row *row = finding_of(&arena, "climb");
+    assert_non_null(row);
+    assert_string_equal(row->severity, "watch");
+    assert_string_equal(row->rule, "");
+    assert_int_equal(list(&arena, &rows), before); /* who does not ask does not see it */
+    assert_int_equal(alerts_of("climb", "confirmed"), 0);
+    assert_int_equal(alerts_of("climb", "suspect"), 0);
+    assert_true(alerts_of("climb", "watch") >= 1);
+    for (uint32_t bin = BEGIN + 15; bin <= BEGIN + 70; bin++)
+        sweep_at(bin);
+    row = finding_of(&arena, "climb");
+    assert_string_equal(row->type, "shop.Cart");
+    assert_string_equal(row->severity, "confirmed");
+    OK(finding_events(store.db, row, &arena, &events, &count, &why));
+    assert_int_equal(count, 3);
+    assert_event(&events[0], "opened", "watch");
+    assert_event(&events[1], "severity", "watch to suspect: it grows in a straight line");
+    assert_event(&events[2], "severity", "suspect to confirmed: 3 of 3 lives grow");
+    arena_done(&arena);
+}
+
+static void test_a_cache_that_fills_is_watched_and_let_go(void **state)
+{
+    (void)state;
+    enum { BEGIN = 700 };
+    struct arena arena;
+    struct finding_event *events;
+    size_t count = 0;
+    arena_init(&arena, 4 << 20);
+    snapshots_a_bin = 8;
+    full_at = 8 * 14;
+    for (int i = 0; i < 3; i++)
+        add_process("cache", "v1", BEGIN, 120, 10);
+    full_at = UINT32_MAX;
+    snapshots_a_bin = 1;
+    for (uint32_t bin = BEGIN; bin <= BEGIN + 120; bin++)
+        sweep_at(bin);
+    const struct finding_row *row = finding_of(&arena, "cache");
+    assert_non_null(row);
+    assert_string_equal(row->severity, "watch");
+    assert_int_equal(row->state, FINDING_RESOLVED);
+    OK(finding_events(store.db, row, &arena, &events, &count, &why));
+    assert_int_equal(count, 2);
+    assert_event(&events[0], "opened", "watch");
+    assert_event(&events[1], "resolved", "it does not grow any more");
+    arena_done(&arena);
+}
+
+/* Nothing grows in a service that is gone; what was found there stays. */
+static void test_a_service_that_is_gone_is_not_watched(void **state)
+{
+    (void)state;
+    enum { BEGIN = 900 };
+    struct arena arena;
+    arena_init(&arena, 4 << 20);
+    snapshots_a_bin = 8;
+    for (int i = 0; i < 3; i++)
+        add_process("gone", "v1", BEGIN, 12, 10);
+    snapshots_a_bin = 1;
+    for (uint32_t bin = BEGIN; bin <= BEGIN + 12; bin++)
+        sweep_at(bin);
+    const struct finding_row *row = finding_of(&arena, "gone");
+    assert_non_null(row);
+    assert_string_equal(row->severity, "watch");
+    sweep_at(BEGIN + 12 + HORIZON_BINS);
+    assert_int_equal(finding_of(&arena, "gone")->state, FINDING_OPEN);
+    sweep_at(BEGIN + 12 + HORIZON_BINS + 2);
+    row = finding_of(&arena, "gone");
+    assert_int_equal(row->state, FINDING_RESOLVED);
+    assert_string_equal(row->closed_reason, "the service has not been seen for long");
+    arena_done(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +545,9 @@ int main(void)
         cmocka_unit_test(test_collectors_share_and_take_over),
         cmocka_unit_test(test_live_and_replay_say_the_same),
         cmocka_unit_test(test_a_long_life_is_read_from_its_end),
+        cmocka_unit_test(test_a_leak_climbs_from_watch_to_confirmed),
+        cmocka_unit_test(test_a_cache_that_fills_is_watched_and_let_go),
+        cmocka_unit_test(test_a_service_that_is_gone_is_not_watched),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

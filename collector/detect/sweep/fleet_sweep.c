@@ -17,6 +17,7 @@ struct swept {
     struct service_sweep *service;
     int64_t saved_ms; /* when its state was written down */
     int unsaid;       /* judged, and not yet written into findings */
+    int is_silent;    /* not seen for long, and nothing of it is watched any more */
 };
 
 struct sweep {
@@ -62,7 +63,7 @@ static enum status take_service(struct sweep *sweep, struct db *db, int64_t serv
     enum status status = sweep_state_read(db, service_id, &arena, &state, &size, why);
     if (status == STATUS_OK)
         *ret = (struct swept){service_sweep_new(&sweep->config.detect, service_id, state, size),
-                              now_ms, 0};
+                              now_ms, 0, 0};
     arena_done(&arena);
     return status;
 }
@@ -108,38 +109,66 @@ static enum status renew_claims(struct sweep *sweep, struct db *db, int64_t now_
 
 /* ---- one service ----------------------------------------------------------------------------- */
 
-/* People are told of what is suspect or worse. */
-static size_t write_rows(int64_t service_id, const struct verdict *verdicts, uint32_t count,
-                         struct arena *arena, struct finding_row *rows, struct finding_end *ends,
-                         size_t *ret_ends)
+/* What the verdicts say of a service, as the database takes it. */
+struct said {
+    struct finding_row *rows;
+    struct finding_end *ends;
+    size_t row_count, end_count;
+};
+
+static int is_ended(const struct said *said, const char *type)
 {
-    size_t row_count = 0;
-    *ret_ends = 0;
+    for (size_t i = 0; i < said->end_count; i++)
+        if (strcmp(said->ends[i].type, type) == 0)
+            return 1;
+    return 0;
+}
+
+/* What was said before its owner was seen. */
+static void end_companions(const struct verdict *verdict, struct arena *arena, struct said *ret)
+{
+    struct buf reason = BUF_INIT;
+    buf_printf(&reason, "it grows with %s", verdict->type);
+    const char *text = arena_strndup(arena, buf_text(&reason), reason.size);
+    ASSERT(text != NULL);
+    buf_done(&reason);
+    for (uint32_t i = 0; i < verdict->companion_count; i++)
+        if (!is_ended(ret, verdict->companions[i]))
+            ret->ends[ret->end_count++] = (struct finding_end){verdict->companions[i], text, ""};
+}
+
+static void say(int64_t service_id, const struct verdict *verdicts, uint32_t count,
+                struct arena *arena, struct said *ret)
+{
+    const size_t ends_max = ((size_t)count + 1) * VERDICT_COMPANIONS_MAX;
+    *ret = (struct said){
+        .rows = arena_must(arena, (count + 1) * sizeof(*ret->rows)),
+        .ends = arena_must(arena, ends_max * sizeof(*ret->ends)),
+    };
+    for (uint32_t i = 0; i < count; i++)
+        if (verdicts[i].tier == VERDICT_RESOLVED)
+            ret->ends[ret->end_count++] =
+                (struct finding_end){verdicts[i].type, verdicts[i].reason, verdicts[i].fixed_in};
     for (uint32_t i = 0; i < count; i++) {
-        const struct verdict *verdict = &verdicts[i];
-        if (verdict->tier == VERDICT_SUSPECT || verdict->tier == VERDICT_CONFIRMED)
-            verdict_row_fill(service_id, verdict, arena, &rows[row_count++]);
-        else if (verdict->tier == VERDICT_RESOLVED)
-            ends[(*ret_ends)++] =
-                (struct finding_end){verdict->type, verdict->reason, verdict->fixed_in};
+        if (verdicts[i].tier == VERDICT_RESOLVED)
+            continue;
+        verdict_row_fill(service_id, &verdicts[i], arena, &ret->rows[ret->row_count++]);
+        end_companions(&verdicts[i], arena, ret);
     }
-    return row_count;
 }
 
 static enum status write_findings(struct db *db, struct service_sweep *service, int64_t now_ms,
                                   struct why *why)
 {
     struct arena arena;
+    struct said said;
     uint32_t count;
-    size_t end_count;
     int64_t service_id = service_sweep_id(service);
     const struct verdict *verdicts = detector_verdicts(service_sweep_detector(service), &count);
     arena_init(&arena, rows_bytes_max);
-    struct finding_row *rows = arena_must(&arena, (count + 1) * sizeof(*rows));
-    struct finding_end *ends = arena_must(&arena, (count + 1) * sizeof(*ends));
-    size_t row_count = write_rows(service_id, verdicts, count, &arena, rows, ends, &end_count);
-    enum status status =
-        findings_replace(db, service_id, rows, row_count, ends, end_count, now_ms, why);
+    say(service_id, verdicts, count, &arena, &said);
+    enum status status = findings_replace(db, service_id, said.rows, said.row_count, said.ends,
+                                          said.end_count, now_ms, why);
     arena_done(&arena);
     return status;
 }
@@ -158,6 +187,23 @@ static enum status save(struct sweep *sweep, struct db *db, struct swept *swept,
     return status;
 }
 
+/*
+ * Nothing grows in a service that is gone, so nothing of it is watched; what is suspect or
+ * confirmed stays until it is seen again. Once for a silence, also after a restart.
+ */
+static enum status end_watches(struct sweep *sweep, struct db *db, struct swept *swept,
+                               int64_t now_ms, struct why *why)
+{
+    int64_t next_ms = detector_next_pass(service_sweep_detector(swept->service));
+    int silent = next_ms == INT64_MAX || now_ms - next_ms > sweep->config.detect.horizon_ms;
+    enum status status = STATUS_OK;
+    if (silent && !swept->is_silent)
+        status = findings_end_watches(db, service_sweep_id(swept->service), now_ms, why);
+    if (status == STATUS_OK)
+        swept->is_silent = silent;
+    return status;
+}
+
 static enum status sweep_one(struct sweep *sweep, struct db *db, struct swept *swept,
                              int64_t now_ms, struct why *why)
 {
@@ -169,6 +215,8 @@ static enum status sweep_one(struct sweep *sweep, struct db *db, struct swept *s
     if (status == STATUS_OK)
         status = service_sweep_read(swept->service, db, now_ms, &passed, why);
     swept->unsaid |= passed;
+    if (status == STATUS_OK && !passed)
+        status = end_watches(sweep, db, swept, now_ms, why);
     if (status != STATUS_OK || !swept->unsaid)
         return status;
     status = write_findings(db, swept->service, now_ms, why);

@@ -156,6 +156,136 @@ static void test_native_memory_is_told_apart(void **state)
     assert_string_equal(verdict->type, "(native memory)");
 }
 
+/* ---- what is watched ---------------------------------------------------------------------------
+ */
+
+static double filling_carts(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) * (type == 0 ? 1 + fmin(bin / 150.0, 1) : 1);
+}
+
+static void test_a_watch_comes_and_goes_once(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    uint32_t changes = 0;
+    uint32_t before = 0;
+    int64_t since_ms = 0;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, filling_carts);
+    for (uint32_t until = 6; until <= 3 * SCENE_HORIZON; until += 6) {
+        scene_run(&scene, until);
+        uint32_t now = scene_verdicts(&scene, VERDICT_WATCH, &verdict);
+        assert_true(now <= 1);
+        changes += now != before;
+        before = now;
+        if (now == 0)
+            continue;
+        assert_string_equal(verdict->type, "shop.Cart");
+        assert_true(since_ms == 0 || since_ms == verdict->since_ms);
+        since_ms = verdict->since_ms;
+    }
+    assert_int_equal(changes, 2);
+    assert_int_equal(before, 0);
+    assert_nothing_confirmed();
+}
+
+/* Grows for a while, rests, and again: a rest of less than a fifth of the horizon is no end. */
+static double in_bursts(uint32_t type, const char *version, uint32_t bin)
+{
+    uint32_t round = bin / 120;
+    return scene_steady(type, version, bin) + 200.0 * round + 2 * fmin(bin % 120, 100);
+}
+
+static void test_what_is_said_does_not_waver(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    uint32_t begins = 0;
+    uint32_t before = 0;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, in_bursts);
+    for (uint32_t until = 6; until <= SCENE_HORIZON; until += 6) {
+        scene_run(&scene, until);
+        uint32_t now = scene_verdicts(&scene, VERDICT_WATCH, &verdict) +
+                       scene_verdicts(&scene, VERDICT_SUSPECT, &verdict);
+        begins += now > before;
+        before = now;
+    }
+    assert_int_equal(begins, 1);
+}
+
+/* A bit for each of the types below that is said to be watched. */
+static uint64_t said_kinds(void)
+{
+    uint32_t count;
+    uint64_t kinds = 0;
+    const struct verdict *verdicts = detector_verdicts(scene.detector, &count);
+    for (uint32_t i = 0; i < count; i++)
+        if (verdicts[i].tier == VERDICT_WATCH)
+            kinds |= (uint64_t)1 << strtoul(verdicts[i].type + strlen("shop.Kind"), NULL, 10);
+    return kinds;
+}
+
+/* Each in a container of its own, so that none follows another. Who has a place keeps it. */
+static void test_many_that_grow_are_few_that_are_said(void **state)
+{
+    (void)state;
+    enum { MANY = 40, LIVES = MANY };
+    struct detector *detector = scene.detector;
+    const struct detect_process process = {.cpu_ms = 1};
+    struct detect_value values[MANY];
+    char names[MANY][32];
+    uint64_t before = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        int size = snprintf(names[i], sizeof(names[i]), "shop.Kind%u", i);
+        values[i].type = detector_type(detector, names[i], (size_t)size);
+    }
+    for (uint32_t bin = 0; bin < SCENE_HORIZON / 2; bin++) { /* before any is suspect */
+        int64_t now_ms = scene_start_ms + (int64_t)bin * SCENE_BIN_MS;
+        (void)detector_advance(detector, now_ms);
+        for (uint32_t life = 0; life < LIVES; life++) {
+            struct detect_key key = scene_key(life);
+            int number = detector_life(detector, &key, "v1", 2, now_ms);
+            for (uint32_t i = 0; i < MANY; i++) {
+                double grown = life == i ? scene_leaked(bin, 4 + i) : 0;
+                values[i].count = 1000 + (bin + i) % 7 + (uint64_t)grown;
+                values[i].bytes = values[i].count * 100;
+            }
+            detector_snapshot(detector, number, now_ms, &process, values, MANY);
+        }
+        uint64_t now = said_kinds();
+        assert_true(__builtin_popcountll(now) <= DETECT_WATCHES_MAX);
+        assert_true((before & ~now) == 0);
+        before = now;
+    }
+    assert_int_equal(__builtin_popcountll(before), DETECT_WATCHES_MAX);
+}
+
+/* Whoever goes on from a saved state says what it said, at once. */
+static void test_a_watch_survives_a_restart(void **state)
+{
+    (void)state;
+    static const struct detect_config config = {.horizon_ms = SCENE_HORIZON_MS};
+    const struct verdict *verdict;
+    struct why why;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, in_bursts);
+    for (uint32_t until = 10; until <= SCENE_HORIZON; until += 10) {
+        struct buf saved = BUF_INIT;
+        scene_run(&scene, until);
+        uint32_t watched = scene_verdicts(&scene, VERDICT_WATCH, &verdict);
+        uint32_t suspect = scene_verdicts(&scene, VERDICT_SUSPECT, &verdict);
+        detector_save(scene.detector, &saved);
+        detector_free(scene.detector);
+        assert_int_equal(detector_load(&config, saved.data, saved.size, &scene.detector, &why),
+                         STATUS_OK);
+        assert_int_equal(scene_verdicts(&scene, VERDICT_WATCH, &verdict), watched);
+        assert_int_equal(scene_verdicts(&scene, VERDICT_SUSPECT, &verdict), suspect);
+        buf_done(&saved);
+    }
+}
+
 /* ---- what must never hurt ----------------------------------------------------------------------
  */
 
@@ -338,6 +468,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_container_of_six_is_enough, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_lives_are_pooled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_native_memory_is_told_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_watch_comes_and_goes_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_said_does_not_waver, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_that_grow_are_few_that_are_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_watch_survives_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_odd_series_are_not_leaks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clocks_that_go_back_and_forth_are_borne, setup,
                                         teardown),
