@@ -97,7 +97,8 @@ int64_t detector_next_pass(const struct detector *detector);
 /* What detector_advance did; 0: no pass was due. */
 enum {
     DETECT_PASSED = 1,
-    DETECT_CHANGED = 2, /* a leak was confirmed or resolved */
+    DETECT_CHANGED =
+        2, /* a verdict was settled: a leak was confirmed or resolved, or creep found */
 };
 
 /* Judge, if a pass is due at or before `now_ms`. Over a silence of more than a

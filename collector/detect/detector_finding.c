@@ -203,37 +203,48 @@ static struct finding *owner_of(struct detector *detector, const struct candidat
     return NULL;
 }
 
-static void refresh(struct detector *detector, const struct candidate *candidate,
-                    struct finding *finding)
+/* 1 if the finding says something else now: what crept leaks. */
+static int refresh(struct detector *detector, const struct version_order *order,
+                   const struct candidate *candidate, struct finding *finding)
 {
     if (finding->type != candidate->type) {
         if (candidate->tier == VERDICT_CONFIRMED)
             fold_add_companion(finding->companions, &finding->companion_count, finding->type,
                                candidate->type);
-        return;
+        return 0;
     }
     if (candidate->look.rule == VERDICT_RULE_C && finding->rule != VERDICT_RULE_C)
-        return;
+        return 0;
+    int is_leak = finding->rule == VERDICT_RULE_C && candidate->look.rule != VERDICT_RULE_C &&
+                  candidate->tier == VERDICT_CONFIRMED;
     if (candidate->tier == VERDICT_CONFIRMED || candidate->look.horizons >= judgeable_horizons)
         finding->clean_row = 0;
     if (candidate->tier == VERDICT_CONFIRMED)
         describe(detector, candidate, finding);
+    if (is_leak) {
+        finding->since_ms = detector->last_pass_ms;
+        date(detector, order, candidate, finding);
+        absorb(detector, candidate, finding);
+    }
+    return is_leak;
 }
 
 /* Candidates that belong to an open finding leave the list. */
-static void claim_candidates(struct detector *detector)
+static int claim_candidates(struct detector *detector, const struct version_order *order)
 {
+    int changed = 0;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < detector->candidate_count; i++) {
         struct candidate *candidate = &detector->candidates[i];
         fold_measure_rates(detector, candidate);
         struct finding *owner = owner_of(detector, candidate);
         if (owner != NULL)
-            refresh(detector, candidate, owner);
+            changed |= refresh(detector, order, candidate, owner);
         else
             detector->candidates[kept++] = *candidate;
     }
     detector->candidate_count = kept;
+    return changed;
 }
 
 static int open_confirmed(struct detector *detector, const struct version_order *order)
@@ -349,8 +360,8 @@ int findings_update(struct detector *detector, const struct version_order *order
                     const struct judge_group *groups, uint32_t group_count, int is_major)
 {
     forget_resolved(detector);
-    claim_candidates(detector);
-    int changed = open_confirmed(detector, order);
+    int changed = claim_candidates(detector, order);
+    changed |= open_confirmed(detector, order);
     if (is_major)
         changed |= close_findings(detector, groups, group_count);
     return changed;

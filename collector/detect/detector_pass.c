@@ -83,9 +83,10 @@ static void choose_groups(struct pass *pass, int64_t since_ms)
 
 /* ---- one type -------------------------------------------------------------------------------- */
 
+/* Creep that is settled opens a finding as a leak does: one that is said to be suspect. */
 static enum verdict_tier tier_of_row(const struct track *track)
 {
-    if (track->confirmed_row >= PASSES_NEEDED)
+    if (track->confirmed_row >= PASSES_NEEDED || track->creep_row >= PASSES_NEEDED)
         return VERDICT_CONFIRMED;
     return track->suspect_row >= 2 || track->confirmed_row > 0 ? VERDICT_SUSPECT : VERDICT_WATCH;
 }
@@ -234,7 +235,10 @@ static uint8_t one_more(uint8_t row)
 static void follow(struct detector *detector, struct track *track, int level,
                    struct candidate *candidate)
 {
-    track->confirmed_row = level > VERDICT_CONFIRMED ? one_more(track->confirmed_row) : 0;
+    int creeps = candidate->look.rule == VERDICT_RULE_C;
+    int leaks = level > VERDICT_CONFIRMED && !creeps;
+    track->confirmed_row = leaks ? one_more(track->confirmed_row) : 0;
+    track->creep_row = creeps ? one_more(track->creep_row) : 0;
     track->suspect_row = level > VERDICT_SUSPECT ? one_more(track->suspect_row) : 0;
     if (level == 0)
         track->watch_ms = 0;

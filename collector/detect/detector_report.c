@@ -8,6 +8,7 @@
 static const char maybe_fills[] = "it grows; whether it goes on or fills up is not known yet";
 static const char straight[] = "it grows in a straight line, but not for long enough yet";
 static const char straight_lately[] = "it grows, and grew in a straight line until lately";
+static const char creeps[] = "each version starts with more than the one before, so far";
 static const char no_more[] = "it has just stopped growing, or grows too unevenly to be sure";
 
 /* Mean growth at uptime of a version's lives that are nearly as old as its oldest. */
@@ -65,12 +66,19 @@ static void add_companions(const struct detector *detector, const uint32_t *type
         verdict->companions[i] = detector->types.names[types[i]];
 }
 
+/* Creep names no leak, only a type that somebody should look at. */
+static enum verdict_tier finding_tier(const struct finding *finding)
+{
+    return finding->tier == VERDICT_CONFIRMED && finding->rule == VERDICT_RULE_C ? VERDICT_SUSPECT
+                                                                                 : finding->tier;
+}
+
 static void write_finding(struct detector *detector, const struct finding *finding,
                           struct verdict *ret)
 {
     *ret = (struct verdict){
         .type = detector->types.names[finding->type],
-        .tier = finding->tier,
+        .tier = finding_tier(finding),
         .kind = finding->kind,
         .rule = finding->rule,
         .since_ms = finding->since_ms,
@@ -94,6 +102,8 @@ static const char *reason_of(const struct candidate *candidate, int suspect, int
 {
     if (is_held)
         return no_more;
+    if (candidate->look.rule == VERDICT_RULE_C)
+        return creeps;
     if (!suspect)
         return maybe_fills;
     return candidate->tier == VERDICT_SUSPECT ? straight : straight_lately;
@@ -108,7 +118,8 @@ static void write_candidate(struct detector *detector, const struct candidate *c
         .type = detector->types.names[candidate->type],
         .tier = suspect ? VERDICT_SUSPECT : VERDICT_WATCH,
         .kind = candidate->kind,
-        .rule = suspect ? candidate->look.rule : VERDICT_RULE_NONE,
+        .rule = suspect && candidate->look.rule != VERDICT_RULE_C ? candidate->look.rule
+                                                                  : VERDICT_RULE_NONE,
         .since_ms = suspect ? track->suspect_ms : track->watched_ms,
         .first_ms = track->suspect_ms,
         .introduced_in = "",

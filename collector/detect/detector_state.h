@@ -32,16 +32,16 @@ struct version {
 /* How a type has fared in the passes. */
 struct track {
     uint8_t confirmed_row, suspect_row; /* passes in a row */
-    uint8_t urgent_row;
+    uint8_t urgent_row, creep_row;
     int64_t watch_ms, suspect_ms; /* since; 0: not */
     int64_t suspected_ms;         /* the newest pass that left a suspect of this name; 0: none */
     int64_t watched_ms;           /* said to be watched since; 0: it is not */
 };
 
-/* A leak that was confirmed, under the name it was given then. */
+/* A leak that was confirmed, or creep, under the name it was given then. */
 struct finding {
     uint32_t type;
-    enum verdict_tier tier; /* confirmed or resolved */
+    enum verdict_tier tier; /* confirmed (open; creep is said to be suspect) or resolved */
     enum verdict_kind kind;
     enum verdict_rule rule;
     int64_t since_ms, first_ms, resolved_ms;

@@ -5,6 +5,8 @@
  *     suspect    is said until three major passes in a row have not found it so
  *     watch      is said from the second pass on, and for three passes after the last
  *
+ * Creep is watched until it is settled, and then a finding.
+ *
  * A warm-up lets hundreds of types grow, so only some are said: who is, stays; a free place goes to
  * what grows by the most bytes. Judging knows nothing of this: it sees every candidate.
  */
@@ -28,10 +30,15 @@ static int was_suspect(const struct detector *detector, const struct candidate *
     return suspected_ms != 0 && candidate->seen_ms - suspected_ms < holds * hold_ms(detector);
 }
 
+static int is_suspect(const struct candidate *candidate)
+{
+    return candidate->tier != VERDICT_WATCH && candidate->look.rule != VERDICT_RULE_C;
+}
+
 enum verdict_tier watch_tier(const struct detector *detector, const struct candidate *candidate)
 {
-    return candidate->tier != VERDICT_WATCH || was_suspect(detector, candidate, 1) ? VERDICT_SUSPECT
-                                                                                   : VERDICT_WATCH;
+    return is_suspect(candidate) || was_suspect(detector, candidate, 1) ? VERDICT_SUSPECT
+                                                                        : VERDICT_WATCH;
 }
 
 int watch_is_said(const struct detector *detector, const struct candidate *candidate)
@@ -172,7 +179,7 @@ static void choose(struct detector *detector)
 void watch_update(struct detector *detector, struct watch_memory *memory)
 {
     for (uint32_t i = 0; i < detector->candidate_count; i++)
-        if (detector->candidates[i].tier == VERDICT_SUSPECT)
+        if (is_suspect(&detector->candidates[i]))
             detector->tracks[detector->candidates[i].type].suspected_ms =
                 detector->candidates[i].seen_ms;
     hold(detector, memory);

@@ -22,3 +22,8 @@ const char *verdict_rule_name(enum verdict_rule rule)
     ASSERT(rule < ARRAY_SIZE(names));
     return names[rule];
 }
+
+int verdict_is_settled(const struct verdict *verdict)
+{
+    return verdict->tier >= VERDICT_CONFIRMED || verdict->rule == VERDICT_RULE_C;
+}

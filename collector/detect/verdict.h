@@ -14,7 +14,8 @@
 /* How sure. A verdict climbs as evidence comes in; `resolved` ends it. */
 enum verdict_tier {
     VERDICT_WATCH,     /* it grows; that may be a warm-up, a cache or a wave: no alarm */
-    VERDICT_SUSPECT,   /* it grows in a line, but not for long enough: worth a look */
+    VERDICT_SUSPECT,   /* it grows in a line, but not for long enough; or from version to version:
+                          worth a look */
     VERDICT_CONFIRMED, /* a leak: worth an alarm */
     VERDICT_RESOLVED,  /* was confirmed; fixed, or it stopped: `reason` says which */
 };
@@ -33,7 +34,7 @@ enum verdict_rule {
     VERDICT_RULE_A,    /* long lives of a version: all containers */
     VERDICT_RULE_SOME, /* A': some containers of a version */
     VERDICT_RULE_B,    /* short lives, pooled across versions */
-    VERDICT_RULE_C,    /* creep: each version starts higher than the one before */
+    VERDICT_RULE_C,    /* creep: each version starts higher than the one before; a suspect */
     VERDICT_RULE_D,    /* urgent: the memory limit will not wait for the horizon */
 };
 
@@ -92,5 +93,11 @@ struct verdict {
     const char *companions[VERDICT_COMPANIONS_MAX]; /* types that grow with it, less specific */
     uint32_t companion_count;
 };
+
+/*
+ * 1 for what has passed a rule for as long as it takes: a leak, one that is resolved, and creep,
+ * which is never more than suspect. Others may be gone with the next pass.
+ */
+int verdict_is_settled(const struct verdict *verdict);
 
 #endif

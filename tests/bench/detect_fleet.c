@@ -5,9 +5,9 @@
  *
  * detect_fleet FROM COUNT [--rivals] [--only SUBSTRING] [--stress NAME] [--verbose]
  *
- * found: the leaking type was confirmed after the leak began. false_flags: any other confirmation
- * of a (service, type), and of the leaking type before the leak. dated: 1 right version, 0 wrong,
- * -1 not asked. detect_bench.py makes the table.
+ * found: the leaking type was confirmed after the leak began, or creep found in it. false_flags:
+ * the same of any other (service, type), and of the leaking type before the leak. dated: 1 right
+ * version, 0 wrong, -1 not asked. detect_bench.py makes the table.
  */
 #include <time.h>
 
@@ -155,7 +155,8 @@ static void note_ours(struct run *run, int64_t time_ms)
         uint32_t place = 0;
         while (place + 1 < run->service->types && run->types[place] != type)
             place++;
-        if (verdicts[i].tier != VERDICT_CONFIRMED || run->scores[OURS].flagged[place])
+        if (verdicts[i].tier == VERDICT_RESOLVED || !verdict_is_settled(&verdicts[i]) ||
+            run->scores[OURS].flagged[place])
             continue;
         note(run, OURS, place, time_ms);
         if (place == 0)

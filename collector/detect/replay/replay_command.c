@@ -16,7 +16,8 @@ enum { READ_BYTES = 1 << 18 };
 static const char help[] =
     "usage: heapfleet-collector replay [options] FILE|-\n\n"
     "Runs the detector over a file of snapshots and prints what it would have said, one line of\n"
-    "JSON a leak, as it is confirmed or resolved. Lines of the file, times ascending:\n\n"
+    "JSON a leak, as it is confirmed or resolved, or suspect if each version starts with more "
+    "of it\nthan the one before. Lines of the file, times ascending:\n\n"
     "  time,service,version,instance,type,count,bytes\n\n"
     "with the time in seconds; the type @cpu_ms gives the CPU time of the process so far, @end "
     "its\n"

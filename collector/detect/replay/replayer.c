@@ -83,7 +83,7 @@ static int is_news(const struct replay *replay, const struct verdict *verdict)
 {
     if (verdict->since_ms <= replay->told_ms[replay->service])
         return 0;
-    return replay->config.every_tier || verdict->tier >= VERDICT_CONFIRMED;
+    return replay->config.every_tier || verdict_is_settled(verdict);
 }
 
 /* In the order of detection: the news are few, the passes they come from fewer. */

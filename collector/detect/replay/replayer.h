@@ -38,7 +38,7 @@ enum {
 
 struct replay_config {
     struct detect_config detect;
-    int every_tier; /* tell of what is watched and suspect, too */
+    int every_tier; /* tell of what is not settled, too */
     void *user;
     /* A verdict that is new, in the order of detection; `verdict` is valid during the call. */
     void (*tell)(void *user, const char *service, const struct verdict *verdict);

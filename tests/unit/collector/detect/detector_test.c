@@ -140,6 +140,61 @@ static void test_short_lives_are_pooled(void **state)
     assert_int_equal(verdict->rule, VERDICT_RULE_B);
 }
 
+static double creeping(uint32_t type, const char *version, uint32_t bin)
+{
+    double level = pow(1.07, (double)strtol(version + 1, NULL, 10));
+    return scene_steady(type, version, bin) * (type == 0 ? level : 1);
+}
+
+static double creeping_and_leaking(uint32_t type, const char *version, uint32_t bin)
+{
+    return creeping(type, version, bin) +
+           (strcmp(version, "v8") == 0 && type == 0 ? scene_leaked(bin, 2) : 0);
+}
+
+static void add_creep(scene_model_fn *model)
+{
+    static const char *const versions[8] = {"v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8"};
+    for (uint32_t i = 0; i < 8; i++)
+        for (uint32_t k = 0; k < 2; k++)
+            scene_add(&scene, versions[i], 90 * i + k, i < 7 ? 90 * (i + 1) : 0, model);
+}
+
+/* Nothing grows within a life: somebody should look at it, nobody be woken. */
+static void test_creep_is_suspect(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    add_creep(creeping);
+    for (uint32_t until = 90; until <= 7 * 90 + 200; until += 10) {
+        scene_run(&scene, until);
+        assert_nothing_confirmed();
+    }
+    assert_int_equal(scene_verdicts(&scene, VERDICT_SUSPECT, &verdict), 1);
+    assert_string_equal(verdict->type, "shop.Cart");
+    assert_int_equal(verdict->rule, VERDICT_RULE_C);
+    assert_string_equal(verdict->introduced_in, "v2");
+    assert_true(verdict_is_settled(verdict));
+}
+
+static void test_creep_that_leaks_is_a_leak(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    add_creep(creeping_and_leaking);
+    scene_run(&scene, 7 * 90 + 120);
+    assert_int_equal(scene_verdicts(&scene, VERDICT_SUSPECT, &verdict), 1);
+    assert_int_equal(verdict->rule, VERDICT_RULE_C);
+    int64_t first_ms = verdict->first_ms;
+    scene_run(&scene, 7 * 90 + VERDICT_BINS);
+    verdict = only_confirmed();
+    assert_string_equal(verdict->type, "shop.Cart");
+    assert_int_equal(verdict->rule, VERDICT_RULE_A);
+    assert_string_equal(verdict->introduced_in, "v8");
+    assert_int_equal(verdict->first_ms, first_ms);
+    assert_int_equal(scene_verdicts(&scene, VERDICT_SUSPECT, &verdict), 0);
+}
+
 /* It is all there: carts, their dicts, and memory that is neither. */
 static void test_native_memory_is_told_apart(void **state)
 {
@@ -467,6 +522,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_container_of_six_is_enough, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_lives_are_pooled, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_creep_is_suspect, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_creep_that_leaks_is_a_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_native_memory_is_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_watch_comes_and_goes_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_said_does_not_waver, setup, teardown),
