@@ -7,6 +7,13 @@
 #define NORETURN __attribute__((noreturn))
 #define UNUSED __attribute__((unused))
 
+/*
+ * Around structs that are written down as they lie in memory: none of their bytes may be anything
+ * but a member's, or what once lay there would be written, too. The compiler sees to it.
+ */
+#define NO_PADDING_BEGIN _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic error \"-Wpadded\"")
+#define NO_PADDING_END _Pragma("GCC diagnostic pop")
+
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /*

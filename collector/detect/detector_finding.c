@@ -318,7 +318,7 @@ static int check_one(struct detector *detector, struct finding *finding,
         const char *version = detector->versions[groups[i].version].name;
         if (fixed)
             copy_name(finding->fixed_in, version);
-        char reason[sizeof(finding->reason)];
+        char reason[sizeof(finding->reason)] = ""; /* all of it: it is saved */
         (void)snprintf(reason, sizeof(reason), "%s%.200s",
                        fixed ? "fixed: it does not grow any more in " : "it stopped growing in ",
                        version);

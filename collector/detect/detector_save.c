@@ -1,6 +1,7 @@
 /*
  * The state as bytes: structs as they lie in memory, so that it is for the same program on the same
- * kind of machine only. Whatever differs - sizes, the horizon, a bit - is refused, and the state
+ * kind of machine only. None of them has padding, in which what once lay there would be saved, too.
+ * Whatever differs - sizes, the horizon, a bit - is refused, and the state
  * built anew from history. The sum keeps a damaged state from being believed; it is no protection
  * from somebody who may write the database, who could as well write findings.
  *
@@ -13,6 +14,7 @@
 #include "attributes.h"
 #include "detector_state.h"
 
+NO_PADDING_BEGIN
 struct state_head {
     uint32_t magic, life_size, chunk_size, finding_size, version_size, track_size;
     uint32_t candidate_size, candidate_count, held_count, zero;
@@ -21,13 +23,14 @@ struct state_head {
     int64_t now_ms, last_pass_ms;
     uint32_t version_order, life_count, finding_count, type_count;
 };
+NO_PADDING_END
 
 struct state_reader {
     const uint8_t *at;
     size_t left;
 };
 
-static const uint32_t magic = 0x48464403; /* changes with what the numbers mean */
+static const uint32_t magic = 0x48464404; /* changes with what the numbers mean */
 
 static uint64_t sum_of(const uint8_t *data, size_t size)
 {

@@ -22,6 +22,8 @@ enum {
     TYPES_OWN = 3,
 };
 
+/* What is saved is saved as it lies in memory (detector_save.c). */
+NO_PADDING_BEGIN
 struct version {
     char name[VERSION_NAME_BYTES];
     uint32_t order; /* of first appearance; 0: free */
@@ -33,6 +35,7 @@ struct version {
 struct track {
     uint8_t confirmed_row, suspect_row; /* passes in a row */
     uint8_t urgent_row, creep_row;
+    uint32_t zero;
     int64_t watch_ms, suspect_ms; /* since; 0: not */
     int64_t suspected_ms;         /* the newest pass that left a suspect of this name; 0: none */
     int64_t watched_ms;           /* said to be watched since; 0: it is not */
@@ -76,8 +79,9 @@ struct candidate {
     double count_per_hour, bytes_per_hour;
     struct judge_look look;
     uint32_t companions[VERDICT_COMPANIONS_MAX];
-    uint32_t companion_count;
+    uint32_t companion_count, zero;
 };
+NO_PADDING_END
 
 struct detector {
     struct detect_config config;

@@ -45,6 +45,7 @@ void judge_group_version(const struct judge *judge, uint32_t version, struct jud
 /* The short lives of all versions; empty if one reached the horizon lately. */
 void judge_group_short(const struct judge *judge, struct judge_group *ret);
 
+NO_PADDING_BEGIN
 struct judge_look {
     int grows;              /* maybe a cache or a wave */
     int passes;             /* in a line; whether for long enough, `horizons` says */
@@ -54,9 +55,10 @@ struct judge_look {
     struct verdict_evidence evidence;
     double slope; /* of `value` a bin, median of those that grow */
     double from, to;
-    uint32_t growing_count;
+    uint32_t growing_count, zero;
     uint16_t growing[DETECT_LIVES_MAX]; /* lives */
 };
+NO_PADDING_END
 
 /* How the type's count follows the load, over all lives: 0, or more when that is beyond chance. */
 double judge_elasticity(const struct judge *judge, uint32_t type);

@@ -34,6 +34,7 @@ enum {
 
 enum life_value { LIFE_COUNT, LIFE_BYTES, LIFE_VALUES };
 
+NO_PADDING_BEGIN
 /* Sums of a line through the origin: y, change of the count, over x, change of the load. */
 struct life_moves {
     float xx, xy, yy, count;
@@ -60,6 +61,7 @@ struct life_chunk {
 struct life {
     struct detect_key key;
     uint32_t version;
+    int used;          /* the slot is not free */
     int64_t origin_ms; /* uptime counts from here; 0: no snapshot yet */
     int64_t started_ms;
     int64_t last_ms; /* newest snapshot */
@@ -67,7 +69,6 @@ struct life {
     uint64_t usage_bytes, limit_bytes; /* of the container, newest */
     uint64_t cpu_ms;                   /* newest; 0: unknown */
     int64_t cpu_at_ms;
-    int used;                                      /* the slot is not free */
     int late, ended, oom_killed;                   /* late: first seen long after its start */
     uint32_t bin;                                  /* under way */
     uint32_t block_bins;                           /* length of a block */
@@ -79,6 +80,7 @@ struct life {
     uint32_t chunk_count;
     struct life_chunk **chunks; /* [chunk_count], NULL where no type has been seen */
 };
+NO_PADDING_END
 
 /* An empty life; life_free frees what it has come to hold. */
 void life_init(struct life *life, const struct detect_key *key, uint32_t version,

@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "attributes.h"
+
 /* How sure. A verdict climbs as evidence comes in; `resolved` ends it. */
 enum verdict_tier {
     VERDICT_WATCH,     /* it grows; that may be a warm-up, a cache or a wave: no alarm */
@@ -53,10 +55,12 @@ struct verdict_curve {
         values[VERDICT_CURVE_POINTS]; /* mean of a life: objects, bytes of a buffer or of memory */
 };
 
+NO_PADDING_BEGIN
 /* What the judgement rests on; 0 where a rule does not use it. */
 struct verdict_evidence {
     uint32_t lives, lives_growing; /* looked at; that grow */
     uint32_t lives_oom_killed;
+    uint32_t versions_rising; /* creep: versions in a row */
     int64_t uptime_ms;        /* median of the lives */
     double growth;            /* over the judged stretch, relative to its median */
     double load_growth;       /* of the load over the same stretch */
@@ -68,9 +72,9 @@ struct verdict_evidence {
     double tail;              /* slope of the last third over the whole slope; a line: 1 */
     double jump;              /* largest step over the growth; a line: 0.23 */
     double plateau_share;     /* of the lives that look as if they fill up */
-    uint32_t versions_rising; /* creep: versions in a row */
     double slope_earlier;     /* count_per_hour of the version before introduced_in, equal uptime */
 };
+NO_PADDING_END
 
 struct verdict {
     const char *type; /* "(native memory)" and "(free pool space)" for those kinds */

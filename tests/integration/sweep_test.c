@@ -419,6 +419,30 @@ static void test_a_long_life_is_read_from_its_end(void **state)
     arena_done(&arena);
 }
 
+/* What an older program saved means something else: history says it again. */
+static void test_a_state_of_another_program_is_made_anew(void **state)
+{
+    (void)state;
+    struct why reason = {""};
+    struct arena arena;
+    struct pg *pg = pg_new(embedded_dsn(store.server));
+    arena_init(&arena, 1 << 20);
+    int64_t first_seen_ms = finding_of(&arena, "old")->first_seen_ms;
+    OK(sweep_end(sweep, store.db, &why));
+    private_store_must(pg_script(pg,
+                                 "UPDATE heapfleet.sweep_claim SET state = set_byte(state, 0, "
+                                 "get_byte(state, 0) # 1) WHERE length(state) > 0",
+                                 &reason),
+                       &reason);
+    pg_free(pg);
+    sweep_at(3 * SWEEP_HORIZONS * HORIZON_BINS + 1);
+    const struct finding_row *row = finding_of(&arena, "old");
+    assert_string_equal(row->severity, "confirmed");
+    assert_int_equal(row->state, FINDING_OPEN);
+    assert_int_equal(row->first_seen_ms, first_seen_ms);
+    arena_done(&arena);
+}
+
 /* ---- watches ----------------------------------------------------------------------------------
  */
 
@@ -545,6 +569,7 @@ int main(void)
         cmocka_unit_test(test_collectors_share_and_take_over),
         cmocka_unit_test(test_live_and_replay_say_the_same),
         cmocka_unit_test(test_a_long_life_is_read_from_its_end),
+        cmocka_unit_test(test_a_state_of_another_program_is_made_anew),
         cmocka_unit_test(test_a_leak_climbs_from_watch_to_confirmed),
         cmocka_unit_test(test_a_cache_that_fills_is_watched_and_let_go),
         cmocka_unit_test(test_a_service_that_is_gone_is_not_watched),

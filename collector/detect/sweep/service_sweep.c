@@ -20,13 +20,15 @@
 static const size_t lists_bytes_max = (size_t)256 << 20;
 static const uint32_t state_magic = 0x48465301; /* changes with what is saved here */
 
-/* How far a process has been read. */
+NO_PADDING_BEGIN
+/* How far a process has been read. Saved as it lies in memory. */
 struct follower {
     int64_t instance_id;
     int64_t read_ms; /* newest snapshot; 0: none */
     int32_t ended;   /* its end has been told */
     uint32_t seen;   /* in this sweep's list */
 };
+NO_PADDING_END
 
 struct type_entry_map {
     int32_t *ids; /* 0: free */

@@ -1,9 +1,11 @@
 /* Single services, made by hand: what is said of a leak, and what must never hurt. */
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -486,6 +488,37 @@ static void test_saved_and_loaded_it_says_the_same(void **state)
     assert_memory_equal(&with->evidence, &without.evidence, sizeof(without.evidence));
 }
 
+static void save_a_life(struct buf *ret)
+{
+    scene_end(&scene);
+    scene_begin(&scene);
+    for (uint32_t i = 0; i < 3; i++) {
+        scene_add(&scene, "v1", i, 480 + i, scene_leaking);
+        scene_add(&scene, "v2", 480 + i, 0, scene_steady);
+    }
+    scene_run(&scene, 720);
+    detector_save(scene.detector, ret);
+}
+
+/* Nothing is saved of what lay in memory before. valgrind looks at what is written to a file. */
+static void test_the_same_state_is_the_same_bytes(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    struct buf first = BUF_INIT;
+    struct buf second = BUF_INIT;
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    save_a_life(&first);
+    save_a_life(&second);
+    assert_int_equal(scene_verdicts(&scene, VERDICT_RESOLVED, &verdict), 1);
+    assert_int_equal(write(null, first.data, first.size), first.size);
+    assert_int_equal(first.size, second.size);
+    assert_memory_equal(first.data, second.data, first.size);
+    (void)close(null);
+    buf_done(&first);
+    buf_done(&second);
+}
+
 static void test_a_damaged_state_is_refused(void **state)
 {
     (void)state;
@@ -535,6 +568,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ten_thousand_containers_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_version_for_every_bin_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_saved_and_loaded_it_says_the_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_same_state_is_the_same_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_state_is_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
