@@ -69,10 +69,13 @@ int detector_type(struct detector *detector, const char *name, size_t size)
 
 /* ---- lives ----------------------------------------------------------------------------------- */
 
-/* It has ended, or nobody has seen it for half a horizon. */
+/* It has ended, or nobody has seen it for half a horizon. While there is no room for anybody, only
+ * the passes know the time. */
 static int is_silent(const struct detector *detector, const struct life *life)
 {
-    return life->ended || detector->now_ms - life->last_ms > detector->config.horizon_ms / 2;
+    int64_t now_ms =
+        detector->now_ms > detector->last_pass_ms ? detector->now_ms : detector->last_pass_ms;
+    return life->ended || now_ms - life->last_ms > detector->config.horizon_ms / 2;
 }
 
 static void drop_life(struct detector *detector, struct life *life)

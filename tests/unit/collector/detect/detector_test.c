@@ -414,25 +414,6 @@ static void test_clocks_that_go_back_and_forth_are_borne(void **state)
     assert_nothing_confirmed();
 }
 
-static void test_ten_thousand_containers_are_bounded(void **state)
-{
-    (void)state;
-    struct detector *detector = scene.detector;
-    const struct detect_process process = {.cpu_ms = 1};
-    int type = detector_type(detector, "shop.Cart", 9);
-    for (uint32_t round = 0; round < 20; round++)
-        for (uint32_t i = 0; i < 10000; i++) {
-            struct detect_key key = scene_key(i);
-            int64_t time_ms = scene_start_ms + round * 60 * SCENE_BIN_MS + i % 60;
-            int life = detector_life(detector, &key, "v1", 2, time_ms);
-            const struct detect_value value = {type, 100 + i % 3, 10000};
-            if (life >= 0)
-                detector_snapshot(detector, life, time_ms, &process, &value, 1);
-        }
-    assert_true(detector_size(detector).series <= (uint64_t)DETECT_LIVES_MAX * 64);
-    assert_nothing_confirmed();
-}
-
 static void test_a_version_for_every_bin_is_bounded(void **state)
 {
     (void)state;
@@ -565,7 +546,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_odd_series_are_not_leaks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clocks_that_go_back_and_forth_are_borne, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_ten_thousand_containers_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_version_for_every_bin_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_saved_and_loaded_it_says_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_same_state_is_the_same_bytes, setup, teardown),
