@@ -62,8 +62,9 @@ static enum status take_service(struct sweep *sweep, struct db *db, int64_t serv
     arena_init(&arena, state_bytes_max);
     enum status status = sweep_state_read(db, service_id, &arena, &state, &size, why);
     if (status == STATUS_OK)
-        *ret = (struct swept){service_sweep_new(&sweep->config.detect, service_id, state, size),
-                              now_ms, 0, 0};
+        *ret = (struct swept){
+            service_sweep_new(&sweep->config.detect, service_id, SWEEP_AHEAD_BYTES, state, size),
+            now_ms, 0, 0};
     arena_done(&arena);
     return status;
 }

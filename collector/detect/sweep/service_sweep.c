@@ -1,10 +1,13 @@
 /*
  * The detector wants to be fed in the order of time, to a grain of its passes, so that it says the
- * same as on the day before, in another collector, or over a file. What is new is therefore read in
- * stretches that end where a pass is due:
+ * same as on the day before, in another collector, or over a file. What is new is therefore fed in
+ * turns that end where a pass is due:
  *
  *     |....... pass ....... pass ....... pass ... newest snapshot
  *      all processes, pass, all processes, pass, all processes
+ *
+ * It lies in the database process by process, though. All turns are read at once, and what is ahead
+ * of its turn waits (backlog.h); where there is no more room for it, history is read once more.
  *
  * A process that was away and sends what it kept is late for passes that have been: its snapshots
  * still count from then on.
@@ -15,6 +18,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "backlog.h"
 #include "history_ranges.h"
 
 static const size_t lists_bytes_max = (size_t)256 << 20;
@@ -39,6 +43,8 @@ struct type_entry_map {
 struct service_sweep {
     int64_t service_id;
     struct detect_config config;
+    size_t ahead_bytes;
+    uint64_t reads;
     struct detector *detector;
     struct follower *followers;
     uint32_t follower_count, follower_room;
@@ -60,6 +66,9 @@ struct reading {
     uint32_t *range_instances; /* index of each range's instance */
     struct follower **range_followers;
     int **maps; /* [instance_count]: type index to the detector's type; NULL: not needed yet */
+    int64_t newest_ms, turn_end_ms;
+    struct backlog ahead; /* of the ranges above */
+    int64_t ahead_ms;     /* it has all that was read before this */
     struct why *why;
 };
 
@@ -165,7 +174,9 @@ static enum status feed(void *user, size_t range, const struct history_snapshot 
     enum status status = make_map(reading, index);
     if (status != STATUS_OK)
         return status;
-    reading->range_followers[range]->read_ms = snapshot->time_ms;
+    struct follower *follower = reading->range_followers[range];
+    if (snapshot->time_ms > follower->read_ms) /* a clock may be set back */
+        follower->read_ms = snapshot->time_ms;
     const struct detect_key key = key_of(instance);
     const char *version = version_of(reading, instance);
     int life =
@@ -269,12 +280,25 @@ static enum status list_processes(struct reading *reading, int64_t oldest_ms)
     return STATUS_OK;
 }
 
-/* ---- stretches ------------------------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
-/* Everything before `end_ms` that has not been read. */
-static enum status read_stretch(struct reading *reading, int64_t end_ms)
+/* Feed it, or keep it for its turn. A process has none before its start. */
+static enum status feed_or_keep(void *user, size_t range, const struct history_snapshot *snapshot)
+{
+    struct reading *reading = user;
+    int64_t turn_ms = reading->instances[reading->range_instances[range]].started_ms;
+    turn_ms = snapshot->time_ms > turn_ms ? snapshot->time_ms : turn_ms;
+    if (turn_ms < reading->turn_end_ms)
+        return feed(user, range, snapshot);
+    backlog_add(&reading->ahead, turn_ms, range, snapshot);
+    return STATUS_OK;
+}
+
+/* This turn and, as far as there is room, all that is ahead of it. */
+static enum status read_on(struct reading *reading)
 {
     struct service_sweep *service = reading->service;
+    int64_t end_ms = reading->newest_ms + 1;
     uint32_t count = 0;
     for (size_t i = 0; i < reading->instance_count; i++) {
         const struct instance_row *instance = &reading->instances[i];
@@ -287,9 +311,18 @@ static enum status read_stretch(struct reading *reading, int64_t end_ms)
         reading->ranges[count++] =
             (struct history_range){instance->id, follower->read_ms + 1, end_ms - 1};
     }
+    backlog_begin(&reading->ahead, reading->turn_end_ms, service->config.horizon_ms / 60, end_ms);
+    service->reads += count > 0;
     enum status status = history_walk_ranges(reading->db, service->service_id, reading->ranges,
-                                             count, feed, reading, reading->why);
-    for (size_t i = 0; status == STATUS_OK && i < reading->instance_count; i++) {
+                                             count, feed_or_keep, reading, reading->why);
+    reading->ahead_ms = backlog_end_ms(&reading->ahead);
+    return status;
+}
+
+static void tell_ends(struct reading *reading, int64_t end_ms)
+{
+    struct service_sweep *service = reading->service;
+    for (size_t i = 0; i < reading->instance_count; i++) {
         const struct instance_row *instance = &reading->instances[i];
         struct follower *follower = find_follower(service, instance->id);
         if (follower->ended || instance->ended_ms == 0 || instance->ended_ms >= end_ms)
@@ -300,6 +333,17 @@ static enum status read_stretch(struct reading *reading, int64_t end_ms)
         if (life != DETECT_NONE)
             detector_end(service->detector, life, instance->ended_ms, instance->oom_killed);
     }
+}
+
+/* Everything before `end_ms` that has not been fed. */
+static enum status feed_turn(struct reading *reading, int64_t end_ms)
+{
+    reading->turn_end_ms = end_ms;
+    enum status status = end_ms <= reading->ahead_ms
+                             ? backlog_take(&reading->ahead, end_ms, feed, reading)
+                             : read_on(reading);
+    if (status == STATUS_OK)
+        tell_ends(reading, end_ms <= reading->newest_ms ? end_ms : reading->newest_ms + 1);
     return status;
 }
 
@@ -328,15 +372,16 @@ static enum status read_all(struct reading *reading, int64_t now_ms, int *ret_pa
     int64_t newest_ms;
     int64_t first_ms = first_unread_ms(reading, &newest_ms);
     newest_ms = newest_ms < now_ms ? newest_ms : now_ms;
+    reading->newest_ms = newest_ms;
     enum status status = STATUS_OK;
     int64_t end_ms = first_ms == INT64_MAX ? newest_ms + 1 : (first_ms / step + 1) * step;
     while (status == STATUS_OK) {
         int64_t next_ms = detector_next_pass(detector);
         if (next_ms != INT64_MAX && next_ms > end_ms)
             end_ms = next_ms;
+        status = feed_turn(reading, end_ms);
         if (end_ms > newest_ms)
-            return read_stretch(reading, newest_ms + 1);
-        status = read_stretch(reading, end_ms);
+            break;
         if (status == STATUS_OK && detector_advance(detector, end_ms) != 0)
             *ret_passed = 1;
         end_ms += step;
@@ -347,13 +392,15 @@ static enum status read_all(struct reading *reading, int64_t now_ms, int *ret_pa
 enum status service_sweep_read(struct service_sweep *service, struct db *db, int64_t now_ms,
                                int *ret_passed, struct why *why)
 {
-    struct reading reading = {.service = service, .db = db, .why = why};
+    struct reading reading = {.service = service, .db = db, .why = why, .ahead_ms = INT64_MIN};
     int64_t oldest_ms = now_ms - SWEEP_HORIZONS * service->config.horizon_ms;
     *ret_passed = 0;
     arena_init(&reading.arena, lists_bytes_max);
+    backlog_init(&reading.ahead, service->ahead_bytes);
     enum status status = list_processes(&reading, oldest_ms > 0 ? oldest_ms : 0);
     if (status == STATUS_OK)
         status = read_all(&reading, now_ms, ret_passed);
+    backlog_done(&reading.ahead);
     arena_done(&reading.arena);
     return status;
 }
@@ -382,12 +429,13 @@ static int load(struct service_sweep *service, const uint8_t *state, size_t size
 }
 
 struct service_sweep *service_sweep_new(const struct detect_config *config, int64_t service_id,
-                                        const uint8_t *state, size_t size)
+                                        size_t ahead_bytes, const uint8_t *state, size_t size)
 {
     struct service_sweep *service = calloc(1, sizeof(*service));
     ASSERT(service != NULL);
     service->service_id = service_id;
     service->config = *config;
+    service->ahead_bytes = ahead_bytes;
     if (size == 0 || !load(service, state, size))
         service->detector = detector_new(config);
     return service;
@@ -413,6 +461,11 @@ int64_t service_sweep_id(const struct service_sweep *service)
 struct detector *service_sweep_detector(struct service_sweep *service)
 {
     return service->detector;
+}
+
+uint64_t service_sweep_reads(const struct service_sweep *service)
+{
+    return service->reads;
 }
 
 void service_sweep_save(const struct service_sweep *service, struct buf *ret)

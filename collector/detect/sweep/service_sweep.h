@@ -7,13 +7,22 @@
 
 struct service_sweep;
 
-/* From a state that was saved, or (size 0, or it cannot be used) from nothing. */
+enum { SWEEP_AHEAD_BYTES = 64 << 20 };
+
+/*
+ * From a state that was saved, or (size 0, or it cannot be used) from nothing. `ahead_bytes`: what
+ * may be kept of history that is read before its turn; less of it means that a sweep that is far
+ * behind reads more often.
+ */
 struct service_sweep *service_sweep_new(const struct detect_config *config, int64_t service_id,
-                                        const uint8_t *state, size_t size);
+                                        size_t ahead_bytes, const uint8_t *state, size_t size);
 void service_sweep_free(struct service_sweep *service);
 
 int64_t service_sweep_id(const struct service_sweep *service);
 struct detector *service_sweep_detector(struct service_sweep *service);
+
+/* How often history has been read. */
+uint64_t service_sweep_reads(const struct service_sweep *service);
 
 /* Read what is new up to `now_ms`, and judge as often as it is due. `*ret_passed`: at least once.
  */

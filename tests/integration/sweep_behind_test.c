@@ -1,0 +1,77 @@
+/* USES sweep store */
+/* A sweep that is far behind reads history once, and says what it would have said in time. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "service_sweep.h"
+#include "sweep_scene.h"
+
+enum { BEHIND = 1000, BEHIND_BINS = 150 };
+
+/* A service's verdicts when it is swept every `every` bins. Returns how often history was read. */
+static uint64_t judge_behind(int64_t service_id, uint32_t every, size_t ahead_bytes,
+                             struct verdict *ret, uint32_t *ret_count)
+{
+    struct service_sweep *service =
+        service_sweep_new(&config.detect, service_id, ahead_bytes, NULL, 0);
+    uint32_t count;
+    for (uint32_t bin = BEHIND + every; bin <= BEHIND + BEHIND_BINS; bin += every) {
+        int passed;
+        OK(service_sweep_read(service, store.db, day_ms + (int64_t)bin * BIN_MS, &passed, &why));
+    }
+    const struct verdict *verdicts = detector_verdicts(service_sweep_detector(service), &count);
+    *ret_count = count;
+    for (uint32_t i = 0; i < count; i++) { /* but for texts, which end with the detector */
+        ret[i] = verdicts[i];
+        ret[i].type = ret[i].introduced_in = NULL;
+    }
+    uint64_t reads = service_sweep_reads(service);
+    service_sweep_free(service);
+    return reads;
+}
+
+static void test_far_behind_it_says_the_same_and_reads_once(void **state)
+{
+    (void)state;
+    enum { VERDICTS_MAX = 64 };
+    static const size_t bounds[] = {1 << 20, 20000, 0};
+    struct verdict live[VERDICTS_MAX];
+    struct verdict late[VERDICTS_MAX];
+    struct arena arena;
+    uint32_t count;
+    arena_init(&arena, 4 << 20);
+    for (int i = 0; i < 3; i++) {
+        add_process("behind", "v1", BEHIND + (uint32_t)i, 50, 0);
+        add_process("behind", "v2", BEHIND + 50, 100, i == 0 ? 0 : 10);
+    }
+    sweep_at(BEHIND + BEHIND_BINS);
+    int64_t service_id = finding_of(&arena, "behind")->service_id;
+    (void)judge_behind(service_id, 1, SWEEP_AHEAD_BYTES, live, &count);
+    uint64_t reads_before = 0;
+    assert_true(count > 0 && live[0].tier == VERDICT_CONFIRMED);
+    for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+        uint32_t late_count;
+        uint64_t reads = judge_behind(service_id, BEHIND_BINS, bounds[i], late, &late_count);
+        assert_int_equal(late_count, count);
+        for (uint32_t k = 0; k < count; k++) {
+            assert_int_equal(late[k].tier, live[k].tier);
+            assert_int_equal(late[k].since_ms, live[k].since_ms);
+            assert_memory_equal(&late[k].evidence, &live[k].evidence, sizeof(live[k].evidence));
+        }
+        assert_true(i > 0 || reads == 1);
+        assert_true(reads > reads_before); /* the less room, the more often */
+        reads_before = reads;
+    }
+    arena_done(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_far_behind_it_says_the_same_and_reads_once),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
