@@ -97,51 +97,79 @@ struct means {
     uint32_t seen, grown;
 };
 
-static enum status add_instance(struct query *query, const struct fleet *fleet,
-                                const struct instance_row *instance, struct means *means,
-                                struct why *why)
+struct deployments {
+    const struct fleet *fleet;
+    const struct life_wanted *wanted;
+    struct means *means; /* of each deployment of the fleet */
+};
+
+static size_t place_of(const struct fleet *fleet, int64_t deployment_id)
 {
-    if (instance->last_seen_ms == 0)
-        return STATUS_OK;
+    size_t i = 0;
+    while (i < fleet->deployment_count && fleet->deployments[i].id != deployment_id)
+        i++;
+    return i;
+}
+
+static enum status see_life(void *user, size_t index, struct life *life, struct why *why)
+{
+    const struct deployments *all = user;
+    const struct instance_row *instance = all->wanted[index].instance;
+    struct means *means = &all->means[place_of(all->fleet, instance->deployment_id)];
+    (void)why;
     means->seen++;
     means->objects += (double)instance->objects;
     means->bytes += (double)instance->bytes;
-    struct life life;
-    enum status status =
-        life_read(query, fleet->service.id, instance, instance->last_seen_ms, &life, why);
-    if (status == STATUS_OK && life.hours > 0) {
+    if (life->hours > 0) {
         means->grown++;
-        means->bytes_per_hour += life_total_bytes_per_hour(&life);
+        means->bytes_per_hour += life_total_bytes_per_hour(life);
     }
-    life_done(&life);
-    return status;
+    return STATUS_OK;
 }
 
-static enum status describe_deployment(struct query *query, const struct fleet *fleet,
-                                       const struct deployment_row *row,
-                                       Heapfleet__V1__Deployment *ret, struct why *why)
+static enum status measure_deployments(struct query *query, const struct fleet *fleet,
+                                       struct means **ret, struct why *why)
 {
-    struct means means = {0};
+    void *means = NULL, *memory = NULL;
+    size_t count = 0;
+    enum status status =
+        query_alloc(query, (fleet->deployment_count + 1) * sizeof(struct means), &means, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, (fleet->instance_count + 1) * sizeof(struct life_wanted),
+                             &memory, why);
+    if (status != STATUS_OK)
+        return status;
+    struct life_wanted *wanted = memory;
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        const struct instance_row *instance = &fleet->instances[i];
+        if (instance->last_seen_ms != 0)
+            wanted[count++] = (struct life_wanted){instance, instance->last_seen_ms};
+    }
+    struct deployments all = {fleet, wanted, means};
+    *ret = means;
+    return life_read_all(query, fleet->service.id, wanted, count, see_life, &all, why);
+}
+
+static void describe_deployment(const struct query *query, const struct fleet *fleet,
+                                const struct deployment_row *row, const struct means *means,
+                                Heapfleet__V1__Deployment *ret)
+{
     for (size_t i = 0; i < fleet->instance_count; i++) {
         const struct instance_row *instance = &fleet->instances[i];
         if (instance->deployment_id != row->id)
             continue;
         ret->instances++;
         ret->live_instances += query_is_live(instance, query->now_ms) ? 1 : 0;
-        enum status status = add_instance(query, fleet, instance, &means, why);
-        if (status != STATUS_OK)
-            return status;
     }
     ret->version = (char *)row->version;
     ret->first_seen_ms = row->first_seen_ms;
     ret->last_seen_ms = row->last_seen_ms;
     ret->oom_kills = row->oom_kills;
-    if (means.seen > 0) {
-        ret->objects = (uint64_t)(means.objects / means.seen + 0.5);
-        ret->bytes = (uint64_t)(means.bytes / means.seen + 0.5);
+    if (means->seen > 0) {
+        ret->objects = (uint64_t)(means->objects / means->seen + 0.5);
+        ret->bytes = (uint64_t)(means->bytes / means->seen + 0.5);
     }
-    ret->bytes_per_hour = means.grown > 0 ? means.bytes_per_hour / means.grown : (double)NAN;
-    return STATUS_OK;
+    ret->bytes_per_hour = means->grown > 0 ? means->bytes_per_hour / means->grown : (double)NAN;
 }
 
 enum status query_list_deployments(struct query *query, const ProtobufCMessage *request,
@@ -157,15 +185,18 @@ enum status query_list_deployments(struct query *query, const ProtobufCMessage *
         return status;
     Heapfleet__V1__ListDeploymentsResponse *response = memory;
     heapfleet__v1__list_deployments_response__init(response);
+    struct means *means = NULL;
     status = query_alloc(query, (fleet.deployment_count + 1) * sizeof(void *), &memory, why);
     response->deployments = memory;
+    if (status == STATUS_OK)
+        status = measure_deployments(query, &fleet, &means, why);
     for (size_t i = 0; i < fleet.deployment_count && status == STATUS_OK; i++) {
         status = query_alloc(query, sizeof(Heapfleet__V1__Deployment), &memory, why);
         if (status != STATUS_OK)
             break;
         Heapfleet__V1__Deployment *deployment = memory;
         heapfleet__v1__deployment__init(deployment);
-        status = describe_deployment(query, &fleet, &fleet.deployments[i], deployment, why);
+        describe_deployment(query, &fleet, &fleet.deployments[i], &means[i], deployment);
         response->deployments[response->n_deployments++] = deployment;
     }
     if (status == STATUS_OK)

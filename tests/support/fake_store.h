@@ -280,6 +280,25 @@ enum status history_walk_ranges(struct db *db, int64_t service_id,
     return status;
 }
 
+enum status history_first_times(struct db *db, int64_t service_id, const int64_t *instance_ids,
+                                size_t count, int64_t from_ms, int64_t to_ms, int64_t *ret,
+                                struct why *why)
+{
+    (void)db;
+    (void)service_id;
+    enum status status = fake_read(why);
+    for (size_t k = 0; k < count && status == STATUS_OK; k++) {
+        ret[k] = 0;
+        for (int i = fake.snapshot_count - 1; i >= 0; i--) {
+            const struct fake_snapshot_row *row = &fake.snapshots[i];
+            if (row->instance + 1 == instance_ids[k] && row->time_ms >= from_ms &&
+                row->time_ms <= to_ms)
+                ret[k] = row->time_ms;
+        }
+    }
+    return status;
+}
+
 struct fake_type_walk {
     const struct type_range *ranges;
     history_type_visit_fn *visit;
