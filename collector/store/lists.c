@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "db.h"
+#include "newest.h"
 #include "process_numbers.h"
 
 enum status store_too_large(struct why *why)
@@ -108,25 +109,14 @@ enum status deployment_list(struct db *db, int64_t service_id, struct arena *are
 
 /* ---- instances ------------------------------------------------------------------------------ */
 
-/* An end that later snapshots belie (an agent that lost sight of the process) is none. */
 static const char instances_sql[] =
-    "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, "
-    "CASE WHEN n.time_ms > i.ended_ms THEN NULL ELSE i.ended_ms END, i.end_reason = 'oom_killed', "
-    "n.time_ms, n.interval_ms, n.process, i.type_ids, i.clock_behind_ms "
-    "FROM heapfleet.instance i LEFT JOIN LATERAL ("
-    "    SELECT t.time_ms, t.process, coalesce(nullif(t.time_ms - lead(t.time_ms) "
-    "        OVER (ORDER BY t.sequence DESC, t.interval_ms), 0), t.interval_ms) AS interval_ms "
-    "    FROM ((SELECT s.sequence, s.time_ms, s.process, NULL::bigint AS interval_ms "
-    "           FROM heapfleet.snap_delta s "
-    "           WHERE s.service_id = i.service_id AND s.instance_id = i.id "
-    "           ORDER BY s.sequence DESC LIMIT 2) UNION ALL "
-    "          SELECT l.sequence, l.time_ms, l.process, l.interval_ms "
-    "          FROM heapfleet.instance_last l "
-    "          WHERE l.service_id = i.service_id AND l.instance_id = i.id) t "
-    "    ORDER BY t.sequence DESC, t.interval_ms LIMIT 1) n ON true "
-    "WHERE i.service_id = $1 AND ($2 = 0 OR (coalesce(i.ended_ms, $2) >= $2 "
-    "    AND coalesce(n.time_ms, i.started_ms) >= $2)) "
-    "ORDER BY i.started_ms, i.id";
+    "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, " ENDED_MS ", "
+    "i.end_reason = 'oom_killed', n.time_ms, n.interval_ms, n.process, i.type_ids, "
+    "i.clock_behind_ms FROM heapfleet.instance i " NEWEST_SNAPSHOT(
+        "i.service_id", "i.id",
+        "") "WHERE i.service_id = $1 AND ($2 = 0 OR (coalesce(i.ended_ms, $2) >= $2 "
+            "    AND coalesce(n.time_ms, i.started_ms) >= $2)) "
+            "ORDER BY i.started_ms, i.id";
 
 static enum status read_instance(const struct pg_rows *rows, int row, struct arena *arena,
                                  struct instance_row *ret, struct why *why)
