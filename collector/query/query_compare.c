@@ -182,11 +182,13 @@ static enum status answer(struct query *query,
     const struct deployment_row *sides[TYPE_SIDES] = {NULL, NULL};
     enum status status = query_check_limit(asked->limit, &limit, why);
     if (status == STATUS_OK)
-        status = query_read_fleet(query, asked->service, &fleet, why);
+        status = query_read_service(query, asked->service, &fleet, why);
     if (status == STATUS_OK)
         status = query_find_version(&fleet, asked->version_a, &sides[0], why);
     if (status == STATUS_OK)
         status = query_find_version(&fleet, asked->version_b, &sides[1], why);
+    if (status == STATUS_OK)
+        status = query_read_versions(query, sides[0], sides[1], &fleet, why);
     if (status == STATUS_OK)
         status =
             choose_uptime(query, &fleet, sides, asked->at_uptime_ms, &response->at_uptime_ms, why);

@@ -222,12 +222,15 @@ static void describe_deployment(const struct query *query, const struct fleet *f
         const struct instance_row *instance = &fleet->instances[i];
         if (instance->deployment_id != row->id)
             continue;
+        if (instance->last_seen_ms > ret->last_seen_ms)
+            ret->last_seen_ms = instance->last_seen_ms;
+        if (instance->started_ms > ret->last_seen_ms)
+            ret->last_seen_ms = instance->started_ms;
         ret->instances++;
         ret->live_instances += query_is_live(instance, query->now_ms) ? 1 : 0;
     }
     ret->version = (char *)row->version;
     ret->first_seen_ms = row->first_seen_ms;
-    ret->last_seen_ms = row->last_seen_ms;
     ret->oom_kills = row->oom_kills;
     if (means->seen > 0) {
         ret->objects = (uint64_t)(means->objects / means->seen + 0.5);

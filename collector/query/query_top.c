@@ -110,7 +110,7 @@ static enum status answer(struct query *query, const Heapfleet__V1__GetTopReques
         return why_fail(why, STATUS_INVALID, "there is no order %d", (int)asked->order);
     enum status status = query_check_limit(asked->limit, &limit, why);
     if (status == STATUS_OK)
-        status = query_read_fleet(query, asked->service, &fleet, why);
+        status = query_read_service(query, asked->service, &fleet, why);
     if (status != STATUS_OK)
         return status;
     const struct deployment_row *deployment = NULL;
@@ -118,6 +118,8 @@ static enum status answer(struct query *query, const Heapfleet__V1__GetTopReques
         deployment = &fleet.deployments[fleet.deployment_count - 1];
     else
         status = query_find_version(&fleet, asked->version, &deployment, why);
+    if (status == STATUS_OK)
+        status = query_read_versions(query, deployment, deployment, &fleet, why);
     if (status == STATUS_OK)
         status = add_version(query, &fleet, deployment, table, &response->instances, why);
     if (status == STATUS_OK)

@@ -285,6 +285,7 @@ static void make_kinds(const char *service, uint32_t number, int64_t now_ms)
         {MINUTE_MS, MINUTE_MS, 1, 0, 0},                               /* its first snapshot */
         {5 * HOUR_MS, MINUTE_MS, 60, 4 * HOUR_MS, 0},                  /* ended */
         {5 * HOUR_MS, MINUTE_MS, 295, 3 * HOUR_MS, 0},                 /* an end that was none */
+        {3 * DAY_MS, 10 * MINUTE_MS, 432, 2 * DAY_MS, 0},              /* and days ago */
         {30 * HOUR_MS, HOUR_MS, 30, 0, 0},                             /* seldom */
         {30 * HOUR_MS, HOUR_MS, 31, 0, 0},                             /* the same, just now */
         {0, 0, 0, 0, 0},                                               /* nothing yet */
@@ -381,6 +382,43 @@ static void a_glance_is_what_the_lists_say(void **state)
     assert_glance(now_ms + 20 * DAY_MS);
 }
 
+/* Those seen since a moment are the ones of all that were, and so with versions. */
+static void some_processes_are_of_all(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct instance_row *all = NULL, *some = NULL;
+    size_t count = 0, some_count = 0;
+    int64_t now_ms = MIDNIGHT + 200 * DAY_MS;
+    struct process_identity identity = identity_of("some", "v2", 401);
+    struct instance_state other = open_instance(&identity);
+    make_kinds("some", 402, now_ms);
+    keep(now_ms);
+    arena_init(&arena, 16 << 20);
+    OK(instance_list(store.db, other.service_id, 0, &arena, &all, &count, &why));
+    for (int64_t from_ms = now_ms - 10 * DAY_MS; from_ms < now_ms + DAY_MS; from_ms += HOUR_MS) {
+        const struct instance_filter filter = {.seen_from_ms = from_ms};
+        OK(instance_list_some(store.db, other.service_id, &filter, &arena, &some, &some_count,
+                              &why));
+        size_t at = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (all[i].last_seen_ms >= from_ms)
+                assert_int_equal(some[at++].id, all[i].id);
+        }
+        assert_int_equal(at, some_count);
+    }
+    struct instance_filter filter = {.deployment_ids = &all[0].deployment_id,
+                                     .deployment_count = 1};
+    OK(instance_list_some(store.db, other.service_id, &filter, &arena, &some, &some_count, &why));
+    assert_int_equal(some_count, 1); /* the one of v2, which started first */
+    assert_int_equal(some[0].id, other.instance_id);
+    filter.deployment_count = 0;
+    OK(instance_list_some(store.db, other.service_id, &filter, &arena, &some, &some_count, &why));
+    assert_int_equal(some_count, count);
+    instance_state_done(&other);
+    arena_done(&arena);
+}
+
 static void versions_and_findings_at_a_glance(void **state)
 {
     (void)state;
@@ -389,7 +427,7 @@ static void versions_and_findings_at_a_glance(void **state)
     struct finding_glance *findings = NULL;
     size_t version_count = 0, finding_count = 9;
     arena_init(&arena, 1 << 20);
-    struct process_identity identity = identity_of("versions", "v7", 300);
+    struct process_identity identity = identity_of("versions", "v7", 500);
     struct instance_state at = open_instance(&identity);
     OK(glance_versions(store.db, &arena, &versions, &version_count, &why));
     const struct version_glance *last = &versions[version_count - 1];
@@ -423,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_chunk_that_goes_meanwhile_is_left_out),
         cmocka_unit_test(first_times_are_the_earliest),
         cmocka_unit_test(a_glance_is_what_the_lists_say),
+        cmocka_unit_test(some_processes_are_of_all),
         cmocka_unit_test(versions_and_findings_at_a_glance),
     };
     return cmocka_run_group_tests(tests, store_scene_start, store_scene_stop);

@@ -177,16 +177,34 @@ enum status deployment_list(struct db *db, int64_t service_id, struct arena *are
     return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
 }
 
-enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
-                          struct instance_row **ret, size_t *ret_count, struct why *why)
+enum status deployment_versions(struct db *db, int64_t service_id, struct arena *arena,
+                                struct deployment_row **ret, size_t *ret_count, struct why *why)
+{
+    return deployment_list(db, service_id, arena, ret, ret_count, why);
+}
+
+static inline int fake_is_one_of(const struct instance_filter *filter, int64_t deployment_id)
+{
+    for (size_t i = 0; i < filter->deployment_count; i++) {
+        if (filter->deployment_ids[i] == deployment_id)
+            return 1;
+    }
+    return filter->deployment_count == 0;
+}
+
+enum status instance_list_some(struct db *db, int64_t service_id,
+                               const struct instance_filter *filter, struct arena *arena,
+                               struct instance_row **ret, size_t *ret_count, struct why *why)
 {
     (void)db;
-    (void)from_ms;
     struct instance_row found[FAKE_MAX];
     size_t count = 0;
     for (int i = 0; i < fake.instance_count; i++) {
-        if (fake.deployment_service[fake.instances[i].deployment_id - 1] + 1 == service_id)
-            found[count++] = fake.instances[i];
+        const struct instance_row *row = &fake.instances[i];
+        if (fake.deployment_service[row->deployment_id - 1] + 1 == service_id &&
+            fake_is_one_of(filter, row->deployment_id) &&
+            (filter->seen_from_ms == 0 || row->last_seen_ms >= filter->seen_from_ms))
+            found[count++] = *row;
     }
     return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
 }
