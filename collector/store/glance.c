@@ -1,5 +1,7 @@
 #include "glance.h"
 
+#include <stdlib.h>
+
 #include "db.h"
 #include "newest.h"
 #include "process_numbers.h"
@@ -159,16 +161,23 @@ static enum status find_others(struct db *db, int64_t now_ms, struct arena *aren
 
 /* ---- a service after the other -------------------------------------------------------------- */
 
-/* Where the facts are distributed by service, a statement over all services that looks for the
- * newest of each process is one that Citus does not take. */
-static enum status find_by_service(struct db *db, struct arena *arena, struct process_glance **ret,
-                                   size_t *ret_count, struct why *why)
+static int by_id(const void *left, const void *right)
+{
+    const struct service_row *a = left;
+    const struct service_row *b = right;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+enum status glance_by_service(struct db *db, struct arena *arena, struct process_glance **ret,
+                              size_t *ret_count, struct why *why)
 {
     struct service_row *services = NULL;
     size_t service_count = 0, count = 0;
     enum status status = service_list(db, arena, &services, &service_count, why);
     if (status != STATUS_OK)
         return status;
+    if (service_count > 0)
+        qsort(services, service_count, sizeof(*services), by_id);
     struct instance_row **lists = arena_alloc(arena, (service_count + 1) * sizeof(void *));
     size_t *counts = arena_alloc(arena, (service_count + 1) * sizeof(*counts));
     if (lists == NULL || counts == NULL)
@@ -198,7 +207,7 @@ enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
     size_t count = 0;
     enum status status = find_near(db, now_ms, arena, &list, &count, why);
     if (status == STATUS_FAILED)
-        return find_by_service(db, arena, ret, ret_count, why);
+        return glance_by_service(db, arena, ret, ret_count, why);
     if (status == STATUS_OK)
         status = find_others(db, now_ms, arena, list, count, why);
     if (status != STATUS_OK)

@@ -334,20 +334,16 @@ static void assert_same(const struct instance_row *is, const struct instance_row
     assert_int_equal(is->bytes, should->bytes);
 }
 
-static void assert_glance(int64_t now_ms)
+static void assert_listed(const struct process_glance *list, size_t count, struct arena *arena)
 {
-    struct arena arena;
     struct service_row *services = NULL;
-    struct process_glance *list = NULL;
-    size_t service_count = 0, count = 0, listed = 0;
-    arena_init(&arena, 16 << 20);
-    OK(service_list(store.db, &arena, &services, &service_count, &why));
-    OK(glance_processes(store.db, now_ms, &arena, &list, &count, &why));
+    size_t service_count = 0, listed = 0;
+    OK(service_list(store.db, arena, &services, &service_count, &why));
     for (size_t s = 0; s < service_count; s++) {
         struct instance_row *instances = NULL;
         size_t instance_count = 0;
         int64_t last_seen_ms = 0;
-        OK(instance_list(store.db, services[s].id, 0, &arena, &instances, &instance_count, &why));
+        OK(instance_list(store.db, services[s].id, 0, arena, &instances, &instance_count, &why));
         for (size_t i = 0; i < instance_count; i++) {
             if (instances[i].last_seen_ms > last_seen_ms)
                 last_seen_ms = instances[i].last_seen_ms;
@@ -358,6 +354,18 @@ static void assert_glance(int64_t now_ms)
         listed += instance_count;
     }
     assert_int_equal(count, listed);
+}
+
+static void assert_glance(int64_t now_ms)
+{
+    struct arena arena;
+    struct process_glance *list = NULL;
+    size_t count = 0;
+    arena_init(&arena, 16 << 20);
+    OK(glance_processes(store.db, now_ms, &arena, &list, &count, &why));
+    assert_listed(list, count, &arena);
+    OK(glance_by_service(store.db, &arena, &list, &count, &why));
+    assert_listed(list, count, &arena);
     arena_done(&arena);
 }
 
