@@ -79,33 +79,64 @@ static enum status choose_uptime(struct query *query, const struct fleet *fleet,
     return STATUS_OK;
 }
 
-/* ---- a version at that uptime --------------------------------------------------------------- */
+/* ---- the versions at that uptime ------------------------------------------------------------ */
 
-static enum status add_side(struct query *query, const struct fleet *fleet,
-                            const struct deployment_row *deployment, int64_t uptime_ms, int side,
-                            struct type_table *table, uint32_t *ret_instances, struct why *why)
+struct comparison {
+    struct type_table *table;
+    const struct life_wanted *wanted;
+    size_t side_begin[TYPE_SIDES + 1]; /* of each side in `wanted` */
+};
+
+static enum status see_life(void *user, size_t index, struct life *life, struct why *why)
 {
-    for (size_t i = 0; i < fleet->instance_count; i++) {
-        const struct instance_row *instance = &fleet->instances[i];
-        if (instance->deployment_id != deployment->id || instance->last_seen_ms == 0 ||
-            instance_uptime_ms(instance) < uptime_ms)
-            continue;
-        struct life life;
-        enum status status = life_read(query, fleet->service.id, instance,
-                                       instance->started_ms + uptime_ms, &life, why);
-        if (status == STATUS_OK && life.newest_ms != 0)
-            status = type_table_add(table, instance, &life, side, why);
-        life_done(&life);
-        if (status != STATUS_OK)
-            return status;
+    const struct comparison *comparison = user;
+    int side = index >= comparison->side_begin[1];
+    if (life->newest_ms == 0)
+        return STATUS_OK;
+    return type_table_add(comparison->table, comparison->wanted[index].instance, life, side, why);
+}
+
+/* The processes that have reached the uptime, one side behind the other. */
+static enum status choose_lives(struct query *query, const struct fleet *fleet,
+                                const struct deployment_row *const *sides, int64_t uptime_ms,
+                                struct comparison *ret, struct why *why)
+{
+    void *memory = NULL;
+    size_t most = TYPE_SIDES * fleet->instance_count + 1, count = 0;
+    enum status status = query_alloc(query, most * sizeof(struct life_wanted), &memory, why);
+    if (status != STATUS_OK)
+        return status;
+    struct life_wanted *wanted = memory;
+    for (int side = 0; side < TYPE_SIDES; side++) {
+        for (size_t i = 0; i < fleet->instance_count; i++) {
+            const struct instance_row *instance = &fleet->instances[i];
+            if (instance->deployment_id == sides[side]->id && instance->last_seen_ms != 0 &&
+                instance_uptime_ms(instance) >= uptime_ms)
+                wanted[count++] = (struct life_wanted){instance, instance->started_ms + uptime_ms};
+        }
+        ret->side_begin[side + 1] = count;
     }
-    if (table->processes[side] == 0)
-        return why_fail(why, STATUS_NOT_FOUND,
-                        "no process of version '%s' was watched at that uptime",
-                        deployment->version);
-    type_table_finish(table, side, 1);
-    *ret_instances = table->processes[side];
+    ret->wanted = wanted;
     return STATUS_OK;
+}
+
+static enum status read_sides(struct query *query, const struct fleet *fleet,
+                              const struct deployment_row *const *sides, int64_t uptime_ms,
+                              struct type_table *table, struct why *why)
+{
+    struct comparison comparison = {.table = table};
+    enum status status = choose_lives(query, fleet, sides, uptime_ms, &comparison, why);
+    if (status == STATUS_OK)
+        status = life_read_all(query, fleet->service.id, comparison.wanted,
+                               comparison.side_begin[TYPE_SIDES], see_life, &comparison, why);
+    for (int side = 0; side < TYPE_SIDES && status == STATUS_OK; side++) {
+        if (table->processes[side] == 0)
+            return why_fail(why, STATUS_NOT_FOUND,
+                            "no process of version '%s' was watched at that uptime",
+                            sides[side]->version);
+        type_table_finish(table, side, 1);
+    }
+    return status;
 }
 
 static double by_difference(const struct type_row *row)
@@ -151,20 +182,20 @@ static enum status answer(struct query *query,
     const struct deployment_row *sides[TYPE_SIDES] = {NULL, NULL};
     enum status status = query_check_limit(asked->limit, &limit, why);
     if (status == STATUS_OK)
-        status = query_read_fleet(query, asked->service, &fleet, why);
+        status = query_read_service(query, asked->service, &fleet, why);
     if (status == STATUS_OK)
         status = query_find_version(&fleet, asked->version_a, &sides[0], why);
     if (status == STATUS_OK)
         status = query_find_version(&fleet, asked->version_b, &sides[1], why);
     if (status == STATUS_OK)
+        status = query_read_versions(query, sides[0], sides[1], &fleet, why);
+    if (status == STATUS_OK)
         status =
             choose_uptime(query, &fleet, sides, asked->at_uptime_ms, &response->at_uptime_ms, why);
     if (status == STATUS_OK)
-        status = add_side(query, &fleet, sides[0], response->at_uptime_ms, 0, table,
-                          &response->instances_a, why);
-    if (status == STATUS_OK)
-        status = add_side(query, &fleet, sides[1], response->at_uptime_ms, 1, table,
-                          &response->instances_b, why);
+        status = read_sides(query, &fleet, sides, response->at_uptime_ms, table, why);
+    response->instances_a = table->processes[0];
+    response->instances_b = table->processes[1];
     if (status == STATUS_OK)
         status = type_table_rank(table, by_difference, limit, query, why);
     return status == STATUS_OK ? write_types(query, table, response, why) : status;

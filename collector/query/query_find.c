@@ -130,19 +130,42 @@ enum status query_find_service(struct query *query, const Heapfleet__V1__Service
     return STATUS_OK;
 }
 
-enum status query_read_fleet(struct query *query, const Heapfleet__V1__ServiceRef *ref,
-                             struct fleet *ret, struct why *why)
+enum status query_read_service(struct query *query, const Heapfleet__V1__ServiceRef *ref,
+                               struct fleet *ret, struct why *why)
 {
     struct fleet fleet = {0};
     enum status status = query_find_service(query, ref, &fleet.service, why);
     if (status == STATUS_OK)
-        status = deployment_list(query->db, fleet.service.id, query->arena, &fleet.deployments,
-                                 &fleet.deployment_count, why);
-    if (status == STATUS_OK)
-        status = instance_list(query->db, fleet.service.id, 0, query->arena, &fleet.instances,
-                               &fleet.instance_count, why);
+        status = deployment_versions(query->db, fleet.service.id, query->arena, &fleet.deployments,
+                                     &fleet.deployment_count, why);
     if (status == STATUS_OK)
         *ret = fleet;
+    return status;
+}
+
+enum status query_read_processes(struct query *query, const struct instance_filter *filter,
+                                 struct fleet *fleet, struct why *why)
+{
+    return instance_list_some(query->db, fleet->service.id, filter, query->arena, &fleet->instances,
+                              &fleet->instance_count, why);
+}
+
+enum status query_read_versions(struct query *query, const struct deployment_row *one,
+                                const struct deployment_row *other, struct fleet *fleet,
+                                struct why *why)
+{
+    const int64_t ids[] = {one->id, other->id};
+    const struct instance_filter filter = {.deployment_ids = ids,
+                                           .deployment_count = ARRAY_SIZE(ids)};
+    return query_read_processes(query, &filter, fleet, why);
+}
+
+enum status query_read_fleet(struct query *query, const Heapfleet__V1__ServiceRef *ref,
+                             struct fleet *ret, struct why *why)
+{
+    enum status status = query_read_service(query, ref, ret, why);
+    if (status == STATUS_OK)
+        status = query_read_processes(query, &(struct instance_filter){0}, ret, why);
     return status;
 }
 

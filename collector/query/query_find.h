@@ -22,7 +22,20 @@ struct fleet {
     size_t instance_count;
 };
 
-/* The service that `ref` names, with all its processes. */
+/* The service that `ref` names, with its deployments (of which last_seen_ms is 0), without
+ * processes. */
+enum status query_read_service(struct query *query, const Heapfleet__V1__ServiceRef *ref,
+                               struct fleet *ret, struct why *why) MUST_CHECK;
+/* Some of its processes, in place of those that it has. */
+enum status query_read_processes(struct query *query, const struct instance_filter *filter,
+                                 struct fleet *fleet, struct why *why) MUST_CHECK;
+/* Those of two of its deployments; they may be the same. */
+enum status query_read_versions(struct query *query, const struct deployment_row *one,
+                                const struct deployment_row *other, struct fleet *fleet,
+                                struct why *why) MUST_CHECK;
+
+/* The service that `ref` names, with all its processes: for questions that are about all of them.
+ */
 enum status query_read_fleet(struct query *query, const Heapfleet__V1__ServiceRef *ref,
                              struct fleet *ret, struct why *why) MUST_CHECK;
 

@@ -37,11 +37,13 @@ enum status query_judge_deployment(struct query *query, const ProtobufCMessage *
     struct canary_request gate = {.min_uptime_ms = asked->min_uptime_ms};
     struct canary_answer answer;
     void *memory = NULL;
-    enum status status = query_read_fleet(query, asked->service, &fleet, why);
+    enum status status = query_read_service(query, asked->service, &fleet, why);
     if (status == STATUS_OK)
         status = query_find_version(&fleet, asked->baseline, &gate.baseline, why);
     if (status == STATUS_OK)
         status = query_find_version(&fleet, asked->candidate, &gate.candidate, why);
+    if (status == STATUS_OK)
+        status = query_read_versions(query, gate.baseline, gate.candidate, &fleet, why);
     if (status != STATUS_OK)
         return status;
     gate.service_id = fleet.service.id;

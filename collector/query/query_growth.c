@@ -344,6 +344,15 @@ static enum status write_types(struct growth *growth, Heapfleet__V1__GetGrowthRe
     return status;
 }
 
+/* A first window of a whole hour may begin before the span. */
+static enum status read_processes(struct growth *growth, struct why *why)
+{
+    struct instance_filter filter = {0};
+    if (growth->from_ms > WINDOW_MS_MAX)
+        filter.seen_from_ms = growth->from_ms - WINDOW_MS_MAX;
+    return query_read_processes(growth->query, &filter, &growth->fleet, why);
+}
+
 static enum status prepare(struct growth *growth, struct why *why)
 {
     const Heapfleet__V1__GetGrowthRequest *asked = growth->asked;
@@ -356,7 +365,9 @@ static enum status prepare(struct growth *growth, struct why *why)
     if (status == STATUS_OK)
         status = check_times(growth, why);
     if (status == STATUS_OK)
-        status = query_read_fleet(growth->query, asked->service, &growth->fleet, why);
+        status = query_read_service(growth->query, asked->service, &growth->fleet, why);
+    if (status == STATUS_OK)
+        status = read_processes(growth, why);
     if (status == STATUS_OK && *asked->version != '\0')
         status = query_find_version(&growth->fleet, asked->version, &growth->deployment, why);
     return status == STATUS_OK ? clip(growth, why) : status;

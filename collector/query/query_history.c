@@ -39,6 +39,32 @@ static enum status choose_instances(struct history *history, struct why *why)
     return STATUS_OK;
 }
 
+/*
+ * Those that were seen within the span or later; a whole day that begins before it, and an interval
+ * between two snapshots, reach back by a day each. But all of them where a name is looked up that
+ * none of these has: an older one may have it, or tell what was meant.
+ */
+static enum status read_processes(struct history *history, struct why *why)
+{
+    const Heapfleet__V1__GetHistoryRequest *asked = history->asked;
+    struct query *query = history->query;
+    struct fleet *fleet = &history->fleet;
+    struct instance_filter seen = {0};
+    if (*asked->instance == '\0' && history->from_ms > 2 * day_ms)
+        seen.seen_from_ms = history->from_ms - 2 * day_ms;
+    enum status status = query_read_service(query, asked->service, fleet, why);
+    if (status == STATUS_OK)
+        status = query_read_processes(query, &seen, fleet, why);
+    if (status != STATUS_OK || *asked->type == '\0')
+        return status;
+    status = query_find_type(query, fleet, asked->type, &history->type_id, why);
+    if (status != STATUS_NOT_FOUND || seen.seen_from_ms == 0)
+        return status;
+    status = query_read_processes(query, &(struct instance_filter){0}, fleet, why);
+    return status == STATUS_OK ? query_find_type(query, fleet, asked->type, &history->type_id, why)
+                               : status;
+}
+
 static enum status check_times(struct history *history, struct why *why)
 {
     const Heapfleet__V1__GetHistoryRequest *asked = history->asked;
@@ -227,9 +253,7 @@ enum status query_get_history(struct query *query, const ProtobufCMessage *reque
     if (status == STATUS_OK)
         status = check_times(&history, why);
     if (status == STATUS_OK)
-        status = query_read_fleet(query, history.asked->service, &history.fleet, why);
-    if (status == STATUS_OK && *history.asked->type != '\0')
-        status = query_find_type(query, &history.fleet, history.asked->type, &history.type_id, why);
+        status = read_processes(&history, why);
     if (status == STATUS_OK)
         status = choose_instances(&history, why);
     if (status != STATUS_OK)

@@ -2,12 +2,16 @@
 
 #include <math.h>
 
+#include "history_ranges.h"
+
 enum {
     WINDOWS_A_LIFE = 10,
-    SNAPSHOTS_MIN = 10,        /* for an opinion on growth */
-    WINDOW_SNAPSHOTS_MAX = 64, /* more would add cost, not certainty */
-    FLOOR_SNAPSHOTS = 4,       /* from here on the second-lowest counts */
-    REACH_INTERVALS = 3,       /* how far back the newest snapshot is looked for at first */
+    SNAPSHOTS_MIN = 10,         /* for an opinion on growth */
+    WINDOW_SNAPSHOTS_MAX = 64,  /* more would add cost, not certainty */
+    FLOOR_SNAPSHOTS = 4,        /* from here on the second-lowest counts */
+    REACH_INTERVALS = 3,        /* how far back the newest snapshot is looked for at first */
+    LIVES_AT_ONCE = 32,         /* two ranges each: one batch of the store */
+    BEFORE_START_MS = 86400000, /* a clock may be set back after a process has started */
 };
 
 /* ---- floors --------------------------------------------------------------------------------- */
@@ -77,115 +81,196 @@ static void window_done(struct floor_window *window)
     *window = (struct floor_window){0};
 }
 
+/* ---- what is read --------------------------------------------------------------------------- */
+
+/* A life that is being read: its windows are the ranges of one batch. */
+struct reading {
+    const struct instance_row *instance;
+    struct life *life;
+    int64_t until_ms;
+    int64_t width_ms;      /* of a window */
+    int64_t start_ms;      /* where its start window begins; 0: it is too short for one */
+    uint64_t newest_bytes; /* of all types, in life->newest */
+};
+
+struct batch {
+    struct query *query;
+    int64_t service_id;
+    struct reading readings[LIVES_AT_ONCE];
+    size_t count;
+    struct history_range ranges[2 * LIVES_AT_ONCE];
+    size_t range_count;
+    uint32_t of[2 * LIVES_AT_ONCE]; /* of each range: 2 * its reading, + 1 if it is a start */
+};
+
+/* The rest of a life that has no snapshot until then is empty. */
+static void plan(struct reading *reading, const struct life_wanted *wanted, int64_t first_ms,
+                 struct life *life)
+{
+    const struct instance_row *instance = wanted->instance;
+    int64_t until_ms =
+        wanted->until_ms < instance->last_seen_ms ? wanted->until_ms : instance->last_seen_ms;
+    *life = (struct life){0};
+    *reading = (struct reading){.instance = instance, .life = life, .until_ms = until_ms};
+    if (first_ms == 0 || first_ms > until_ms)
+        return;
+    life->first_ms = first_ms;
+    int64_t interval_ms = query_interval_ms(instance);
+    int64_t length_ms = until_ms - first_ms;
+    reading->width_ms = length_ms / WINDOWS_A_LIFE;
+    if (reading->width_ms / WINDOW_SNAPSHOTS_MAX > interval_ms)
+        reading->width_ms = WINDOW_SNAPSHOTS_MAX * interval_ms;
+    if (length_ms / (SNAPSHOTS_MIN - 1) >= interval_ms)
+        reading->start_ms = first_ms + length_ms / WINDOWS_A_LIFE;
+}
+
+static void add_range(struct batch *batch, size_t reading, int is_start, int64_t from_ms,
+                      int64_t to_ms)
+{
+    int64_t id = batch->readings[reading].instance->id;
+    batch->of[batch->range_count] = 2 * (uint32_t)reading + (uint32_t)is_start;
+    batch->ranges[batch->range_count++] = (struct history_range){id, from_ms, to_ms};
+}
+
+static void add_ranges(struct batch *batch, size_t i)
+{
+    const struct reading *reading = &batch->readings[i];
+    if (reading->life->first_ms == 0)
+        return;
+    int64_t reach_ms = REACH_INTERVALS * query_interval_ms(reading->instance);
+    if (reach_ms < reading->width_ms)
+        reach_ms = reading->width_ms;
+    add_range(batch, i, 0, reading->until_ms - reach_ms, reading->until_ms);
+    if (reading->start_ms != 0)
+        add_range(batch, i, 1, reading->start_ms, reading->start_ms + reading->width_ms);
+}
+
 /* ---- walks ---------------------------------------------------------------------------------- */
 
-static enum status stop_at_first(void *user, const struct history_snapshot *snapshot)
-{
-    *(int64_t *)user = snapshot->time_ms;
-    return STATUS_CANCELED;
-}
-
-enum status life_find_first(struct query *query, int64_t service_id, int64_t instance_id,
-                            int64_t from_ms, int64_t *ret, struct why *why)
-{
-    int64_t first_ms = 0;
-    enum status status = history_walk(query->db, service_id, instance_id, from_ms, INT64_MAX,
-                                      stop_at_first, &first_ms, why);
-    if (status != STATUS_OK && status != STATUS_CANCELED)
-        return status;
-    *ret = first_ms;
-    return STATUS_OK;
-}
-
-/* The end of a life: the newest snapshot, and a window of those from `window_from_ms` on. */
-struct end_walk {
-    struct life *life;
-    int64_t window_from_ms;
-    uint64_t newest_bytes;
-};
-
+/* The end of a life: the newest snapshot, and a window of those that are near it. */
 static enum status see_end(void *user, const struct history_snapshot *snapshot)
 {
-    struct end_walk *walk = user;
-    heap_values_copy(&walk->life->newest, snapshot->values);
-    walk->life->newest_ms = snapshot->time_ms;
-    walk->newest_bytes = snapshot->bytes;
-    if (snapshot->time_ms >= walk->window_from_ms)
-        window_see(&walk->life->end, snapshot->time_ms, snapshot->bytes, snapshot->values);
+    struct reading *reading = user;
+    struct life *life = reading->life;
+    heap_values_copy(&life->newest, snapshot->values);
+    life->newest_ms = snapshot->time_ms;
+    reading->newest_bytes = snapshot->bytes;
+    if (snapshot->time_ms >= reading->until_ms - reading->width_ms)
+        window_see(&life->end, snapshot->time_ms, snapshot->bytes, snapshot->values);
     return STATUS_OK;
 }
-
-static enum status read_end(struct query *query, int64_t service_id,
-                            const struct instance_row *instance, int64_t until_ms, int64_t width_ms,
-                            struct life *life, struct why *why)
-{
-    struct end_walk walk = {.life = life, .window_from_ms = until_ms - width_ms};
-    int64_t reach_ms = REACH_INTERVALS * query_interval_ms(instance);
-    if (reach_ms < width_ms)
-        reach_ms = width_ms;
-    enum status status = history_walk(query->db, service_id, instance->id, until_ms - reach_ms,
-                                      until_ms, see_end, &walk, why);
-    if (status == STATUS_OK && life->newest_ms == 0) /* a gap: take what is before it */
-        status = history_walk(query->db, service_id, instance->id, life->first_ms, until_ms,
-                              see_end, &walk, why);
-    if (status == STATUS_OK && life->end.snapshots == 0 && life->newest_ms != 0)
-        window_see(&life->end, life->newest_ms, walk.newest_bytes, &life->newest);
-    return status;
-}
-
-struct start_walk {
-    struct floor_window *window;
-    int64_t to_ms;
-};
 
 static enum status see_start(void *user, const struct history_snapshot *snapshot)
 {
-    struct start_walk *walk = user;
-    if (snapshot->time_ms > walk->to_ms && walk->window->snapshots > 0)
+    struct reading *reading = user;
+    struct floor_window *window = &reading->life->start;
+    if (snapshot->time_ms > reading->start_ms + reading->width_ms && window->snapshots > 0)
         return STATUS_CANCELED;
-    window_see(walk->window, snapshot->time_ms, snapshot->bytes, snapshot->values);
+    window_see(window, snapshot->time_ms, snapshot->bytes, snapshot->values);
     return STATUS_OK;
 }
 
-static enum status read_start(struct query *query, int64_t service_id,
-                              const struct instance_row *instance, int64_t from_ms,
-                              int64_t width_ms, struct life *life, struct why *why)
+static enum status see_window(void *user, size_t range, const struct history_snapshot *snapshot)
 {
-    struct start_walk walk = {&life->start, from_ms + width_ms};
-    enum status status = history_walk(query->db, service_id, instance->id, from_ms, walk.to_ms,
-                                      see_start, &walk, why);
-    if (status == STATUS_OK && life->start.snapshots == 0) /* a gap: take what is behind it */
-        status = history_walk(query->db, service_id, instance->id, from_ms, life->newest_ms,
-                              see_start, &walk, why);
+    struct batch *batch = user;
+    struct reading *reading = &batch->readings[batch->of[range] / 2];
+    return batch->of[range] % 2 ? see_start(reading, snapshot) : see_end(reading, snapshot);
+}
+
+/* A window lies in a gap: take what is before the end, and behind the start. */
+static enum status read_over_gaps(const struct batch *batch, struct reading *reading,
+                                  struct why *why)
+{
+    struct life *life = reading->life;
+    enum status status = STATUS_OK;
+    if (life->first_ms == 0)
+        return STATUS_OK;
+    if (life->newest_ms == 0)
+        status = history_walk(batch->query->db, batch->service_id, reading->instance->id,
+                              life->first_ms, reading->until_ms, see_end, reading, why);
+    if (status == STATUS_OK && life->end.snapshots == 0 && life->newest_ms != 0)
+        window_see(&life->end, life->newest_ms, reading->newest_bytes, &life->newest);
+    if (status == STATUS_OK && reading->start_ms != 0 && life->start.snapshots == 0)
+        status = history_walk(batch->query->db, batch->service_id, reading->instance->id,
+                              reading->start_ms, life->newest_ms, see_start, reading, why);
     return status == STATUS_CANCELED ? STATUS_OK : status;
 }
 
-enum status life_read(struct query *query, int64_t service_id, const struct instance_row *instance,
-                      int64_t until_ms, struct life *ret, struct why *why)
+static void measure_hours(struct life *life)
 {
-    *ret = (struct life){0};
-    int64_t first_ms = 0;
-    enum status status = life_find_first(query, service_id, instance->id, 0, &first_ms, why);
-    if (until_ms > instance->last_seen_ms)
-        until_ms = instance->last_seen_ms;
-    if (status != STATUS_OK || first_ms == 0 || first_ms > until_ms)
+    if (life->start.snapshots == 0 || life->end.snapshots == 0)
+        return;
+    double hours = (window_middle_ms(&life->end) - window_middle_ms(&life->start)) / 3.6e6;
+    life->hours = hours > 0 ? hours : 0;
+}
+
+static enum status read_batch(struct batch *batch, struct why *why)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        add_ranges(batch, i);
+    enum status status = history_walk_ranges(batch->query->db, batch->service_id, batch->ranges,
+                                             batch->range_count, see_window, batch, why);
+    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
+        status = read_over_gaps(batch, &batch->readings[i], why);
+        measure_hours(batch->readings[i].life);
+    }
+    return status;
+}
+
+/* ---- all lives ------------------------------------------------------------------------------ */
+
+static enum status find_firsts(struct query *query, int64_t service_id,
+                               const struct life_wanted *wanted, size_t count, int64_t **ret,
+                               struct why *why)
+{
+    void *ids = NULL, *firsts = NULL;
+    int64_t from_ms = INT64_MAX, to_ms = 0;
+    enum status status = query_alloc(query, count * sizeof(int64_t), &ids, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, count * sizeof(int64_t), &firsts, why);
+    if (status != STATUS_OK)
         return status;
-    ret->first_ms = first_ms;
-    int64_t interval_ms = query_interval_ms(instance);
-    int64_t length_ms = until_ms - first_ms;
-    int64_t width_ms = length_ms / WINDOWS_A_LIFE;
-    if (width_ms / WINDOW_SNAPSHOTS_MAX > interval_ms)
-        width_ms = WINDOW_SNAPSHOTS_MAX * interval_ms;
-    status = read_end(query, service_id, instance, until_ms, width_ms, ret, why);
-    if (status != STATUS_OK || length_ms / (SNAPSHOTS_MIN - 1) < interval_ms)
-        return status;
-    status = read_start(query, service_id, instance, first_ms + length_ms / WINDOWS_A_LIFE,
-                        width_ms, ret, why);
-    if (status != STATUS_OK || ret->start.snapshots == 0 || ret->end.snapshots == 0)
-        return status;
-    double hours = (window_middle_ms(&ret->end) - window_middle_ms(&ret->start)) / 3.6e6;
-    ret->hours = hours > 0 ? hours : 0;
-    return STATUS_OK;
+    for (size_t i = 0; i < count; i++) {
+        const struct instance_row *instance = wanted[i].instance;
+        ((int64_t *)ids)[i] = instance->id;
+        if (instance->started_ms < from_ms)
+            from_ms = instance->started_ms;
+        if (instance->last_seen_ms > to_ms)
+            to_ms = instance->last_seen_ms;
+    }
+    from_ms = from_ms > BEFORE_START_MS ? from_ms - BEFORE_START_MS : 0;
+    *ret = firsts;
+    return history_first_times(query->db, service_id, ids, count, from_ms, to_ms, firsts, why);
+}
+
+static enum status read_some(struct query *query, int64_t service_id,
+                             const struct life_wanted *wanted, const int64_t *firsts, size_t count,
+                             struct life *ret, struct why *why)
+{
+    struct batch batch = {.query = query, .service_id = service_id, .count = count};
+    for (size_t i = 0; i < count; i++)
+        plan(&batch.readings[i], &wanted[i], firsts[i], &ret[i]);
+    return read_batch(&batch, why);
+}
+
+enum status life_read_all(struct query *query, int64_t service_id, const struct life_wanted *wanted,
+                          size_t count, life_visit_fn *visit, void *user, struct why *why)
+{
+    int64_t *firsts = NULL;
+    if (count == 0)
+        return STATUS_OK;
+    enum status status = find_firsts(query, service_id, wanted, count, &firsts, why);
+    for (size_t at = 0; at < count && status == STATUS_OK; at += LIVES_AT_ONCE) {
+        size_t some = count - at < LIVES_AT_ONCE ? count - at : LIVES_AT_ONCE;
+        struct life lives[LIVES_AT_ONCE];
+        status = read_some(query, service_id, wanted + at, firsts + at, some, lives, why);
+        for (size_t i = 0; i < some; i++) {
+            if (status == STATUS_OK)
+                status = visit(user, at + i, &lives[i], why);
+            life_done(&lives[i]);
+        }
+    }
+    return status;
 }
 
 void life_done(struct life *life)
@@ -193,6 +278,7 @@ void life_done(struct life *life)
     heap_values_done(&life->newest);
     window_done(&life->start);
     window_done(&life->end);
+    *life = (struct life){0};
 }
 
 /* ---- growth --------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /*
- * One process up to a moment: what it held then, and how it has grown.
+ * Processes up to a moment: what each held then, and how it has grown.
  *
  *     first                                                                      until
  *     |--warm-up--|==start==|------------------------------------------|===end===|
@@ -38,15 +38,20 @@ struct life {
     double hours; /* from the middle of `start` to that of `end`; 0: growth is not known */
 };
 
-/* Reads the life of the process until `until_ms` (at most its last snapshot). life_done(ret) in any
- * case. */
-enum status life_read(struct query *query, int64_t service_id, const struct instance_row *instance,
-                      int64_t until_ms, struct life *ret, struct why *why) MUST_CHECK;
-void life_done(struct life *life);
+struct life_wanted {
+    const struct instance_row *instance;
+    int64_t until_ms; /* at most its last snapshot */
+};
 
-/* When the first snapshot at or after `from_ms` was made; 0: there is none. */
-enum status life_find_first(struct query *query, int64_t service_id, int64_t instance_id,
-                            int64_t from_ms, int64_t *ret, struct why *why) MUST_CHECK;
+/* `index`: of what was wanted. The life is the visitor's if it leaves {0} in its place. Anything
+ * but OK ends the reading. */
+typedef enum status life_visit_fn(void *user, size_t index, struct life *life, struct why *why);
+
+/* Reads many lives with few statements and shows them in their order. */
+enum status life_read_all(struct query *query, int64_t service_id, const struct life_wanted *wanted,
+                          size_t count, life_visit_fn *visit, void *user,
+                          struct why *why) MUST_CHECK;
+void life_done(struct life *life);
 
 /* Growth an hour of one type, or of the bytes of all; NaN when it is not known. */
 double life_count_per_hour(const struct life *life, uint32_t type);

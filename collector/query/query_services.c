@@ -1,16 +1,99 @@
 /* ListServices and ListDeployments: who is there. */
 #include <math.h>
 
-#include "findings.h"
+#include "glance.h"
 #include "query_find.h"
 #include "query_life.h"
 
 /* ---- services ------------------------------------------------------------------------------- */
 
-static void sum_instances(const struct fleet *fleet, int64_t now_ms, Heapfleet__V1__Service *ret)
+/* What is read of all services, each list by service. */
+struct glance {
+    struct service_row *services; /* by name */
+    struct version_glance *versions;
+    struct process_glance *processes;
+    struct finding_glance *findings;
+    size_t service_count, version_count, process_count, finding_count;
+};
+
+static enum status read_glance(struct query *query, struct glance *ret, struct why *why)
 {
-    for (size_t i = 0; i < fleet->instance_count; i++) {
-        const struct instance_row *instance = &fleet->instances[i];
+    enum status status =
+        service_list(query->db, query->arena, &ret->services, &ret->service_count, why);
+    if (status == STATUS_OK)
+        status = glance_versions(query->db, query->arena, &ret->versions, &ret->version_count, why);
+    if (status == STATUS_OK)
+        status = glance_processes(query->db, query->now_ms, query->arena, &ret->processes,
+                                  &ret->process_count, why);
+    if (status == STATUS_OK)
+        status = glance_findings(query->db, query->arena, &ret->findings, &ret->finding_count, why);
+    return status;
+}
+
+/* The first of `count` rows, each of `size` bytes and led by its service's id, that is of this
+ * service or a later one. */
+static size_t find_service(const void *rows, size_t size, size_t count, int64_t service_id)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int64_t id;
+        memcpy(&id, (const char *)rows + middle * size, sizeof(id));
+        if (id < service_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct stretch {
+    size_t begin, end;
+};
+
+static struct stretch of_service(const void *rows, size_t size, size_t count, int64_t service_id)
+{
+    return (struct stretch){find_service(rows, size, count, service_id),
+                            find_service(rows, size, count, service_id + 1)};
+}
+
+/* When the first process of a deployment started; 0: it has none. */
+static int64_t first_started_ms(const struct glance *glance, struct stretch processes,
+                                int64_t deployment_id)
+{
+    int64_t first_ms = INT64_MAX;
+    for (size_t i = processes.begin; i < processes.end; i++) {
+        const struct instance_row *instance = &glance->processes[i].instance;
+        if (instance->deployment_id == deployment_id && instance->started_ms < first_ms)
+            first_ms = instance->started_ms;
+    }
+    return first_ms == INT64_MAX ? 0 : first_ms;
+}
+
+/* The one that began last; of those that began at once, the one that was heard of last. */
+static const char *latest_version(const struct glance *glance, struct stretch processes,
+                                  int64_t service_id)
+{
+    struct stretch versions =
+        of_service(glance->versions, sizeof(*glance->versions), glance->version_count, service_id);
+    int64_t latest_ms = INT64_MIN;
+    const char *latest = "";
+    for (size_t i = versions.begin; i < versions.end; i++) {
+        const struct version_glance *version = &glance->versions[i];
+        int64_t began_ms = first_started_ms(glance, processes, version->deployment_id);
+        if (began_ms < latest_ms)
+            continue;
+        latest_ms = began_ms;
+        latest = version->version;
+    }
+    return latest;
+}
+
+static void sum_processes(const struct glance *glance, struct stretch processes, int64_t now_ms,
+                          Heapfleet__V1__Service *ret)
+{
+    for (size_t i = processes.begin; i < processes.end; i++) {
+        const struct instance_row *instance = &glance->processes[i].instance;
         ret->instances++;
         if (instance->last_seen_ms > ret->last_seen_ms)
             ret->last_seen_ms = instance->last_seen_ms;
@@ -22,66 +105,47 @@ static void sum_instances(const struct fleet *fleet, int64_t now_ms, Heapfleet__
     }
 }
 
-static enum status describe_service(struct query *query, const struct service_row *row,
-                                    Heapfleet__V1__Service *ret, struct why *why)
+static void describe_service(const struct glance *glance, const struct service_row *row,
+                             int64_t now_ms, Heapfleet__V1__Service *ret)
 {
-    struct fleet fleet = {.service = *row};
-    enum status status = deployment_list(query->db, row->id, query->arena, &fleet.deployments,
-                                         &fleet.deployment_count, why);
-    if (status == STATUS_OK)
-        status = instance_list(query->db, row->id, 0, query->arena, &fleet.instances,
-                               &fleet.instance_count, why);
-    if (status != STATUS_OK)
-        return status;
+    struct stretch processes =
+        of_service(glance->processes, sizeof(*glance->processes), glance->process_count, row->id);
+    struct stretch findings =
+        of_service(glance->findings, sizeof(*glance->findings), glance->finding_count, row->id);
     ret->name = (char *)row->name;
     ret->environment = (char *)row->environment;
     ret->service_namespace = (char *)row->service_namespace;
-    if (fleet.deployment_count > 0)
-        ret->latest_version = (char *)fleet.deployments[fleet.deployment_count - 1].version;
-    sum_instances(&fleet, query->now_ms, ret);
-    return STATUS_OK;
-}
-
-static uint32_t count_findings(const struct finding_row *findings, size_t count, int64_t service_id)
-{
-    uint32_t found = 0;
-    for (size_t i = 0; i < count; i++)
-        found += findings[i].service_id == service_id;
-    return found;
+    ret->latest_version = (char *)latest_version(glance, processes, row->id);
+    sum_processes(glance, processes, now_ms, ret);
+    if (findings.begin < findings.end)
+        ret->leaks = glance->findings[findings.begin].open;
 }
 
 enum status query_list_services(struct query *query, const ProtobufCMessage *request,
                                 ProtobufCMessage **ret, struct why *why)
 {
     const Heapfleet__V1__ListServicesRequest *asked = (const void *)request;
-    struct service_row *rows = NULL;
-    const struct finding_filter open = {0};
-    struct finding_row *findings = NULL;
-    size_t count = 0;
-    size_t finding_count = 0;
+    struct glance glance = {0};
     void *memory = NULL;
-    enum status status = service_list(query->db, query->arena, &rows, &count, why);
-    if (status == STATUS_OK)
-        status = findings_list(query->db, &open, query->now_ms, query->arena, &findings,
-                               &finding_count, why);
+    enum status status = read_glance(query, &glance, why);
     if (status == STATUS_OK)
         status = query_alloc(query, sizeof(Heapfleet__V1__ListServicesResponse), &memory, why);
     if (status != STATUS_OK)
         return status;
     Heapfleet__V1__ListServicesResponse *response = memory;
     heapfleet__v1__list_services_response__init(response);
-    status = query_alloc(query, (count + 1) * sizeof(void *), &memory, why);
+    status = query_alloc(query, (glance.service_count + 1) * sizeof(void *), &memory, why);
     response->services = memory;
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (*asked->environment != '\0' && strcmp(asked->environment, rows[i].environment) != 0)
+    for (size_t i = 0; i < glance.service_count && status == STATUS_OK; i++) {
+        const struct service_row *row = &glance.services[i];
+        if (*asked->environment != '\0' && strcmp(asked->environment, row->environment) != 0)
             continue;
         status = query_alloc(query, sizeof(Heapfleet__V1__Service), &memory, why);
         if (status != STATUS_OK)
             break;
         Heapfleet__V1__Service *service = memory;
         heapfleet__v1__service__init(service);
-        status = describe_service(query, &rows[i], service, why);
-        service->leaks = count_findings(findings, finding_count, rows[i].id);
+        describe_service(&glance, row, query->now_ms, service);
         response->services[response->n_services++] = service;
     }
     if (status == STATUS_OK)
@@ -97,51 +161,82 @@ struct means {
     uint32_t seen, grown;
 };
 
-static enum status add_instance(struct query *query, const struct fleet *fleet,
-                                const struct instance_row *instance, struct means *means,
-                                struct why *why)
+struct deployments {
+    const struct fleet *fleet;
+    const struct life_wanted *wanted;
+    struct means *means; /* of each deployment of the fleet */
+};
+
+static size_t place_of(const struct fleet *fleet, int64_t deployment_id)
 {
-    if (instance->last_seen_ms == 0)
-        return STATUS_OK;
+    size_t i = 0;
+    while (i < fleet->deployment_count && fleet->deployments[i].id != deployment_id)
+        i++;
+    return i;
+}
+
+static enum status see_life(void *user, size_t index, struct life *life, struct why *why)
+{
+    const struct deployments *all = user;
+    const struct instance_row *instance = all->wanted[index].instance;
+    struct means *means = &all->means[place_of(all->fleet, instance->deployment_id)];
+    (void)why;
     means->seen++;
     means->objects += (double)instance->objects;
     means->bytes += (double)instance->bytes;
-    struct life life;
-    enum status status =
-        life_read(query, fleet->service.id, instance, instance->last_seen_ms, &life, why);
-    if (status == STATUS_OK && life.hours > 0) {
+    if (life->hours > 0) {
         means->grown++;
-        means->bytes_per_hour += life_total_bytes_per_hour(&life);
+        means->bytes_per_hour += life_total_bytes_per_hour(life);
     }
-    life_done(&life);
-    return status;
+    return STATUS_OK;
 }
 
-static enum status describe_deployment(struct query *query, const struct fleet *fleet,
-                                       const struct deployment_row *row,
-                                       Heapfleet__V1__Deployment *ret, struct why *why)
+static enum status measure_deployments(struct query *query, const struct fleet *fleet,
+                                       struct means **ret, struct why *why)
 {
-    struct means means = {0};
+    void *means = NULL, *memory = NULL;
+    size_t count = 0;
+    enum status status =
+        query_alloc(query, (fleet->deployment_count + 1) * sizeof(struct means), &means, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, (fleet->instance_count + 1) * sizeof(struct life_wanted),
+                             &memory, why);
+    if (status != STATUS_OK)
+        return status;
+    struct life_wanted *wanted = memory;
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        const struct instance_row *instance = &fleet->instances[i];
+        if (instance->last_seen_ms != 0)
+            wanted[count++] = (struct life_wanted){instance, instance->last_seen_ms};
+    }
+    struct deployments all = {fleet, wanted, means};
+    *ret = means;
+    return life_read_all(query, fleet->service.id, wanted, count, see_life, &all, why);
+}
+
+static void describe_deployment(const struct query *query, const struct fleet *fleet,
+                                const struct deployment_row *row, const struct means *means,
+                                Heapfleet__V1__Deployment *ret)
+{
     for (size_t i = 0; i < fleet->instance_count; i++) {
         const struct instance_row *instance = &fleet->instances[i];
         if (instance->deployment_id != row->id)
             continue;
+        if (instance->last_seen_ms > ret->last_seen_ms)
+            ret->last_seen_ms = instance->last_seen_ms;
+        if (instance->started_ms > ret->last_seen_ms)
+            ret->last_seen_ms = instance->started_ms;
         ret->instances++;
         ret->live_instances += query_is_live(instance, query->now_ms) ? 1 : 0;
-        enum status status = add_instance(query, fleet, instance, &means, why);
-        if (status != STATUS_OK)
-            return status;
     }
     ret->version = (char *)row->version;
     ret->first_seen_ms = row->first_seen_ms;
-    ret->last_seen_ms = row->last_seen_ms;
     ret->oom_kills = row->oom_kills;
-    if (means.seen > 0) {
-        ret->objects = (uint64_t)(means.objects / means.seen + 0.5);
-        ret->bytes = (uint64_t)(means.bytes / means.seen + 0.5);
+    if (means->seen > 0) {
+        ret->objects = (uint64_t)(means->objects / means->seen + 0.5);
+        ret->bytes = (uint64_t)(means->bytes / means->seen + 0.5);
     }
-    ret->bytes_per_hour = means.grown > 0 ? means.bytes_per_hour / means.grown : (double)NAN;
-    return STATUS_OK;
+    ret->bytes_per_hour = means->grown > 0 ? means->bytes_per_hour / means->grown : (double)NAN;
 }
 
 enum status query_list_deployments(struct query *query, const ProtobufCMessage *request,
@@ -157,15 +252,18 @@ enum status query_list_deployments(struct query *query, const ProtobufCMessage *
         return status;
     Heapfleet__V1__ListDeploymentsResponse *response = memory;
     heapfleet__v1__list_deployments_response__init(response);
+    struct means *means = NULL;
     status = query_alloc(query, (fleet.deployment_count + 1) * sizeof(void *), &memory, why);
     response->deployments = memory;
+    if (status == STATUS_OK)
+        status = measure_deployments(query, &fleet, &means, why);
     for (size_t i = 0; i < fleet.deployment_count && status == STATUS_OK; i++) {
         status = query_alloc(query, sizeof(Heapfleet__V1__Deployment), &memory, why);
         if (status != STATUS_OK)
             break;
         Heapfleet__V1__Deployment *deployment = memory;
         heapfleet__v1__deployment__init(deployment);
-        status = describe_deployment(query, &fleet, &fleet.deployments[i], deployment, why);
+        describe_deployment(query, &fleet, &fleet.deployments[i], &means[i], deployment);
         response->deployments[response->n_deployments++] = deployment;
     }
     if (status == STATUS_OK)

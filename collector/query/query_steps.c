@@ -7,9 +7,9 @@
  */
 #include <inttypes.h>
 
+#include "history_ranges.h"
 #include "history_type.h"
 #include "query_history.h"
-#include "query_life.h"
 
 enum {
     STEPS_CHOSEN = 240, /* at most, when the request leaves the step to us */
@@ -23,17 +23,19 @@ enum {
 static enum status clip_start(struct history *history, struct why *why)
 {
     int64_t first_ms = INT64_MAX;
+    int64_t ids[PROBES_MAX], found[PROBES_MAX];
+    size_t probes = history->chosen_count < PROBES_MAX ? history->chosen_count : PROBES_MAX;
+    for (size_t i = 0; i < probes; i++)
+        ids[i] = history->chosen[i]->id;
+    enum status status = history_first_times(history->query->db, history->fleet.service.id, ids,
+                                             probes, history->from_ms, history->to_ms, found, why);
+    if (status != STATUS_OK)
+        return status;
     for (size_t i = 0; i < history->chosen_count; i++) { /* by start */
         const struct instance_row *row = history->chosen[i];
-        int64_t found_ms = row->started_ms;
         if (row->started_ms >= first_ms || first_ms <= history->from_ms + query_interval_ms(row))
             break;
-        if (i < PROBES_MAX) {
-            enum status status = life_find_first(history->query, history->fleet.service.id, row->id,
-                                                 history->from_ms, &found_ms, why);
-            if (status != STATUS_OK)
-                return status;
-        }
+        int64_t found_ms = i < probes ? found[i] : row->started_ms;
         if (found_ms != 0 && found_ms < first_ms)
             first_ms = found_ms;
     }

@@ -35,26 +35,40 @@ static int any_live(const struct fleet *fleet, int64_t deployment_id, int64_t no
     return 0;
 }
 
+struct top {
+    struct type_table *table;
+    const struct life_wanted *wanted;
+};
+
+static enum status see_life(void *user, size_t index, struct life *life, struct why *why)
+{
+    const struct top *top = user;
+    return type_table_add(top->table, top->wanted[index].instance, life, 0, why);
+}
+
 /* The live processes of the version; all of them when none is. */
 static enum status add_version(struct query *query, const struct fleet *fleet,
                                const struct deployment_row *deployment, struct type_table *table,
                                uint32_t *ret_instances, struct why *why)
 {
     int only_live = any_live(fleet, deployment->id, query->now_ms);
+    void *memory = NULL;
+    size_t count = 0;
+    enum status status =
+        query_alloc(query, (fleet->instance_count + 1) * sizeof(struct life_wanted), &memory, why);
+    if (status != STATUS_OK)
+        return status;
+    struct life_wanted *wanted = memory;
     for (size_t i = 0; i < fleet->instance_count; i++) {
         const struct instance_row *instance = &fleet->instances[i];
-        if (instance->deployment_id != deployment->id || instance->last_seen_ms == 0 ||
-            (only_live && !query_is_live(instance, query->now_ms)))
-            continue;
-        struct life life;
-        enum status status =
-            life_read(query, fleet->service.id, instance, instance->last_seen_ms, &life, why);
-        if (status == STATUS_OK)
-            status = type_table_add(table, instance, &life, 0, why);
-        life_done(&life);
-        if (status != STATUS_OK)
-            return status;
+        if (instance->deployment_id == deployment->id && instance->last_seen_ms != 0 &&
+            (!only_live || query_is_live(instance, query->now_ms)))
+            wanted[count++] = (struct life_wanted){instance, instance->last_seen_ms};
     }
+    struct top top = {table, wanted};
+    status = life_read_all(query, fleet->service.id, wanted, count, see_life, &top, why);
+    if (status != STATUS_OK)
+        return status;
     type_table_finish(table, 0, 0);
     *ret_instances = table->processes[0];
     return STATUS_OK;
@@ -96,7 +110,7 @@ static enum status answer(struct query *query, const Heapfleet__V1__GetTopReques
         return why_fail(why, STATUS_INVALID, "there is no order %d", (int)asked->order);
     enum status status = query_check_limit(asked->limit, &limit, why);
     if (status == STATUS_OK)
-        status = query_read_fleet(query, asked->service, &fleet, why);
+        status = query_read_service(query, asked->service, &fleet, why);
     if (status != STATUS_OK)
         return status;
     const struct deployment_row *deployment = NULL;
@@ -104,6 +118,8 @@ static enum status answer(struct query *query, const Heapfleet__V1__GetTopReques
         deployment = &fleet.deployments[fleet.deployment_count - 1];
     else
         status = query_find_version(&fleet, asked->version, &deployment, why);
+    if (status == STATUS_OK)
+        status = query_read_versions(query, deployment, deployment, &fleet, why);
     if (status == STATUS_OK)
         status = add_version(query, &fleet, deployment, table, &response->instances, why);
     if (status == STATUS_OK)

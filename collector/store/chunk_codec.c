@@ -389,6 +389,13 @@ void chunk_reader_free(struct chunk_reader *reader)
     free(reader);
 }
 
+void chunk_reader_end_at(struct chunk_reader *reader, int64_t to_ms)
+{
+    uint32_t *end = &reader->chunk.snapshots;
+    while (*end > reader->at && reader->snapshots[*end - 1].time_ms > to_ms)
+        (*end)--;
+}
+
 const struct chunk_snapshot *chunk_reader_peek(const struct chunk_reader *reader)
 {
     return reader->at < reader->chunk.snapshots ? &reader->snapshots[reader->at] : NULL;

@@ -77,6 +77,9 @@ enum status chunk_reader_new(const struct chunk *chunk, struct chunk_reader **re
                              struct why *why) MUST_CHECK;
 void chunk_reader_free(struct chunk_reader *reader);
 
+/* Leave out what comes behind the last snapshot whose time is at most `to_ms`. */
+void chunk_reader_end_at(struct chunk_reader *reader, int64_t to_ms);
+
 /* The next snapshot's head, without moving; NULL behind the last one. */
 const struct chunk_snapshot *chunk_reader_peek(const struct chunk_reader *reader);
 

@@ -53,6 +53,7 @@ static enum status open_listed(struct walk *walk, struct why *why)
         history_batch_open(walk->batch, walk->list_at++, &walk->open[walk->opened], why);
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND ? STATUS_OK : status; /* retention has dropped it */
+    chunk_reader_end_at(walk->open[walk->opened].reader, walk->range->to_ms);
     return step_chunk(walk, walk->opened++, why);
 }
 

@@ -21,4 +21,12 @@ enum status history_walk_ranges(struct db *db, int64_t service_id,
                                 history_range_visit_fn *visit, void *user,
                                 struct why *why) MUST_CHECK;
 
+/*
+ * When the earliest snapshot of each process with from_ms <= time <= to_ms was made; 0: there is
+ * none. Only its time is read: whether it can be decoded is not known.
+ */
+enum status history_first_times(struct db *db, int64_t service_id, const int64_t *instance_ids,
+                                size_t count, int64_t from_ms, int64_t to_ms, int64_t *ret,
+                                struct why *why) MUST_CHECK;
+
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "db.h"
+#include "newest.h"
 #include "process_numbers.h"
 
 enum status store_too_large(struct why *why)
@@ -90,13 +91,20 @@ static enum status read_deployments(const struct pg_rows *rows, struct arena *ar
     return STATUS_OK;
 }
 
-enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
-                            struct deployment_row **ret, size_t *ret_count, struct why *why)
+static const char versions_sql[] =
+    "SELECT d.id, d.version, coalesce(min(i.started_ms), 0), 0::bigint, "
+    "count(*) FILTER (WHERE i.end_reason = 'oom_killed') FROM heapfleet.deployment d "
+    "LEFT JOIN heapfleet.instance i ON i.service_id = d.service_id AND i.deployment_id = d.id "
+    "WHERE d.service_id = $1 GROUP BY d.id, d.version ORDER BY 3, 1";
+
+static enum status list_deployments(struct db *db, const char *sql, int64_t service_id,
+                                    struct arena *arena, struct deployment_row **ret,
+                                    size_t *ret_count, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, service_id);
     struct pg_rows rows;
-    enum status status = pg_run(db->pg, deployments_sql, &params, &rows, why);
+    enum status status = pg_run(db->pg, sql, &params, &rows, why);
     if (status != STATUS_OK)
         return status;
     status = read_deployments(&rows, arena, ret, why);
@@ -106,27 +114,38 @@ enum status deployment_list(struct db *db, int64_t service_id, struct arena *are
     return status;
 }
 
+enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
+                            struct deployment_row **ret, size_t *ret_count, struct why *why)
+{
+    return list_deployments(db, deployments_sql, service_id, arena, ret, ret_count, why);
+}
+
+enum status deployment_versions(struct db *db, int64_t service_id, struct arena *arena,
+                                struct deployment_row **ret, size_t *ret_count, struct why *why)
+{
+    return list_deployments(db, versions_sql, service_id, arena, ret, ret_count, why);
+}
+
 /* ---- instances ------------------------------------------------------------------------------ */
 
-/* An end that later snapshots belie (an agent that lost sight of the process) is none. */
+#define INSTANCES                                                                                  \
+    "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, " ENDED_MS ", "                           \
+    "i.end_reason = 'oom_killed', n.time_ms, n.interval_ms, n.process, i.type_ids, "               \
+    "i.clock_behind_ms FROM heapfleet.instance i " NEWEST_SNAPSHOT("i.service_id", "i.id", "")
+
 static const char instances_sql[] =
-    "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, "
-    "CASE WHEN n.time_ms > i.ended_ms THEN NULL ELSE i.ended_ms END, i.end_reason = 'oom_killed', "
-    "n.time_ms, n.interval_ms, n.process, i.type_ids, i.clock_behind_ms "
-    "FROM heapfleet.instance i LEFT JOIN LATERAL ("
-    "    SELECT t.time_ms, t.process, coalesce(nullif(t.time_ms - lead(t.time_ms) "
-    "        OVER (ORDER BY t.sequence DESC, t.interval_ms), 0), t.interval_ms) AS interval_ms "
-    "    FROM ((SELECT s.sequence, s.time_ms, s.process, NULL::bigint AS interval_ms "
-    "           FROM heapfleet.snap_delta s "
-    "           WHERE s.service_id = i.service_id AND s.instance_id = i.id "
-    "           ORDER BY s.sequence DESC LIMIT 2) UNION ALL "
-    "          SELECT l.sequence, l.time_ms, l.process, l.interval_ms "
-    "          FROM heapfleet.instance_last l "
-    "          WHERE l.service_id = i.service_id AND l.instance_id = i.id) t "
-    "    ORDER BY t.sequence DESC, t.interval_ms LIMIT 1) n ON true "
-    "WHERE i.service_id = $1 AND ($2 = 0 OR (coalesce(i.ended_ms, $2) >= $2 "
-    "    AND coalesce(n.time_ms, i.started_ms) >= $2)) "
-    "ORDER BY i.started_ms, i.id";
+    INSTANCES "WHERE i.service_id = $1 AND ($2 = 0 OR (coalesce(i.ended_ms, $2) >= $2 "
+              "    AND coalesce(n.time_ms, i.started_ms) >= $2)) "
+              "ORDER BY i.started_ms, i.id";
+
+/* Of a process that ended half a day before, and of which nothing was compacted that is younger
+ * than its end, no hot snapshot is looked for. */
+static const char some_instances_sql[] =
+    INSTANCES "WHERE i.service_id = $1 AND (cardinality($2) = 0 OR i.deployment_id = ANY ($2)) "
+              "AND ($3 = 0 OR (n.time_ms >= $3 AND NOT coalesce(i.ended_ms < $3 - 43200000 "
+              "    AND (SELECT k.time_ms <= i.ended_ms FROM heapfleet.instance_last k "
+              "        WHERE k.service_id = i.service_id AND k.instance_id = i.id), false))) "
+              "ORDER BY i.started_ms, i.id";
 
 static enum status read_instance(const struct pg_rows *rows, int row, struct arena *arena,
                                  struct instance_row *ret, struct why *why)
@@ -179,19 +198,44 @@ static enum status read_instances(const struct pg_rows *rows, struct arena *aren
     return STATUS_OK;
 }
 
-enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
-                          struct instance_row **ret, size_t *ret_count, struct why *why)
+static enum status list_instances(struct db *db, const char *sql, const struct pg_params *params,
+                                  struct arena *arena, struct instance_row **ret, size_t *ret_count,
+                                  struct why *why)
 {
-    struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, service_id);
-    pg_param_i64(&params, from_ms);
     struct pg_rows rows;
-    enum status status = pg_run(db->pg, instances_sql, &params, &rows, why);
+    enum status status = pg_run(db->pg, sql, params, &rows, why);
     if (status != STATUS_OK)
         return status;
     status = read_instances(&rows, arena, ret, why);
     if (status == STATUS_OK)
         *ret_count = (size_t)rows.count;
     pg_rows_done(&rows);
+    return status;
+}
+
+enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
+                          struct instance_row **ret, size_t *ret_count, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, from_ms);
+    return list_instances(db, instances_sql, &params, arena, ret, ret_count, why);
+}
+
+enum status instance_list_some(struct db *db, int64_t service_id,
+                               const struct instance_filter *filter, struct arena *arena,
+                               struct instance_row **ret, size_t *ret_count, struct why *why)
+{
+    struct buf deployments = BUF_INIT;
+    pg_array_begin(&deployments, PG_I64, filter->deployment_count);
+    for (size_t i = 0; i < filter->deployment_count; i++)
+        pg_array_i64(&deployments, filter->deployment_ids[i]);
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_array(&params, PG_I64, &deployments);
+    pg_param_i64(&params, filter->seen_from_ms);
+    enum status status =
+        list_instances(db, some_instances_sql, &params, arena, ret, ret_count, why);
+    buf_done(&deployments);
     return status;
 }

@@ -160,9 +160,25 @@ enum status service_list(struct db *db, struct arena *arena, struct service_row 
 enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
                             struct deployment_row **ret, size_t *ret_count,
                             struct why *why) MUST_CHECK;
+/* The same without last_seen_ms, for which every process would have to be looked at. */
+enum status deployment_versions(struct db *db, int64_t service_id, struct arena *arena,
+                                struct deployment_row **ret, size_t *ret_count,
+                                struct why *why) MUST_CHECK;
 /* Of one service; `from_ms` leaves out those that ended or were last seen before it (0: all). */
 enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
                           struct instance_row **ret, size_t *ret_count, struct why *why) MUST_CHECK;
+
+/* Which processes of a service; all zero: all. */
+struct instance_filter {
+    int64_t seen_from_ms;          /* 0: or those whose newest snapshot is not older */
+    const int64_t *deployment_ids; /* of these deployments */
+    size_t deployment_count;       /* 0: of all */
+};
+
+enum status instance_list_some(struct db *db, int64_t service_id,
+                               const struct instance_filter *filter, struct arena *arena,
+                               struct instance_row **ret, size_t *ret_count,
+                               struct why *why) MUST_CHECK;
 
 /* Global type ids. `type_id_find`: NOT_FOUND if no process ever had that name. */
 enum status type_id_find(struct db *db, const char *name, int32_t *ret, struct why *why) MUST_CHECK;

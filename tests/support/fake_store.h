@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "findings.h"
+#include "glance.h"
 #include "history_ranges.h"
 #include "history_type.h"
 #include "instance_about.h"
@@ -140,19 +141,27 @@ static inline enum status fake_copy(struct arena *arena, const void *rows, size_
     return STATUS_OK;
 }
 
+/* One read: the rows as a list, `ret` the place of a pointer to them. */
+static inline enum status fake_answer(struct arena *arena, const void *rows, size_t size,
+                                      size_t count, void *ret, size_t *ret_count, struct why *why)
+{
+    enum status status = fake_read(why);
+    void *list = NULL;
+    if (status == STATUS_OK)
+        status = fake_copy(arena, rows, size, &list, why);
+    if (status != STATUS_OK)
+        return status;
+    memcpy(ret, &list, sizeof(list));
+    *ret_count = count;
+    return STATUS_OK;
+}
+
 enum status service_list(struct db *db, struct arena *arena, struct service_row **ret,
                          size_t *ret_count, struct why *why)
 {
     (void)db;
-    enum status status = fake_read(why);
-    void *rows = NULL;
-    if (status == STATUS_OK)
-        status = fake_copy(arena, fake.services, sizeof(fake.services), &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    *ret = rows;
-    *ret_count = (size_t)fake.service_count;
-    return STATUS_OK;
+    return fake_answer(arena, fake.services, sizeof(fake.services), (size_t)fake.service_count, ret,
+                       ret_count, why);
 }
 
 enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
@@ -165,37 +174,39 @@ enum status deployment_list(struct db *db, int64_t service_id, struct arena *are
         if (fake.deployment_service[i] + 1 == service_id)
             found[count++] = fake.deployments[i];
     }
-    enum status status = fake_read(why);
-    void *rows = NULL;
-    if (status == STATUS_OK)
-        status = fake_copy(arena, found, count * sizeof(*found), &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    *ret = rows;
-    *ret_count = count;
-    return STATUS_OK;
+    return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
 }
 
-enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
-                          struct instance_row **ret, size_t *ret_count, struct why *why)
+enum status deployment_versions(struct db *db, int64_t service_id, struct arena *arena,
+                                struct deployment_row **ret, size_t *ret_count, struct why *why)
+{
+    return deployment_list(db, service_id, arena, ret, ret_count, why);
+}
+
+static inline int fake_is_one_of(const struct instance_filter *filter, int64_t deployment_id)
+{
+    for (size_t i = 0; i < filter->deployment_count; i++) {
+        if (filter->deployment_ids[i] == deployment_id)
+            return 1;
+    }
+    return filter->deployment_count == 0;
+}
+
+enum status instance_list_some(struct db *db, int64_t service_id,
+                               const struct instance_filter *filter, struct arena *arena,
+                               struct instance_row **ret, size_t *ret_count, struct why *why)
 {
     (void)db;
-    (void)from_ms;
     struct instance_row found[FAKE_MAX];
     size_t count = 0;
     for (int i = 0; i < fake.instance_count; i++) {
-        if (fake.deployment_service[fake.instances[i].deployment_id - 1] + 1 == service_id)
-            found[count++] = fake.instances[i];
+        const struct instance_row *row = &fake.instances[i];
+        if (fake.deployment_service[row->deployment_id - 1] + 1 == service_id &&
+            fake_is_one_of(filter, row->deployment_id) &&
+            (filter->seen_from_ms == 0 || row->last_seen_ms >= filter->seen_from_ms))
+            found[count++] = *row;
     }
-    enum status status = fake_read(why);
-    void *rows = NULL;
-    if (status == STATUS_OK)
-        status = fake_copy(arena, found, count * sizeof(*found), &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    *ret = rows;
-    *ret_count = count;
-    return STATUS_OK;
+    return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
 }
 
 enum status type_id_find(struct db *db, const char *name, int32_t *ret, struct why *why)
@@ -276,6 +287,25 @@ enum status history_walk_ranges(struct db *db, int64_t service_id,
         struct fake_range one = {visit, user, i};
         status = history_walk(db, service_id, ranges[i].instance_id, ranges[i].from_ms,
                               ranges[i].to_ms, fake_visit_range, &one, why);
+    }
+    return status;
+}
+
+enum status history_first_times(struct db *db, int64_t service_id, const int64_t *instance_ids,
+                                size_t count, int64_t from_ms, int64_t to_ms, int64_t *ret,
+                                struct why *why)
+{
+    (void)db;
+    (void)service_id;
+    enum status status = fake_read(why);
+    for (size_t k = 0; k < count && status == STATUS_OK; k++) {
+        ret[k] = 0;
+        for (int i = fake.snapshot_count - 1; i >= 0; i--) {
+            const struct fake_snapshot_row *row = &fake.snapshots[i];
+            if (row->instance + 1 == instance_ids[k] && row->time_ms >= from_ms &&
+                row->time_ms <= to_ms)
+                ret[k] = row->time_ms;
+        }
     }
     return status;
 }
@@ -386,15 +416,7 @@ static inline enum status fake_rollup(int64_t width_ms, const struct level_span 
                 found[count++] = row;
         }
     }
-    enum status status = fake_read(why);
-    void *rows = NULL;
-    if (status == STATUS_OK)
-        status = fake_copy(arena, found, count * sizeof(*found), &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    *ret = rows;
-    *ret_count = count;
-    return STATUS_OK;
+    return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
 }
 
 enum status level_hours(struct db *db, const struct level_span *span, struct arena *arena,
@@ -458,6 +480,55 @@ enum status level_hour_read(struct db *db, int64_t service_id, int64_t hour_ms, 
     return status;
 }
 
+/* ---- glance.h ---------------------------------------------------------------------------------
+ */
+
+enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
+                             struct process_glance **ret, size_t *ret_count, struct why *why)
+{
+    (void)db;
+    (void)now_ms;
+    struct process_glance found[FAKE_MAX];
+    size_t count = 0;
+    for (int s = 0; s < fake.service_count; s++) {
+        for (int i = 0; i < fake.instance_count; i++) {
+            if (fake.deployment_service[fake.instances[i].deployment_id - 1] == s)
+                found[count++] = (struct process_glance){s + 1, fake.instances[i]};
+        }
+    }
+    return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
+}
+
+enum status glance_versions(struct db *db, struct arena *arena, struct version_glance **ret,
+                            size_t *ret_count, struct why *why)
+{
+    (void)db;
+    struct version_glance found[FAKE_MAX];
+    size_t count = 0;
+    for (int s = 0; s < fake.service_count; s++) {
+        for (int i = 0; i < fake.deployment_count; i++) {
+            if (fake.deployment_service[i] == s)
+                found[count++] = (struct version_glance){s + 1, i + 1, fake.deployments[i].version};
+        }
+    }
+    return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
+}
+
+enum status glance_findings(struct db *db, struct arena *arena, struct finding_glance **ret,
+                            size_t *ret_count, struct why *why)
+{
+    (void)db;
+    struct finding_glance found[FAKE_MAX];
+    size_t count = 0;
+    for (int s = 0; s < fake.service_count; s++) {
+        found[count] = (struct finding_glance){s + 1, 0};
+        for (int i = 0; i < fake.finding_count; i++)
+            found[count].open += fake.findings[i].service_id == s + 1;
+        count += found[count].open > 0;
+    }
+    return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
+}
+
 /* ---- findings ---------------------------------------------------------------------------------
  */
 
@@ -508,15 +579,8 @@ enum status findings_list(struct db *db, const struct finding_filter *filter, in
     (void)db;
     (void)filter;
     (void)now_ms;
-    enum status status = fake_read(why);
-    void *rows = NULL;
-    if (status == STATUS_OK)
-        status = fake_copy(arena, fake.findings, sizeof(fake.findings), &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    *ret = rows;
-    *ret_count = (size_t)fake.finding_count;
-    return STATUS_OK;
+    return fake_answer(arena, fake.findings, sizeof(fake.findings), (size_t)fake.finding_count, ret,
+                       ret_count, why);
 }
 
 enum status db_open(const char *dsn, struct db **ret, struct why *why)

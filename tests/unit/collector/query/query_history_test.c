@@ -234,6 +234,29 @@ static void whole_days_have_all_their_processes(void **state)
     assert_int_equal(part->points[0]->instances, whole->points[0]->instances);
 }
 
+/* Processes that were gone days before the span are not read; a type of theirs is a type still. */
+static void a_type_of_the_past(void **state)
+{
+    (void)state;
+    const int64_t before_ms = day_ms - 5 * 24 * hour_ms;
+    int old = fake_instance(v1, before_ms, "app.Old", NULL);
+    fake_snapshot(old, before_ms + minute_ms, 1, &(struct type_value){7, 70});
+    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.type = "app.Old";
+    request.from_ms = day_ms;
+    const Heapfleet__V1__GetHistoryResponse *none = answer(query_get_history, &request);
+    assert_true(none->n_points > 0); /* of those that live, and have none */
+    for (size_t i = 0; i < none->n_points; i++)
+        assert_int_equal(none->points[i]->count, 0);
+    request.from_ms = before_ms;
+    const Heapfleet__V1__GetHistoryResponse *found = answer(query_get_history, &request);
+    assert_true(found->n_points > 0);
+    request.type = "app.Odd";
+    refuses(query_get_history, &request, STATUS_NOT_FOUND,
+            "service 'shop' has no type 'app.Odd': did you mean 'app.Old'?");
+}
+
 static void levels_refused(void **state)
 {
     (void)state;
@@ -417,6 +440,7 @@ int main(void)
         cmocka_unit_test_setup(hours_are_the_same_rolled_up_or_not, fleet),
         cmocka_unit_test_setup(the_span_chooses_the_level, fleet),
         cmocka_unit_test_setup(whole_days_have_all_their_processes, fleet),
+        cmocka_unit_test_setup(a_type_of_the_past, fleet),
         cmocka_unit_test_setup(levels_refused, fleet),
         cmocka_unit_test_setup(growth, fleet),
         cmocka_unit_test_setup(growth_over_a_gap, fleet),

@@ -39,11 +39,21 @@ static void minutes(int from, int to, uint64_t (*count_at)(int minute))
     }
 }
 
+static enum status take_life(void *user, size_t index, struct life *life, struct why *why)
+{
+    struct life *taken = user;
+    (void)why;
+    taken[index] = *life;
+    *life = (struct life){0};
+    return STATUS_OK;
+}
+
 static struct life read_life(int64_t until_ms)
 {
-    struct life life;
+    struct life life = {0};
     struct why why = {0};
-    if (life_read(&query, 1, &fake.instances[0], until_ms, &life, &why) != STATUS_OK)
+    const struct life_wanted wanted = {&fake.instances[0], until_ms};
+    if (life_read_all(&query, 1, &wanted, 1, take_life, &life, &why) != STATUS_OK)
         fail_msg("%s", why.text);
     return life;
 }
@@ -185,14 +195,54 @@ static void only_the_windows_are_read(void **state)
     assert_in_range(fake.walked, 100, 300);
 }
 
+enum { MANY = 40 }; /* more than are read at once */
+
+struct seen_lives {
+    size_t count, stop_at;
+};
+
+static enum status see_many(void *user, size_t index, struct life *life, struct why *why)
+{
+    struct seen_lives *seen = user;
+    assert_int_equal(index, seen->count);
+    assert_int_equal(life->first_ms, start_ms + (int64_t)index);
+    assert_int_equal(life->newest.values[1].count, 1000 * index + 19);
+    assert_true(fabs(life_count_per_hour(life, 1) - 60) < 1e-6);
+    seen->count++;
+    return index == seen->stop_at ? why_fail(why, STATUS_LIMIT, "enough") : STATUS_OK;
+}
+
+static void many_lives_come_in_their_order(void **state)
+{
+    (void)state;
+    struct life_wanted wanted[MANY];
+    for (int i = 0; i < MANY; i++) {
+        int at = i == 0 ? 0 : fake_instance(0, start_ms + i, "dict", "app.Order", NULL);
+        for (int minute = 0; minute < 20; minute++) {
+            struct type_value values[] = {{1, 1}, {(uint64_t)(1000 * i + minute), 1}};
+            fake_snapshot(at, start_ms + i + minute * minute_ms, 2, values);
+        }
+    }
+    for (int i = 0; i < MANY; i++)
+        wanted[i] = (struct life_wanted){&fake.instances[i], INT64_MAX};
+    struct seen_lives seen = {0, SIZE_MAX};
+    struct why why = {0};
+    assert_int_equal(life_read_all(&query, 1, wanted, MANY, see_many, &seen, &why), STATUS_OK);
+    assert_int_equal(seen.count, MANY);
+    seen = (struct seen_lives){0, 5};
+    assert_int_equal(life_read_all(&query, 1, wanted, MANY, see_many, &seen, &why), STATUS_LIMIT);
+    assert_int_equal(seen.count, 6);
+}
+
 static void every_read_may_fail(void **state)
 {
     for (int n = 1;; n++) {
         (void)fresh(state);
         minutes(0, 30, ten_a_minute);
         fake.reads_until_failure = n;
-        struct life life;
-        enum status status = life_read(&query, 1, &fake.instances[0], INT64_MAX, &life, NULL);
+        struct life life = {0};
+        const struct life_wanted wanted = {&fake.instances[0], INT64_MAX};
+        enum status status = life_read_all(&query, 1, &wanted, 1, take_life, &life, NULL);
         life_done(&life);
         if (fake.reads_until_failure > 0) { /* it did not come to that */
             assert_int_equal(status, STATUS_OK);
@@ -219,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup(until_a_moment, fresh),
         cmocka_unit_test_setup(gaps, fresh),
         cmocka_unit_test_setup(only_the_windows_are_read, fresh),
+        cmocka_unit_test_setup(many_lives_come_in_their_order, fresh),
         cmocka_unit_test_setup(every_read_may_fail, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, finish);

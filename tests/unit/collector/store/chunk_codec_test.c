@@ -123,6 +123,21 @@ static void assert_read(const struct chunk *chunk, const struct history *history
     chunk_reader_free(reader);
 }
 
+/* Up to a moment, whatever the clock did in between. */
+static void assert_ends_at(const struct chunk *chunk, const struct history *history, int64_t to_ms)
+{
+    uint32_t wanted = history->count, seen = 0;
+    while (wanted > 0 && history->heads[wanted - 1].time_ms > to_ms)
+        wanted--;
+    struct chunk_reader *reader = NULL;
+    assert_int_equal(chunk_reader_new(chunk, &reader, NULL), STATUS_OK);
+    chunk_reader_end_at(reader, to_ms);
+    for (; chunk_reader_peek(reader) != NULL; seen++)
+        assert_int_equal(chunk_reader_next(reader, NULL), STATUS_OK);
+    assert_int_equal(seen, wanted);
+    chunk_reader_free(reader);
+}
+
 static void assert_types_read(const struct chunk *chunk, const struct history *history)
 {
     struct type_value series[SNAPSHOTS];
@@ -151,6 +166,8 @@ static void a_chunk_is_the_history_that_it_was_made_of(void **state)
         struct chunk chunk = build(builder, &history);
         assert_read(&chunk, &history);
         assert_types_read(&chunk, &history);
+        for (int64_t at_ms = 0; at_ms <= CHUNK_SLOT_MS; at_ms += CHUNK_SLOT_MS / 8)
+            assert_ends_at(&chunk, &history, SLOT + at_ms);
         history_done(&history);
     }
     chunk_builder_free(builder);

@@ -1,0 +1,269 @@
+#include "glance.h"
+
+#include <stdlib.h>
+
+#include "db.h"
+#include "newest.h"
+#include "process_numbers.h"
+
+static const int64_t near_ms = 15 * 60000LL;     /* by the collector's clock */
+static const int64_t silent_ms = 96 * 3600000LL; /* more than three of the longest intervals */
+
+/* ---- who was seen just now ------------------------------------------------------------------ */
+
+/* Two rows of a process: the newest, and the one before. Those from now on are looked at, too: its
+ * clock may be ahead. */
+static const char near_sql[] =
+    "SELECT i.service_id, i.id, i.deployment_id, i.started_ms, i.ended_ms, i.clock_behind_ms, "
+    "n.time_ms, n.process FROM heapfleet.instance i LEFT JOIN LATERAL ("
+    "    SELECT s.sequence, s.time_ms, s.process FROM heapfleet.snap_delta s "
+    "    WHERE s.service_id = i.service_id AND s.instance_id = i.id "
+    "    AND s.time_ms >= $1 ORDER BY s.sequence DESC LIMIT 2) n ON true "
+    "ORDER BY i.service_id, i.id, n.sequence DESC";
+
+enum { TIME = 6 };
+
+static enum status read_process(const struct pg_rows *rows, int row, int column,
+                                struct instance_row *ret, struct why *why)
+{
+    struct process_numbers numbers = {{0}};
+    size_t size;
+    const uint8_t *process = pg_bytes(rows, row, column, &size);
+    if (pg_is_null(rows, row, column))
+        return STATUS_OK;
+    enum status status = process_numbers_unpack(process, size, &numbers, why);
+    ret->objects = numbers.of[PROCESS_OBJECTS];
+    ret->bytes = numbers.of[PROCESS_BYTES];
+    return status;
+}
+
+/* A process from its rows, of which `row` is the first. The last of them. */
+static enum status read_near(const struct pg_rows *rows, int *row, struct process_glance *ret,
+                             struct why *why)
+{
+    int at = *row;
+    *ret = (struct process_glance){
+        .service_id = pg_i64(rows, at, 0),
+        .instance =
+            {
+                .id = pg_i64(rows, at, 1),
+                .deployment_id = pg_i64(rows, at, 2),
+                .started_ms = pg_i64(rows, at, 3),
+                .ended_ms = pg_i64(rows, at, 4),
+                .clock_behind_ms = pg_i64(rows, at, 5),
+                .last_seen_ms = pg_i64(rows, at, TIME),
+            },
+    };
+    struct instance_row *instance = &ret->instance;
+    if (at + 1 < rows->count && pg_i64(rows, at + 1, 1) == instance->id &&
+        pg_i64(rows, at + 1, 0) == ret->service_id) {
+        instance->interval_ms = instance->last_seen_ms - pg_i64(rows, at + 1, TIME);
+        *row = at + 1;
+    }
+    if (instance->last_seen_ms > instance->ended_ms)
+        instance->ended_ms = 0;
+    return read_process(rows, at, TIME + 1, instance, why);
+}
+
+static enum status find_near(struct db *db, int64_t now_ms, struct arena *arena,
+                             struct process_glance **ret, size_t *ret_count, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, now_ms - near_ms);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, near_sql, &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    size_t count = 0;
+    struct process_glance *list = arena_alloc(arena, ((size_t)rows.count + 1) * sizeof(*list));
+    if (list == NULL)
+        status = store_too_large(why);
+    for (int row = 0; list != NULL && row < rows.count && status == STATUS_OK; row++)
+        status = read_near(&rows, &row, &list[count++], why);
+    pg_rows_done(&rows);
+    *ret = list;
+    *ret_count = count;
+    return status;
+}
+
+/* ---- who was not ---------------------------------------------------------------------------- */
+
+/* Hot rows of a process that was compacted long ago are not looked for. */
+static const char thorough_sql[] =
+    "SELECT u.place::integer - 1, " ENDED_MS ", n.time_ms, n.interval_ms, n.process "
+    "FROM unnest($1, $2) WITH ORDINALITY u(service_id, id, place) "
+    "JOIN heapfleet.instance i ON i.service_id = u.service_id AND i.id = u.id "
+    "LEFT JOIN heapfleet.instance_last k ON k.service_id = i.service_id AND k.instance_id = "
+    "i.id " NEWEST_SNAPSHOT("i.service_id", "i.id",
+                            "AND (k.time_ms IS NULL OR k.time_ms + i.clock_behind_ms >= $3)");
+
+static enum status look_up(struct db *db, int64_t now_ms, struct process_glance *list,
+                           const size_t *places, size_t count, struct why *why)
+{
+    struct buf services = BUF_INIT, ids = BUF_INIT;
+    pg_array_begin(&services, PG_I64, count);
+    pg_array_begin(&ids, PG_I64, count);
+    for (size_t i = 0; i < count; i++) {
+        pg_array_i64(&services, list[places[i]].service_id);
+        pg_array_i64(&ids, list[places[i]].instance.id);
+    }
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_array(&params, PG_I64, &services);
+    pg_param_array(&params, PG_I64, &ids);
+    pg_param_i64(&params, now_ms - silent_ms);
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg, thorough_sql, &params, &rows, why);
+    buf_done(&services);
+    buf_done(&ids);
+    if (status != STATUS_OK)
+        return status;
+    for (int row = 0; row < rows.count && status == STATUS_OK; row++) {
+        size_t place = (size_t)pg_i64(&rows, row, 0);
+        ASSERT(place < count);
+        struct instance_row *instance = &list[places[place]].instance;
+        instance->ended_ms = pg_i64(&rows, row, 1);
+        instance->last_seen_ms = pg_i64(&rows, row, 2);
+        instance->interval_ms = pg_i64(&rows, row, 3);
+        status = read_process(&rows, row, 4, instance, why);
+    }
+    pg_rows_done(&rows);
+    return status;
+}
+
+/* What was seen twice just now is known. An end stands unless somebody saw the process since; but
+ * where nobody of the service was seen, it is asked when that was. */
+static int is_settled(const struct process_glance *glance, int is_service_seen)
+{
+    const struct instance_row *instance = &glance->instance;
+    if (instance->last_seen_ms != 0)
+        return instance->interval_ms != 0;
+    return instance->ended_ms != 0 && is_service_seen;
+}
+
+static enum status find_others(struct db *db, int64_t now_ms, struct arena *arena,
+                               struct process_glance *list, size_t count, struct why *why)
+{
+    size_t *places = arena_alloc(arena, (count + 1) * sizeof(*places));
+    size_t found = 0;
+    if (places == NULL)
+        return store_too_large(why);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        int is_seen = 0;
+        for (end = begin; end < count && list[end].service_id == list[begin].service_id; end++)
+            is_seen |= list[end].instance.last_seen_ms != 0;
+        for (size_t i = begin; i < end; i++) {
+            if (!is_settled(&list[i], is_seen))
+                places[found++] = i;
+        }
+    }
+    return found > 0 ? look_up(db, now_ms, list, places, found, why) : STATUS_OK;
+}
+
+/* ---- a service after the other -------------------------------------------------------------- */
+
+static int by_id(const void *left, const void *right)
+{
+    const struct service_row *a = left;
+    const struct service_row *b = right;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+enum status glance_by_service(struct db *db, struct arena *arena, struct process_glance **ret,
+                              size_t *ret_count, struct why *why)
+{
+    struct service_row *services = NULL;
+    size_t service_count = 0, count = 0;
+    enum status status = service_list(db, arena, &services, &service_count, why);
+    if (status != STATUS_OK)
+        return status;
+    if (service_count > 0)
+        qsort(services, service_count, sizeof(*services), by_id);
+    struct instance_row **lists = arena_alloc(arena, (service_count + 1) * sizeof(void *));
+    size_t *counts = arena_alloc(arena, (service_count + 1) * sizeof(*counts));
+    if (lists == NULL || counts == NULL)
+        return store_too_large(why);
+    for (size_t i = 0; i < service_count && status == STATUS_OK; i++) {
+        status = instance_list(db, services[i].id, 0, arena, &lists[i], &counts[i], why);
+        count += status == STATUS_OK ? counts[i] : 0;
+    }
+    if (status != STATUS_OK)
+        return status;
+    struct process_glance *list = arena_alloc(arena, (count + 1) * sizeof(*list));
+    if (list == NULL)
+        return store_too_large(why);
+    *ret = list;
+    *ret_count = count;
+    for (size_t i = 0; i < service_count; i++) {
+        for (size_t k = 0; k < counts[i]; k++)
+            *list++ = (struct process_glance){services[i].id, lists[i][k]};
+    }
+    return STATUS_OK;
+}
+
+enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
+                             struct process_glance **ret, size_t *ret_count, struct why *why)
+{
+    struct process_glance *list = NULL;
+    size_t count = 0;
+    enum status status = find_near(db, now_ms, arena, &list, &count, why);
+    if (status == STATUS_FAILED)
+        return glance_by_service(db, arena, ret, ret_count, why);
+    if (status == STATUS_OK)
+        status = find_others(db, now_ms, arena, list, count, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = list;
+    *ret_count = count;
+    return STATUS_OK;
+}
+
+/* ---- versions and findings ------------------------------------------------------------------ */
+
+enum status glance_versions(struct db *db, struct arena *arena, struct version_glance **ret,
+                            size_t *ret_count, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status =
+        pg_run(db->pg, "SELECT service_id, id, version FROM heapfleet.deployment ORDER BY 1, 2",
+               NULL, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    struct version_glance *list = arena_alloc(arena, ((size_t)rows.count + 1) * sizeof(*list));
+    if (list == NULL)
+        status = store_too_large(why);
+    for (int i = 0; list != NULL && i < rows.count && status == STATUS_OK; i++) {
+        list[i] = (struct version_glance){pg_i64(&rows, i, 0), pg_i64(&rows, i, 1),
+                                          store_copy_text(&rows, i, 2, arena)};
+        if (list[i].version == NULL)
+            status = store_too_large(why);
+    }
+    if (status == STATUS_OK) {
+        *ret = list;
+        *ret_count = (size_t)rows.count;
+    }
+    pg_rows_done(&rows);
+    return status;
+}
+
+enum status glance_findings(struct db *db, struct arena *arena, struct finding_glance **ret,
+                            size_t *ret_count, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg,
+                                "SELECT service_id, count(*) FROM heapfleet.finding "
+                                "WHERE closed_ms IS NULL GROUP BY 1 ORDER BY 1",
+                                NULL, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    struct finding_glance *list = arena_alloc(arena, ((size_t)rows.count + 1) * sizeof(*list));
+    if (list == NULL)
+        status = store_too_large(why);
+    for (int i = 0; list != NULL && i < rows.count && status == STATUS_OK; i++)
+        list[i] = (struct finding_glance){pg_i64(&rows, i, 0), (uint32_t)pg_i64(&rows, i, 1)};
+    if (status == STATUS_OK) {
+        *ret = list;
+        *ret_count = (size_t)rows.count;
+    }
+    pg_rows_done(&rows);
+    return status;
+}
