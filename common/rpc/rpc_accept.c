@@ -163,8 +163,8 @@ void rpc_accept_cut(const char *peer)
     for (int fd = atomic_load(&last); fd > STDERR_FILENO; fd--) {
         if (!is_peer(fd, peer))
             continue;
-        cut_off(fd);
         atomic_fetch_add(&cut, 1);
+        cut_off(fd);
         return;
     }
 }

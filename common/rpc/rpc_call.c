@@ -49,7 +49,7 @@ struct rpc_call {
 
     int in_callback; /* facts */
     int receiving, sending, sending_message;
-    int headers_sent, status_sent, half_closed;
+    int headers_sent, status_sent, half_closed, has_spoken;
     int over; /* nothing more can be started */
 };
 
@@ -259,7 +259,9 @@ static void close_call(struct rpc_call *call)
 {
     unlist_call(call);
     rpc_outbox_clear(&call->outbox);
-    rpc_connection_leave(call->group->connections, call->context);
+    int is_void = call->cancelled && !call->has_spoken && !call->status_sent;
+    if (rpc_connection_leave(call->group->connections, call->context, is_void))
+        rpc_accept_cut(call->peer);
     grpc_auth_context_release(call->context);
     grpc_call_unref(call->grpc);
     call->grpc = NULL;
@@ -306,6 +308,7 @@ static void on_received(struct rpc_tag *tag, int ok)
     grpc_byte_buffer *message = call->incoming;
     call->incoming = NULL;
     call->receiving = 0;
+    call->has_spoken |= message != NULL;
     if (message != NULL && !call->wants_finish)
         deliver_message(call, message);
     else if (message == NULL && ok && !call->over && !call->wants_finish)

@@ -25,7 +25,8 @@ static const char many_open[] = "too many calls at a time on this connection";
 struct connection {
     int64_t since_ms;
     uint32_t calls; /* since then */
-    uint32_t open;  /* entered, and not left yet */
+    uint32_t void_calls;
+    uint32_t open; /* entered, and not left yet */
     int is_flood, is_cut;
 };
 
@@ -85,6 +86,7 @@ static int count_call(struct rpc_connections *connections, struct connection *co
     if (now_ms - connection->since_ms >= 1000) {
         connection->since_ms = now_ms;
         connection->calls = 0;
+        connection->void_calls = 0;
     }
     connection->calls++;
     if (connection->calls >= connections->limits.calls_a_second_max)
@@ -157,11 +159,18 @@ int rpc_connection_enter(struct rpc_connections *connections, grpc_auth_context 
     return 0;
 }
 
-void rpc_connection_leave(struct rpc_connections *connections, grpc_auth_context *context)
+int rpc_connection_leave(struct rpc_connections *connections, grpc_auth_context *context,
+                         int is_void)
 {
     pthread_mutex_lock(&connections->lock);
     struct connection *connection = find(context);
     ASSERT(connection->open > 0);
     connection->open--;
+    connection->void_calls += is_void != 0;
+    if (connection->void_calls > connections->limits.void_calls_max)
+        connection->is_flood = 1;
+    int must_cut = connection->is_flood && !connection->is_cut;
+    connection->is_cut = connection->is_flood;
     pthread_mutex_unlock(&connections->lock);
+    return must_cut;
 }

@@ -15,13 +15,13 @@
 
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
-
 #include <stdint.h>
 
 struct rpc_connection_limits {
     uint32_t calls_a_second_max; /* more, and all its further calls are refused */
-    uint32_t calls_open_max;     /* what the peer is told; a few more are borne */
-    uint32_t header_bytes_max;   /* of a call, 32 for each header included, as HTTP/2 counts */
+    uint32_t void_calls_max;   /* within a second, taken back before they said anything; likewise */
+    uint32_t calls_open_max;   /* what the peer is told; a few more are borne */
+    uint32_t header_bytes_max; /* of a call, 32 for each header included, as HTTP/2 counts */
 };
 
 /* What the connections of a server share. */
@@ -51,6 +51,9 @@ struct rpc_connection_counts rpc_connection_counts(void);
  */
 int rpc_connection_enter(struct rpc_connections *connections, grpc_auth_context *context,
                          const char **ret_message, int *ret_cut);
-void rpc_connection_leave(struct rpc_connections *connections, grpc_auth_context *context);
+/* `is_void`: it was taken back before it said anything. 1: its connection should be cut, likewise.
+ */
+int rpc_connection_leave(struct rpc_connections *connections, grpc_auth_context *context,
+                         int is_void);
 
 #endif

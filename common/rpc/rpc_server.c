@@ -30,6 +30,7 @@ enum {
     STREAMS_MAX = 1024,
     METADATA_BYTES_MAX = 16 << 10,
     CALLS_A_SECOND = 2 * STREAMS_MAX, /* of a connection */
+    VOID_CALLS_A_SECOND = 128,        /* of these, that their peer took back at once */
     READ_BYTES_MAX = 16 << 10,
     POLITE_MS = 200,
     /* Of all connections together, some 25 KiB each: a net below the other limits. Near it gRPC
@@ -330,6 +331,7 @@ static struct rpc_connections *new_connections(const struct rpc_server_options *
 {
     struct rpc_connection_limits limits = {
         .calls_a_second_max = CALLS_A_SECOND,
+        .void_calls_max = VOID_CALLS_A_SECOND,
         .header_bytes_max = METADATA_BYTES_MAX,
         .calls_open_max = options->streams_max != 0 ? options->streams_max : STREAMS_MAX,
     };

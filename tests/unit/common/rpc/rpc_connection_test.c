@@ -60,6 +60,8 @@ static int connect_raw(const struct rpc_server *server)
                                   .sin_port = htons((uint16_t)rpc_server_port(server))};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
+    const struct timeval patience = {.tv_sec = 20};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }
@@ -114,6 +116,27 @@ static void calls_that_are_taken_back_cut_their_connection(void **state)
     assert_true(pair.served.opened <= 2 * 1024 + 2);
 }
 
+/* Far fewer than it may open. */
+static void calls_that_say_nothing_cut_their_connection(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    uint64_t cut_before = rpc_accept_counts().cut;
+    int few = connect_raw(pair.server), many = connect_raw(pair.server);
+    assert_true(send_calls(few, 100, 1));
+    wait_for(&pair.served.closed, 100);
+    assert_int_equal(rpc_accept_counts().cut, cut_before);
+    (void)send_calls(many, 400, 1);
+    uint8_t bytes[4096];
+    while (recv(many, bytes, sizeof(bytes), 0) > 0)
+        ;
+    assert_int_equal(rpc_accept_counts().cut, cut_before + 1);
+    close(few);
+    close(many);
+    pair_stop(&pair);
+}
+
 /* A peer that waits is never refused (rpc_server_test.c). */
 static void who_does_not_wait_is_refused(void **state)
 {
@@ -143,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_that_are_taken_back_cut_their_connection),
+        cmocka_unit_test(calls_that_say_nothing_cut_their_connection),
         cmocka_unit_test(who_does_not_wait_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
