@@ -9,7 +9,10 @@ enum { MANY = 1000000000 };
 
 struct door_settings door_settings_usual(void)
 {
-    return (struct door_settings){.reflection = 1, .handshake_ms = 30000, .keepalive_ms = 60000};
+    return (struct door_settings){.reflection = 1,
+                                  .handshake_ms = 30000,
+                                  .keepalive_ms = 60000,
+                                  .keepalive_timeout_ms = 20000};
 }
 
 void door_options(struct door_settings *settings, struct option ret[DOOR_OPTIONS])
@@ -33,6 +36,8 @@ void door_options(struct door_settings *settings, struct option ret[DOOR_OPTIONS
          "for a connection to begin", "30s"},
         {"keepalive", 0, OPTION_DURATION, &settings->keepalive_ms, "TIME",
          "between two pings of a silent peer", "60s"},
+        {"keepalive-timeout", 0, OPTION_DURATION, &settings->keepalive_timeout_ms, "TIME",
+         "for its answer to a ping; then it is taken for dead", "20s"},
         {"reflection", 0, OPTION_FLAG, &settings->reflection, NULL,
          "tell tools such as grpcurl what is served; --reflection=off hides it", NULL},
         {"insecure", 0, OPTION_FLAG, &settings->insecure, NULL,
@@ -95,6 +100,7 @@ static enum status check_ranges(const struct door_settings *settings,
         {"max-streams-per-connection", (int64_t)settings->streams, 0, MANY, "at most 1000000000"},
         {"max-network-memory", (int64_t)settings->network_memory, 0, INT64_MAX / 2, "at most 4E"},
         {"keepalive", settings->keepalive_ms, 1000, 86400000, "between 1s and 1d"},
+        {"keepalive-timeout", settings->keepalive_timeout_ms, 1000, 86400000, "between 1s and 1d"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (rows[i].value < rows[i].least || rows[i].value > rows[i].most)
@@ -133,5 +139,6 @@ void door_settings_limit(const struct door_settings *settings, struct rpc_server
     ret->connections_max = (uint32_t)settings->connections;
     ret->handshake_ms = (int)settings->handshake_ms;
     ret->keepalive_ms = (int)settings->keepalive_ms;
+    ret->keepalive_timeout_ms = (int)settings->keepalive_timeout_ms;
     ret->memory_max = settings->network_memory;
 }

@@ -12,10 +12,10 @@ struct door_settings {
     const char *tls_cert, *tls_key, *tls_ca, *access;
     int tls_client_optional, insecure, reflection;
     uint64_t connections, streams, network_memory;
-    int64_t handshake_ms, keepalive_ms;
+    int64_t handshake_ms, keepalive_ms, keepalive_timeout_ms;
 };
 
-enum { DOOR_OPTIONS = 12 };
+enum { DOOR_OPTIONS = 13 };
 
 struct door_settings door_settings_usual(void);
 void door_options(struct door_settings *settings, struct option ret[DOOR_OPTIONS]);

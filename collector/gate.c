@@ -1,5 +1,6 @@
 #include "gate.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,28 +231,53 @@ struct access *gate_access(const struct gate *gate)
 
 /* ---- metrics -------------------------------------------------------------------------------- */
 
-static double accepted(void *arg)
-{
-    (void)arg;
-    return (double)rpc_accept_counts().accepted;
-}
+/* What the network counts: a field of one of its structs. */
+struct network_count {
+    const char *name, *labels, *help;
+    int is_of_accept; /* of struct rpc_accept_counts, not of struct rpc_server_counts */
+    size_t offset;
+};
 
-static double refused(void *arg)
-{
-    (void)arg;
-    return (double)rpc_accept_counts().refused;
-}
+static const char connections_help[] =
+    "Connections that were accepted or not; of those that were: used by a call, cut, mute until "
+    "--handshake-timeout, silent when --keepalive asked, or sent away for their pings.";
+static const char calls_help[] = "Calls that were refused for what their connection does.";
 
-static double cut(void *arg)
-{
-    (void)arg;
-    return (double)rpc_accept_counts().cut;
-}
+#define OF_ACCEPT(field) 1, offsetof(struct rpc_accept_counts, field)
+#define OF_SERVER(field) 0, offsetof(struct rpc_server_counts, field)
+#define CONNECTIONS "heapfleet_collector_connections_total"
+#define CALLS "heapfleet_collector_calls_refused_total"
 
-static double exhausted(void *arg)
+static const struct network_count network_counts[] = {
+    {CONNECTIONS, "result=\"accepted\"", connections_help, OF_ACCEPT(accepted)},
+    {CONNECTIONS, "result=\"refused\"", connections_help, OF_ACCEPT(refused)},
+    {CONNECTIONS, "result=\"no_descriptor\"", connections_help, OF_ACCEPT(exhausted)},
+    {CONNECTIONS, "result=\"used\"", connections_help, OF_SERVER(used)},
+    {CONNECTIONS, "result=\"cut\"", connections_help, OF_ACCEPT(cut)},
+    {CONNECTIONS, "result=\"mute\"", connections_help, OF_SERVER(mute)},
+    {CONNECTIONS, "result=\"silent\"", connections_help, OF_SERVER(silent)},
+    {CONNECTIONS, "result=\"pinging\"", connections_help, OF_SERVER(pinging)},
+    {"heapfleet_collector_connections_full_total", NULL,
+     "Times that a connection had as many streams as it may: --max-streams-per-connection.",
+     OF_SERVER(full)},
+    {CALLS, "reason=\"streams_per_connection\"", calls_help, OF_SERVER(too_many)},
+    {CALLS, "reason=\"http2\"", calls_help, OF_SERVER(broken)},
+    {CALLS, "reason=\"call_rate\"", calls_help, OF_SERVER(too_fast)},
+    {CALLS, "reason=\"message_size\"", calls_help, OF_SERVER(too_large)},
+    {CALLS, "reason=\"headers\"", calls_help, OF_SERVER(too_long)},
+    {"heapfleet_collector_network_memory_total", NULL,
+     "Streams and connections that were sent away for --max-network-memory.", OF_SERVER(memory)},
+};
+
+static double read_network_count(void *arg)
 {
-    (void)arg;
-    return (double)rpc_accept_counts().exhausted;
+    const struct network_count *count = arg;
+    struct rpc_accept_counts accept = rpc_accept_counts();
+    struct rpc_server_counts server = rpc_server_counts();
+    const char *counts = count->is_of_accept ? (const char *)&accept : (const char *)&server;
+    uint64_t value;
+    memcpy(&value, counts + count->offset, sizeof(value));
+    return (double)value;
 }
 
 static double admitted(void *arg)
@@ -280,14 +306,6 @@ void gate_add_metrics(struct gate *gate, struct metrics *metrics)
         const char *name, *labels, *help;
         metric_read_fn *read;
     } rows[] = {
-        {"heapfleet_collector_connections_total", "result=\"accepted\"",
-         "Connections by what became of them.", accepted},
-        {"heapfleet_collector_connections_total", "result=\"refused\"",
-         "Connections by what became of them.", refused},
-        {"heapfleet_collector_connections_total", "result=\"cut\"",
-         "Connections by what became of them.", cut},
-        {"heapfleet_collector_connections_total", "result=\"no_descriptor\"",
-         "Connections by what became of them.", exhausted},
         {"heapfleet_collector_calls_total", "result=\"admitted\"",
          "Calls by what the policy says of them.", admitted},
         {"heapfleet_collector_calls_total", "result=\"unauthenticated\"",
@@ -297,6 +315,11 @@ void gate_add_metrics(struct gate *gate, struct metrics *metrics)
         {"heapfleet_collector_services_denied_total", NULL,
          "Processes whose service their agent may not write.", services_denied},
     };
+    for (size_t i = 0; i < ARRAY_SIZE(network_counts); i++) {
+        const struct network_count *count = &network_counts[i];
+        metrics_computed(metrics, 1, count->name, count->labels, count->help, read_network_count,
+                         (void *)count);
+    }
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         metrics_computed(metrics, 1, rows[i].name, rows[i].labels, rows[i].help, rows[i].read,
                          gate->access);

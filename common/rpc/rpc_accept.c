@@ -147,13 +147,24 @@ static int is_peer(int fd, const char *peer)
     return strcmp(text, peer) == 0;
 }
 
+/* gRPC finds the connection broken, and closes it: at once for the peer too, which would otherwise
+ * wait for us to take what it still sends. What has come already nobody shall read. */
+static void cut_off(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    (void)shutdown(fd, SHUT_RDWR);
+    while (recv(fd, NULL, INT32_MAX, MSG_TRUNC | MSG_DONTWAIT) > 0)
+        ;
+}
+
 void rpc_accept_cut(const char *peer)
 {
     for (int fd = atomic_load(&last); fd > STDERR_FILENO; fd--) {
         if (!is_peer(fd, peer))
             continue;
-        (void)shutdown(fd, SHUT_RDWR); /* gRPC finds it broken, and closes it */
         atomic_fetch_add(&cut, 1);
+        cut_off(fd);
         return;
     }
 }

@@ -35,8 +35,9 @@ struct rpc_accept_counts {
 struct rpc_accept_counts rpc_accept_counts(void); /* any thread */
 
 /*
- * End the connection of `peer`, as gRPC writes it ("ipv4:127.0.0.1:51234"), which has no call for
- * that. Looks at every descriptor: for the rare case. Nothing happens to UNIX sockets. Any thread.
+ * Reset the connection of `peer`, as gRPC writes it ("ipv4:127.0.0.1:51234"), which has no call for
+ * that; what it has sent already is thrown away. Looks at every descriptor: for the rare case.
+ * Nothing happens to UNIX sockets. Any thread.
  */
 void rpc_accept_cut(const char *peer);
 

@@ -20,7 +20,6 @@
 
 #include "attributes.h"
 #include "buf.h"
-#include "clock.h"
 #include "rpc_accept.h"
 #include "rpc_bytes.h"
 
@@ -28,7 +27,8 @@ struct rpc_call {
     struct rpc_call_group *group;
     struct rpc_call *next, *previous; /* in group->first while open */
     const struct rpc_method *method;
-    grpc_call *grpc; /* NULL once closed */
+    grpc_call *grpc;            /* NULL once closed, as the next */
+    grpc_auth_context *context; /* of the connection */
     void *data;
     char *peer;    /* gpr_free */
     char *headers; /* "key\0value\0key\0value\0" */
@@ -49,7 +49,7 @@ struct rpc_call {
 
     int in_callback; /* facts */
     int receiving, sending, sending_message;
-    int headers_sent, status_sent, half_closed;
+    int headers_sent, status_sent, half_closed, has_spoken;
     int over; /* nothing more can be started */
 };
 
@@ -142,13 +142,9 @@ static void collect_names(struct rpc_call *call)
     if (call->has_names || call->grpc == NULL)
         return;
     call->has_names = 1;
-    grpc_auth_context *context = grpc_call_auth_context(call->grpc);
-    if (context == NULL)
-        return;
-    append_names(context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME, "spiffe", &call->names);
-    append_names(context, GRPC_X509_SAN_PROPERTY_NAME, "san", &call->names);
-    append_names(context, GRPC_X509_CN_PROPERTY_NAME, "cn", &call->names);
-    grpc_auth_context_release(context);
+    append_names(call->context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME, "spiffe", &call->names);
+    append_names(call->context, GRPC_X509_SAN_PROPERTY_NAME, "san", &call->names);
+    append_names(call->context, GRPC_X509_CN_PROPERTY_NAME, "cn", &call->names);
 }
 
 const char *rpc_call_peer_name(struct rpc_call *call, size_t *index, const char **ret_kind)
@@ -263,8 +259,13 @@ static void close_call(struct rpc_call *call)
 {
     unlist_call(call);
     rpc_outbox_clear(&call->outbox);
+    int is_void = call->cancelled && !call->has_spoken && !call->status_sent;
+    if (rpc_connection_leave(call->group->connections, call->context, is_void))
+        rpc_accept_cut(call->peer);
+    grpc_auth_context_release(call->context);
     grpc_call_unref(call->grpc);
     call->grpc = NULL;
+    call->context = NULL;
     if (call->method->closed != NULL)
         call->method->closed(call);
     rpc_call_release(call);
@@ -307,6 +308,7 @@ static void on_received(struct rpc_tag *tag, int ok)
     grpc_byte_buffer *message = call->incoming;
     call->incoming = NULL;
     call->receiving = 0;
+    call->has_spoken |= message != NULL;
     if (message != NULL && !call->wants_finish)
         deliver_message(call, message);
     else if (message == NULL && ok && !call->over && !call->wants_finish)
@@ -377,24 +379,20 @@ void rpc_call_group_review(struct rpc_call_group *group)
     }
 }
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv */
-static uint64_t hash_text(const char *text)
+/* 0: its connection has more calls than it may, and this one is ended; the connection too, if it is
+ * a flood. */
+static int enter_connection(struct rpc_call *call)
 {
-    uint64_t hash = 14695981039346656037ULL;
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (uint8_t)*text) * 1099511628211ULL;
-    return hash;
-}
-
-static void count_rate(struct rpc_call_group *group, const char *peer)
-{
-    uint64_t hash = hash_text(peer);
-    struct rpc_call_rate *rate = &group->rates[hash % RPC_CALL_RATES];
-    int64_t now_ms = clock_mono_ms();
-    if (rate->peer != hash || now_ms - rate->since_ms >= 1000)
-        *rate = (struct rpc_call_rate){.peer = hash, .since_ms = now_ms};
-    if (++rate->calls == group->calls_a_second_max)
-        rpc_accept_cut(peer);
+    const char *message = NULL;
+    int must_cut = 0;
+    int may = rpc_connection_enter(call->group->connections, call->context, &message, &must_cut);
+    if (must_cut)
+        rpc_accept_cut(call->peer);
+    if (may)
+        return 1;
+    call->method = &refused_method;
+    rpc_call_finish(call, RPC_RESOURCE_EXHAUSTED, message);
+    return 0;
 }
 
 void rpc_call_accept(struct rpc_call_group *group, const struct rpc_method *method, grpc_call *grpc,
@@ -407,7 +405,7 @@ void rpc_call_accept(struct rpc_call_group *group, const struct rpc_method *meth
     call->grpc = grpc;
     call->references = 1;
     call->peer = grpc_call_get_peer(grpc);
-    count_rate(group, call->peer);
+    call->context = grpc_call_auth_context(grpc);
     call->message = grpc_empty_slice();
     copy_headers(call, headers);
     list_call(call);
@@ -417,7 +415,7 @@ void rpc_call_accept(struct rpc_call_group *group, const struct rpc_method *meth
                   .data.recv_close_on_server.cancelled = &call->cancelled};
     start(call, &op, 1, &call->ended, on_ended);
     call->in_callback = 1;
-    if (may_open(call))
+    if (enter_connection(call) && may_open(call))
         method->opened(call);
     call->in_callback = 0;
     advance(call);

@@ -4,26 +4,16 @@
 
 #include <grpc/grpc.h>
 
+#include "rpc_connection.h"
 #include "rpc_queue.h"
 #include "rpc_server.h"
-
-/* How many calls a connection has opened within a second: many more than it may have open at a time
- * are a flood of calls that are taken back at once (rapid reset, CVE-2023-44487). */
-struct rpc_call_rate {
-    uint64_t peer; /* hash */
-    int64_t since_ms;
-    uint32_t calls;
-};
-
-enum { RPC_CALL_RATES = 1024 };
 
 /* What the calls of one server share. */
 struct rpc_call_group {
     struct rpc_queue *queue;
     rpc_admit_fn *admit; /* NULL: everybody may do everything */
     void *admit_user;
-    uint32_t calls_a_second_max;                   /* of a connection; more, and it is cut */
-    struct rpc_call_rate rates[RPC_CALL_RATES];    /* by hash; a newer peer takes the place */
+    struct rpc_connections *connections;           /* which bounds what each of them may do */
     struct rpc_call *first;                        /* the open ones */
     size_t count;                                  /* not freed yet, held ones included */
     void (*emptied)(struct rpc_call_group *group); /* the count fell to 0 */

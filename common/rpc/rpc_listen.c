@@ -63,9 +63,10 @@ static enum status explain_refusal(const char *listen, struct why *why)
 }
 
 /* The bound port, 1 for a UNIX socket; 0: refused. */
-static int add_port(grpc_server *server, struct rpc_tls *tls, const char *address)
+static int add_port(grpc_server *server, const struct rpc_door *door, const char *address)
 {
-    grpc_server_credentials *credentials = rpc_tls_credentials(tls);
+    grpc_server_credentials *credentials = rpc_tls_credentials(door->tls);
+    rpc_connections_watch(door->connections, credentials);
     int port = grpc_server_add_http2_port(server, address, credentials);
     grpc_server_credentials_release(credentials);
     return port;
@@ -98,7 +99,7 @@ static int in_the_way(const struct sockaddr_un *address)
     return answered ? EADDRINUSE : 0;
 }
 
-static enum status bind_unix(grpc_server *server, struct rpc_tls *tls,
+static enum status bind_unix(grpc_server *server, const struct rpc_door *door,
                              const struct rpc_server_options *options, const char *path,
                              struct why *why)
 {
@@ -106,7 +107,7 @@ static enum status bind_unix(grpc_server *server, struct rpc_tls *tls,
     int error = in_the_way(&address);
     if (error != 0)
         return explain_bind(options->listen, error, why);
-    if (add_port(server, tls, options->listen) != 0)
+    if (add_port(server, door, options->listen) != 0)
         return STATUS_OK;
     error = bind_error((const struct sockaddr *)&address, sizeof(address));
     if (error != 0)
@@ -126,7 +127,7 @@ static void print_address(const struct sockaddr *address, socklen_t size, int po
 }
 
 /* Port 0 is chosen with the first address; the others get the same. */
-static enum status bind_each(grpc_server *server, struct rpc_tls *tls,
+static enum status bind_each(grpc_server *server, const struct rpc_door *door,
                              const struct rpc_server_options *options, const struct addrinfo *list,
                              int port, int *ret_port, struct why *why)
 {
@@ -134,7 +135,7 @@ static enum status bind_each(grpc_server *server, struct rpc_tls *tls,
     for (const struct addrinfo *at = list; at != NULL; at = at->ai_next) {
         char text[RPC_HOST_BYTES + 16];
         print_address(at->ai_addr, at->ai_addrlen, bound != 0 ? bound : port, text, sizeof(text));
-        int result = add_port(server, tls, text);
+        int result = add_port(server, door, text);
         if (result != 0) {
             bound = result;
             continue;
@@ -151,7 +152,7 @@ static enum status bind_each(grpc_server *server, struct rpc_tls *tls,
     return STATUS_OK;
 }
 
-static enum status bind_tcp(grpc_server *server, struct rpc_tls *tls,
+static enum status bind_tcp(grpc_server *server, const struct rpc_door *door,
                             const struct rpc_server_options *options,
                             const struct rpc_address *address, int *ret_port, struct why *why)
 {
@@ -165,13 +166,13 @@ static enum status bind_tcp(grpc_server *server, struct rpc_tls *tls,
     if (result != 0)
         return why_fail(why, STATUS_INVALID, "cannot listen on %s: %s", options->listen,
                         gai_strerror(result));
-    enum status status = bind_each(server, tls, options, list, address->port, ret_port, why);
+    enum status status = bind_each(server, door, options, list, address->port, ret_port, why);
     freeaddrinfo(list);
     return status;
 }
 
 enum status rpc_listen_bind(grpc_server *server, const struct rpc_server_options *options,
-                            struct rpc_tls *tls, int *port, struct why *why)
+                            const struct rpc_door *door, int *port, struct why *why)
 {
     struct rpc_address address;
     enum status status = rpc_address_parse(options->listen, &address, why);
@@ -180,8 +181,8 @@ enum status rpc_listen_bind(grpc_server *server, const struct rpc_server_options
     if (address.port == 0)
         address.port = *port;
     int bound = 0;
-    status = address.is_unix ? bind_unix(server, tls, options, address.host, why)
-                             : bind_tcp(server, tls, options, &address, &bound, why);
+    status = address.is_unix ? bind_unix(server, door, options, address.host, why)
+                             : bind_tcp(server, door, options, &address, &bound, why);
     if (status == STATUS_OK)
         *port = bound;
     return status;

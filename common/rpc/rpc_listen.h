@@ -4,8 +4,15 @@
 
 #include <grpc/grpc.h>
 
+#include "rpc_connection.h"
 #include "rpc_server.h"
 #include "rpc_tls.h"
+
+/* What every connection passes. */
+struct rpc_door {
+    struct rpc_tls *tls;
+    struct rpc_connections *connections;
+};
 
 /*
  * Bind `listen` (every address that its host name has) to a server that is not started.
@@ -13,6 +20,6 @@
  * Errors as for rpc_server_start.
  */
 enum status rpc_listen_bind(grpc_server *server, const struct rpc_server_options *options,
-                            struct rpc_tls *tls, int *port, struct why *why) MUST_CHECK;
+                            const struct rpc_door *door, int *port, struct why *why) MUST_CHECK;
 
 #endif

@@ -4,6 +4,8 @@
 #include <grpc/support/log.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
 
 #include "attributes.h"
 #include "log.h"
@@ -44,15 +46,49 @@ static void stop_resolver_executor(void)
     default_executor_set_threading(1);
 }
 
-/* Every failure that matters reaches its caller as a status; what gRPC adds is for debugging. */
+/* As gRPC 1.51 says it. */
+static const struct notice_words {
+    const char *words;
+    enum rpc_notice notice;
+} notice_words[] = {
+    {"settings before handshake timeout", RPC_NOTICE_MUTE}, /* of HTTP/2 */
+    {"Handshaking failed", RPC_NOTICE_MUTE},                /* of TLS */
+    {"Keepalive watchdog fired", RPC_NOTICE_SILENT},
+    {"too_many_pings", RPC_NOTICE_PINGING},
+    {"send goaway to free memory", RPC_NOTICE_MEMORY},
+    {"abandon stream id", RPC_NOTICE_MEMORY},
+    {"Failed parsing HTTP/2", RPC_NOTICE_BROKEN},
+    {"Received message larger than max", RPC_NOTICE_LARGE},
+    {"due to high memory pressure", RPC_NOTICE_MEMORY}, /* of each thousand connections */
+};
+
+static atomic_ullong noticed[RPC_NOTICES];
+
+uint64_t rpc_runtime_count(enum rpc_notice notice)
+{
+    return atomic_load(&noticed[notice]);
+}
+
+/* Every failure that matters reaches its caller as a status; what gRPC adds is for debugging, and
+ * for counting. */
 static void log_of_grpc(gpr_log_func_args *args)
 {
+    for (size_t i = 0; i < ARRAY_SIZE(notice_words); i++)
+        if (strstr(args->message, notice_words[i].words) != NULL)
+            atomic_fetch_add(&noticed[notice_words[i].notice], 1);
     log_event(LOG_DEBUG, "grpc", "message=\"%s\"", args->message);
 }
 
 static void set_log_function(void)
 {
     gpr_set_log_function(log_of_grpc);
+    gpr_set_log_verbosity(GPR_LOG_SEVERITY_DEBUG);
+}
+
+void rpc_runtime_notice_all(void)
+{
+    grpc_tracer_set_enabled("resource_quota", 1);
+    grpc_tracer_set_enabled("call_error", 1);
 }
 
 void rpc_signals_block(sigset_t *ret_before)

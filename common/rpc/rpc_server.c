@@ -30,6 +30,8 @@ enum {
     STREAMS_MAX = 1024,
     METADATA_BYTES_MAX = 16 << 10,
     CALLS_A_SECOND = 2 * STREAMS_MAX, /* of a connection */
+    VOID_CALLS_A_SECOND = 128,        /* of these, that their peer took back at once */
+    READ_BYTES_MAX = 16 << 10,
     POLITE_MS = 200,
     /* Of all connections together, some 25 KiB each: a net below the other limits. Near it gRPC
      * sends peers away. */
@@ -65,7 +67,7 @@ struct rpc_server {
     struct rpc_method *methods;
     size_t method_count;
     int port;
-    struct rpc_tls *tls;
+    struct rpc_door door;
     struct slot slots[SLOTS];
     struct rpc_call_group calls;
 
@@ -220,7 +222,8 @@ void rpc_server_stop(struct rpc_server *server, int grace_ms)
     rpc_queue_free(server->queue);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
-    rpc_tls_free(server->tls);
+    rpc_tls_free(server->door.tls);
+    rpc_connections_free(server->door.connections);
     free(server->methods);
     free((char *)server->options.listen);
     free(server);
@@ -248,6 +251,9 @@ static grpc_server *create_grpc_server(const struct rpc_server_options *options)
         /* Windows stay at 64 KiB: probing would open them to megabytes for peers nobody reads. */
         rpc_arg_number(GRPC_ARG_HTTP2_BDP_PROBE, 0),
         rpc_arg_number(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 16384),
+        /* What is read at once is taken in before anything else happens: by default, 4 MiB of calls
+         * (rpc_connection.h). */
+        rpc_arg_number(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, READ_BYTES_MAX),
         /* Only "identity": no limit holds against a compressed bomb. */
         rpc_arg_number(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
         rpc_arg_number(GRPC_ARG_ALLOW_REUSEPORT, 0),
@@ -256,7 +262,8 @@ static grpc_server *create_grpc_server(const struct rpc_server_options *options)
         /* Agents ping every 20 s (rpc_client.c); dead ones are noticed by our own pings. */
         rpc_arg_number(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000),
         rpc_arg_number(GRPC_ARG_KEEPALIVE_TIME_MS, or_else(options->keepalive_ms, 60000)),
-        rpc_arg_number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000),
+        rpc_arg_number(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                       or_else(options->keepalive_timeout_ms, 20000)),
         rpc_arg_number(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         {.type = GRPC_ARG_POINTER,
          .key = (char *)GRPC_ARG_RESOURCE_QUOTA,
@@ -307,7 +314,7 @@ static enum status open_front(struct rpc_server *server, struct why *why)
     server->front = front;
     grpc_server_register_completion_queue(front->grpc, rpc_queue_cq(server->queue), NULL);
     enum status status =
-        rpc_listen_bind(front->grpc, &server->options, server->tls, &server->port, why);
+        rpc_listen_bind(front->grpc, &server->options, &server->door, &server->port, why);
     if (status != STATUS_OK) {
         shut_down(front);
         return status;
@@ -320,6 +327,19 @@ static enum status open_front(struct rpc_server *server, struct why *why)
     return STATUS_OK;
 }
 
+static struct rpc_connections *new_connections(const struct rpc_server_options *options)
+{
+    struct rpc_connection_limits limits = {
+        .calls_a_second_max = CALLS_A_SECOND,
+        .void_calls_max = VOID_CALLS_A_SECOND,
+        .header_bytes_max = METADATA_BYTES_MAX,
+        .calls_open_max = options->streams_max != 0 ? options->streams_max : STREAMS_MAX,
+    };
+    if (limits.calls_open_max > CALLS_A_SECOND / 2)
+        limits.calls_a_second_max = 2 * limits.calls_open_max;
+    return rpc_connections_new(&limits);
+}
+
 enum status rpc_server_start(const struct rpc_server_options *options,
                              const struct rpc_method *methods, size_t count,
                              struct rpc_server **ret, struct why *why)
@@ -327,14 +347,13 @@ enum status rpc_server_start(const struct rpc_server_options *options,
     struct rpc_server *server = server_new(options, methods, count);
     server->queue = rpc_queue_new("rpc");
     server->calls.queue = server->queue;
-    server->calls.calls_a_second_max = CALLS_A_SECOND;
-    if (options->streams_max > CALLS_A_SECOND / 2)
-        server->calls.calls_a_second_max = 2 * options->streams_max;
+    server->calls.connections = server->door.connections = new_connections(options);
     server->calls.admit = options->admit;
     server->calls.admit_user = options->admit_user;
     sigset_t before;
     rpc_signals_block(&before);
-    enum status status = rpc_tls_new(options, &server->tls, why);
+    rpc_runtime_notice_all();
+    enum status status = rpc_tls_new(options, &server->door.tls, why);
     if (status == STATUS_OK)
         status = open_front(server, why);
     rpc_signals_restore(&before);
@@ -373,9 +392,27 @@ enum status rpc_server_set_tls(struct rpc_server *server, const struct rpc_tls_t
 {
     sigset_t before;
     rpc_signals_block(&before);
-    enum status status = rpc_tls_set(server->tls, texts, why);
+    enum status status = rpc_tls_set(server->door.tls, texts, why);
     rpc_signals_restore(&before);
     return status;
+}
+
+struct rpc_server_counts rpc_server_counts(void)
+{
+    struct rpc_connection_counts counts = rpc_connection_counts();
+    return (struct rpc_server_counts){
+        .used = counts.used,
+        .full = counts.full,
+        .too_many = counts.too_many,
+        .too_fast = counts.too_fast,
+        .too_long = counts.too_long,
+        .broken = rpc_runtime_count(RPC_NOTICE_BROKEN),
+        .too_large = rpc_runtime_count(RPC_NOTICE_LARGE),
+        .mute = rpc_runtime_count(RPC_NOTICE_MUTE),
+        .silent = rpc_runtime_count(RPC_NOTICE_SILENT),
+        .pinging = rpc_runtime_count(RPC_NOTICE_PINGING),
+        .memory = rpc_runtime_count(RPC_NOTICE_MEMORY),
+    };
 }
 
 void rpc_server_review(struct rpc_server *server)

@@ -55,6 +55,7 @@ struct rpc_server_options {
     uint32_t streams_max;       /* concurrent calls a connection; 0: 1024 */
     int handshake_ms;           /* for TLS and HTTP/2 to begin; 0: 30 s */
     int keepalive_ms;           /* between two pings of a silent peer; 0: 60 s */
+    int keepalive_timeout_ms;   /* for the answer to one; 0: 20 s */
     uint64_t memory_max;        /* that gRPC takes for all connections together; 0: 1 GiB */
     uint32_t connections_max;   /* of the process; 0: what RLIMIT_NOFILE leaves. rpc_accept.h */
     /* PEM texts, zero-terminated; all NULL: plaintext. `tls_client_ca` set: client certificates are
@@ -94,6 +95,23 @@ enum status rpc_server_set_tls(struct rpc_server *server, const struct rpc_tls_t
  * nobody listens, and this may be tried again.
  */
 enum status rpc_server_listen_again(struct rpc_server *server, struct why *why) MUST_CHECK;
+
+/* What its limits did, of all servers of the process; see also rpc_accept.h. */
+struct rpc_server_counts {
+    uint64_t used;      /* connections that have opened a call */
+    uint64_t full;      /* times that a connection had `streams_max` calls: its others wait */
+    uint64_t too_many;  /* calls that were refused because they did not wait */
+    uint64_t broken;    /* calls that were ended because their peer broke HTTP/2 */
+    uint64_t too_fast;  /* calls that were refused because there were too many within a second */
+    uint64_t too_long;  /* calls that were refused for their headers, of more than 16 KiB */
+    uint64_t too_large; /* calls that were ended for a message above `message_bytes_max` */
+    uint64_t mute;      /* connections whose TLS or HTTP/2 did not begin, or not in time */
+    uint64_t silent;    /* connections that were closed because a ping was not answered */
+    uint64_t pinging;   /* connections that were sent away because they ping too often */
+    uint64_t memory;    /* calls and connections that were sent away for `memory_max` */
+};
+
+struct rpc_server_counts rpc_server_counts(void); /* any thread */
 
 /* On the server's thread: ask `admit` again about every open call; those it refuses are ended. */
 void rpc_server_review(struct rpc_server *server);

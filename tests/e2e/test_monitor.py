@@ -1,6 +1,5 @@
 """/metrics, /healthz and /readyz of a collector, and the limits on streams as they show there."""
 import ctypes
-import http.client
 import os
 import shutil
 import socket
@@ -13,39 +12,12 @@ import pytest
 
 from agent_client import Process, Stream, ingest
 from collector_process import PROGRAM, Collector
+from watched_collector import Watched
 
 LIMITS = ["--max-processes", "3", "--max-types", "4", "--max-name-length", "20", "--max-message-size", "16K",
           "--max-streams-per-peer", "6", "--max-snapshot-rate", "50", "--max-heap-memory", "2600",
           "--max-clock-ahead", "2m", "--max-clock-behind", "1h", "--max-sequence-ahead", "1h",
           "--max-chain", "5"]
-
-
-class Watched(Collector):
-    def start(self, *arguments, **more):
-        super().start(*arguments, **more)
-        line = next(line for line in self.lines if "http.ready" in line)
-        host, _, port = line.split("listen=")[1].strip().rpartition(":")
-        self.http = (host, int(port))
-        return self
-
-    def get(self, path, method="GET", body=None):
-        connection = http.client.HTTPConnection(*self.http, timeout=10)
-        connection.request(method, path, body)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        connection.close()
-        return answer.status, text
-
-    def metrics(self):
-        """{series: value}"""
-        lines = self.get("/metrics")[1].splitlines()
-        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
-
-    def wait_metric(self, series, least, seconds=20):
-        deadline = time.monotonic() + seconds
-        while self.metrics()[series] < least:
-            assert time.monotonic() < deadline, f"{series} is {self.metrics()[series]}, not {least}"
-            time.sleep(0.05)
 
 
 def refusals(reason):
@@ -297,8 +269,11 @@ def test_a_message_that_is_too_large_ends_its_stream(strict):
     good = well_behaved(strict)
     stream = Stream(strict.address)
     stream.wait_welcome()
+    series = 'heapfleet_collector_calls_refused_total{reason="message_size"}'
+    before = strict.metrics()[series]
     stream.send_raw(b"\x00" * 17000)
     assert stream.wait_end() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    strict.wait_metric(series, before + 1)
     goes_on(*good)
     good[0].close()
 
