@@ -10,11 +10,13 @@
 #include "attributes.h"
 #include "detector_state.h"
 #include "fold.h"
+#include "type_kind.h"
 #include "urgent.h"
 
 enum {
     clean_passes = 3,
     stopped_passes = 6,
+    nameless_passes = 6,
 };
 static const double judgeable_horizons = 0.4;
 static const double stopped_horizons = 1.25;
@@ -247,6 +249,14 @@ static int claim_candidates(struct detector *detector, const struct version_orde
     return changed;
 }
 
+/* A piece of a leak whose class is not seen yet: its name would help nobody. */
+static int is_nameless(const struct detector *detector, const struct candidate *candidate)
+{
+    return candidate->tier == VERDICT_CONFIRMED && candidate->type >= TYPES_OWN &&
+           candidate->kind == VERDICT_OBJECTS && candidate->look.rule != VERDICT_RULE_D &&
+           type_kind_of(detector->types.names[candidate->type]) != TYPE_USER;
+}
+
 static int open_confirmed(struct detector *detector, const struct version_order *order)
 {
     int opened = 0;
@@ -255,7 +265,10 @@ static int open_confirmed(struct detector *detector, const struct version_order 
         struct candidate *candidate = &detector->candidates[i];
         if (candidate->tier < VERDICT_SUSPECT)
             continue;
+        int is_late = detector->tracks[candidate->type].confirmed_row >= nameless_passes;
         fold_name(detector, candidate);
+        if (!is_late && is_nameless(detector, candidate))
+            candidate->tier = VERDICT_SUSPECT;
         fold_measure_rates(detector, candidate);
     }
     fold_candidates(detector, detector->candidates, detector->candidate_count);

@@ -4,7 +4,7 @@
  * confirmed.
  *
  *     major passes, every fifteenth of the horizon:    rules A, A', B, C
- *     minor passes, every sixtieth:                    rule D, where a limit is near
+ *     minor passes, every ninetieth:                   rule D, where a limit is near
  */
 #include <math.h>
 #include <stdlib.h>
@@ -305,7 +305,7 @@ int detector_pass(struct detector *detector, int64_t before_ms)
         for (uint32_t type = 0; type < detector->types.count; type++)
             judge_one(&pass, type);
     }
-    urgent_judge(detector, pass.groups, pass.group_count);
+    urgent_judge(detector, &pass.order, pass.groups, pass.group_count);
     int changed = findings_update(detector, &pass.order, pass.groups, pass.group_count, major);
     watch_update(detector, &memory);
     free(pass.groups);

@@ -13,6 +13,7 @@
 #include "attributes.h"
 #include "trend.h"
 #include "type_kind.h"
+#include "urgent.h"
 
 enum { points_count = 16, lives_max = 8 };
 
@@ -165,6 +166,22 @@ void fold_add_companion(uint32_t *companions, uint32_t *count, uint32_t root, ui
         companions[(*count)++] = type;
 }
 
+/* What filled up in earlier lives as well is not what leaks now, however well it follows. */
+static int is_usual(const struct detector *detector, const struct candidate *candidate,
+                    uint32_t type)
+{
+    const struct judge_look *look = &candidate->look;
+    double slopes[DETECT_LIVES_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < look->growing_count; i++) {
+        struct life_curve curve;
+        if (life_trace(&detector->lives[look->growing[i]], type, LIFE_COUNT, look->from, 0, &curve))
+            slopes[count++] = trend_slope(curve.values, curve.count) / curve.width;
+    }
+    return count > 0 && urgent_is_usual(detector, candidate->version, type, look,
+                                        trend_median(slopes, count)) == 1;
+}
+
 void fold_name(const struct detector *detector, struct candidate *candidate)
 {
     const enum type_kind own_kind = kind_of(detector, candidate->type);
@@ -180,7 +197,8 @@ void fold_name(const struct detector *detector, struct candidate *candidate)
         struct follow follow;
         if (kind <= own_kind || kind < best_kind ||
             !follows(&trace, candidate->type, type, &follow) || follow.pool_left > name_left_max ||
-            (kind == best_kind && follow.pool_left >= best_left))
+            (kind == best_kind && follow.pool_left >= best_left) ||
+            (candidate->look.rule == VERDICT_RULE_D && is_usual(detector, candidate, type)))
             continue;
         best_kind = kind;
         best = type;

@@ -22,6 +22,7 @@ static const double z_min = 1.5;
 static const double chance_max = 3e-5;
 static const double line_gain_min = 2;
 static const double load_growth_factor = 2.5;
+static const double early_load_factor = 1.25;
 static const double member_growth_min = 0.05;
 static const double witness_share_min = 0.15;
 static const double growing_growth_min = 0.015;
@@ -413,11 +414,12 @@ static void pool_members(const struct judge *judge, uint32_t count, struct pool 
     ret->load_growth = median_of(judge, count, read_load_growth);
 }
 
-static int passes(const struct pool *pool, const struct rule *rule, double chances)
+static int passes(const struct pool *pool, const struct rule *rule, double chances,
+                  double load_factor)
 {
     const struct curve_shape *shape = &pool->shape;
     double growth_min =
-        fmax(rule->growth_min, fmax(pool->adjustment / 2, load_growth_factor * pool->load_growth));
+        fmax(rule->growth_min, fmax(pool->adjustment / 2, load_factor * pool->load_growth));
     return shape->p * chances <= chance_max && shape->r2 >= rule->r2_min &&
            shape->growth >= growth_min && pool->last >= objects_min &&
            pool->grown >= objects_grown_min && shape->second_half >= rule->second_half_min &&
@@ -484,7 +486,8 @@ static void look_at_some(const struct judge *judge, const struct judge_group *gr
         return;
     struct pool pool;
     pool_members(judge, growing, &pool);
-    int passing = passes(&pool, &rules[VERDICT_RULE_SOME], choices(count, growing));
+    int passing =
+        passes(&pool, &rules[VERDICT_RULE_SOME], choices(count, growing), load_growth_factor);
     if (!passing && (ret->grows || !still_grows(&pool)))
         return;
     *ret = (struct judge_look){.grows = 1,
@@ -508,7 +511,8 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
         struct pool pool;
         pool_members(judge, count, &pool);
         *ret = (struct judge_look){.grows = still_grows(&pool),
-                                   .passes = passes(&pool, rule, 1),
+                                   .passes = passes(&pool, rule, 1, load_growth_factor),
+                                   .passes_early = passes(&pool, rule, 1, early_load_factor),
                                    .rule = group->rule,
                                    .horizons = group->horizons};
         if (group->rule == VERDICT_RULE_A && is_strong(&pool))

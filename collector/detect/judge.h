@@ -55,7 +55,8 @@ struct judge_look {
     struct verdict_evidence evidence;
     double slope; /* of `value` a bin, median of those that grow */
     double from, to;
-    uint32_t growing_count, zero;
+    uint32_t growing_count;
+    int passes_early; /* `passes`, where earlier lives tell what load does to the type */
     uint16_t growing[DETECT_LIVES_MAX]; /* lives */
 };
 NO_PADDING_END

@@ -3,17 +3,20 @@
  * missing: the line is straight in nearly all of the lives' growth; the container would not live to
  * the horizon at the present pace of the process; and it is new, because no earlier life grew so at
  * equal uptime and then went on living. Where no earlier life is known, half of the room that there
- * was must be used up.
+ * was must be used up. Where one is, it also tells what load does to the type, so that a morning's
+ * rise hides less of a leak.
  *
- * What grows in a straight line must be a good part of what the process grows by. A leak comes in
- * pieces, a class and the dicts, lists and strings that it holds, so that is asked of all of them
- * together: at the start, when caches fill beside it, each of them is small.
+ * What grows in a straight line must be a good part of what the process grows by; or, if it is new
+ * in this version, be enough to fill the container by itself. A leak comes in pieces, a class and
+ * the dicts, lists and strings that it holds, so that is asked of all of them together: at the
+ * start, when caches fill beside it, each of them is small.
  */
 #include "urgent.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+#include "attribute.h"
 #include "attributes.h"
 #include "trend.h"
 #include "type_kind.h"
@@ -26,14 +29,18 @@ static const double uptime_max = 0.78;         /* the other rules take over */
 static const double recent_share = 0.4;
 static const double straight_r2 = 0.99;
 static const double straight_second_half = 0.45;
-static const double straight_tail = 0.85;
+static const double straight_tail = 0.92;
 static const double straight_gain = 6;
 static const double straight_share_min = 0.25; /* of the growth of the process, all straight ones */
 static const double piece_share_min = 0.02;    /* one of them */
 static const double usual_share_min = 0.3;     /* of the slope, in an earlier life */
 static const double usual_lives_on = 3;        /* times the uptime */
 static const double used_min = 0.5;            /* of the room there was */
-enum { urgent_passes = 2, STRAIGHT_MAX = 64 /* types of a group */ };
+enum {
+    urgent_passes = 2, /* of the last three, */
+    urgent_memory = 7, /* a bit each */
+    STRAIGHT_MAX = 64, /* types of a group */
+};
 
 /* Present growth of the process a bin, when caches have had half its time to fill; NaN: its memory
  * is not known. */
@@ -94,6 +101,7 @@ struct pressure {
     double slope;    /* of the process, a bin */
     double until_ms; /* median of the lives */
     double used;     /* share of the room there was at its start, median */
+    double room;     /* bytes, median */
 };
 
 static int group_pressure(const struct detector *detector, const struct judge_group *group,
@@ -102,6 +110,7 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
     double until[DETECT_LIVES_MAX];
     double used[DETECT_LIVES_MAX];
     double slopes[DETECT_LIVES_MAX];
+    double rooms[DETECT_LIVES_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i < group->count; i++) {
         const struct life *life = &detector->lives[group->lives[i]];
@@ -111,6 +120,7 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
         until[count] = until_limit_ms(detector, life, 0);
         double grown = slopes[count] * life_uptime(life);
         double room = (double)life->limit_bytes - (double)life->usage_bytes;
+        rooms[count] = fmax(room, 0);
         used[count++] = isfinite(grown) ? grown / fmax(grown + room, 1) : 0;
     }
     if (count * 2 < group->count || count == 0)
@@ -118,26 +128,26 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
     ret->slope = trend_median(slopes, count);
     ret->until_ms = trend_median(until, count);
     ret->used = trend_median(used, count);
+    ret->room = trend_median(rooms, count);
     double least =
         fmax(uptime_min, uptime_of_rest * ret->until_ms / (double)detector->config.horizon_ms);
     return group->horizons >= least && group->horizons < uptime_max;
 }
 
-/* Lives that grew as much at equal uptime and lived on: 1; that did not: 0; none known: -1. */
-static int is_usual(const struct detector *detector, const struct judge_group *group, uint32_t type,
-                    const struct judge_look *look)
+int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t type,
+                    const struct judge_look *look, double slope)
 {
     int known = -1;
     for (uint32_t i = 0; i < detector->life_count; i++) {
         const struct life *life = &detector->lives[i];
         double uptime = life_uptime(life);
-        if (!life->used || life->oom_killed || life->late || uptime < usual_lives_on * group->to ||
-            (life->version == group->version && !life->ended))
+        if (!life->used || life->oom_killed || life->late || uptime < usual_lives_on * look->to ||
+            (life->version == version && !life->ended))
             continue;
-        double slope = life_early_slope(life, type, group->from, group->to);
-        if (!isfinite(slope))
+        double early = life_early_slope(life, type, look->from, look->to);
+        if (!isfinite(early))
             continue;
-        if (slope >= usual_share_min * look->slope)
+        if (early >= usual_share_min * slope)
             return 1;
         known = 0;
     }
@@ -167,6 +177,7 @@ static int is_straight(const struct verdict_evidence *evidence)
 struct straight {
     uint32_t type;
     double slope; /* bytes a bin, of a life */
+    int usual;    /* as is_usual says */
     struct judge_look look;
 };
 
@@ -177,7 +188,11 @@ static int look_if_straight(const struct detector *detector, const struct judge_
     if (type_kind_of(detector->types.names[type]) == TYPE_NONE)
         return 0;
     judge_look_at(&detector->judge, group, type, LIFE_COUNT, 0, &ret->look);
-    if (!ret->look.passes || ret->look.growing_count == 0 || !is_straight(&ret->look.evidence))
+    if (!(ret->look.passes || ret->look.passes_early) || ret->look.growing_count == 0 ||
+        !is_straight(&ret->look.evidence))
+        return 0;
+    ret->usual = urgent_is_usual(detector, group->version, type, &ret->look, ret->look.slope);
+    if (!ret->look.passes && ret->usual != 0)
         return 0;
     const struct life *life = &detector->lives[ret->look.growing[0]];
     if (!life_trace(life, type, LIFE_BYTES, ret->look.from, 0, &curve))
@@ -187,15 +202,13 @@ static int look_if_straight(const struct detector *detector, const struct judge_
     return 1;
 }
 
-static int is_urgent(const struct detector *detector, const struct judge_group *group,
-                     const struct pressure *pressure, const struct straight *one)
+static int is_urgent(const struct pressure *pressure, const struct straight *one)
 {
     if (!(one->slope >= piece_share_min * pressure->slope))
         return 0;
-    int usual = is_usual(detector, group, one->type, &one->look);
-    if (usual < 0) /* then a cache that fills beside the leak must not lend it its name */
+    if (one->usual < 0) /* then a cache that fills beside the leak must not lend it its name */
         return pressure->used >= used_min && one->slope >= straight_share_min * pressure->slope;
-    return usual == 0;
+    return one->usual == 0;
 }
 
 static void put_urgent(struct detector *detector, const struct judge_group *group,
@@ -206,45 +219,64 @@ static void put_urgent(struct detector *detector, const struct judge_group *grou
                                   .type = one->type,
                                   .version = group->version,
                                   .look = one->look};
-    if (track->urgent_row < UINT8_MAX)
-        track->urgent_row++;
+    track->urgent_row |= 1;
     candidate.look.rule = VERDICT_RULE_D;
     candidate.until_limit_ms = (int64_t)pressure->until_ms;
-    candidate.tier = track->urgent_row >= urgent_passes ? VERDICT_CONFIRMED : VERDICT_SUSPECT;
+    candidate.tier = __builtin_popcount(track->urgent_row) >= urgent_passes ? VERDICT_CONFIRMED
+                                                                            : VERDICT_SUSPECT;
     if (track->suspect_ms == 0)
         track->suspect_ms = detector->last_pass_ms;
     put_candidate(detector, &candidate);
 }
 
-static void judge_group(struct detector *detector, const struct judge_group *group,
-                        const struct pressure *pressure)
+/* No version before this one grew so. */
+static int is_new(const struct detector *detector, const struct version_order *order,
+                  const struct judge_group *group, const struct straight *one)
+{
+    struct judge_look look = one->look;
+    struct attribution attribution;
+    look.rule = VERDICT_RULE_D;
+    attribute_leak(&detector->judge, order, one->type, LIFE_COUNT, group->version, &look,
+                   &attribution);
+    return one->usual == 0 && attribution.is_known && attribution.version == group->version;
+}
+
+static void judge_group(struct detector *detector, const struct version_order *order,
+                        const struct judge_group *group, const struct pressure *pressure)
 {
     struct straight *found = calloc(STRAIGHT_MAX, sizeof(*found));
     ASSERT(found != NULL);
     uint32_t count = 0;
     double together = 0;
-    for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
-        if (count < STRAIGHT_MAX && look_if_straight(detector, group, type, &found[count]))
-            together += fmax(found[count++].slope, 0);
-        else
-            detector->tracks[type].urgent_row = 0;
+    double unusual = 0;
+    for (uint32_t type = TYPES_OWN; type < detector->types.count && count < STRAIGHT_MAX; type++) {
+        struct straight *one = &found[count];
+        if (!look_if_straight(detector, group, type, one))
+            continue;
+        together += fmax(one->slope, 0);
+        unusual += one->usual == 0 ? fmax(one->slope, 0) : 0;
+        count++;
     }
-    int is_enough = together >= straight_share_min * pressure->slope;
-    for (uint32_t i = 0; i < count; i++) {
-        if (is_enough && is_urgent(detector, group, pressure, &found[i]))
+    int is_large = together >= straight_share_min * pressure->slope;
+    int is_deadly = unusual > 0 && pressure->room / unusual * detector->bin_ms <=
+                                       near_horizons * (double)detector->config.horizon_ms;
+    for (uint32_t i = 0; i < count; i++)
+        if ((is_large || (is_deadly && is_new(detector, order, group, &found[i]))) &&
+            is_urgent(pressure, &found[i]))
             put_urgent(detector, group, pressure, &found[i]);
-        else
-            detector->tracks[found[i].type].urgent_row = 0;
-    }
     free(found);
 }
 
-void urgent_judge(struct detector *detector, const struct judge_group *groups, uint32_t count)
+void urgent_judge(struct detector *detector, const struct version_order *order,
+                  const struct judge_group *groups, uint32_t count)
 {
+    for (uint32_t type = TYPES_OWN; type < detector->types.count; type++)
+        detector->tracks[type].urgent_row =
+            (uint8_t)(detector->tracks[type].urgent_row << 1 & urgent_memory);
     for (uint32_t i = 0; i < count; i++) {
         struct pressure pressure;
         if (groups[i].rule != VERDICT_RULE_A || !group_pressure(detector, &groups[i], &pressure))
             continue;
-        judge_group(detector, &groups[i], &pressure);
+        judge_group(detector, order, &groups[i], &pressure);
     }
 }

@@ -10,8 +10,16 @@
 /* Is any living container with a limit so near to it that a minor pass is worth its time? */
 int urgent_is_possible(const struct detector *detector);
 
+/*
+ * Did lives of this or other versions grow as much at the look's stretch of uptime, and live on? 1;
+ * they did not: 0; none are known: -1. `slope`: objects a bin, as it is now.
+ */
+int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t type,
+                    const struct judge_look *look, double slope);
+
 /* Judge the types of such groups; what passes becomes a candidate. */
-void urgent_judge(struct detector *detector, const struct judge_group *groups, uint32_t count);
+void urgent_judge(struct detector *detector, const struct version_order *order,
+                  const struct judge_group *groups, uint32_t count);
 
 /*
  * Time, in ms, until the first living life that grows is at its limit, by the growth of the whole

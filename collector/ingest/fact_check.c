@@ -113,3 +113,17 @@ enum status fact_check_names(const Heapfleet__V1__TypeDefinitions *types,
     }
     return STATUS_OK;
 }
+
+const char *fact_end_reason(Heapfleet__V1__EndReason reason)
+{
+    switch (reason) {
+    case HEAPFLEET__V1__END_REASON__END_REASON_EXITED:
+        return "exited";
+    case HEAPFLEET__V1__END_REASON__END_REASON_OOM_KILLED:
+        return "oom_killed";
+    case HEAPFLEET__V1__END_REASON__END_REASON_REPLACED:
+        return "replaced";
+    default:
+        return "unknown";
+    }
+}

@@ -26,4 +26,7 @@ enum status fact_check_names(const Heapfleet__V1__TypeDefinitions *types,
                              const struct session_limits *limits, enum ingest_fault *ret_fault,
                              struct why *why) MUST_CHECK;
 
+/* In the words of the database. */
+const char *fact_end_reason(Heapfleet__V1__EndReason reason);
+
 #endif

@@ -466,15 +466,6 @@ static enum status store_snapshot(struct session *session, struct step *step,
     return status;
 }
 
-/* The database has it already, but the next one may be shortened against it. */
-static void remember_numbers(struct tracked_process *process, uint64_t sequence,
-                             const Heapfleet__V1__Snapshot *repeated)
-{
-    Heapfleet__V1__Snapshot snapshot = *repeated;
-    if (snapshot_restore(sequence, &process->numbers, &snapshot, NULL) == STATUS_OK)
-        process->numbers = snapshot_numbers(sequence, &snapshot);
-}
-
 static void take_snapshot(struct session *session, struct step *step)
 {
     const Heapfleet__V1__Snapshot *snapshot = step->message->snapshot;
@@ -489,7 +480,7 @@ static void take_snapshot(struct session *session, struct step *step)
         return;
     }
     if (sequence <= process->last_sequence && sequence <= session->committed_sequence) {
-        remember_numbers(process, sequence, snapshot);
+        snapshot_follow(sequence, snapshot, &process->numbers); /* the next may be shortened */
         session->counts.repeated++;
         return;
     }
@@ -524,20 +515,6 @@ int session_snapshot_refused(struct session *session, const struct refused_row *
     return 1;
 }
 
-static const char *end_reason(Heapfleet__V1__EndReason reason)
-{
-    switch (reason) {
-    case HEAPFLEET__V1__END_REASON__END_REASON_EXITED:
-        return "exited";
-    case HEAPFLEET__V1__END_REASON__END_REASON_OOM_KILLED:
-        return "oom_killed";
-    case HEAPFLEET__V1__END_REASON__END_REASON_REPLACED:
-        return "replaced";
-    default:
-        return "unknown";
-    }
-}
-
 static void take_ended(struct session *session, struct step *step)
 {
     const Heapfleet__V1__ProcessEnded *ended = step->message->process_ended;
@@ -554,7 +531,7 @@ static void take_ended(struct session *session, struct step *step)
         send_refused(session, step->message->sequence, FAULT_CLOCK, why.text);
     } else {
         write_batch_end(step->batch, process->service_id, process->instance_id, ended->time_ms,
-                        end_reason(ended->reason));
+                        fact_end_reason(ended->reason));
     }
     remove_process(session, process);
 }

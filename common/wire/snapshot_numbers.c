@@ -106,3 +106,11 @@ enum status snapshot_restore(uint64_t sequence, const struct snapshot_numbers *b
     snapshot->changes = NULL;
     return STATUS_OK;
 }
+
+void snapshot_follow(uint64_t sequence, const Heapfleet__V1__Snapshot *snapshot,
+                     struct snapshot_numbers *numbers)
+{
+    Heapfleet__V1__Snapshot whole = *snapshot;
+    if (snapshot_restore(sequence, numbers, &whole, NULL) == STATUS_OK)
+        *numbers = snapshot_numbers(sequence, &whole);
+}

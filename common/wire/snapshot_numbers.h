@@ -38,4 +38,8 @@ void snapshot_shorten(uint64_t sequence, const struct snapshot_numbers *base,
 enum status snapshot_restore(uint64_t sequence, const struct snapshot_numbers *base,
                              Heapfleet__V1__Snapshot *snapshot, struct why *why) MUST_CHECK;
 
+/* `numbers` become those of this snapshot, if it can be restored with them. */
+void snapshot_follow(uint64_t sequence, const Heapfleet__V1__Snapshot *snapshot,
+                     struct snapshot_numbers *numbers);
+
 #endif
