@@ -101,24 +101,39 @@ enum {
 };
 static const double rise_min = 0.03;
 static const double rise_all_min = 0.3;
+static const double load_factor_each = 1;
+static const double load_factor_all = 2.5;
 static const double steadiness_min = 2.5; /* mean rise over its standard deviation */
 static const double early_objects_min = 10;
 
-/* Mean early floor of the version's lives. NaN: none has got that far. */
-static double early_floor(const struct judge *judge, uint32_t type, uint32_t version)
+/* The beginning of a version, means of its lives. */
+struct early {
+    double floor; /* NaN: none has got that far */
+    double load;  /* NaN: not known */
+};
+
+static struct early early_of(const struct judge *judge, uint32_t type, uint32_t version)
 {
-    double sum = 0;
+    struct early sum = {0, 0};
     uint32_t count = 0;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         if (judge->lives[i].version != version)
             continue;
         double floor = life_slot_floor(&judge->lives[i], type, early_from, early_to);
         if (isfinite(floor)) {
-            sum += floor;
+            sum.floor += floor;
+            sum.load += life_slot_load(&judge->lives[i], early_from, early_to);
             count++;
         }
     }
-    return count == 0 ? NAN : sum / count;
+    return (struct early){sum.floor / count, sum.load / count};
+}
+
+/* By how much the load has grown; 0 where it has not, or nobody knows. */
+static double load_growth(const struct early *before, const struct early *after)
+{
+    double growth = before->load > 0 ? after->load / before->load - 1 : 0;
+    return isfinite(growth) ? fmax(growth, 0) : 0;
 }
 
 static int is_steady(const double *rises, uint32_t count)
@@ -132,36 +147,40 @@ static int is_steady(const double *rises, uint32_t count)
     return mean >= steadiness_min * sqrt(square);
 }
 
+/*
+ * Versions that are deployed a little later each day meet another load at equal uptime, and what
+ * follows the load rises or falls from one to the next.
+ */
 int attribute_creep(const struct judge *judge, const struct version_order *order, uint32_t type,
                     struct creep *ret)
 {
     double rises[DETECT_VERSIONS_MAX];
-    double later = NAN;
-    double newest = NAN;
+    struct early later = {NAN, NAN};
+    struct early newest = {NAN, NAN};
     uint32_t later_version = 0;
     uint32_t count = 0;
     *ret = (struct creep){0};
     for (uint32_t place = order->count; place-- > 0;) {
         uint32_t version = order->versions[place];
-        double floor = early_floor(judge, type, version);
-        if (!isfinite(floor))
+        struct early early = early_of(judge, type, version);
+        if (!isfinite(early.floor))
             continue;
-        if (isfinite(later)) {
-            double rise = floor > 0 ? later / floor - 1 : 0;
-            if (rise < rise_min)
+        if (isfinite(later.floor)) {
+            double rise = early.floor > 0 ? later.floor / early.floor - 1 : 0;
+            if (rise < fmax(rise_min, load_factor_each * load_growth(&early, &later)))
                 break;
             rises[count++] = rise;
             ret->since = later_version;
         } else {
-            newest = floor;
+            newest = early;
             ret->newest = version;
         }
-        later = floor;
+        later = early;
         later_version = version;
     }
-    if (count < rises_min || !(newest >= early_objects_min) || !is_steady(rises, count))
+    if (count < rises_min || !(newest.floor >= early_objects_min) || !is_steady(rises, count))
         return 0;
     ret->versions = count;
-    ret->growth = newest / later - 1;
-    return ret->growth >= rise_all_min;
+    ret->growth = newest.floor / later.floor - 1;
+    return ret->growth >= fmax(rise_all_min, load_factor_all * load_growth(&later, &newest));
 }

@@ -186,6 +186,18 @@ static int is_companion(const struct finding *finding, uint32_t type)
     return 0;
 }
 
+/* The finding had to be called after a piece: it ends for the class that has come up since. */
+static int gives_name(const struct detector *detector, const struct candidate *candidate,
+                      const struct finding *finding)
+{
+    if (candidate->tier != VERDICT_CONFIRMED || candidate->type < TYPES_OWN ||
+        candidate->kind != VERDICT_OBJECTS || finding->type < TYPES_OWN)
+        return 0;
+    const char *const *names = detector->types.names;
+    return type_kind_of(names[candidate->type]) == TYPE_USER &&
+           type_kind_of(names[finding->type]) != TYPE_USER;
+}
+
 /* The open finding that the candidate belongs to, or NULL. */
 static struct finding *owner_of(struct detector *detector, const struct candidate *candidate)
 {
@@ -196,7 +208,7 @@ static struct finding *owner_of(struct detector *detector, const struct candidat
     }
     for (uint32_t i = 0; i < detector->finding_count; i++) {
         struct finding *finding = &detector->findings[i];
-        if (finding->tier == VERDICT_RESOLVED)
+        if (finding->tier == VERDICT_RESOLVED || gives_name(detector, candidate, finding))
             continue;
         if (is_companion(finding, candidate->type) ||
             fold_explains(detector, finding->type, finding->bytes_per_hour, candidate))

@@ -204,6 +204,8 @@ static void finish_slot(struct life *life, uint32_t next)
             if (next != slot + 1)
                 series->slot_before = NAN;
         }
+    if (slot < LIFE_SLOTS)
+        life->slot_loads[slot] = load;
     life->slot_load_before = next == slot + 1 ? load : NAN;
     life->slot_cpu = life->slot_ms = 0;
 }
@@ -248,6 +250,8 @@ static void begin_life(struct life *life, double bin_ms, int64_t time_ms)
     life->slot_load_before = NAN;
     life->slot_cpu = life->slot_ms = 0;
     life->cpu_ms = 0;
+    for (size_t i = 0; i < LIFE_SLOTS; i++)
+        life->slot_loads[i] = NAN;
     for (size_t i = 0; i < LIFE_BLOCKS; i++) {
         life->seen[i] = 0;
         life->load[i] = life->load_ms[i] = 0;
@@ -461,6 +465,16 @@ double life_slot_floor(const struct life *life, uint32_t type, uint32_t from, ui
     for (uint32_t i = from; i < to; i++)
         low = fminf(low, series->slots[i]);
     return low;
+}
+
+double life_slot_load(const struct life *life, uint32_t from, uint32_t to)
+{
+    double sum = 0;
+    if (life->bin < to * LIFE_SLOT_BINS || to > LIFE_SLOTS || life->late)
+        return NAN;
+    for (uint32_t i = from; i < to; i++)
+        sum += life->slot_loads[i] / (double)(to - from);
+    return sum;
 }
 
 double life_object_growth(const struct life *life, uint32_t type)

@@ -77,6 +77,7 @@ struct life {
     float load[LIFE_BLOCKS], load_ms[LIFE_BLOCKS]; /* CPU and wall milliseconds */
     float slot_cpu, slot_ms;                       /* of the slot under way */
     float slot_load_before;                        /* NaN: unknown */
+    float slot_loads[LIFE_SLOTS];                  /* NaN: unknown */
     uint32_t chunk_count;
     struct life_chunk **chunks; /* [chunk_count], NULL where no type has been seen */
 };
@@ -142,5 +143,8 @@ double life_object_growth(const struct life *life, uint32_t type);
 
 /* Lowest count in the slots [from, to). NaN: not seen. */
 double life_slot_floor(const struct life *life, uint32_t type, uint32_t from, uint32_t to);
+
+/* Mean load in the slots [from, to), CPU time a wall time. NaN: not known. */
+double life_slot_load(const struct life *life, uint32_t from, uint32_t to);
 
 #endif
