@@ -251,7 +251,8 @@ enum status glance_findings(struct db *db, struct arena *arena, struct finding_g
     struct pg_rows rows;
     enum status status = pg_run(db->pg,
                                 "SELECT service_id, count(*) FROM heapfleet.finding "
-                                "WHERE closed_ms IS NULL GROUP BY 1 ORDER BY 1",
+                                "WHERE closed_ms IS NULL AND severity <> 'watch' "
+                                "GROUP BY 1 ORDER BY 1",
                                 NULL, &rows, why);
     if (status != STATUS_OK)
         return status;
