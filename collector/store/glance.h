@@ -41,7 +41,7 @@ enum status glance_versions(struct db *db, struct arena *arena, struct version_g
 
 struct finding_glance {
     int64_t service_id;
-    uint32_t open; /* muted and acknowledged ones too */
+    uint32_t open; /* suspect or worse; muted and acknowledged ones too */
 };
 
 /* Of the services that have any. */

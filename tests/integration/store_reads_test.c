@@ -446,8 +446,9 @@ static void versions_and_findings_at_a_glance(void **state)
     static const char finding_sql[] =
         "INSERT INTO heapfleet.finding (service_id, type, first_seen_ms, last_seen_ms, severity, "
         "introduced_in, count_per_hour, bytes_per_hour, confidence, until_limit_ms, instances, "
-        "companions, closed_ms) SELECT %lld, t, 1, 1, 'watch', '', 1, 1, 1, 0, 1, '[]', "
-        "CASE WHEN t = 'c' THEN 2 END FROM unnest('{a,b,c}'::text[]) t";
+        "companions, closed_ms) SELECT %lld, t, 1, 1, "
+        "CASE WHEN t = 'd' THEN 'watch' ELSE 'suspect' END, '', 1, 1, 1, 0, 1, '[]', "
+        "CASE WHEN t = 'c' THEN 2 END FROM unnest('{a,b,c,d}'::text[]) t";
     char sql[600];
     (void)snprintf(sql, sizeof(sql), finding_sql, (long long)at.service_id);
     must_run(embedded_dsn(store.server), sql);
