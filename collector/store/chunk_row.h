@@ -7,16 +7,27 @@
 
 #define CHUNK_COPY                                                                                 \
     "COPY heapfleet.heap_chunk (service_id, instance_id, slot_ms, first_sequence, last_sequence, " \
-    "objects_first, objects_last, bytes_first, bytes_last, times_ms, counts, bytes, ends, "        \
-    "process, payload) FROM STDIN (FORMAT binary)"
+    "objects_first, objects_last, bytes_first, bytes_last, format, ends, times, process, "         \
+    "payload) FROM STDIN (FORMAT binary)"
 
-/* One row for that COPY. `first` and `last` are the chunk's outermost snapshots. */
+/* One row for that COPY, of the second format. `first` and `last` are the chunk's outermost
+ * snapshots. */
 void chunk_row_append(struct buf *copy, int64_t service_id, int64_t instance_id,
                       const struct chunk *chunk, const struct chunk_snapshot *first,
                       const struct chunk_snapshot *last);
 
 /* What stored_chunk_read takes, in this order. */
-#define CHUNK_COLUMNS "times_ms, counts, bytes, ends, process, payload"
+#define CHUNK_COLUMNS "format, ends, times, process, payload, times_ms, counts, bytes"
+
+/* What stored_times_read takes, of heap_chunk as c. */
+#define CHUNK_TIMES "c.format, c.times_ms, c.times"
+
+/* When the snapshots of a chunk were, in milliseconds after the slot's beginning, as `bytes`, from
+ * an answer's row whose CHUNK_TIMES begin at `column`. At least one; `ret` is the caller's to free.
+ */
+enum status stored_times_read(const struct pg_rows *rows, int row, int column,
+                              struct type_value **ret, uint32_t *ret_snapshots,
+                              struct why *why) MUST_CHECK;
 
 /* A chunk of the database, being read. */
 struct stored_chunk {

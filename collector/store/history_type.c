@@ -11,29 +11,27 @@
 #include "history_batch.h"
 #include "levels.h"
 
-enum { TIMES_BYTES = CHUNK_SNAPSHOTS_MAX * 4 + 4096 };
-
 struct type_walk {
     struct db *db;
     int64_t service_id, from_ms, to_ms;
     const struct type_range *ranges;
     history_type_visit_fn *visit;
     void *user;
-    int64_t end_ms;     /* compacted until here */
-    struct arena arena; /* of one chunk */
-    size_t range;       /* that is walked */
+    int64_t end_ms; /* compacted until here */
+    size_t range;   /* that is walked */
 };
 
 /* ---- chunks --------------------------------------------------------------------------------- */
 
 static const char chunks_sql[] =
-    "SELECT u.place - 1, c.slot_ms, c.times_ms, coalesce(c.counts[u.n], 0), "
-    "    coalesce(c.bytes[u.n], 0), "
-    "    coalesce(substring(c.payload FROM b.begins + 1 FOR c.ends[u.n] - b.begins), '') "
+    "SELECT u.place - 1, c.slot_ms, " CHUNK_TIMES ", "
+    "    coalesce(c.counts[u.n], 0), coalesce(c.bytes[u.n], 0), "
+    "    coalesce(substring(c.payload FROM b.begins + 1 FOR c.ends[e.n] - b.begins), '') "
     "FROM unnest($2, $3) WITH ORDINALITY u(id, n, place) "
     "JOIN heapfleet.heap_chunk c ON c.service_id = $1 AND c.instance_id = u.id "
     "    AND c.slot_ms > $4 - 14400000 AND c.slot_ms <= $5 "
-    "CROSS JOIN LATERAL (SELECT coalesce(c.ends[u.n - 1], 0) AS begins) b "
+    "CROSS JOIN LATERAL (SELECT CASE c.format WHEN 1 THEN u.n ELSE (u.n - 1) / 16 + 1 END AS n) e "
+    "CROSS JOIN LATERAL (SELECT coalesce(c.ends[e.n - 1], 0) AS begins) b "
     "ORDER BY u.place, c.slot_ms";
 
 static enum status fetch_chunks(struct type_walk *walk, size_t first, size_t count,
@@ -59,29 +57,37 @@ static enum status fetch_chunks(struct type_walk *walk, size_t first, size_t cou
     return status;
 }
 
+static enum status read_values(const struct type_walk *walk, const struct pg_rows *rows, int row,
+                               uint32_t snapshots, struct type_value *ret, struct why *why)
+{
+    size_t size;
+    const uint8_t *bytes = pg_bytes(rows, row, 7, &size);
+    if (pg_i64(rows, row, 2) != CHUNK_ARRAYS)
+        return chunk_read_type(bytes, size, walk->ranges[walk->range].index % CHUNK_GROUP,
+                               snapshots, ret, why);
+    struct type_value first = {(uint64_t)pg_i64(rows, row, 5), (uint64_t)pg_i64(rows, row, 6)};
+    return chunk_read_changes(first, bytes, size, snapshots, ret, why);
+}
+
 static enum status show_chunk(struct type_walk *walk, const struct pg_rows *rows, int row,
                               struct why *why)
 {
-    int32_t *times = NULL;
-    size_t snapshots = 0, size;
-    arena_reset(&walk->arena);
-    enum status status =
-        pg_i32_array(rows, row, 2, CHUNK_SNAPSHOTS_MAX, &walk->arena, &times, &snapshots, why);
+    struct type_value *times = NULL;
+    uint32_t snapshots = 0;
+    enum status status = stored_times_read(rows, row, 2, &times, &snapshots, why);
     if (status != STATUS_OK)
         return status;
-    struct type_value *values = malloc((snapshots + 1) * sizeof(*values));
+    struct type_value *values = malloc(snapshots * sizeof(*values));
     ASSERT(values != NULL);
-    struct type_value first = {(uint64_t)pg_i64(rows, row, 3), (uint64_t)pg_i64(rows, row, 4)};
-    const uint8_t *changes = pg_bytes(rows, row, 5, &size);
-    if (snapshots == 0 ||
-        chunk_read_type(first, changes, size, (uint32_t)snapshots, values, why) != STATUS_OK)
+    if (read_values(walk, rows, row, snapshots, values, why) != STATUS_OK)
         status = STATUS_FAILED;
     int64_t slot_ms = pg_i64(rows, row, 1);
-    for (size_t i = 0; i < snapshots && status == STATUS_OK; i++) {
-        int64_t time_ms = slot_ms + times[i];
+    for (uint32_t i = 0; i < snapshots && status == STATUS_OK; i++) {
+        int64_t time_ms = slot_ms + (int64_t)times[i].bytes;
         if (time_ms >= walk->from_ms && time_ms <= walk->to_ms && time_ms < walk->end_ms)
             status = walk->visit(walk->user, walk->range, time_ms, values[i]);
     }
+    free(times);
     free(values);
     return status;
 }
@@ -147,11 +153,9 @@ enum status history_walk_type(struct db *db, const struct type_span *span,
                              .visit = visit,
                              .user = user};
     enum status status = level_end(db, span->service_id, span->now_ms, &walk.end_ms, why);
-    arena_init(&walk.arena, TIMES_BYTES);
     for (size_t first = 0; first < count && status == STATUS_OK; first += BATCH_RANGES) {
         size_t left = count - first;
         status = walk_some(&walk, first, left < BATCH_RANGES ? left : BATCH_RANGES, why);
     }
-    arena_done(&walk.arena);
     return status;
 }

@@ -88,6 +88,59 @@ def chunks():
     yield one(1, b"\x80\x80", sequences=[5, 5, 9])
     yield one(1, b"", counts=[9, 9, 9, 9, 9])
     yield one(2, b"", b"")[:-30]
+    yield from chunks_of_stretches()
+
+
+def loose(first, *entries):
+    """first: count, unit, and what it leaves of the bytes."""
+    count, unit, residual = first
+    head = varint(count) + varint(unit * 2 + (residual != 0)) + (zigzag(residual) if residual else b"")
+    return head + (b"\0" + changes(*entries) if entries else b"")
+
+
+def packed(first, widths, entries, base=0, steps=(1, 1)):
+    """entries: skip, difference and residual, each as the field says it."""
+    head = 0x80 | (base != 0) << 6 | (steps[0] != 1) << 5 | (steps[1] != 1) << 4 | widths[0]
+    bits, escapes = "", b""
+    for entry in entries:
+        for width, value in zip(widths, entry):
+            most = (1 << width) - 1
+            bits += format(min(value, most), f"0{width}b") if width else ""
+            escapes += varint(value) if width and value >= most else b""
+    bits += "0" * (-len(bits) % 8)
+    out = loose(first) + bytes([head, widths[1], widths[2]]) + varint(len(entries))
+    out += (zigzag(base) if base else b"") + b"".join(varint(step) for step in steps if step != 1)
+    return out + int(bits or "0", 2).to_bytes(len(bits) // 8, "big") + escapes
+
+
+def sized(*parts):
+    return b"".join(varint(len(part)) + part for part in parts)
+
+
+def chunks_of_stretches():
+    def one(*groups, snapshots=5, times=None, pairs=None, types=2):
+        if times is None:
+            times = packed((1, 0, 12), (0, 0, 6), [(0, 0, 40 + i) for i in range(snapshots - 1)], base=1)
+        pairs = pairs or [loose((i, 2, 0)) for i in range(5)] + [loose((types, 0, 0))]
+        return b"\0" + bodies(varint(snapshots) + times, sized(*pairs), *groups)
+
+    busy = packed((100, 48, 0), (0, 7, 0), [(0, 5, 0), (0, 200, 0), (0, 8, 0), (0, 1, 0)])
+    sizes = packed((100, 48, 4096), (2, 3, 4), [(1, 2, 5), (0, 3, 99)], steps=(2, 8))
+    yield one(sized(busy, sizes))
+    yield one(sized(b"", loose((7, 56, 0), (0, 1, 0), (1, -1, 7))))
+    yield one(sized(*[busy] * 16), sized(sizes, b""), types=18)
+    yield one(sized(*[b""] * 17), types=17)
+    yield one(sized(busy), sized(busy))
+    yield one(sized(busy)[:-2], types=1)
+    yield one(sized(packed((3, 0, 0), (0, 0, 0), [(0, 0, 0)] * 9, base=1), b""))
+    yield one(sized(loose((1 << 50, 0, 0)), b""))
+    yield one(sized(busy, sizes), pairs=[packed((9, 4096, 0), (1, 5, 5), [(0, 3, 2), (1, 40, 0)], base=-4096)] * 5
+              + [loose((1, 0, 0), (2, 1, 0))])
+    yield one(sized(busy), snapshots=300, types=1,
+              times=packed((1, 60, 0), (0, 0, 0), [(0, 0, 0)] * 299, base=1))
+    yield one(types=0)
+    yield one(sized(busy), times=loose((1, 1, 0), (0, 1, 0), (0, 1, 0), (0, 1, 0), (0, 1, 0)), types=1)
+    yield one(sized(busy), times=loose((1, 1, 0)), types=1)
 
 
 # ---- protobuf: the number of the descriptor before it --------------------------------------------

@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "heap_model.h"
 #include "keep_house.h"
+#include "old_chunk_rows.h"
 #include "query.h"
 
 enum { PROCESSES = 6, HOURS = 31, MINUTE_MS = 60000, ROUNDS = 5 };
@@ -348,6 +349,8 @@ static void history_half_compacted_agrees(void **state)
     keep(world.now_ms - 9 * hour_ms);
     all_agrees();
     growth_agrees(world.now_ms - 14 * hour_ms, "");
+    assert_true(old_chunks_make(store.db) > 5); /* what is hot may build on an old chunk */
+    all_agrees();
 }
 
 static void compacted_history_agrees(void **state)
@@ -359,6 +362,17 @@ static void compacted_history_agrees(void **state)
     growth_agrees(world.now_ms - 9 * hour_ms, "");
     growth_agrees(world.now_ms - 6 * hour_ms, "v2");
     growth_agrees(world.now_ms - 10 * hour_ms - 1234567, "v1");
+}
+
+/* Every other slot is of the first format, as after an upgrade. */
+static void history_of_both_formats_agrees(void **state)
+{
+    (void)state;
+    assert_true(old_chunks_make(store.db) > 0);
+    all_agrees();
+    struct pg_rows rows = run("SELECT count(DISTINCT format) FROM heapfleet.heap_chunk", NULL);
+    assert_int_equal(pg_i64(&rows, 0, 0), 2);
+    pg_rows_done(&rows);
 }
 
 /* ---- what else is promised ------------------------------------------------------------------ */
@@ -483,6 +497,7 @@ int main(void)
         cmocka_unit_test(hot_history_agrees),
         cmocka_unit_test(history_half_compacted_agrees),
         cmocka_unit_test(compacted_history_agrees),
+        cmocka_unit_test(history_of_both_formats_agrees),
         cmocka_unit_test(mistakes_are_explained),
         cmocka_unit_test(bounds_reach_the_partitions),
         cmocka_unit_test(environments_are_told_apart),

@@ -174,6 +174,69 @@ static void what_the_first_schema_held_is_carried_over(void **state)
     db_close(db);
 }
 
+/* ---- chunks of the first format ------------------------------------------------------------- */
+
+/* Three snapshots of a type, as they were written before 0010: 10 objects of 48 bytes, 11, and then
+ * four bytes more. */
+static void make_old_chunk(const char *dsn)
+{
+    static const char data[] =
+        "INSERT INTO heapfleet.service (id, name, service_namespace, environment) "
+        "    OVERRIDING SYSTEM VALUE VALUES (5, 'old', '', '');"
+        "SELECT heapfleet.make_partition('heap_chunk', 1699999200000);"
+        "INSERT INTO heapfleet.heap_chunk VALUES (5, 7, 1699992000000, 1, 3, 0, 0, 0, 0, "
+        "    '{0,60000,120000}', '{10}', '{480}', '{5}', "
+        "    '\\x0302020203020001'::bytea || decode(repeat('020002', 10), 'hex'), "
+        "    '\\x0002010008');";
+    struct why why = {""};
+    struct pg *pg = pg_new(dsn);
+    private_store_must(pg_script(pg,
+                                 "CREATE SCHEMA heapfleet; CREATE TABLE heapfleet.schema_version ("
+                                 "version integer PRIMARY KEY, name text NOT NULL, "
+                                 "applied_at timestamptz NOT NULL DEFAULT now());"
+                                 "INSERT INTO heapfleet.schema_version (version, name) "
+                                 "SELECT n, 'before' FROM generate_series(1, 9) n",
+                                 &why),
+                       &why);
+    for (int i = 0; i < 9; i++)
+        private_store_must(pg_script(pg, schema_steps[i].sql, &why), &why);
+    private_store_must(pg_script(pg, data, &why), &why);
+    pg_free(pg);
+}
+
+static enum status see_old_chunk(void *user, const struct history_snapshot *snapshot)
+{
+    static const struct type_value values[] = {{10, 480}, {11, 528}, {11, 532}};
+    uint64_t *seen = user;
+    assert_true(*seen < 3);
+    assert_int_equal(snapshot->sequence, *seen + 1);
+    assert_int_equal(snapshot->time_ms, 1699992000000 + 60000 * (int64_t)*seen);
+    assert_int_equal(snapshot->values->types, 1);
+    assert_memory_equal(snapshot->values->values, &values[*seen], sizeof(values[0]));
+    (*seen)++;
+    return STATUS_OK;
+}
+
+static void chunks_of_the_first_format_stay_as_they_are(void **state)
+{
+    (void)state;
+    must_run(embedded_dsn(store.server), "CREATE DATABASE chunks");
+    char dsn[1024];
+    (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=chunks"));
+    make_old_chunk(dsn);
+    (void)migrate(dsn);
+    struct why why = {""};
+    struct db *db = NULL;
+    uint64_t seen = 0;
+    private_store_must(db_open(dsn, &db, &why), &why);
+    private_store_must(history_walk(db, 5, 7, 0, INT64_MAX, see_old_chunk, &seen, &why), &why);
+    assert_int_equal(seen, 3);
+    db_close(db);
+    assert_int_equal(number_of(dsn, "SELECT bytes[1] FROM heapfleet.raw_chunk_values(5, 7, "
+                                    "1699992000000, 3, NULL)"),
+                     532);
+}
+
 /* ---- the rules ------------------------------------------------------------------------------ */
 
 /* So that the same schema can be distributed by service, and explains itself to who reads it. Each
@@ -295,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_current_schema_needs_no_rights_to_change_it),
         cmocka_unit_test(another_encoding_is_refused),
         cmocka_unit_test(what_the_first_schema_held_is_carried_over),
+        cmocka_unit_test(chunks_of_the_first_format_stay_as_they_are),
         cmocka_unit_test(the_schema_keeps_its_rules),
         cmocka_unit_test(the_schema_can_be_distributed_by_service),
     };

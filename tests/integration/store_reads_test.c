@@ -10,6 +10,7 @@
 #include "heap_model.h"
 #include "history_batch.h"
 #include "keep_house.h"
+#include "old_chunk_rows.h"
 
 #define MINUTE_MS ((int64_t)60 * 1000)
 #define HOUR_MS (60 * MINUTE_MS)
@@ -172,6 +173,8 @@ static void more_chunks_than_are_fetched_at_once(void **state)
         range_of(&model, MIDNIGHT, MIDNIGHT + SLOTS * SLOT_MS - 1),
     };
     assert_ranges(models, ranges, ARRAY_SIZE(ranges));
+    assert_true(old_chunks_make(store.db) >= SLOTS / 2); /* as after an upgrade */
+    assert_ranges(models, ranges, ARRAY_SIZE(ranges));
     model_done(&model);
 }
 
@@ -248,6 +251,8 @@ static void first_times_are_the_earliest(void **state)
     snap(&models[0], MIDNIGHT + 10 * HOUR_MS, MINUTE_MS, 20);
     assert_firsts(models, 4);
     keep(MIDNIGHT + 2 * DAY_MS);
+    assert_firsts(models, 4);
+    assert_true(old_chunks_make(store.db) > 0);
     assert_firsts(models, 4);
     for (int i = 0; i < 4; i++)
         model_done(&models[i]);

@@ -1,7 +1,7 @@
 /*
- * Property: what goes into a chunk comes out of it, whatever the history is. Generated histories
- * have jittered times, clocks that go back, gaps, types that appear, vanish and change in size, and
- * processes that forget their types.
+ * Property: what goes into a chunk comes out of it, whatever the history is and in both formats.
+ * Generated histories have jittered times, clocks that go back, gaps, types that appear, vanish and
+ * change in size, and processes that forget their types.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "chunk_codec.h"
+#include "old_chunk.h"
 
 enum { HISTORIES = 300, SNAPSHOTS = 40, SLOT = 7 * CHUNK_SLOT_MS };
 
@@ -138,15 +139,29 @@ static void assert_ends_at(const struct chunk *chunk, const struct history *hist
     chunk_reader_free(reader);
 }
 
+/* The bytes of one type, and what reads them. */
+static enum status read_type(const struct chunk *chunk, uint32_t type, uint32_t snapshots,
+                             struct type_value *ret)
+{
+    uint32_t end = chunk->format == CHUNK_ARRAYS ? type : type / CHUNK_GROUP;
+    int32_t from = end == 0 ? 0 : chunk->ends[end - 1];
+    size_t size = (size_t)(chunk->ends[end] - from);
+    if (chunk->format == CHUNK_ARRAYS)
+        return chunk_read_changes(chunk->first[type], chunk->payload + from, size, snapshots, ret,
+                                  NULL);
+    return chunk_read_type(chunk->payload + from, size, type % CHUNK_GROUP, snapshots, ret, NULL);
+}
+
 static void assert_types_read(const struct chunk *chunk, const struct history *history)
 {
     struct type_value series[SNAPSHOTS];
-    for (uint32_t type = 0; type < chunk->types; type++) {
-        int32_t from = type == 0 ? 0 : chunk->ends[type - 1];
-        assert_int_equal(chunk_read_type(chunk->first[type], chunk->payload + from,
-                                         (size_t)(chunk->ends[type] - from), history->count, series,
-                                         NULL),
-                         STATUS_OK);
+    uint32_t types = 0;
+    for (uint32_t i = 0; i < history->count; i++)
+        types = history->values[i].types > types ? history->values[i].types : types;
+    if (chunk->format == CHUNK_STRETCHES)
+        types = chunk->end_count * CHUNK_GROUP; /* those that no snapshot knows are nothing */
+    for (uint32_t type = 0; type < types; type++) {
+        assert_int_equal(read_type(chunk, type, history->count, series), STATUS_OK);
         for (uint32_t i = 0; i < history->count; i++) {
             struct type_value value = {0, 0};
             if (type < history->values[i].types)
@@ -156,66 +171,127 @@ static void assert_types_read(const struct chunk *chunk, const struct history *h
     }
 }
 
+static void assert_times_read(const struct chunk *chunk, const struct history *history)
+{
+    struct type_value *times = NULL;
+    uint32_t snapshots = 0;
+    assert_int_equal(chunk_read_times(chunk->times, chunk->times_size, &times, &snapshots, NULL),
+                     STATUS_OK);
+    assert_int_equal(snapshots, history->count);
+    for (uint32_t i = 0; i < snapshots; i++) {
+        assert_int_equal(times[i].count, history->heads[i].sequence);
+        assert_int_equal(times[i].bytes, history->heads[i].time_ms - SLOT);
+    }
+    free(times);
+}
+
+static void assert_all_read(const struct chunk *chunk, const struct history *history)
+{
+    assert_read(chunk, history);
+    assert_types_read(chunk, history);
+    for (int64_t at_ms = 0; at_ms <= CHUNK_SLOT_MS; at_ms += CHUNK_SLOT_MS / 8)
+        assert_ends_at(chunk, history, SLOT + at_ms);
+}
+
 static void a_chunk_is_the_history_that_it_was_made_of(void **state)
 {
     (void)state;
     struct chunk_builder *builder = chunk_builder_new(); /* one for all: nothing may be left over */
     for (uint64_t seed = 1; seed <= HISTORIES; seed++) {
         struct history history;
+        struct old_chunk old;
         make_history(seed * 0x9e3779b97f4a7c15u, &history);
         struct chunk chunk = build(builder, &history);
-        assert_read(&chunk, &history);
-        assert_types_read(&chunk, &history);
-        for (int64_t at_ms = 0; at_ms <= CHUNK_SLOT_MS; at_ms += CHUNK_SLOT_MS / 8)
-            assert_ends_at(&chunk, &history, SLOT + at_ms);
+        assert_all_read(&chunk, &history);
+        assert_times_read(&chunk, &history);
+        old_chunk_make(&old, SLOT, history.heads, history.values, history.count);
+        assert_all_read(&old.chunk, &history);
+        old_chunk_done(&old);
         history_done(&history);
     }
     chunk_builder_free(builder);
 }
 
-/* Every byte of it changed, and every end cut off: refused, or read as something else, never more.
- */
+static void survive(const struct chunk *chunk)
+{
+    struct chunk_reader *reader = NULL;
+    if (chunk_reader_new(chunk, &reader, NULL) != STATUS_OK)
+        return;
+    for (int i = 0; i < SNAPSHOTS && chunk_reader_peek(reader) != NULL; i++) {
+        if (chunk_reader_next(reader, NULL) != STATUS_OK)
+            break;
+    }
+    chunk_reader_free(reader);
+}
+
+/* One of a chunk's stretches of bytes, in memory of just its size so that a sanitizer sees what is
+ * read behind it: every byte of it changed, and every end cut off. */
+static void damage(const struct chunk *chunk, const uint8_t **bytes, size_t *size,
+                   struct chunk *damaged)
+{
+    const uint8_t *whole = *bytes;
+    size_t whole_size = *size;
+    for (size_t at = 0; at < whole_size * 3; at++) {
+        uint8_t *copy = malloc(whole_size);
+        assert_non_null(copy);
+        memcpy(copy, whole, whole_size);
+        copy[at % whole_size] ^= (uint8_t[]){0x80, 0xff, 0x01}[at / whole_size];
+        *bytes = copy;
+        survive(damaged);
+        free(copy);
+    }
+    for (*size = 0; *size < whole_size; ++*size) {
+        uint8_t *copy = malloc(*size + 1);
+        struct chunk_reader *reader = NULL;
+        assert_non_null(copy);
+        memcpy(copy + 1, whole, *size);
+        *bytes = copy + 1;
+        assert_int_equal(chunk_reader_new(damaged, &reader, NULL), STATUS_INVALID);
+        free(copy);
+    }
+    *damaged = *chunk;
+}
+
+/* Refused, or read as something else, never more. */
 static void a_damaged_chunk_is_survived(void **state)
 {
     (void)state;
     struct history history;
+    struct old_chunk old;
     make_history(0x1234567, &history);
     struct chunk_builder *builder = chunk_builder_new();
     struct chunk chunk = build(builder, &history);
-    uint8_t *process = malloc(chunk.process_size), *payload = malloc(chunk.payload_size);
-    assert_true(process != NULL && payload != NULL);
-    size_t total = chunk.process_size + chunk.payload_size;
-    for (size_t at = 0; at < total * 3; at++) {
-        memcpy(process, chunk.process, chunk.process_size);
-        memcpy(payload, chunk.payload, chunk.payload_size);
-        struct chunk damaged = chunk;
-        damaged.process = process;
-        damaged.payload = payload;
-        uint8_t flip = (uint8_t[]){0x80, 0xff, 0x01}[at / total];
-        if (at % total < chunk.process_size)
-            process[at % total] ^= flip;
-        else
-            payload[at % total - chunk.process_size] ^= flip;
-        struct chunk_reader *reader = NULL;
-        if (chunk_reader_new(&damaged, &reader, NULL) != STATUS_OK)
-            continue;
-        while (chunk_reader_peek(reader) != NULL && chunk_reader_next(reader, NULL) == STATUS_OK)
-            continue;
-        chunk_reader_free(reader);
-    }
-    for (size_t size = 0; size < chunk.process_size; size++) {
-        struct chunk cut = chunk;
-        cut.process_size = size;
-        struct chunk_reader *reader = NULL;
-        assert_int_equal(chunk_reader_new(&cut, &reader, NULL), STATUS_INVALID);
-    }
-    free(process);
-    free(payload);
+    struct chunk damaged = chunk;
+    damage(&chunk, &damaged.times, &damaged.times_size, &damaged);
+    damage(&chunk, &damaged.process, &damaged.process_size, &damaged);
+    damage(&chunk, &damaged.payload, &damaged.payload_size, &damaged);
+    old_chunk_make(&old, SLOT, history.heads, history.values, history.count);
+    damaged = old.chunk;
+    damage(&old.chunk, &damaged.process, &damaged.process_size, &damaged);
+    damage(&old.chunk, &damaged.payload, &damaged.payload_size, &damaged);
+    old_chunk_done(&old);
     chunk_builder_free(builder);
     history_done(&history);
 }
 
-static void what_does_not_change_costs_nothing(void **state)
+static void a_format_of_tomorrow_is_refused(void **state)
+{
+    (void)state;
+    struct history history;
+    make_history(7, &history);
+    struct chunk_builder *builder = chunk_builder_new();
+    struct chunk chunk = build(builder, &history);
+    struct chunk_reader *reader = NULL;
+    for (int format = -1; format < 5; format++) {
+        chunk.format = format;
+        if (format != CHUNK_ARRAYS && format != CHUNK_STRETCHES)
+            assert_int_equal(chunk_reader_new(&chunk, &reader, NULL), STATUS_INVALID);
+    }
+    chunk_builder_free(builder);
+    history_done(&history);
+}
+
+static void what_does_not_change_costs_next_to_nothing(void **state)
 {
     (void)state;
     struct chunk_builder *builder = chunk_builder_new();
@@ -227,8 +303,9 @@ static void what_does_not_change_costs_nothing(void **state)
         assert_int_equal(chunk_builder_add(builder, &head, &values, NULL), STATUS_OK);
     }
     struct chunk chunk = chunk_builder_end(builder);
-    assert_int_equal(chunk.payload_size, 0);
-    assert_true(chunk.process_size < 300);
+    assert_int_equal(chunk.payload_size, 300);
+    assert_true(chunk.times_size < 20);
+    assert_true(chunk.process_size < 20);
     heap_values_done(&values);
     chunk_builder_free(builder);
 }
@@ -238,7 +315,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_chunk_is_the_history_that_it_was_made_of),
         cmocka_unit_test(a_damaged_chunk_is_survived),
-        cmocka_unit_test(what_does_not_change_costs_nothing),
+        cmocka_unit_test(a_format_of_tomorrow_is_refused),
+        cmocka_unit_test(what_does_not_change_costs_next_to_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
