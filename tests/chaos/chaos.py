@@ -168,11 +168,13 @@ class Scene:
 
     def end_collector(self):
         collector = self.random.choice(self.collectors)
-        collector.child.send_signal(signal.SIGTERM)
+        child = collector.child
+        child.send_signal(signal.SIGTERM)
 
         def mend():
-            self.wait_end(collector.child, collector.lines)
-            self.restart(collector)
+            self.wait_end(child, collector.lines)
+            if collector.child is child:  # else it had been killed, too, and runs again
+                self.restart(collector)
         return mend
 
     def stop_collector(self):
