@@ -4,7 +4,7 @@
  *
  * Pure: no database, no clock, no log, no randomness. Time is the snapshots' own. Fed the same
  * snapshots in the same order it says the same, whether they come live, from the database after a
- * restart, or from a file (replay). Judging happens in passes, at the multiples of a fifteenth of
+ * restart, or from a file (replay). Judging happens in passes, at the multiples of a thirtieth of
  * the horizon since 1970: the caller advances to a pass when it has given what was seen before.
  *
  * Every time constant is a multiple of the horizon, so that a demonstration runs the same code.

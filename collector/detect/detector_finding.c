@@ -14,8 +14,8 @@
 #include "urgent.h"
 
 enum {
-    clean_passes = 3,
-    stopped_passes = 6,
+    clean_passes = 6,
+    stopped_passes = 12,
     nameless_passes = 6,
 };
 static const double judgeable_horizons = 0.4;

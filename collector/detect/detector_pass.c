@@ -3,7 +3,7 @@
  * of all of them, and from version to version. What passes a rule three times in a row is
  * confirmed.
  *
- *     major passes, every fifteenth of the horizon:    rules A, A', B, C
+ *     major passes, every thirtieth of the horizon:    rules A, A', B, C
  *     minor passes, every ninetieth:                   rule D, where a limit is near
  */
 #include <math.h>

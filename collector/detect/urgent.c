@@ -29,7 +29,8 @@ static const double uptime_max = 0.78;         /* the other rules take over */
 static const double recent_share = 0.4;
 static const double straight_r2 = 0.99;
 static const double straight_second_half = 0.45;
-static const double straight_tail = 0.92;
+static const double straight_tail = 0.85;
+static const double straight_bend = 0.95;
 static const double straight_gain = 6;
 static const double straight_share_min = 0.25; /* of the growth of the process, all straight ones */
 static const double piece_share_min = 0.02;    /* one of them */
@@ -169,8 +170,10 @@ static void put_candidate(struct detector *detector, const struct candidate *can
 
 static int is_straight(const struct verdict_evidence *evidence)
 {
+    double bend = evidence->tail + 2 * (evidence->second_half - 0.5);
     return evidence->r2 >= straight_r2 && evidence->second_half >= straight_second_half &&
-           evidence->tail >= straight_tail && evidence->line_gain >= straight_gain;
+           evidence->tail >= straight_tail && bend >= straight_bend &&
+           evidence->line_gain >= straight_gain;
 }
 
 /* A type that grows in a line. */
