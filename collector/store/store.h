@@ -69,8 +69,8 @@ enum status instance_types_add(struct db *db, int64_t service_id, int64_t instan
                                const char *const *names, uint32_t count, uint32_t *ret_places,
                                struct why *why) MUST_CHECK;
 
-/* The same for many processes in a few statements; a process may be there twice. Each has an outcome
- * of its own, and is no worse off than alone. */
+/* The same for many processes in a few statements; a process may be there twice. Each has an
+ * outcome of its own, and is no worse off than alone. */
 struct types_addition {
     int64_t service_id, instance_id;
     const char *const *names;
