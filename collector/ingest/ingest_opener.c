@@ -6,13 +6,14 @@
 #include "clock.h"
 #include "log.h"
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 5000 };
+enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 5000, TOGETHER_MAX = 256 };
 
 struct lane {
     struct ingest_opener *opener;
     struct db *db;
     struct worker *worker;
-    struct ingest_lookup *asked; /* on the worker; NULL: none */
+    /* On the worker; NULL: none. More than one, linked, where all ask for types. */
+    struct ingest_lookup *asked;
 };
 
 struct ingest_opener {
@@ -53,12 +54,28 @@ static struct ingest_lookup *take_first(struct ingest_opener *opener)
     return lookup;
 }
 
-static void put_back(struct ingest_opener *opener, struct ingest_lookup *lookup)
+/* The oldest one, with those right behind it that the database can be asked together with it. */
+static struct ingest_lookup *take_some(struct ingest_opener *opener)
 {
-    lookup->next = opener->first;
-    opener->first = lookup;
-    if (lookup->next == NULL)
-        opener->end = &lookup->next;
+    struct ingest_lookup *first = take_first(opener), *last = first;
+    for (int n = 1; n < TOGETHER_MAX && first->question == ASK_TYPES && opener->first != NULL &&
+                    opener->first->question == ASK_TYPES;
+         n++)
+        last = last->next = take_first(opener);
+    last->next = NULL;
+    return first;
+}
+
+/* A list of them, from `first` to the one whose `next` is `end`. */
+static void put_back(struct ingest_opener *opener, struct ingest_lookup *first,
+                     struct ingest_lookup **end)
+{
+    if (first == NULL)
+        return;
+    *end = opener->first;
+    opener->first = first;
+    if (*end == NULL)
+        opener->end = end;
 }
 
 static void answer(struct ingest_opener *opener, struct ingest_lookup *lookup)
@@ -89,24 +106,54 @@ static void end_pause(struct ingest_opener *opener)
     opener->pause_ms = 0;
 }
 
+static int is_away(const struct ingest_lookup *lookup)
+{
+    return lookup->status == STATUS_UNAVAILABLE || lookup->status == STATUS_FAILED;
+}
+
+/* Take those out of a list that are to be asked again. */
+static struct ingest_lookup *sort_out(struct ingest_lookup *first, struct ingest_lookup **ret_again,
+                                      struct ingest_lookup ***ret_again_end)
+{
+    struct ingest_lookup *rest = NULL, **end = &rest, **again = ret_again;
+    *ret_again = NULL;
+    for (struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next) {
+        struct ingest_lookup ***list = is_away(lookup) ? &again : &end;
+        **list = lookup;
+        *list = &lookup->next;
+    }
+    *end = NULL;
+    *ret_again_end = again;
+    return rest;
+}
+
+static void answer_all(struct ingest_opener *opener, struct ingest_lookup *first)
+{
+    while (first != NULL) {
+        struct ingest_lookup *lookup = first;
+        first = lookup->next; /* once it is answered, the memory is the asker's */
+        if (opener->canceled && is_away(lookup))
+            lookup->status = STATUS_CANCELED;
+        answer(opener, lookup);
+    }
+}
+
 /* On the rpc thread again. */
 static void lookup_done(void *arg)
 {
     struct lane *lane = arg;
     struct ingest_opener *opener = lane->opener;
-    struct ingest_lookup *lookup = lane->asked;
+    struct ingest_lookup *first = lane->asked, *again = NULL, **end = NULL;
     lane->asked = NULL;
-    int is_away = lookup->status == STATUS_UNAVAILABLE || lookup->status == STATUS_FAILED;
-    if (is_away && !opener->canceled) {
-        make_pause(opener, lookup);
-        put_back(opener, lookup);
-        return;
-    }
-    if (is_away)
-        lookup->status = STATUS_CANCELED;
-    else
+    if (!opener->canceled)
+        first = sort_out(first, &again, &end);
+    if (again != NULL) {
+        make_pause(opener, again);
+        put_back(opener, again, end);
+    } else if (!is_away(first)) {
         end_pause(opener);
-    answer(opener, lookup);
+    }
+    answer_all(opener, first);
     pump(opener);
 }
 
@@ -123,6 +170,26 @@ static void look_up_process(struct db *db, struct ingest_lookup *lookup)
         instance_state_done(&lookup->state);
 }
 
+static void look_up_types(struct db *db, struct ingest_lookup *first)
+{
+    struct types_addition *additions = calloc(TOGETHER_MAX, sizeof(*additions));
+    ASSERT(additions != NULL);
+    size_t count = 0;
+    for (const struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next)
+        additions[count++] = (struct types_addition){.service_id = lookup->service_id,
+                                                     .instance_id = lookup->instance_id,
+                                                     .names = lookup->names,
+                                                     .count = lookup->count,
+                                                     .places = lookup->places};
+    instance_types_add_all(db, additions, count);
+    count = 0;
+    for (struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next) {
+        lookup->status = additions[count].status;
+        lookup->why = additions[count++].why;
+    }
+    free(additions);
+}
+
 /* On the worker. */
 static void look_up(void *arg)
 {
@@ -137,9 +204,7 @@ static void look_up(void *arg)
         look_up_process(lane->db, lookup);
         break;
     case ASK_TYPES:
-        lookup->status =
-            instance_types_add(lane->db, lookup->service_id, lookup->instance_id, lookup->names,
-                               lookup->count, lookup->places, &lookup->why);
+        look_up_types(lane->db, lookup);
         break;
     }
     lane->opener->options.post(lane->opener->options.user, lookup_done, lane);
@@ -153,7 +218,7 @@ static void pump(struct ingest_opener *opener)
         struct lane *lane = &opener->lanes[i];
         if (lane->asked != NULL)
             continue;
-        lane->asked = take_first(opener);
+        lane->asked = take_some(opener);
         worker_post(lane->worker, look_up, lane);
     }
 }

@@ -10,7 +10,7 @@
 #include "db.h"
 
 #define FACTS                                                                                      \
-    "'snap_delta', 'heap_chunk', 'instance_last', 'deployment_hour', 'heap_hour', 'heap_day', "    \
+    "'snap_delta', 'heap_chunk', 'instance_last', 'deployment_hour', 'hour_group', 'heap_day', "   \
     "'finding', 'finding_event', 'mute', 'alert'"
 #define NAMES "'service', 'deployment', 'type', 'instance'"
 #define LOCAL                                                                                      \

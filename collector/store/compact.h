@@ -18,7 +18,7 @@ struct compact_counts {
 enum status compact_slot(struct db *db, int64_t service_id, int64_t slot_ms,
                          struct compact_counts *ret, struct why *why) MUST_CHECK;
 
-/* Replace heap_day of one day of a service by what heap_hour says. */
+/* Replace heap_day of one day of a service by what hour_group says. */
 enum status compact_day(struct db *db, int64_t service_id, int64_t day_ms,
                         struct why *why) MUST_CHECK;
 

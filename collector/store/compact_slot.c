@@ -14,11 +14,14 @@
 #include "chain.h"
 #include "chunk_row.h"
 #include "compact.h"
+#include "compact_process.h"
 #include "rollup_row.h"
 
 enum {
     FETCH_ROWS = 2000,
     COPY_BYTES = 4 * 1024 * 1024, /* of chunks, gathered before they are sent */
+    LAST_BYTES = 1024 * 1024,     /* of newest snapshots, likewise */
+    REST_PROCESSES = 64,          /* looked up together when nothing of them is hot */
     TYPES_BYTES = SNAPSHOT_TYPES_MAX * 4 + 4096,
 };
 
@@ -31,6 +34,8 @@ struct work {
     struct chunk_builder *builder;
     struct rollup *rollup;
     struct buf copy; /* chunks that are not sent yet */
+    struct last_snapshots newest;
+    struct known_processes known; /* those whose rows are being taken */
     int64_t *there; /* [there_count] processes that have a chunk already, ascending; 0: rolled up */
     size_t there_count, there_at;
 
@@ -46,13 +51,6 @@ struct work {
 
 /* ---- the newest snapshot of a process ------------------------------------------------------- */
 
-static const char last_sql[] =
-    "INSERT INTO heapfleet.instance_last AS l (service_id, instance_id, sequence, time_ms, "
-    "interval_ms, process, body) VALUES ($1, $2, $3, $4, $5, $6, $7) "
-    "ON CONFLICT (service_id, instance_id) DO UPDATE SET sequence = excluded.sequence, "
-    "time_ms = excluded.time_ms, interval_ms = excluded.interval_ms, process = excluded.process, "
-    "body = excluded.body WHERE l.sequence < excluded.sequence";
-
 static enum status keep_last(struct work *work, struct why *why)
 {
     if (work->last.sequence <= work->known_last)
@@ -63,18 +61,13 @@ static enum status keep_last(struct work *work, struct why *why)
     int64_t interval_ms = chunk_builder_snapshots(work->builder) > 1
                               ? work->last.time_ms - work->before_last.time_ms
                               : 0;
-    struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, work->service_id);
-    pg_param_i64(&params, work->instance_id);
-    pg_param_i64(&params, (int64_t)work->last.sequence);
-    pg_param_i64(&params, work->last.time_ms);
-    pg_param_i64(&params, interval_ms);
-    pg_param_bytes(&params, process.data, process.size);
-    pg_param_bytes(&params, body.data, body.size);
-    enum status status = pg_run(work->db->pg, last_sql, &params, NULL, why);
+    last_snapshots_add(&work->newest, work->instance_id, work->last.sequence, work->last.time_ms,
+                       interval_ms, &process, &body);
     buf_done(&process);
     buf_done(&body);
-    return status;
+    return last_snapshots_bytes(&work->newest) < LAST_BYTES
+               ? STATUS_OK
+               : last_snapshots_flush(&work->newest, work->db, work->service_id, why);
 }
 
 /* ---- chunks --------------------------------------------------------------------------------- */
@@ -169,26 +162,16 @@ static enum status merge(struct work *work, struct why *why)
 
 /* ---- a process ------------------------------------------------------------------------------ */
 
-static const char process_sql[] =
-    "SELECT i.deployment_id, i.type_ids, l.sequence, l.body FROM heapfleet.instance i "
-    "LEFT JOIN heapfleet.instance_last l ON l.service_id = i.service_id AND l.instance_id = i.id "
-    "WHERE i.service_id = $1 AND i.id = $2";
-
-static enum status take_process(struct work *work, const struct pg_rows *rows, struct why *why)
+static enum status take_process(struct work *work, const struct known_process *known,
+                                struct why *why)
 {
-    int32_t *type_ids = NULL;
-    size_t type_count = 0;
-    arena_reset(&work->types);
-    enum status status =
-        pg_i32_array(rows, 0, 1, SNAPSHOT_TYPES_MAX, &work->types, &type_ids, &type_count, why);
-    if (status != STATUS_OK)
-        return status;
-    rollup_process(work->rollup, pg_i64(rows, 0, 0), type_ids, (uint32_t)type_count);
-    if (pg_is_null(rows, 0, 2))
+    rollup_process(work->rollup, known->deployment_id, known->type_ids,
+                   (uint32_t)known->type_count);
+    if (known->last_body == NULL)
         return STATUS_OK;
-    work->known_last = (uint64_t)pg_i64(rows, 0, 2);
-    struct hot_row row = {.sequence = work->known_last};
-    row.body = pg_bytes(rows, 0, 3, &row.body_size);
+    work->known_last = known->last_sequence;
+    const struct hot_row row = {
+        .sequence = work->known_last, .body = known->last_body, .body_size = known->last_size};
     return chain_apply(&work->chain, &row, why);
 }
 
@@ -208,21 +191,17 @@ static void begin_chunk(struct work *work, int64_t instance_id)
     chunk_builder_begin(work->builder, work->slot_ms);
 }
 
+/* It is among those that are known. */
 static enum status begin_process(struct work *work, int64_t instance_id, struct why *why)
 {
-    struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, work->service_id);
-    pg_param_i64(&params, instance_id);
-    struct pg_rows rows;
-    enum status status = pg_run(work->db->pg, process_sql, &params, &rows, why);
-    if (status != STATUS_OK)
+    struct known_process known;
+    arena_reset(&work->types);
+    enum status status = known_processes_find(&work->known, instance_id, &work->types, &known, why);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     begin_chunk(work, instance_id);
-    work->is_removed = rows.count == 0;
-    if (!work->is_removed)
-        status = take_process(work, &rows, why);
-    pg_rows_done(&rows);
-    return status;
+    work->is_removed = status == STATUS_NOT_FOUND;
+    return work->is_removed ? STATUS_OK : take_process(work, &known, why);
 }
 
 static enum status end_process(struct work *work, struct why *why)
@@ -258,9 +237,27 @@ static enum status take_row(struct work *work, const struct hot_row *row, struct
     return add_snapshot(work, &head, &work->chain.values, why);
 }
 
+/* Look up the processes that begin in these rows. */
+static enum status know_processes(struct work *work, const struct pg_rows *rows, struct why *why)
+{
+    int64_t *ids = malloc(((size_t)rows->count + 1) * sizeof(*ids));
+    ASSERT(ids != NULL);
+    size_t count = 0;
+    int64_t instance_id = work->instance_id;
+    for (int i = 0; i < rows->count; i++) {
+        if (pg_i64(rows, i, 0) != instance_id)
+            ids[count++] = instance_id = pg_i64(rows, i, 0);
+    }
+    enum status status = STATUS_OK;
+    if (count > 0)
+        status = known_processes_read(&work->known, work->db, work->service_id, ids, count, why);
+    free(ids);
+    return status;
+}
+
 static enum status take_rows(struct work *work, const struct pg_rows *rows, struct why *why)
 {
-    enum status status = STATUS_OK;
+    enum status status = know_processes(work, rows, why);
     for (int i = 0; i < rows->count && status == STATUS_OK; i++) {
         int64_t instance_id = pg_i64(rows, i, 0);
         if (instance_id != work->instance_id) {
@@ -325,18 +322,33 @@ static enum status list_there(struct work *work, struct why *why)
     return STATUS_OK;
 }
 
+static enum status roll_up(struct work *work, const int64_t *instance_ids, size_t count,
+                           struct why *why)
+{
+    enum status status =
+        known_processes_read(&work->known, work->db, work->service_id, instance_ids, count, why);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = begin_process(work, instance_ids[i], why);
+        if (status == STATUS_OK && !work->is_removed)
+            status = merge(work, why);
+        work->instance_id = 0;
+    }
+    return status;
+}
+
 /* What was compacted before and has nothing new belongs into the rollups all the same. */
 static enum status roll_up_the_rest(struct work *work, struct why *why)
 {
     enum status status = STATUS_OK;
-    work->there_at = 0;
-    for (size_t i = 0; i < work->there_count && status == STATUS_OK; i++) {
-        if (work->there[i] == 0)
-            continue;
-        status = begin_process(work, work->there[i], why);
-        if (status == STATUS_OK && !work->is_removed)
-            status = merge(work, why);
-        work->instance_id = 0;
+    size_t rest = 0;
+    for (size_t i = 0; i < work->there_count; i++) {
+        if (work->there[i] != 0)
+            work->there[rest++] = work->there[i];
+    }
+    work->there_count = work->there_at = 0;
+    for (size_t i = 0; i < rest && status == STATUS_OK; i += REST_PROCESSES) {
+        size_t count = rest - i < REST_PROCESSES ? rest - i : REST_PROCESSES;
+        status = roll_up(work, work->there + i, count, why);
     }
     return status;
 }
@@ -348,6 +360,8 @@ static enum status run(struct work *work, struct why *why)
         status = take_hot(work, why);
     if (status == STATUS_OK)
         status = send_chunks(work, why);
+    if (status == STATUS_OK)
+        status = last_snapshots_flush(&work->newest, work->db, work->service_id, why);
     if (status == STATUS_OK)
         status = roll_up_the_rest(work, why);
     if (status != STATUS_OK)
@@ -373,6 +387,8 @@ enum status compact_slot(struct db *db, int64_t service_id, int64_t slot_ms,
     chain_done(&work.chain);
     arena_done(&work.types);
     buf_done(&work.copy);
+    last_snapshots_done(&work.newest);
+    known_processes_done(&work.known);
     chunk_builder_free(work.builder);
     rollup_free(work.rollup);
     free(work.there);

@@ -40,13 +40,21 @@ static void take_ids(struct db *db, const struct pg_rows *rows)
         type_cache_add(&db->types, pg_text(rows, i, 1), (int32_t)pg_i64(rows, i, 0));
 }
 
-static enum status fetch_ids(struct db *db, const struct buf *names, struct why *why)
+static const char fetch_sql[] = "SELECT id, name FROM heapfleet.type WHERE name = ANY ($1)";
+
+/* In order of the names: two collectors that add the same ones must not wait for each other. */
+static const char create_sql[] = "INSERT INTO heapfleet.type (name) "
+                                 "SELECT DISTINCT name FROM unnest($1) AS name ORDER BY name "
+                                 "ON CONFLICT (name) DO NOTHING RETURNING id, name";
+
+/* Run one of these. */
+static enum status fetch_ids(struct db *db, const char *sql, const struct buf *names,
+                             struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_array(&params, PG_TEXT, names);
     struct pg_rows rows;
-    enum status status = pg_run(db->pg, "SELECT id, name FROM heapfleet.type WHERE name = ANY ($1)",
-                                &params, &rows, why);
+    enum status status = pg_run(db->pg, sql, &params, &rows, why);
     if (status != STATUS_OK)
         return status;
     take_ids(db, &rows);
@@ -69,28 +77,18 @@ static size_t gather_unknown(const struct db *db, const char *const *names, size
     return unknown;
 }
 
-/* In order of the names: two collectors that add the same ones must not wait for each other. */
-static enum status create_types(struct db *db, const struct buf *names, struct why *why)
-{
-    struct pg_params params = PG_PARAMS_INIT;
-    pg_param_array(&params, PG_TEXT, names);
-    return pg_run(db->pg,
-                  "INSERT INTO heapfleet.type (name) "
-                  "SELECT DISTINCT name FROM unnest($1) AS name ORDER BY name "
-                  "ON CONFLICT (name) DO NOTHING",
-                  &params, NULL, why);
-}
-
 static enum status learn_types(struct db *db, const char *const *names, size_t count,
                                struct buf *unknown, struct why *why)
 {
-    if (gather_unknown(db, names, count, unknown) == 0)
-        return STATUS_OK;
-    enum status status = fetch_ids(db, unknown, why);
-    if (status != STATUS_OK || gather_unknown(db, names, count, unknown) == 0)
-        return status;
-    status = create_types(db, unknown, why);
-    return status == STATUS_OK ? fetch_ids(db, unknown, why) : status;
+    /* The last for those that somebody else made while we did. */
+    static const char *const ways[] = {fetch_sql, create_sql, fetch_sql};
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < ARRAY_SIZE(ways) && status == STATUS_OK; i++) {
+        if (gather_unknown(db, names, count, unknown) == 0)
+            break;
+        status = fetch_ids(db, ways[i], unknown, why);
+    }
+    return status;
 }
 
 enum status type_ids_ensure(struct db *db, const char *const *names, size_t count, int32_t *ret,

@@ -8,6 +8,7 @@
 #include "embedded.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,9 +30,12 @@ enum {
     RETRY_MS = 200,
 };
 
+#define WAL_LZ4 "wal_compression=lz4"
+
 struct embedded {
     struct embedded_files files;
     pid_t pid; /* 0: not running */
+    int has_lz4;
     char dsn[PATH_MAX + 64];
 };
 
@@ -39,6 +43,35 @@ static void sleep_ms(long ms)
 {
     struct timespec time = {ms / 1000, ms % 1000 * 1000000};
     (void)nanosleep(&time, NULL);
+}
+
+/* ---- what the binary can do ------------------------------------------------------------------ */
+
+/*
+ * Behind a checkpoint the first change of a page puts the whole page into the WAL. LZ4 makes less
+ * of it, where PostgreSQL is new enough and was built with it: it is asked, for it would not start
+ * otherwise.
+ */
+static enum status ask_compression(struct embedded *embedded, struct why *why)
+{
+    const struct embedded_files *files = &embedded->files;
+    char postgres[PATH_MAX + 16];
+    (void)snprintf(postgres, sizeof(postgres), "%s/postgres", files->bin_dir);
+    const char *const argv[] = {postgres, "-D", PROGRAM_FOLDER_0,  "-c",
+                                WAL_LZ4,  "-C", "wal_compression", NULL};
+    int cluster_fd = embedded_open_folder(files->cluster),
+        null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (cluster_fd < 0 || null_fd < 0)
+        return why_fail(why, STATUS_FAILED, "cannot open %s: %s", files->cluster, strerror(errno));
+    struct program program = {
+        .argv = argv, .log_fd = null_fd, .folder_fds = {cluster_fd, -1}, .tied = 1};
+    pid_t pid = 0;
+    enum status status = program_start(&files->user, &program, &pid, why);
+    close(cluster_fd);
+    close(null_fd);
+    if (status == STATUS_OK)
+        embedded->has_lz4 = program_wait(pid) == 0;
+    return status;
 }
 
 /* ---- one attempt ---------------------------------------------------------------------------- */
@@ -81,6 +114,12 @@ static enum status start_server(struct embedded *embedded, struct why *why)
         "jit=off",
         "-c",
         "max_parallel_workers_per_gather=0",
+        "-c",
+        /* Pages go into the WAL whole, and to disk, a third as often as by default; recovery has
+         * more to do, but no more than max_wal_size, 1 GB. */
+        "checkpoint_timeout=15min",
+        "-c",
+        embedded->has_lz4 ? WAL_LZ4 : "wal_compression=on",
         NULL,
     };
     int cluster_fd = embedded_open_folder(files->cluster);
@@ -194,6 +233,8 @@ static enum status prepare(struct embedded *embedded, const char *bin_dir, struc
         status = embedded_make_cluster(&embedded->files, why);
     if (status == STATUS_OK)
         status = embedded_write_access(&embedded->files, why);
+    if (status == STATUS_OK)
+        status = ask_compression(embedded, why);
     return status;
 }
 

@@ -15,6 +15,7 @@ enum { CLOCK_DRIFT_MS = 1000 }; /* worth a row's change */
 struct found {
     int64_t service_id, deployment_id, instance_id; /* 0: not there */
     int64_t instance_deployment_id, clock_behind_ms;
+    int is_new; /* we have just created it */
 };
 
 static const char find_sql[] =
@@ -38,8 +39,11 @@ static enum status find(struct db *db, const struct process_identity *identity, 
         return status;
     *ret = (struct found){.service_id = 0};
     if (rows.count > 0)
-        *ret = (struct found){pg_i64(&rows, 0, 0), pg_i64(&rows, 0, 1), pg_i64(&rows, 0, 2),
-                              pg_i64(&rows, 0, 3), pg_i64(&rows, 0, 4)};
+        *ret = (struct found){.service_id = pg_i64(&rows, 0, 0),
+                              .deployment_id = pg_i64(&rows, 0, 1),
+                              .instance_id = pg_i64(&rows, 0, 2),
+                              .instance_deployment_id = pg_i64(&rows, 0, 3),
+                              .clock_behind_ms = pg_i64(&rows, 0, 4)};
     pg_rows_done(&rows);
     return STATUS_OK;
 }
@@ -69,8 +73,10 @@ static enum status create_deployment(struct db *db, int64_t service_id, const ch
                   &params, NULL, why);
 }
 
+/* Its id; 0: somebody else was faster. */
 static enum status create_instance(struct db *db, const struct found *found,
-                                   const struct process_identity *identity, struct why *why)
+                                   const struct process_identity *identity, int64_t *ret,
+                                   struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, found->service_id);
@@ -86,13 +92,35 @@ static enum status create_instance(struct db *db, const struct found *found,
     pg_param_i64(&params, identity->started_ms);
     pg_param_text(&params, identity->attributes_json);
     pg_param_i64(&params, identity->clock_behind_ms);
-    return pg_run(db->pg,
-                  "INSERT INTO heapfleet.instance (service_id, deployment_id, uuid, host, pod, "
-                  "container_id, image, runtime, runtime_version, pid, started_ms, attributes, "
-                  "clock_behind_ms) "
-                  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13) "
-                  "ON CONFLICT DO NOTHING",
-                  &params, NULL, why);
+    struct pg_rows rows;
+    enum status status =
+        pg_run(db->pg,
+               "INSERT INTO heapfleet.instance (service_id, deployment_id, uuid, host, pod, "
+               "container_id, image, runtime, runtime_version, pid, started_ms, attributes, "
+               "clock_behind_ms) "
+               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13) "
+               "ON CONFLICT DO NOTHING RETURNING id",
+               &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = rows.count > 0 ? pg_i64(&rows, 0, 0) : 0;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+/* A process that is new here has nothing that could be loaded. */
+static enum status create_or_find(struct db *db, const struct process_identity *identity,
+                                  struct found *found, struct why *why)
+{
+    int64_t instance_id = 0;
+    enum status status = create_instance(db, found, identity, &instance_id, why);
+    if (status != STATUS_OK || instance_id == 0)
+        return status == STATUS_OK ? find(db, identity, found, why) : status;
+    found->instance_id = instance_id;
+    found->instance_deployment_id = found->deployment_id;
+    found->clock_behind_ms = identity->clock_behind_ms;
+    found->is_new = 1;
+    return STATUS_OK;
 }
 
 /* The agent was told another version (an operator corrected it): the process follows. Or its clock
@@ -126,11 +154,8 @@ static enum status find_or_create(struct db *db, const struct process_identity *
         if (status == STATUS_OK)
             status = find(db, identity, &found, why);
     }
-    if (status == STATUS_OK && found.instance_id == 0) {
-        status = create_instance(db, &found, identity, why);
-        if (status == STATUS_OK)
-            status = find(db, identity, &found, why);
-    }
+    if (status == STATUS_OK && found.instance_id == 0)
+        status = create_or_find(db, identity, &found, why);
     if (status != STATUS_OK)
         return status;
     if (found.instance_id == 0 || found.deployment_id == 0)
@@ -241,11 +266,11 @@ enum status instance_open(struct db *db, const struct process_identity *identity
 {
     struct found found = {.service_id = 0};
     enum status status = find_or_create(db, identity, &found, why);
-    struct instance_state state = {.service_id = found.service_id,
-                                   .instance_id = found.instance_id};
-    if (status == STATUS_OK)
+    struct instance_state state = {
+        .service_id = found.service_id, .instance_id = found.instance_id, .chain_broken = 1};
+    if (status == STATUS_OK && !found.is_new)
         status = load_types(db, &state, why);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !found.is_new)
         status = load_chain(db, &state, why);
     if (status != STATUS_OK) {
         instance_state_done(&state);

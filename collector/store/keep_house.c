@@ -16,19 +16,20 @@ struct round {
 
 /* ---- ahead of time -------------------------------------------------------------------------- */
 
-/* Every level: the partition of now and the two that follow. */
+/* Every level: the partition of now and the two that follow. What there is is looked up once. */
+static const char ahead_sql[] =
+    "WITH there AS MATERIALIZED (SELECT level, from_ms FROM heapfleet.partition WHERE to_ms > $1) "
+    "SELECT count(*) FILTER (WHERE heapfleet.make_partition(w.name, w.at_ms)) "
+    "FROM (SELECT l.name, $1 - mod($1, l.width_ms) + n * l.width_ms AS at_ms "
+    "    FROM heapfleet.level l, generate_series(0, 2) n) w "
+    "WHERE NOT EXISTS (SELECT FROM there t WHERE t.level = w.name AND t.from_ms = w.at_ms)";
+
 static enum status make_ahead(struct round *round, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, round->now_ms);
     struct pg_rows rows;
-    enum status status =
-        pg_run(round->db->pg,
-               "SELECT count(*) FILTER (WHERE heapfleet.make_partition(l.name, "
-               "$1 + n * l.width_ms)) FROM heapfleet.level l, generate_series(0, 2) n "
-               "WHERE NOT EXISTS (SELECT FROM heapfleet.partition p WHERE p.level = l.name "
-               "AND p.from_ms <= $1 + n * l.width_ms AND p.to_ms > $1 + n * l.width_ms)",
-               &params, &rows, why);
+    enum status status = pg_run(round->db->pg, ahead_sql, &params, &rows, why);
     if (status != STATUS_OK)
         return status;
     round->report->partitions_made += (uint64_t)pg_i64(&rows, 0, 0);
@@ -188,7 +189,7 @@ static const char count_sql[] =
 
 static enum status count_hot(struct round *round, int64_t slot_ms, struct why *why)
 {
-    static const char *const levels[] = {"heap_chunk", "deployment_hour", "heap_hour"};
+    static const char *const levels[] = {"heap_chunk", "deployment_hour", "hour_group"};
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, slot_ms);
     enum status status = pg_run(round->db->pg, count_sql, &params, NULL, why);
@@ -376,23 +377,58 @@ static enum status for_each_time(struct round *round, const char *sql,
 
 /* ---- retention ------------------------------------------------------------------------------ */
 
+struct retention {
+    const char *level;
+    int64_t before_ms;
+};
+
+/* Whether a level has a partition that is too old: as a rule none has. */
+static enum status find_old(struct round *round, const struct retention *levels, size_t count,
+                            int *ret, struct why *why)
+{
+    struct buf names = BUF_INIT, times = BUF_INIT;
+    pg_array_begin(&names, PG_TEXT, count);
+    pg_array_begin(&times, PG_I64, count);
+    for (size_t i = 0; i < count; i++) {
+        pg_array_text(&names, levels[i].level);
+        pg_array_i64(&times, levels[i].before_ms);
+    }
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_array(&params, PG_TEXT, &names);
+    pg_param_array(&params, PG_I64, &times);
+    struct pg_rows rows;
+    enum status status =
+        pg_run(round->db->pg,
+               "SELECT count(*) FROM heapfleet.partition p, unnest($1, $2) AS r(level, before_ms) "
+               "WHERE p.level = r.level AND p.to_ms <= r.before_ms",
+               &params, &rows, why);
+    buf_done(&names);
+    buf_done(&times);
+    if (status != STATUS_OK)
+        return status;
+    *ret = pg_i64(&rows, 0, 0) > 0;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+static int64_t before(const struct round *round, int64_t retain_ms)
+{
+    return retain_ms > 0 ? round->now_ms - retain_ms : INT64_MIN;
+}
+
 static enum status retain(struct round *round, struct why *why)
 {
-    const struct {
-        const char *level;
-        int64_t retain_ms;
-    } levels[] = {
-        {"heap_chunk", round->config->retain_exact_ms},
-        {"deployment_hour", round->config->retain_hourly_ms},
-        {"heap_hour", round->config->retain_hourly_ms},
-        {"heap_day", round->config->retain_daily_ms},
+    const struct keep_house_config *config = round->config;
+    const struct retention levels[] = {
+        {"heap_chunk", before(round, config->retain_exact_ms)},
+        {"deployment_hour", before(round, config->retain_hourly_ms)},
+        {"hour_group", before(round, config->retain_hourly_ms)},
+        {"heap_day", before(round, config->retain_daily_ms)},
     };
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < ARRAY_SIZE(levels) && status == STATUS_OK; i++) {
-        if (levels[i].retain_ms > 0)
-            status = drop_between(round, levels[i].level, INT64_MIN,
-                                  round->now_ms - levels[i].retain_ms, 0, why);
-    }
+    int is_old = 0;
+    enum status status = find_old(round, levels, ARRAY_SIZE(levels), &is_old, why);
+    for (size_t i = 0; i < ARRAY_SIZE(levels) && status == STATUS_OK && is_old; i++)
+        status = drop_between(round, levels[i].level, INT64_MIN, levels[i].before_ms, 0, why);
     return status;
 }
 
@@ -414,14 +450,17 @@ enum status keep_house(struct db *db, const struct keep_house_config *config, in
 {
     *ret = (struct keep_house_report){0};
     struct round round = {.db = db, .config = config, .now_ms = now_ms, .report = ret};
-    enum status status = make_ahead(&round, why);
+    int is_kept = db->kept_hour == now_ms / MS_PER_HOUR; /* the same hour as the last round */
+    enum status status = is_kept ? STATUS_OK : make_ahead(&round, why);
     if (status == STATUS_OK)
         status = for_each_time(&round, slots_sql, compact_one, why);
     if (status == STATUS_OK)
         status = for_each_time(&round, days_sql, make_day, why);
     if (status == STATUS_OK)
         status = retain(&round, why);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !is_kept)
         status = forget_values(&round, why);
+    if (status == STATUS_OK)
+        db->kept_hour = now_ms / MS_PER_HOUR;
     return status == STATUS_CONFLICT || status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }

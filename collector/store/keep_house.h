@@ -40,7 +40,8 @@ struct keep_house_report {
 };
 
 /*
- * One round, as of `now_ms`. A unit that fails does not keep the others from being done; the first
+ * One round, as of `now_ms`. What is due once an hour is done in the handle's first round of an
+ * hour. A unit that fails does not keep the others from being done; the first
  * failure is returned, UNAVAILABLE at once. `ret` says what was done in any case.
  */
 enum status keep_house(struct db *db, const struct keep_house_config *config, int64_t now_ms,

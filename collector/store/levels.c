@@ -1,7 +1,7 @@
 /*
- * The tables are keyed (service, time, type, deployment), for writing them in one go and for top
- * lists. One type over a long time is therefore read by a probe for each time, not by a scan of
- * what lies between.
+ * The tables are keyed (service, time, type, deployment), or by groups of 32 types, for writing
+ * them in one go and for top lists. One type over a long time is therefore read by a probe for each
+ * time, not by a scan of what lies between.
  */
 #include "levels.h"
 
@@ -55,13 +55,13 @@ enum status level_days_end(struct db *db, int64_t service_id, int64_t *ret, stru
 
 static const char type_hours_sql[] =
     "SELECT s.slot_ms + (d.hour - 1) * 3600000, d.deployment_id, "
-    "    coalesce(h.count_avg[d.hour], 0)::float8, coalesce(h.bytes_avg[d.hour], 0)::float8, "
-    "    d.instances "
+    "    heapfleet.raw_hour_mean($2, d.hour, h.type_ids, h.count_avg), "
+    "    heapfleet.raw_hour_mean($2, d.hour, h.type_ids, h.bytes_avg), d.instances "
     "FROM generate_series($3 - mod($3, 14400000), $4 - 1, 14400000) s(slot_ms) "
     "JOIN heapfleet.deployment_hour d ON d.service_id = $1 AND d.slot_ms = s.slot_ms "
     "    AND d.slot_ms > $3 - 14400000 AND d.slot_ms < $4 " /* again, to choose partitions by */
-    "LEFT JOIN heapfleet.heap_hour h ON h.service_id = $1 AND h.slot_ms = s.slot_ms "
-    "    AND h.type_id = $2 AND h.deployment_id = d.deployment_id "
+    "LEFT JOIN heapfleet.hour_group h ON h.service_id = $1 AND h.slot_ms = s.slot_ms "
+    "    AND h.type_group = $2 / 32 AND h.deployment_id = d.deployment_id "
     "    AND h.slot_ms > $3 - 14400000 AND h.slot_ms < $4 "
     "WHERE s.slot_ms + (d.hour - 1) * 3600000 >= $3 AND s.slot_ms + (d.hour - 1) * 3600000 < $4 "
     "ORDER BY 1, 2 LIMIT $5";
@@ -170,8 +170,10 @@ static const char hour_deployments_sql[] =
     "WHERE service_id = $1 AND slot_ms = $2 AND hour = $3";
 
 static const char hour_types_sql[] =
-    "SELECT type_id, deployment_id, count_avg[$3]::float8, bytes_avg[$3]::float8 "
-    "FROM heapfleet.heap_hour WHERE service_id = $1 AND slot_ms = $2 AND count_avg[$3] IS NOT NULL "
+    "SELECT t.type_id, g.deployment_id, g.count_avg[4 * t.n - 4 + $3]::float8, "
+    "    g.bytes_avg[4 * t.n - 4 + $3]::float8 "
+    "FROM heapfleet.hour_group g, unnest(g.type_ids) WITH ORDINALITY t(type_id, n) "
+    "WHERE g.service_id = $1 AND g.slot_ms = $2 AND g.count_avg[4 * t.n - 4 + $3] IS NOT NULL "
     "LIMIT $4";
 
 static enum status copy_deployments(const struct pg_rows *rows, struct arena *arena,

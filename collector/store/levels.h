@@ -1,5 +1,5 @@
 /*
- * Reading heapfleet.deployment_hour, heap_hour and heap_day: means over all snapshots that the
+ * Reading heapfleet.deployment_hour, hour_group and heap_day: means over all snapshots that the
  * processes of a deployment had in an hour or a day of UTC.
  */
 #ifndef COLLECTOR_STORE_LEVELS_H

@@ -1,5 +1,7 @@
 #include "rollup_row.h"
 
+#include <stdlib.h>
+
 static enum status remove_old(struct db *db, const char *sql, int64_t service_id, int64_t slot_ms,
                               struct why *why)
 {
@@ -19,10 +21,11 @@ static uint64_t snapshots_of(const struct rollup_deployment *deployment)
 
 /* ---- types ---------------------------------------------------------------------------------- */
 
-static void append_means(struct buf *copy, struct buf *array,
-                         const struct rollup_deployment *deployment, const double *sums)
+enum { GROUP_TYPES = 32 };
+
+static void append_means(struct buf *array, const struct rollup_deployment *deployment,
+                         const double *sums)
 {
-    pg_array_begin(array, PG_F32, ROLLUP_HOURS);
     for (int h = 0; h < ROLLUP_HOURS; h++) {
         uint32_t snapshots = deployment->hours[h].snapshots;
         if (snapshots > 0)
@@ -30,7 +33,6 @@ static void append_means(struct buf *copy, struct buf *array,
         else
             pg_array_null(array);
     }
-    pg_array_bytes(copy, array->data, array->size);
 }
 
 /* Whether any process had it. */
@@ -42,26 +44,94 @@ static int is_seen(const struct rollup_type *type)
     return type->count_max > 0 || bytes > 0;
 }
 
+/* A type that some process had. */
+struct seen_type {
+    const struct rollup_type *type;
+};
+
+static int compare_types(const void *a, const void *b)
+{
+    int32_t left = ((const struct seen_type *)a)->type->type_id;
+    int32_t right = ((const struct seen_type *)b)->type->type_id;
+    return (left > right) - (left < right);
+}
+
+static int32_t group_of(struct seen_type seen)
+{
+    return seen.type->type_id / GROUP_TYPES;
+}
+
+/* The columns of one row. */
+struct group_arrays {
+    struct buf ids, count_avg, count_min, count_max, bytes_avg;
+};
+
+static void fill_arrays(struct group_arrays *arrays, const struct rollup_deployment *deployment,
+                        const struct seen_type *types, size_t count)
+{
+    uint64_t snapshots = snapshots_of(deployment);
+    pg_array_begin(&arrays->ids, PG_I32, count);
+    pg_array_begin(&arrays->count_avg, PG_F32, count * ROLLUP_HOURS);
+    pg_array_begin(&arrays->count_min, PG_I64, count);
+    pg_array_begin(&arrays->count_max, PG_I64, count);
+    pg_array_begin(&arrays->bytes_avg, PG_F32, count * ROLLUP_HOURS);
+    for (size_t i = 0; i < count; i++) {
+        const struct rollup_type *type = types[i].type;
+        pg_array_i32(&arrays->ids, type->type_id);
+        append_means(&arrays->count_avg, deployment, type->count);
+        pg_array_i64(&arrays->count_min,
+                     type->snapshots < snapshots ? 0 : (int64_t)type->count_min);
+        pg_array_i64(&arrays->count_max, (int64_t)type->count_max);
+        append_means(&arrays->bytes_avg, deployment, type->bytes);
+    }
+}
+
+static void append_array(struct buf *copy, const struct buf *array)
+{
+    pg_array_bytes(copy, array->data, array->size);
+}
+
+/* `types` ascend. */
+static void append_groups(struct buf *copy, int64_t service_id, int64_t slot_ms,
+                          const struct rollup_deployment *deployment, const struct seen_type *types,
+                          size_t count)
+{
+    struct group_arrays arrays = {.ids = BUF_INIT};
+    for (size_t i = 0, end = 0; i < count; i = end) {
+        while (end < count && group_of(types[end]) == group_of(types[i]))
+            end++;
+        fill_arrays(&arrays, deployment, types + i, end - i);
+        pg_copy_row(copy, 9);
+        pg_array_i64(copy, service_id);
+        pg_array_i64(copy, slot_ms);
+        pg_array_i64(copy, deployment->id);
+        pg_array_i32(copy, group_of(types[i]));
+        append_array(copy, &arrays.ids);
+        append_array(copy, &arrays.count_avg);
+        append_array(copy, &arrays.count_min);
+        append_array(copy, &arrays.count_max);
+        append_array(copy, &arrays.bytes_avg);
+    }
+    buf_done(&arrays.ids);
+    buf_done(&arrays.count_avg);
+    buf_done(&arrays.count_min);
+    buf_done(&arrays.count_max);
+    buf_done(&arrays.bytes_avg);
+}
+
 static void append_types(struct buf *copy, int64_t service_id, int64_t slot_ms,
                          const struct rollup_deployment *deployment)
 {
-    uint64_t snapshots = snapshots_of(deployment);
-    struct buf array = BUF_INIT;
+    struct seen_type *types = calloc((size_t)deployment->type_count + 1, sizeof(*types));
+    ASSERT(types != NULL);
+    size_t count = 0;
     for (uint32_t i = 0; i < deployment->type_count; i++) {
-        const struct rollup_type *type = &deployment->types[i];
-        if (!is_seen(type))
-            continue;
-        pg_copy_row(copy, 8);
-        pg_array_i64(copy, service_id);
-        pg_array_i64(copy, slot_ms);
-        pg_array_i32(copy, type->type_id);
-        pg_array_i64(copy, deployment->id);
-        append_means(copy, &array, deployment, type->count);
-        pg_array_i64(copy, type->snapshots < snapshots ? 0 : (int64_t)type->count_min);
-        pg_array_i64(copy, (int64_t)type->count_max);
-        append_means(copy, &array, deployment, type->bytes);
+        if (is_seen(&deployment->types[i]))
+            types[count++].type = &deployment->types[i];
     }
-    buf_done(&array);
+    qsort(types, count, sizeof(*types), compare_types);
+    append_groups(copy, service_id, slot_ms, deployment, types, count);
+    free(types);
 }
 
 /* ---- deployments ---------------------------------------------------------------------------- */
@@ -104,9 +174,9 @@ static const struct {
      "COPY heapfleet.deployment_hour (service_id, slot_ms, deployment_id, hour, instances, "
      "snapshots, objects_avg, bytes_avg, rss_anon_avg, rss_anon_max, container_usage_avg, "
      "container_usage_max, container_limit_max, cpu_ms) FROM STDIN (FORMAT binary)"},
-    {append_types, "DELETE FROM heapfleet.heap_hour WHERE service_id = $1 AND slot_ms = $2",
-     "COPY heapfleet.heap_hour (service_id, slot_ms, type_id, deployment_id, count_avg, count_min, "
-     "count_max, bytes_avg) FROM STDIN (FORMAT binary)"},
+    {append_types, "DELETE FROM heapfleet.hour_group WHERE service_id = $1 AND slot_ms = $2",
+     "COPY heapfleet.hour_group (service_id, slot_ms, deployment_id, type_group, type_ids, "
+     "count_avg, count_min, count_max, bytes_avg) FROM STDIN (FORMAT binary)"},
 };
 
 enum status rollup_rows_replace(struct db *db, int64_t service_id, int64_t slot_ms,

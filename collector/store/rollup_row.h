@@ -1,4 +1,4 @@
-/* Rollups as rows of heapfleet.deployment_hour and heapfleet.heap_hour. */
+/* Rollups as rows of heapfleet.deployment_hour and heapfleet.hour_group. */
 #ifndef COLLECTOR_STORE_ROLLUP_ROW_H
 #define COLLECTOR_STORE_ROLLUP_ROW_H
 

@@ -69,6 +69,18 @@ enum status instance_types_add(struct db *db, int64_t service_id, int64_t instan
                                const char *const *names, uint32_t count, uint32_t *ret_places,
                                struct why *why) MUST_CHECK;
 
+/* The same for many processes in a few statements; a process may be there twice. Each has an
+ * outcome of its own, and is no worse off than alone. */
+struct types_addition {
+    int64_t service_id, instance_id;
+    const char *const *names;
+    uint32_t count;
+    uint32_t *places; /* [count] */
+    enum status status;
+    struct why why;
+};
+void instance_types_add_all(struct db *db, struct types_addition *additions, size_t count);
+
 /* The highest sequence number of an agent run that is committed; 0 if none. */
 enum status agent_high_water(struct db *db, const uint8_t agent_id[ID_BYTES], uint64_t *ret,
                              struct why *why) MUST_CHECK;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arena.h"
 #include "clock.h"
 #include "embedded.h"
 #include "keep_house.h"
@@ -25,6 +26,15 @@ struct container {
     uint32_t types_known;
 };
 
+/* What processes have to say that is new, asked together before their snapshots are committed: the
+ * collector does so with what waits. */
+struct additions {
+    struct types_addition list[BATCH_ROWS];
+    uint32_t from[BATCH_ROWS]; /* where the types are to stand */
+    size_t count;
+    struct arena texts;
+};
+
 struct loader {
     const struct storage_job *job;
     struct embedded *server;
@@ -33,6 +43,7 @@ struct loader {
     struct fleet_load *fleet;
     struct container *containers;
     struct write_batch *batch;
+    struct additions *additions;
     struct heap_values heap; /* where bodies are decoded to */
     uint64_t snapshots, samples, body_bytes, opened;
     int64_t write_cpu_ns, upkeep_cpu_ns, open_cpu_ns;
@@ -41,30 +52,46 @@ struct loader {
 
 /* ---- processes ------------------------------------------------------------------------------ */
 
-static enum status add_types(struct loader *loader, const struct fleet_process *process,
-                             struct container *container, struct why *why)
+static void note_types(struct additions *additions, const struct fleet_process *process,
+                       struct container *container)
 {
-    uint32_t from = container->types_known;
-    uint32_t count = process->values.types - from;
-    char(*texts)[FLEET_NAME_BYTES] = malloc((count + 1) * sizeof(*texts));
-    const char **names = malloc((count + 1) * sizeof(*names));
-    uint32_t *places = malloc((count + 1) * sizeof(*places));
+    uint32_t from = container->types_known, count = process->values.types - from;
+    char(*texts)[FLEET_NAME_BYTES] = arena_alloc(&additions->texts, count * sizeof(*texts));
+    const char **names = arena_alloc(&additions->texts, count * sizeof(*names));
+    uint32_t *places = arena_alloc(&additions->texts, count * sizeof(*places));
     ASSERT(texts != NULL && names != NULL && places != NULL);
     for (uint32_t i = 0; i < count; i++) {
         fleet_type_name(process->container, process->kinds[from + i], texts[i]);
         names[i] = texts[i];
     }
-    enum status status = instance_types_add(loader->db, container->service_id,
-                                            container->instance_id, names, count, places, why);
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (places[i] != from + i)
-            status = why_fail(why, STATUS_FAILED, "the database numbers a type differently");
-    }
+    additions->from[additions->count] = from;
+    additions->list[additions->count++] =
+        (struct types_addition){.service_id = container->service_id,
+                                .instance_id = container->instance_id,
+                                .names = names,
+                                .count = count,
+                                .places = places};
     container->types_known = process->values.types;
-    free(texts);
-    free(names);
-    free(places);
-    return status;
+}
+
+static enum status add_types(struct loader *loader, struct why *why)
+{
+    struct additions *additions = loader->additions;
+    int64_t before_ns = clock_cpu_ns();
+    instance_types_add_all(loader->db, additions->list, additions->count);
+    loader->open_cpu_ns += clock_cpu_ns() - before_ns;
+    for (size_t a = 0; a < additions->count; a++) {
+        const struct types_addition *addition = &additions->list[a];
+        if (addition->status != STATUS_OK)
+            return why_fail(why, addition->status, "%s", addition->why.text);
+        for (uint32_t i = 0; i < addition->count; i++) {
+            if (addition->places[i] != additions->from[a] + i)
+                return why_fail(why, STATUS_FAILED, "the database numbers a type differently");
+        }
+    }
+    additions->count = 0;
+    arena_reset(&additions->texts);
+    return STATUS_OK;
 }
 
 static enum status open_process(struct loader *loader, const struct fleet_process *process,
@@ -114,7 +141,7 @@ static enum status prepare(struct loader *loader, const struct fleet_process *pr
         status = open_process(loader, process, container, why);
     }
     if (status == STATUS_OK && process->values.types > container->types_known)
-        status = add_types(loader, process, container, why);
+        note_types(loader->additions, process, container);
     loader->open_cpu_ns += clock_cpu_ns() - before_ns;
     return status;
 }
@@ -165,8 +192,10 @@ static enum status put_snapshot(struct loader *loader, const struct fleet_proces
 
 static enum status commit(struct loader *loader, struct why *why)
 {
+    enum status status = add_types(loader, why);
     int64_t before_ns = clock_cpu_ns();
-    enum status status = write_batch_commit(loader->db, loader->batch, why);
+    if (status == STATUS_OK)
+        status = write_batch_commit(loader->db, loader->batch, why);
     loader->write_cpu_ns += clock_cpu_ns() - before_ns;
     write_batch_free(loader->batch);
     loader->batch = write_batch_new();
@@ -300,7 +329,9 @@ enum status storage_heapfleet(const struct storage_job *job, struct why *why)
     loader.fleet = fleet_load_new(&job->shape);
     loader.containers = calloc(job->shape.containers, sizeof(*loader.containers));
     loader.batch = write_batch_new();
-    ASSERT(loader.containers != NULL);
+    loader.additions = calloc(1, sizeof(*loader.additions));
+    ASSERT(loader.containers != NULL && loader.additions != NULL);
+    arena_init(&loader.additions->texts, SIZE_MAX);
     loader.upkeep_at_ms = job->shape.start_ms + UPKEEP_MS;
     status = db_open(embedded_dsn(loader.server), &loader.db, why);
     if (status == STATUS_OK)
@@ -313,6 +344,8 @@ enum status storage_heapfleet(const struct storage_job *job, struct why *why)
     heap_values_done(&loader.heap);
     fleet_load_free(loader.fleet);
     free(loader.containers);
+    arena_done(&loader.additions->texts);
+    free(loader.additions);
     embedded_stop(loader.server);
     return status;
 }

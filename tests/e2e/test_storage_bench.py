@@ -20,7 +20,7 @@ def test_a_small_fleet_goes_in_and_can_be_asked(tmp_path):
     one = json.loads(out)
     assert one["processes"] == 3 * 3  # 150, 150 and 100 snapshots
     assert one["snapshots"] == 3 * 400
-    assert one["relations"]["heap_chunk"] > 0 and one["relations"]["heap_hour"] > 0
+    assert one["relations"]["heap_chunk"] > 0 and one["relations"]["hour_group"] > 0
     assert {"services", "top_growth", "compare"} <= set(one["questions"])
 
 

@@ -438,11 +438,51 @@ static void a_service_is_forgotten_and_no_other(void **state)
     model_done(&kept);
 }
 
+/* More rows than are fetched at a time: processes go on from one piece to the next. */
+static void a_slot_may_have_many_rows(void **state)
+{
+    (void)state;
+    enum { MANY = 3, ROWS = 900 };
+    struct model models[MANY];
+    for (int i = 0; i < MANY; i++) {
+        struct process_identity identity = identity_of("many rows", "v1", (uint8_t)(i + 1));
+        model_init(&models[i], &identity, 70 + (uint64_t)i);
+        for (int64_t n = 0; n < ROWS; n++)
+            model_snap(&models[i], MIDNIGHT + n * 15000);
+        model_commit(&models[i], 0, i == 0 ? ROWS : ROWS - 100);
+    }
+    struct keep_house_report report = keep(MIDNIGHT + DAY_MS / 2);
+    assert_int_equal(report.chunks, MANY);
+    assert_int_equal(report.snapshots, MANY * ROWS - 200);
+    static const char sum_sql[] = "SELECT sum(h.snapshots) FROM heapfleet.deployment_hour h "
+                                  "JOIN heapfleet.service s ON s.id = h.service_id "
+                                  "WHERE s.name = 'many rows'";
+    assert_int_equal(number(sum_sql), MANY * ROWS - 200);
+    for (int i = 1; i < MANY; i++)
+        model_commit(&models[i], ROWS - 100, ROWS);
+    assert_int_equal(keep(MIDNIGHT + DAY_MS / 2).lost, 0);
+    assert_int_equal(number(sum_sql), MANY * ROWS);
+    for (int i = 0; i < MANY; i++) {
+        struct process_identity identity = identity_of("many rows", "v1", (uint8_t)(i + 1));
+        model_assert(&models[i], 0, INT64_MAX);
+        model_assert_end(&models[i], &identity);
+        model_done(&models[i]);
+    }
+    assert_int_equal(
+        number("SELECT count(*) FROM heapfleet.instance_last l "
+               "JOIN heapfleet.service s ON s.id = l.service_id "
+               "WHERE s.name = 'many rows' AND l.sequence = (SELECT max(c.last_sequence) "
+               "FROM heapfleet.heap_chunk c WHERE c.service_id = l.service_id "
+               "AND c.instance_id = l.instance_id) AND length(l.body) > 0"),
+        MANY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(history_is_what_was_written),
         cmocka_unit_test(rollups_are_means_of_what_was_written),
+        cmocka_unit_test(a_slot_may_have_many_rows),
         cmocka_unit_test(many_collectors_share_the_work),
         cmocka_unit_test(a_reader_delays_the_end_of_a_partition_and_not_ingest),
         cmocka_unit_test(each_level_is_kept_as_long_as_asked),

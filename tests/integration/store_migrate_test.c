@@ -174,6 +174,26 @@ static void what_the_first_schema_held_is_carried_over(void **state)
     db_close(db);
 }
 
+/* The schema up to this version. */
+static void migrate_until(struct pg *pg, int version)
+{
+    struct why why = {""};
+    private_store_must(pg_script(pg,
+                                 "CREATE SCHEMA heapfleet; CREATE TABLE heapfleet.schema_version ("
+                                 "version integer PRIMARY KEY, name text NOT NULL, "
+                                 "applied_at timestamptz NOT NULL DEFAULT now())",
+                                 &why),
+                       &why);
+    for (int i = 0; i < schema_step_count && schema_steps[i].version <= version; i++) {
+        char sql[128];
+        (void)snprintf(sql, sizeof(sql),
+                       "INSERT INTO heapfleet.schema_version (version, name) VALUES (%d, '%s')",
+                       schema_steps[i].version, schema_steps[i].name);
+        private_store_must(pg_script(pg, schema_steps[i].sql, &why), &why);
+        private_store_must(pg_script(pg, sql, &why), &why);
+    }
+}
+
 /* ---- chunks of the first format ------------------------------------------------------------- */
 
 /* Three snapshots of a type, as they were written before 0010: 10 objects of 48 bytes, 11, and then
@@ -190,16 +210,7 @@ static void make_old_chunk(const char *dsn)
         "    '\\x0002010008');";
     struct why why = {""};
     struct pg *pg = pg_new(dsn);
-    private_store_must(pg_script(pg,
-                                 "CREATE SCHEMA heapfleet; CREATE TABLE heapfleet.schema_version ("
-                                 "version integer PRIMARY KEY, name text NOT NULL, "
-                                 "applied_at timestamptz NOT NULL DEFAULT now());"
-                                 "INSERT INTO heapfleet.schema_version (version, name) "
-                                 "SELECT n, 'before' FROM generate_series(1, 9) n",
-                                 &why),
-                       &why);
-    for (int i = 0; i < 9; i++)
-        private_store_must(pg_script(pg, schema_steps[i].sql, &why), &why);
+    migrate_until(pg, 9);
     private_store_must(pg_script(pg, data, &why), &why);
     pg_free(pg);
 }
@@ -235,6 +246,46 @@ static void chunks_of_the_first_format_stay_as_they_are(void **state)
     assert_int_equal(number_of(dsn, "SELECT bytes[1] FROM heapfleet.raw_chunk_values(5, 7, "
                                     "1699992000000, 3, NULL)"),
                      532);
+}
+
+/* ---- hours of a type a row ------------------------------------------------------------------ */
+
+/* Types in several groups, hours without a snapshot, two partitions and deployments. */
+static const char old_hours[] =
+    "SELECT heapfleet.make_partition('heap_hour', at) "
+    "FROM unnest('{1700000000000, 1710000000000}'::bigint[]) at;"
+    "INSERT INTO heapfleet.heap_hour (service_id, slot_ms, type_id, deployment_id, count_avg, "
+    "    count_min, count_max, bytes_avg) "
+    "SELECT 5, s * 14400000::bigint, t, d, ARRAY[t, t + 0.5, NULL, s % 1000], t, t + s % 7, "
+    "    ARRAY[t * 100, 1e9, NULL, d] "
+    "FROM generate_series(118055, 118058) s, generate_series(1, 2) d, "
+    "    unnest('{1, 2, 30, 31, 32, 33, 63, 64, 500, 100000}'::integer[]) t;"
+    "INSERT INTO heapfleet.heap_hour SELECT service_id, slot_ms + 704 * 14400000::bigint, type_id, "
+    "    deployment_id, count_avg, count_min, count_max, bytes_avg FROM heapfleet.heap_hour "
+    "WHERE type_id < 64";
+
+static void old_hours_are_carried_over(void **state)
+{
+    (void)state;
+    static const char count_sql[] = "SELECT count(*) FROM heapfleet.heap_hour";
+    static const char hash_sql[] =
+        "SELECT ('x' || left(md5(string_agg(h::text, ',' ORDER BY h.slot_ms, h.type_id, "
+        "h.deployment_id)), 15))::bit(60)::bigint FROM (SELECT service_id, slot_ms, type_id, "
+        "deployment_id, count_avg, count_min, count_max, bytes_avg FROM heapfleet.heap_hour) h";
+    must_run(embedded_dsn(store.server), "CREATE DATABASE hours");
+    char dsn[1024];
+    (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=hours"));
+    struct why why = {""};
+    struct pg *pg = pg_new(dsn);
+    migrate_until(pg, 10);
+    private_store_must(pg_script(pg, old_hours, &why), &why);
+    pg_free(pg);
+    int64_t hash = number_of(dsn, hash_sql);
+    assert_int_equal(number_of(dsn, count_sql), 4 * 2 * (10 + 7));
+    (void)migrate(dsn);
+    assert_int_equal(number_of(dsn, count_sql), 4 * 2 * (10 + 7));
+    assert_int_equal(number_of(dsn, hash_sql), hash);
+    assert_int_equal(number_of(dsn, "SELECT count(*) FROM heapfleet.hour_group"), 4 * 2 * (5 + 2));
 }
 
 /* ---- the rules ------------------------------------------------------------------------------ */
@@ -359,6 +410,7 @@ int main(void)
         cmocka_unit_test(another_encoding_is_refused),
         cmocka_unit_test(what_the_first_schema_held_is_carried_over),
         cmocka_unit_test(chunks_of_the_first_format_stay_as_they_are),
+        cmocka_unit_test(old_hours_are_carried_over),
         cmocka_unit_test(the_schema_keeps_its_rules),
         cmocka_unit_test(the_schema_can_be_distributed_by_service),
     };

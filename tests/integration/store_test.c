@@ -242,6 +242,54 @@ static void a_type_table_only_grows(void **state)
     instance_state_done(&at);
 }
 
+/* What the second process lacks, what it has, a name that is none, a process that is none, and the
+ * same process again. */
+static void many_processes_are_told_together(void **state)
+{
+    (void)state;
+    enum { ASKED = 6 };
+    struct instance_state at[2];
+    for (uint8_t i = 0; i < 2; i++) {
+        struct process_identity identity = identity_of("together", "v1", (uint8_t)(20 + i));
+        at[i] = open_instance(&identity);
+    }
+    const char *const had[] = {"t1", "t2"};
+    add_types(&at[1], had, 2);
+    const char *const names[ASKED][2] = {{"t3", "t1"},   {"t3", "t4"}, {"t5", "t2"},
+                                         {"t6", "\xff"}, {"t7", "t8"}, {"t4", "t3"}};
+    const int64_t instances[ASKED] = {at[0].instance_id, at[1].instance_id, at[1].instance_id,
+                                      at[0].instance_id, 1000000,           at[1].instance_id};
+    uint32_t places[ASKED][2];
+    struct types_addition asked[ASKED];
+    for (int i = 0; i < ASKED; i++)
+        asked[i] = (struct types_addition){.service_id = at[0].service_id,
+                                           .instance_id = instances[i],
+                                           .names = names[i],
+                                           .count = 2,
+                                           .places = places[i]};
+    instance_types_add_all(store.db, asked, 3);
+    instance_types_add_all(store.db, asked + 3, 3);
+    static const enum status outcomes[ASKED] = {STATUS_OK,      STATUS_OK,    STATUS_OK,
+                                                STATUS_INVALID, STATUS_LIMIT, STATUS_OK};
+    for (int i = 0; i < ASKED; i++)
+        assert_int_equal(asked[i].status, outcomes[i]);
+    instance_state_done(&at[0]);
+    instance_state_done(&at[1]);
+    for (uint8_t i = 0; i < 2; i++) {
+        struct process_identity identity = identity_of("together", "v1", (uint8_t)(20 + i));
+        at[i] = open_instance(&identity);
+    }
+    assert_int_equal(at[0].type_count, 2);
+    assert_int_equal(at[1].type_count, 5);
+    for (int i = 0; i < ASKED; i++) {
+        const struct instance_state *of = &at[instances[i] == at[1].instance_id];
+        for (int n = 0; n < 2 && outcomes[i] == STATUS_OK; n++)
+            assert_string_equal(of->type_names[places[i][n]], names[i][n]);
+    }
+    instance_state_done(&at[0]);
+    instance_state_done(&at[1]);
+}
+
 enum { CROWD = 200 };
 
 struct adder {
@@ -251,6 +299,7 @@ struct adder {
     uint32_t places[CROWD];
 };
 
+/* Every other time it asks twice in one go. */
 static void *add_in_own_order(void *arg)
 {
     struct adder *adder = arg;
@@ -261,8 +310,15 @@ static void *add_in_own_order(void *arg)
         int number = (adder->start + i * adder->step) % CROWD;
         const char *names[] = {text};
         (void)snprintf(text, sizeof(text), "crowd%d", number);
-        OK(instance_types_add(db, adder->service_id, adder->instance_id, names, 1,
-                              &adder->places[number], &why));
+        struct types_addition asked[2] = {{.service_id = adder->service_id,
+                                           .instance_id = adder->instance_id,
+                                           .names = names,
+                                           .count = 1,
+                                           .places = &adder->places[number]}};
+        asked[1] = asked[0];
+        instance_types_add_all(db, asked, 1 + (size_t)i % 2);
+        assert_int_equal(asked[0].status, STATUS_OK);
+        assert_int_equal(asked[i % 2].status, STATUS_OK);
     }
     db_close(db);
     return NULL;
@@ -460,6 +516,7 @@ int main(void)
         cmocka_unit_test(what_was_committed_is_found_again),
         cmocka_unit_test(a_batch_committed_twice_is_stored_once),
         cmocka_unit_test(a_type_table_only_grows),
+        cmocka_unit_test(many_processes_are_told_together),
         cmocka_unit_test(many_may_add_types_at_once),
         cmocka_unit_test(a_broken_stretch_is_skipped),
         cmocka_unit_test(a_long_history_comes_in_pages),
