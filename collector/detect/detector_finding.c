@@ -267,9 +267,10 @@ static int claim_candidates(struct detector *detector, const struct version_orde
 /* A piece of a leak whose class is not seen yet: its name would help nobody. */
 static int is_nameless(const struct detector *detector, const struct candidate *candidate)
 {
+    const char *name = detector->types.names[candidate->type];
     return candidate->tier == VERDICT_CONFIRMED && candidate->type >= TYPES_OWN &&
-           candidate->kind == VERDICT_OBJECTS && candidate->look.rule != VERDICT_RULE_D &&
-           type_kind_of(detector->types.names[candidate->type]) != TYPE_USER;
+           (candidate->kind == VERDICT_OBJECTS || !type_is_leaf(name)) &&
+           candidate->look.rule != VERDICT_RULE_D && type_kind_of(name) != TYPE_USER;
 }
 
 static int open_confirmed(struct detector *detector, const struct version_order *order)
