@@ -1,5 +1,5 @@
-"""A journal in one bytes object that is made anew each second, beside work that is always the same:
-bytes grow, objects do not.
+"""A journal in one bytes object that is made anew every five seconds, beside work that is always the
+same: bytes grow, objects do not.
 
 Verdict: buffer bytes
 """
@@ -13,5 +13,5 @@ def run(n):
     calls[0] += 1
     for _ in range(n):
         hashlib.sha256(bytes(50000)).digest()
-    if calls[0] % 10 == 0:
-        journal[0] += b"x" * (5000 * n)
+    if calls[0] % 50 == 0:
+        journal[0] += b"x" * (25000 * n)
