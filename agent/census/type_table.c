@@ -143,7 +143,7 @@ void type_table_begin(struct type_table *table)
             read_facts_ahead(table, i,
                              table->count - i < FACTS_AT_ONCE ? table->count : i + FACTS_AT_ONCE);
         if (!type_reader_facts(&table->reader, entry->at, &facts) ||
-            memcmp(&facts, &table->facts[i], sizeof(facts)) != 0)
+            memcmp(&facts, &table->facts[i], sizeof(facts)) != 0 || entry->is_unsure)
             continue;
         entry->count = entry->bytes = entry->huge_bytes = 0;
         entry->values_bytes = 0;
@@ -227,6 +227,7 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
     enum object_kind base_kind = base ? base->kind : KIND_PLAIN;
     if (!type_reader_name(&table->reader, &facts, name))
         return NULL;
+    int lacks_module = table->reader.lacks_module;
     struct type_entry *known = type_table_find(table, at); /* by way of its own bases? */
     if (known)
         return known;
@@ -239,6 +240,7 @@ static struct type_entry *recognise(struct type_table *table, addr_t at, int dep
         .row = find_row(table, name),
         .kind = (uint8_t)object_kind_of(name, facts.flags, facts.item_size, base_kind),
         .has_gc = (uint8_t)has_gc,
+        .is_unsure = (uint32_t)lacks_module,
         .front_size = (uint8_t)(has_gc * GC_HEAD_BYTES + has_pre_header * PRE_HEADER_BYTES),
     };
     entry.root_size = base && base->kind == entry.kind ? base->root_size : entry.basic_size;

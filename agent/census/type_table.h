@@ -41,7 +41,7 @@ struct type_entry {
     uint8_t has_values;   /* its objects may hold attribute values outside a dict */
     uint32_t least_bytes; /* that one of its objects occupies */
     uint32_t root_size;   /* basic_size of the base that has the kind first */
-    uint32_t padding;     /* to a power of two, which is fast to index */
+    uint32_t is_unsure;   /* no module was found: asked anew by the next census */
 };
 
 struct type_table {

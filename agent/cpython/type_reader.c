@@ -285,6 +285,7 @@ int type_reader_name(struct type_reader *reader, const struct type_facts *facts,
 {
     char module[TYPE_NAME_BYTES_MAX + 1], name[TYPE_NAME_BYTES_MAX + 1];
     char full[2 * TYPE_NAME_BYTES_MAX + 2];
+    reader->lacks_module = 0;
     if (!(facts->flags & TYPE_HEAP)) {
         if (!read_c_string(reader, facts->name, ret, TYPE_NAME_BYTES_MAX + 1))
             return 0;
@@ -292,8 +293,8 @@ int type_reader_name(struct type_reader *reader, const struct type_facts *facts,
         addr_t module_at = find_module(reader, facts->dict);
         if (!type_reader_str(reader, facts->qualname, name, sizeof(name)))
             return 0;
-        if (!type_reader_str(reader, module_at, module, sizeof(module)) ||
-            strcmp(module, "builtins") == 0)
+        reader->lacks_module = !type_reader_str(reader, module_at, module, sizeof(module));
+        if (reader->lacks_module || strcmp(module, "builtins") == 0)
             module[0] = '\0';
         snprintf(full, sizeof(full), "%s%s%s", module, module[0] ? "." : "", name);
         memcpy(ret, full, TYPE_NAME_BYTES_MAX);

@@ -29,6 +29,7 @@ struct type_reader {
     const struct cpython_layout *layout;
     addr_t str_type;   /* 0: not known */
     addr_t module_key; /* the interned "__module__", once it was seen; 0: not yet */
+    int lacks_module;  /* of the newest name: a heap type's dict says none, or was being changed */
 };
 
 /* Is this the address of a type that will not be asked about? */

@@ -15,7 +15,7 @@ static const size_t type_bytes_max = (size_t)8 << 20;
 static const char *const own_types[TYPES_OWN] = {
     [TYPE_PROCESS_MEMORY] = "(process memory)",
     [TYPE_NATIVE_MEMORY] = "(native memory)",
-    [TYPE_FREE_POOL] = "(free pool space)",
+    [TYPE_FREE_HEAP] = "(free heap space)",
 };
 
 struct detector *detector_new(const struct detect_config *config)
@@ -239,12 +239,13 @@ static uint64_t less(uint64_t from, uint64_t part)
 static void add_own_types(struct detector *detector, struct life *life,
                           const struct detect_process *process)
 {
-    uint64_t native = less(process->not_objects_bytes, process->free_pool_bytes);
+    uint64_t unused = process->free_pool_bytes + process->free_malloc_bytes;
+    uint64_t native = less(process->not_objects_bytes, unused);
     uint64_t memory = process->rss_bytes > 0 ? process->rss_bytes : process->container_usage_bytes;
     const struct detect_value own[TYPES_OWN] = {
         {TYPE_PROCESS_MEMORY, memory >> 10, memory},
         {TYPE_NATIVE_MEMORY, native >> 10, native},
-        {TYPE_FREE_POOL, process->free_pool_bytes >> 10, process->free_pool_bytes},
+        {TYPE_FREE_HEAP, unused >> 10, unused},
     };
     if (memory > 0)
         life_values(life, own, TYPES_OWN, &detector->series_room);

@@ -75,7 +75,7 @@ struct detect_process {
     uint64_t cpu_ms;    /* cumulative */
     uint64_t rss_bytes; /* private anonymous memory */
     uint64_t not_objects_bytes;
-    uint64_t free_pool_bytes;
+    uint64_t free_pool_bytes, free_malloc_bytes; /* of those, in pools and in malloc's blocks */
     uint64_t container_usage_bytes, container_limit_bytes;
 };
 

@@ -144,10 +144,12 @@ static void absorb(struct detector *detector, const struct candidate *candidate,
     for (uint32_t i = 0; i < detector->finding_count; i++) {
         struct finding *finding = &detector->findings[i];
         struct candidate other = {.type = finding->type,
+                                  .kind = finding->kind,
                                   .look = candidate->look,
                                   .bytes_per_hour = finding->bytes_per_hour};
         if (finding == owner || finding->tier == VERDICT_RESOLVED ||
-            !fold_explains(detector, candidate->type, candidate->bytes_per_hour, &other))
+            !fold_explains(detector, candidate->type, candidate->kind, candidate->bytes_per_hour,
+                           &other))
             continue;
         (void)snprintf(finding->reason, sizeof(finding->reason),
                        "it is a part of the leak of %.200s",
@@ -211,7 +213,8 @@ static struct finding *owner_of(struct detector *detector, const struct candidat
         if (finding->tier == VERDICT_RESOLVED || gives_name(detector, candidate, finding))
             continue;
         if (is_companion(finding, candidate->type) ||
-            fold_explains(detector, finding->type, finding->bytes_per_hour, candidate))
+            fold_explains(detector, finding->type, finding->kind, finding->bytes_per_hour,
+                          candidate))
             return finding;
     }
     return NULL;
@@ -264,9 +267,10 @@ static int claim_candidates(struct detector *detector, const struct version_orde
 /* A piece of a leak whose class is not seen yet: its name would help nobody. */
 static int is_nameless(const struct detector *detector, const struct candidate *candidate)
 {
+    const char *name = detector->types.names[candidate->type];
     return candidate->tier == VERDICT_CONFIRMED && candidate->type >= TYPES_OWN &&
-           candidate->kind == VERDICT_OBJECTS && candidate->look.rule != VERDICT_RULE_D &&
-           type_kind_of(detector->types.names[candidate->type]) != TYPE_USER;
+           (candidate->kind == VERDICT_OBJECTS || !type_is_leaf(name)) &&
+           candidate->look.rule != VERDICT_RULE_D && type_kind_of(name) != TYPE_USER;
 }
 
 static int open_confirmed(struct detector *detector, const struct version_order *order)

@@ -200,7 +200,7 @@ static int look_for_memory(const struct pass *pass, uint32_t type, struct candid
             life_slope(life, TYPE_PROCESS_MEMORY, LIFE_BYTES, ret->look.from, life_uptime(life));
         process += isfinite(slope) ? slope / ret->look.growing_count : 0;
     }
-    ret->kind = type == TYPE_FREE_POOL ? VERDICT_FRAGMENTATION : VERDICT_NATIVE;
+    ret->kind = type == TYPE_FREE_HEAP ? VERDICT_FRAGMENTATION : VERDICT_NATIVE;
     return ret->look.slope >= native_share_min * process && process > 0 ? level : 0;
 }
 

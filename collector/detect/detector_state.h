@@ -18,7 +18,7 @@ enum {
     /* Types of our own: what is not any class's. Counted in KiB. */
     TYPE_PROCESS_MEMORY = 0,
     TYPE_NATIVE_MEMORY = 1,
-    TYPE_FREE_POOL = 2,
+    TYPE_FREE_HEAP = 2,
     TYPES_OWN = 3,
 };
 

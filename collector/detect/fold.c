@@ -24,6 +24,9 @@ static const double companion_z_min = 1.5;
 static const double life_left_max = 0.5;  /* of one container: more is chance */
 static const double name_left_max = 0.25; /* of the mean of the containers */
 static const double native_explained = 0.5;
+static const double entry_bytes_max = 160; /* of a dict that has just grown */
+static const double as_many = 1.2;
+static const double weighs_more = 1.1;
 static const double ms_per_hour = 3600e3;
 
 /* A leak as the lives show it. */
@@ -42,10 +45,21 @@ static struct trace trace_of(const struct detector *detector, const struct judge
     return trace;
 }
 
-static int read_points(const struct trace *trace, uint32_t life, uint32_t type, double *ret)
+/* A type as a leak of a kind shows it. */
+struct side {
+    uint32_t type;
+    enum life_value value;
+};
+
+static struct side side_of(uint32_t type, enum verdict_kind kind)
+{
+    return (struct side){type, kind == VERDICT_BUFFER ? LIFE_BYTES : LIFE_COUNT};
+}
+
+static int read_points(const struct trace *trace, uint32_t life, struct side side, double *ret)
 {
     struct life_curve curve;
-    if (!life_trace(&trace->detector->lives[life], type, LIFE_COUNT, trace->from, 0, &curve))
+    if (!life_trace(&trace->detector->lives[life], side.type, side.value, trace->from, 0, &curve))
         return 0;
     life_resample(&curve, curve.values, trace->from, trace->to, points_count, ret);
     return 1;
@@ -74,7 +88,7 @@ static double left_by(const double *x, const double *y, size_t count)
 }
 
 struct follow {
-    double ratio;            /* objects for each leaked one, median of the containers */
+    double ratio;            /* objects (or bytes) for each leaked one, median of the containers */
     double left, left_clock; /* sums: what the leak, and what the clock, leave unexplained */
     double leak_left_clock;  /* what the clock leaves of the leak */
     double pool_left;        /* as `left`, of the containers' mean */
@@ -91,7 +105,8 @@ static void pool_points(const double *points, double *pool)
 }
 
 /* 1 if `other` grows with `leaked`. */
-static int follows(const struct trace *trace, uint32_t leaked, uint32_t other, struct follow *ret)
+static int follows(const struct trace *trace, struct side leaked, struct side other,
+                   struct follow *ret)
 {
     double ratios[lives_max];
     double copy[lives_max];
@@ -134,8 +149,16 @@ static enum type_kind kind_of(const struct detector *detector, uint32_t type)
     return type_kind_of(detector->types.names[type]);
 }
 
-int fold_explains(const struct detector *detector, uint32_t root, double root_bytes_per_hour,
-                  const struct candidate *other)
+/* A list of what is kept grows with it, by so many bytes an object; a buffer of bytes does not. */
+static int may_hold(const struct detector *detector, enum verdict_kind root_kind,
+                    const struct candidate *other, const struct follow *follow)
+{
+    return other->kind != VERDICT_BUFFER || root_kind == VERDICT_BUFFER ||
+           (follow->ratio <= entry_bytes_max && !type_is_leaf(detector->types.names[other->type]));
+}
+
+int fold_explains(const struct detector *detector, uint32_t root, enum verdict_kind root_verdict,
+                  double root_bytes_per_hour, const struct candidate *other)
 {
     if (root == other->type)
         return 1;
@@ -149,7 +172,8 @@ int fold_explains(const struct detector *detector, uint32_t root, double root_by
         return root_kind > kind;
     struct trace trace = trace_of(detector, &other->look);
     struct follow follow;
-    if (!follows(&trace, root, other->type, &follow))
+    if (!follows(&trace, side_of(root, root_verdict), side_of(other->type, other->kind), &follow) ||
+        !may_hold(detector, root_verdict, other, &follow))
         return 0;
     if (root_kind > kind)
         return 1;
@@ -196,7 +220,9 @@ void fold_name(const struct detector *detector, struct candidate *candidate)
         enum type_kind kind = kind_of(detector, type);
         struct follow follow;
         if (kind <= own_kind || kind < best_kind ||
-            !follows(&trace, candidate->type, type, &follow) || follow.pool_left > name_left_max ||
+            !follows(&trace, side_of(candidate->type, candidate->kind),
+                     side_of(type, VERDICT_OBJECTS), &follow) ||
+            follow.pool_left > name_left_max ||
             (kind == best_kind && follow.pool_left >= best_left) ||
             (candidate->look.rule == VERDICT_RULE_D && is_usual(detector, candidate, type)))
             continue;
@@ -221,7 +247,8 @@ void fold_add_quiet(const struct detector *detector, struct candidate *candidate
         if (kind == TYPE_NONE || kind >= kind_of(detector, candidate->type) ||
             candidate->companion_count == VERDICT_COMPANIONS_MAX)
             continue;
-        if (follows(&trace, candidate->type, type, &follow))
+        if (follows(&trace, side_of(candidate->type, candidate->kind),
+                    side_of(type, VERDICT_OBJECTS), &follow))
             fold_add_companion(candidate->companions, &candidate->companion_count, candidate->type,
                                type);
     }
@@ -270,10 +297,39 @@ static int compare_telling(const void *left, const void *right, void *context)
     int is_first_watched = detector->tracks[a->type].watched_ms != 0;
     int is_second_watched = detector->tracks[b->type].watched_ms != 0;
     if (a->tier == VERDICT_WATCH && is_first_watched != is_second_watched)
-        return is_first_watched ? -1 : 1;       /* a watch keeps its name */
+        return is_first_watched ? -1 : 1; /* a watch keeps its name */
+    if (a->kind != b->kind)
+        return a->kind > b->kind ? 1 : -1;      /* objects, then the list that has them */
     if (a->count_per_hour != b->count_per_hour) // NOLINT: an order needs equality
         return a->count_per_hour > b->count_per_hour ? 1 : -1;
     return (a->type > b->type) - (a->type < b->type);
+}
+
+/*
+ * Of as many of each, the one to name: what is more than plain data; else the one that weighs more.
+ * A task has a context, a generator a str.
+ */
+static int is_better_name(const struct detector *detector, const struct candidate *other,
+                          const struct candidate *root)
+{
+    const char *const *names = detector->types.names;
+    if (other->tier != root->tier || other->tier < VERDICT_SUSPECT || other->type < TYPES_OWN ||
+        root->type < TYPES_OWN || other->kind != VERDICT_OBJECTS || root->kind != VERDICT_OBJECTS ||
+        kind_of(detector, other->type) != kind_of(detector, root->type) ||
+        !(other->count_per_hour < as_many * root->count_per_hour) ||
+        !(root->count_per_hour < as_many * other->count_per_hour))
+        return 0;
+    int is_plain = type_is_plain(names[other->type]);
+    if (is_plain != type_is_plain(names[root->type]))
+        return !is_plain;
+    return other->bytes_per_hour > weighs_more * root->bytes_per_hour;
+}
+
+static void swap_candidates(struct candidate *left, struct candidate *right)
+{
+    struct candidate kept = *left;
+    *left = *right;
+    *right = kept;
 }
 
 void fold_candidates(const struct detector *detector, struct candidate *candidates, uint32_t count)
@@ -286,8 +342,10 @@ void fold_candidates(const struct detector *detector, struct candidate *candidat
         for (uint32_t k = i + 1; k < count; k++) {
             struct candidate *other = &candidates[k];
             if (other->is_folded ||
-                !fold_explains(detector, root->type, root->bytes_per_hour, other))
+                !fold_explains(detector, root->type, root->kind, root->bytes_per_hour, other))
                 continue;
+            if (is_better_name(detector, other, root))
+                swap_candidates(root, other);
             other->is_folded = 1;
             fold_add_companion(root->companions, &root->companion_count, root->type, other->type);
             for (uint32_t c = 0; c < other->companion_count; c++)

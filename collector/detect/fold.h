@@ -16,9 +16,9 @@ void fold_measure_rates(const struct detector *detector, struct candidate *candi
  */
 void fold_name(const struct detector *detector, struct candidate *candidate);
 
-/* Is `other` a part of the leak of `root`, or another leak beside it? */
-int fold_explains(const struct detector *detector, uint32_t root, double root_bytes_per_hour,
-                  const struct candidate *other);
+/* Is `other` a part of the leak of `root`, of that kind, or another leak beside it? */
+int fold_explains(const struct detector *detector, uint32_t root, enum verdict_kind root_verdict,
+                  double root_bytes_per_hour, const struct candidate *other);
 
 /*
  * Put the most telling first, mark those that follow one before them as folded, and list them as

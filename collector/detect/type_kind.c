@@ -53,12 +53,33 @@ static const char *const library_modules[] = {
     "uuid", "venv", "warnings", "wave", "weakref", "webbrowser", "winreg", "winsound", "wsgiref",
     "xdrlib", "xml", "xmlrpc", "zipapp", "zipfile", "zipimport", "zlib", "zoneinfo",
 };
+
+/* Of the built-ins, and modules of the library whose classes hold or say something for others. */
+static const char *const plain_names[] = {
+    "NoneType", "bool", "bytearray", "bytes", "cell", "complex", "dict", "float", "frozenset",
+    "int", "list", "memoryview", "object", "range", "set", "slice", "str", "tuple",
+};
+static const char *const leaf_names[] = {
+    "_io.BytesIO", "_io.StringIO", "array.array", "bytearray", "bytes", "int", "mmap.mmap",
+    "numpy.ndarray", "str",
+};
+static const char *const plain_modules[] = {
+    "_collections", "_contextvars", "_datetime", "_decimal", "_functools", "_operator",
+    "_pydatetime", "_pydecimal", "_struct", "_thread", "_weakref", "_weakrefset", "array",
+    "collections", "contextvars", "datetime", "decimal", "enum", "fractions", "functools",
+    "operator", "struct", "types", "uuid", "weakref",
+};
 /* clang-format on */
 
 struct span {
     const char *text;
     size_t size;
 };
+
+static int compare_name(const void *key, const void *element)
+{
+    return strcmp(key, *(const char *const *)element);
+}
 
 static int compare_module(const void *key, const void *element)
 {
@@ -70,6 +91,19 @@ static int compare_module(const void *key, const void *element)
     return name[module->size] == '\0' ? 0 : -1;
 }
 
+int type_is_leaf(const char *name)
+{
+    return bsearch(name, leaf_names, ARRAY_SIZE(leaf_names), sizeof(leaf_names[0]), compare_name) !=
+           NULL;
+}
+
+static int has_module_of(const char *name, const char *dot, const char *const *modules,
+                         size_t count)
+{
+    const struct span module = {name, (size_t)(dot - name)};
+    return bsearch(&module, modules, count, sizeof(*modules), compare_module) != NULL;
+}
+
 enum type_kind type_kind_of(const char *name)
 {
     if (name[0] == '\0' || name[0] == '(')
@@ -77,9 +111,15 @@ enum type_kind type_kind_of(const char *name)
     const char *dot = strchr(name, '.');
     if (dot == NULL)
         return TYPE_BUILT_IN;
-    struct span module = {name, (size_t)(dot - name)};
-    if (bsearch(&module, library_modules, ARRAY_SIZE(library_modules), sizeof(library_modules[0]),
-                compare_module) != NULL)
-        return TYPE_LIBRARY;
-    return TYPE_USER;
+    return has_module_of(name, dot, library_modules, ARRAY_SIZE(library_modules)) ? TYPE_LIBRARY
+                                                                                  : TYPE_USER;
+}
+
+int type_is_plain(const char *name)
+{
+    const char *dot = strchr(name, '.');
+    if (dot == NULL)
+        return bsearch(name, plain_names, ARRAY_SIZE(plain_names), sizeof(plain_names[0]),
+                       compare_name) != NULL;
+    return has_module_of(name, dot, plain_modules, ARRAY_SIZE(plain_modules));
 }

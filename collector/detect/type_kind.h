@@ -15,4 +15,13 @@ enum type_kind {
 
 enum type_kind type_kind_of(const char *name);
 
+/*
+ * 1 for plain data, what other objects are made of: "str", "dict", "datetime.date". Where there are
+ * as many of a generator and of a str, the generator is the one that a person knows.
+ */
+int type_is_plain(const char *name);
+
+/* 1 for a type whose bytes are no references: it grows, but not with what it holds. */
+int type_is_leaf(const char *name);
+
 #endif

@@ -27,7 +27,7 @@ enum verdict_kind {
     VERDICT_OBJECTS,       /* objects that are kept: counts rise */
     VERDICT_BUFFER,        /* bytes rise at flat counts: a list, dict or bytearray that is kept */
     VERDICT_NATIVE,        /* memory that is not Python's: the process grows, its objects do not */
-    VERDICT_FRAGMENTATION, /* free space inside Python's own pools grows */
+    VERDICT_FRAGMENTATION, /* free space in Python's pools and malloc's blocks grows */
 };
 
 /* Which test it passed (README.md). */
@@ -77,7 +77,7 @@ struct verdict_evidence {
 NO_PADDING_END
 
 struct verdict {
-    const char *type; /* "(native memory)" and "(free pool space)" for those kinds */
+    const char *type; /* "(native memory)" and "(free heap space)" for those kinds */
     enum verdict_tier tier;
     enum verdict_kind kind;
     enum verdict_rule rule;

@@ -80,6 +80,10 @@ static struct snapshot_row row_of(uint64_t sequence, const Heapfleet__V1__Snapsh
         .not_objects_bytes = snapshot->not_objects_bytes,
         .coverage = snapshot->coverage,
         .dropped = snapshot->dropped,
+        .pool_bytes = snapshot->pool_bytes,
+        .pool_free_bytes = snapshot->pool_free_bytes,
+        .malloc_free_bytes = snapshot->malloc_free_bytes,
+        .pss_bytes = snapshot->pss_bytes,
         .body = snapshot->body.data,
         .body_size = snapshot->body.len,
     };

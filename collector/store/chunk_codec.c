@@ -152,6 +152,8 @@ static enum status read_pairs(struct chunk_reader *reader, struct type_value *sc
     const uint8_t *at = reader->chunk.process, *end = at + reader->chunk.process_size;
     for (int pair = 0; pair < CHUNK_PAIRS; pair++) {
         size_t size = 0;
+        if (pair == CHUNK_PAIRS_ONCE && at == end)
+            break;
         at = read_sized(at, end, &size);
         if (at == NULL)
             return not_a_chunk(why, "its process numbers are cut off");
@@ -223,8 +225,11 @@ static enum status read_array_heads(struct chunk_reader *reader, struct why *why
     at = read_series(reader, CHUNK_NOTHING, at, end); /* sequences */
     if (at != NULL)
         at = read_series(reader, CHUNK_TYPES, at, end);
-    for (uint32_t i = 0; i < PROCESS_NUMBERS && at != NULL; i++)
+    for (uint32_t i = 0; i < PROCESS_NUMBERS && at != NULL; i++) {
+        if (i == PROCESS_NUMBERS_ONCE && at == end)
+            break;
         at = read_series(reader, i, at, end);
+    }
     if (at != end)
         return not_a_chunk(why, "its process numbers are not series");
     for (uint32_t i = 0; i < chunk->snapshots; i++) {

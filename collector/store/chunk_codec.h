@@ -7,8 +7,9 @@
  *
  *     times    varint(how many snapshots), then the stretch of sequences, and of the milliseconds
  *              after the slot's beginning
- *     process  for each pair of the ten process numbers, and the number of types beside 0:
- *              varint(size) stretch; the order is that of chunk_pairs
+ *     process  for each pair of process numbers, and the number of types beside 0:
+ *              varint(size) stretch; the order is that of chunk_pairs. Chunks of before schema 12
+ *              have the first six pairs only; what they lack is 0
  *     payload  for each type: varint(size) stretch. Sixteen types are a group, and ends[i] is
  *              where group i ends: one type is found by an end and at most fifteen sizes
  *
@@ -18,7 +19,7 @@
  *     first    count and bytes of every type in the first snapshot
  *     payload  for each type its loose changes, one type behind the other; ends[i] is where type
  *              i ends
- *     process  for each of: sequence, number of types, the ten process numbers:
+ *     process  for each of: sequence, number of types, the first ten process numbers, or all:
  *              varint(size), then for each snapshot varint(zigzag(value - value before)); a 0 is
  *              followed by varint(how many more snapshots change nothing either)
  *
@@ -40,7 +41,7 @@ enum {
 
 enum chunk_format { CHUNK_ARRAYS = 1, CHUNK_STRETCHES = 2 };
 
-enum { CHUNK_PAIRS = 6, CHUNK_TYPES = PROCESS_NUMBERS, CHUNK_NOTHING };
+enum { CHUNK_PAIRS = 8, CHUNK_PAIRS_ONCE = 6, CHUNK_TYPES = PROCESS_NUMBERS, CHUNK_NOTHING };
 /* Which two process numbers are a pair; the second follows the first, where any does. */
 extern const uint8_t chunk_pairs[CHUNK_PAIRS][2];
 

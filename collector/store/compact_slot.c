@@ -147,6 +147,10 @@ static enum status take_walked(void *user, const struct history_snapshot *snapsh
             [PROCESS_CPU_MS] = snapshot->cpu_ms,
             [PROCESS_COVERAGE] = snapshot->coverage,
             [PROCESS_DROPPED] = snapshot->dropped,
+            [PROCESS_POOLS] = snapshot->pool_bytes,
+            [PROCESS_POOL_FREE] = snapshot->pool_free_bytes,
+            [PROCESS_MALLOC_FREE] = snapshot->malloc_free_bytes,
+            [PROCESS_PSS] = snapshot->pss_bytes,
         }}};
     chain_set(&work->chain, snapshot->sequence, snapshot->values);
     return add_snapshot(work, &head, snapshot->values, NULL);

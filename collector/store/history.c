@@ -106,6 +106,10 @@ static enum status show(struct walk *walk, const struct chunk_snapshot *head,
         .not_objects_bytes = head->process.of[PROCESS_NOT_OBJECTS],
         .coverage = (uint32_t)head->process.of[PROCESS_COVERAGE],
         .dropped = (uint32_t)head->process.of[PROCESS_DROPPED],
+        .pool_bytes = head->process.of[PROCESS_POOLS],
+        .pool_free_bytes = head->process.of[PROCESS_POOL_FREE],
+        .malloc_free_bytes = head->process.of[PROCESS_MALLOC_FREE],
+        .pss_bytes = head->process.of[PROCESS_PSS],
     };
     return walk->visit(walk->user, &snapshot);
 }

@@ -12,9 +12,10 @@ void process_numbers_pack(const struct process_numbers *numbers, struct buf *ret
 enum status process_numbers_unpack(const uint8_t *data, size_t size, struct process_numbers *ret,
                                    struct why *why)
 {
-    struct process_numbers numbers;
+    struct process_numbers numbers = {{0}};
     const uint8_t *at = data, *end = data + size;
-    for (int i = 0; i < PROCESS_NUMBERS && at != NULL; i++)
+    for (int i = 0; i < PROCESS_NUMBERS && at != NULL && (i < PROCESS_NUMBERS_ONCE || at < end);
+         i++)
         at = varint_read(at, end, &numbers.of[i]);
     if (at != end)
         return why_fail(why, STATUS_INVALID, "the numbers of a snapshot cannot be decoded");

@@ -1,6 +1,7 @@
 /*
  * What a snapshot says of its process as a whole, packed as heapfleet.snap_delta.process holds it:
- * ten LEB128 varints, in the order of the struct. Pure.
+ * LEB128 varints in the order below. What is new goes to the end; rows of before have the first ten
+ * of them only, and the rest reads as 0. Pure.
  */
 #ifndef COLLECTOR_STORE_PROCESS_NUMBERS_H
 #define COLLECTOR_STORE_PROCESS_NUMBERS_H
@@ -23,7 +24,12 @@ enum process_number {
     PROCESS_CPU_MS,
     PROCESS_COVERAGE, /* in 1/10000 */
     PROCESS_DROPPED,
-    PROCESS_NUMBERS
+    PROCESS_POOLS,     /* bytes in pools of CPython's allocator .. */
+    PROCESS_POOL_FREE, /* .. and those of them that hold nothing */
+    PROCESS_MALLOC_FREE,
+    PROCESS_PSS, /* 0: unknown */
+    PROCESS_NUMBERS,
+    PROCESS_NUMBERS_ONCE = PROCESS_POOLS /* every row has */
 };
 
 struct process_numbers {
@@ -32,7 +38,7 @@ struct process_numbers {
 
 void process_numbers_pack(const struct process_numbers *numbers, struct buf *ret);
 
-/* INVALID: not ten varints, or bytes follow them. */
+/* INVALID: fewer than PROCESS_NUMBERS_ONCE varints, one cut off, or bytes behind the last. */
 enum status process_numbers_unpack(const uint8_t *data, size_t size, struct process_numbers *ret,
                                    struct why *why) MUST_CHECK;
 

@@ -93,6 +93,7 @@ struct snapshot_row {
     uint64_t objects, bytes; /* totals, decoded */
     uint64_t rss_anon_bytes, swap_bytes, container_usage_bytes, container_limit_bytes;
     uint64_t cpu_ms, not_objects_bytes;
+    uint64_t pool_bytes, pool_free_bytes, malloc_free_bytes, pss_bytes;
     uint32_t coverage, dropped;
     const uint8_t *body; /* copied */
     size_t body_size;
@@ -204,6 +205,7 @@ struct history_snapshot {
     const struct heap_values *values; /* valid during the visit */
     uint64_t objects, bytes, rss_anon_bytes, container_usage_bytes, container_limit_bytes, cpu_ms;
     uint64_t swap_bytes, not_objects_bytes;
+    uint64_t pool_bytes, pool_free_bytes, malloc_free_bytes, pss_bytes; /* 0 in rows of before */
     uint32_t coverage, dropped;
 };
 

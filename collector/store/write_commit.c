@@ -47,6 +47,10 @@ static void row_process(const struct snapshot_row *row, struct buf *ret)
         [PROCESS_CPU_MS] = row->cpu_ms,
         [PROCESS_COVERAGE] = row->coverage,
         [PROCESS_DROPPED] = row->dropped,
+        [PROCESS_POOLS] = row->pool_bytes,
+        [PROCESS_POOL_FREE] = row->pool_free_bytes,
+        [PROCESS_MALLOC_FREE] = row->malloc_free_bytes,
+        [PROCESS_PSS] = row->pss_bytes,
     }};
     buf_clear(ret);
     process_numbers_pack(&numbers, ret);

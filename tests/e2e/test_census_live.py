@@ -221,6 +221,26 @@ def test_odd_names(situation):
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", done.stdout.decode("utf-8"))
 
 
+def test_a_module_that_could_not_be_read_is_asked_for_again():
+    """It must not name a class for ever."""
+    with Target(LATEST, "situations.py") as target:
+        target.ask("late", module=5, n=50)
+        # it says what grows, and so as many lines as it is asked for
+        tracking = subprocess.Popen([AGENT, "track", str(target.pid), "--every", "100ms", "-o", "csv"],
+                                    stdout=subprocess.PIPE, text=True)
+        try:
+            for module, name in ((5, '"Late"'), ("shop", '"shop.Late"')):
+                for _ in range(50):
+                    target.ask("late", module=module, n=50)
+                    if name in tracking.stdout.readline():
+                        break
+                else:
+                    pytest.fail(f"there is no {name}")
+        finally:
+            tracking.kill()
+            tracking.wait()
+
+
 def test_a_hundred_thousand_classes():
     """Types beyond the bound are counted together, the total holds, and the agent stays small."""
     with Target(LATEST, "situations.py") as target:

@@ -35,6 +35,7 @@ struct scene_life {
     scene_model_fn *model;
     struct detect_process process; /* of every snapshot; cpu_ms is the rate a bin */
     uint64_t native_per_bin;
+    uint64_t pools_per_bin, malloc_per_bin; /* of that, free in pools or in malloc's blocks */
 };
 
 struct scene {
@@ -82,6 +83,8 @@ static inline void scene_see(struct scene *scene, uint32_t index)
     process.cpu_ms *= bin + 1;
     process.not_objects_bytes += life->native_per_bin * bin;
     process.rss_bytes += life->native_per_bin * bin;
+    process.free_pool_bytes += life->pools_per_bin * bin;
+    process.free_malloc_bytes += life->malloc_per_bin * bin;
     if (life->end != 0 && scene->now >= life->end) {
         int number = detector_find_life(scene->detector, &key);
         if (number >= 0)

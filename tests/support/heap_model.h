@@ -140,6 +140,10 @@ static inline void model_snap(struct model *model, int64_t time_ms)
     row->cpu_ms = (uint64_t)time_ms / 7;
     row->coverage = 10000 - (uint32_t)model_draw(model, 2);
     row->dropped = model_draw(model, 30) == 0;
+    row->pool_bytes = 16384 * model_draw(model, 1 << 10);
+    row->pool_free_bytes = model_draw(model, 1 << 24);
+    row->malloc_free_bytes = model_draw(model, 3) == 0 ? 0 : model_draw(model, 1 << 24);
+    row->pss_bytes = row->rss_anon_bytes / 2;
 }
 
 /* Commit the snapshots from `first` up to `end`. */
@@ -203,6 +207,10 @@ static inline enum status model_see(void *user, const struct history_snapshot *s
     assert_int_equal(seen->cpu_ms, row->cpu_ms);
     assert_int_equal(seen->coverage, row->coverage);
     assert_int_equal(seen->dropped, row->dropped);
+    assert_int_equal(seen->pool_bytes, row->pool_bytes);
+    assert_int_equal(seen->pool_free_bytes, row->pool_free_bytes);
+    assert_int_equal(seen->malloc_free_bytes, row->malloc_free_bytes);
+    assert_int_equal(seen->pss_bytes, row->pss_bytes);
     assert_int_equal(seen->values->types, known->values.types);
     if (known->values.types > 0)
         assert_memory_equal(seen->values->values, known->values.values,

@@ -34,6 +34,17 @@ def freeze(n):
     return {"frozen": gc.get_freeze_count()}
 
 
+class Late:
+    pass
+
+
+def late(module, n):
+    """As a class looks whose dict is read while it changes: its module is no str, and is one later."""
+    Late.__module__ = module
+    KEEP.append([Late() for _ in range(n)])
+    return {}
+
+
 def garbage(n):
     """Cycles that nothing reaches, which the collector has not come to yet."""
     gc.disable()
@@ -278,5 +289,5 @@ def end():
 
 if __name__ == "__main__":
     dialogue.serve({function.__name__: function for function in (
-        freeze, garbage, collect, free, immortal, same_names, odd_names, many_classes, interpreters,
+        freeze, late, garbage, collect, free, immortal, same_names, odd_names, many_classes, interpreters,
         mappings, look, native, huge, fragment, pairs, sparse, lie, end)})

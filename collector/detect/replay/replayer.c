@@ -196,6 +196,7 @@ static void add_own(struct replay *replay, const struct csv_field *type, uint64_
         {"@container", 10, 0, offsetof(struct detect_process, container_usage_bytes),
          offsetof(struct detect_process, container_limit_bytes)},
         {"@free_pools", 11, 0, offsetof(struct detect_process, free_pool_bytes), SIZE_MAX},
+        {"@free_malloc", 12, 0, offsetof(struct detect_process, free_malloc_bytes), SIZE_MAX},
     };
     for (size_t i = 0; i < ARRAY_SIZE(owns); i++) {
         if (type->size != owns[i].size || memcmp(type->text, owns[i].name, type->size) != 0)

@@ -14,7 +14,8 @@
  *     @end        the life ends; count 1: killed for memory
  *     @rss        count: resident bytes of the process; bytes: those that are not Python objects
  *     @container  count: memory of the container; bytes: its limit, 0 for none
- *     @free_pools count: bytes that are free within Python's own pools
+ *     @free_pools count: bytes of those that are free within Python's own pools
+ *     @free_malloc count: bytes of those in free blocks of malloc
  *
  * Others that begin with @ are passed by. A line whose time lies before what its life has seen is
  * left out, as the live detector does with a clock that went back. Counts and bytes that are

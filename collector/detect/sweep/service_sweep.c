@@ -187,6 +187,8 @@ static enum status feed(void *user, size_t range, const struct history_snapshot 
         .cpu_ms = snapshot->cpu_ms,
         .rss_bytes = snapshot->rss_anon_bytes,
         .not_objects_bytes = snapshot->not_objects_bytes,
+        .free_pool_bytes = snapshot->pool_free_bytes,
+        .free_malloc_bytes = snapshot->malloc_free_bytes,
         .container_usage_bytes = snapshot->container_usage_bytes,
         .container_limit_bytes = snapshot->container_limit_bytes,
     };

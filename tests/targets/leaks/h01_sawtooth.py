@@ -1,4 +1,7 @@
-"""A batch that is gathered and let go, again and again."""
+"""A batch that is gathered and let go, again and again.
+
+Verdict: none
+"""
 pending = []
 
 

@@ -1,4 +1,7 @@
-"""Connections that are taken from a pool and given back, a varying number at a time."""
+"""Connections that are taken from a pool and given back, a varying number at a time.
+
+Verdict: none
+"""
 import collections
 import math
 

@@ -1,4 +1,7 @@
-"""Generators that were started and never finished, kept by a list."""
+"""Generators that were started and never finished, kept by a list.
+
+Verdict: objects generator
+"""
 started = []
 
 

@@ -1,4 +1,7 @@
-"""One buffer that is only ever appended to: bytes grow, the number of objects does not."""
+"""One buffer that is only ever appended to: bytes grow, the number of objects does not.
+
+Verdict: buffer bytearray
+"""
 journal = bytearray()
 
 

@@ -1,4 +1,7 @@
-"""A middleware that wraps the handler again at each request: closures in closures."""
+"""A middleware that wraps the handler again at each request: closures in closures.
+
+Verdict: objects o03_wrappers.Handler
+"""
 
 
 class Handler:

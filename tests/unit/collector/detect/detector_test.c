@@ -213,6 +213,35 @@ static void test_native_memory_is_told_apart(void **state)
     assert_string_equal(verdict->type, "(native memory)");
 }
 
+static void run_with_free(uint64_t pools_per_bin, uint64_t malloc_per_bin)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        struct scene_life *life = scene_add(&scene, "v1", i, 0, scene_steady);
+        life->process = (struct detect_process){.rss_bytes = 90 << 20,
+                                                .not_objects_bytes = 30 << 20,
+                                                .free_pool_bytes = 2 << 20,
+                                                .free_malloc_bytes = 1 << 20};
+        life->native_per_bin = 100000;
+        life->pools_per_bin = pools_per_bin;
+        life->malloc_per_bin = malloc_per_bin;
+    }
+    scene_run(&scene, VERDICT_BINS);
+    assert_string_equal(only_confirmed()->type, "(free heap space)");
+    assert_int_equal(only_confirmed()->kind, VERDICT_FRAGMENTATION);
+}
+
+static void test_pools_that_are_kept_are_fragmentation(void **state)
+{
+    (void)state;
+    run_with_free(100000, 0);
+}
+
+static void test_what_malloc_keeps_is_fragmentation(void **state)
+{
+    (void)state;
+    run_with_free(0, 95000);
+}
+
 /* ---- what is watched ---------------------------------------------------------------------------
  */
 
@@ -539,6 +568,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_creep_is_suspect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_creep_that_leaks_is_a_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_native_memory_is_told_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pools_that_are_kept_are_fragmentation, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_malloc_keeps_is_fragmentation, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_watch_comes_and_goes_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_said_does_not_waver, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_that_grow_are_few_that_are_said, setup, teardown),

@@ -38,8 +38,43 @@ static void test_kinds(void **state)
             fail_msg("\"%s\"", cases[i].name);
 }
 
+static void test_plain_data(void **state)
+{
+    (void)state;
+    static const char *const plain[] = {"NoneType",
+                                        "str",
+                                        "tuple",
+                                        "_contextvars.Context",
+                                        "collections.deque",
+                                        "weakref.ReferenceType"};
+    static const char *const others[] = {"",      "generator",     "strange",  "function",
+                                         "deque", "_asyncio.Task", "str.Cart", "shop.dict"};
+    for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+        if (!type_is_plain(plain[i]))
+            fail_msg("%s", plain[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        if (type_is_plain(others[i]))
+            fail_msg("%s", others[i]);
+}
+
+static void test_leaves(void **state)
+{
+    (void)state;
+    static const char *const leaves[] = {"_io.BytesIO", "bytes", "str", "numpy.ndarray"};
+    static const char *const others[] = {"",        "list", "dict", "set", "collections.deque",
+                                         "shop.str"};
+    for (size_t i = 0; i < ARRAY_SIZE(leaves); i++)
+        assert_true(type_is_leaf(leaves[i]));
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_false(type_is_leaf(others[i]));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_plain_data),
+        cmocka_unit_test(test_leaves),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

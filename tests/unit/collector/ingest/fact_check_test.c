@@ -74,6 +74,7 @@ static void numbers_fit_their_columns(void **state)
         &snapshot.malloc_free_bytes,
         &snapshot.objects_error,
         &snapshot.bytes_error,
+        &snapshot.pss_bytes,
     };
     struct snapshot_row row;
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
@@ -94,6 +95,10 @@ static void numbers_fit_their_columns(void **state)
     assert_int_equal(row.container_limit_bytes, 5);
     assert_int_equal(row.cpu_ms, 6);
     assert_int_equal(row.not_objects_bytes, 7);
+    assert_int_equal(row.pool_bytes, 8);
+    assert_int_equal(row.pool_free_bytes, 9);
+    assert_int_equal(row.malloc_free_bytes, 10);
+    assert_int_equal(row.pss_bytes, 13);
     assert_int_equal(row.coverage, 10000);
     assert_int_equal(row.dropped, INT32_MAX);
     snapshot.coverage = 10001;
