@@ -2,8 +2,8 @@
  * What is said of types that grow and are no leak, or none yet. A judgement may waver from pass to
  * pass; what people are told must not:
  *
- *     suspect    is said until three major passes in a row have not found it so
- *     watch      is said from the second pass on, and for three passes after the last
+ *     suspect    is said until six major passes in a row have not found it so
+ *     watch      is said from the second pass on, and for six passes after the last
  *
  * Creep is watched until it is settled, and then a finding.
  *
@@ -16,10 +16,12 @@
 #include "attributes.h"
 #include "detector_state.h"
 
+enum { HOLD_PASSES = 6 };
+
 /* So much longer than it is found a type is said. */
 static int64_t hold_ms(const struct detector *detector)
 {
-    return detector->config.horizon_ms / MAJOR_PASSES_PER_HORIZON * PASSES_NEEDED;
+    return detector->config.horizon_ms / MAJOR_PASSES_PER_HORIZON * HOLD_PASSES;
 }
 
 /* It was suspect less than `holds` of these times ago. */
