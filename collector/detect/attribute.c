@@ -10,6 +10,10 @@ static const double uptime_min = LIFE_BINS_PER_HORIZON / 8.0;
 /* An earlier version that grows by less than this share of the present slope did not leak. */
 static const double same_leak_min = 0.3;
 
+/* What leaks goes on: one that has lived so many times longer is asked for all of its life, too,
+ * since a day's load may rise just then. */
+static const double whole_life_min = 1.5;
+
 /* Half of the version's lives have reached this uptime. 0: there are none. */
 static double median_uptime(const struct judge *judge, uint32_t version)
 {
@@ -60,6 +64,11 @@ static double share_of(const struct judge *judge, uint32_t type, enum life_value
     if (!isfinite(now) || now < look->slope / 2)
         now = look->slope; /* that early it is not known, or not yet as it is now */
     *ret_slope = version_slope(judge, type, value, other, from, to, share);
+    double long_to = median_uptime(judge, other);
+    if (long_to >= whole_life_min * to) {
+        double whole = version_slope(judge, type, value, other, from, long_to, share);
+        *ret_slope = whole < *ret_slope ? whole : *ret_slope;
+    }
     return *ret_slope / now;
 }
 
