@@ -161,6 +161,16 @@ void message_repack_snapshot(uint64_t sequence, Heapfleet__V1__Snapshot *snapsho
     pack(&message, ret);
 }
 
+void message_stream_snapshot(uint64_t sequence, Heapfleet__V1__Snapshot *snapshot,
+                             struct snapshot_numbers *sent, struct buf *ret)
+{
+    struct snapshot_numbers numbers = snapshot_numbers(sequence, snapshot);
+    int64_t changes[SNAPSHOT_NUMBERS];
+    snapshot_shorten(sequence, sent, snapshot, changes);
+    *sent = numbers;
+    message_repack_snapshot(sequence, snapshot, ret);
+}
+
 enum status message_from_collector(const uint8_t *data, size_t size, struct arena *arena,
                                    Heapfleet__V1__CollectorMessage **ret, struct why *why)
 {

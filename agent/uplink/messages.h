@@ -13,6 +13,7 @@
 #include "identity.h"
 #include "ingest.pb-c.h"
 #include "snapshot_codec.h"
+#include "snapshot_numbers.h"
 #include "status.h"
 #include "why.h"
 
@@ -62,6 +63,11 @@ void message_process_ended(uint64_t sequence, uint32_t process, int64_t time_ms,
 Heapfleet__V1__Snapshot *message_own_snapshot(const uint8_t *data, size_t size,
                                               struct arena *arena);
 void message_repack_snapshot(uint64_t sequence, Heapfleet__V1__Snapshot *snapshot, struct buf *ret);
+
+/* As it goes over a stream: shortened, if it changes the snapshot that said `sent`, the last one of
+ * this process on the stream. `sent` becomes this one's. */
+void message_stream_snapshot(uint64_t sequence, Heapfleet__V1__Snapshot *snapshot,
+                             struct snapshot_numbers *sent, struct buf *ret);
 
 /* What a collector sent, in the arena. STATUS_INVALID or STATUS_LIMIT. */
 enum status message_from_collector(const uint8_t *data, size_t size, struct arena *arena,

@@ -368,12 +368,8 @@ static int send_snapshot(struct uplink *uplink, struct subject *subject,
         subject->dropped_told = subject->dropped;
         subject->dropped_sequence = fact->sequence;
     }
-    struct snapshot_numbers numbers = snapshot_numbers(fact->sequence, snapshot);
-    int64_t changes[SNAPSHOT_NUMBERS];
-    snapshot_shorten(fact->sequence, &subject->sent_numbers, snapshot, changes);
-    subject->sent_numbers = numbers;
     buf_clear(&uplink->message);
-    message_repack_snapshot(fact->sequence, snapshot, &uplink->message);
+    message_stream_snapshot(fact->sequence, snapshot, &subject->sent_numbers, &uplink->message);
     rpc_stream_ask(uplink->stream, uplink->message.data, uplink->message.size);
     return 1;
 }

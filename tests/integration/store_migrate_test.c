@@ -157,6 +157,18 @@ static enum status see_old(void *user, const struct history_snapshot *snapshot)
     return STATUS_OK;
 }
 
+/* The process that was made by hand has three snapshots, and each is what it was. */
+static void see_three(const char *dsn, history_visit_fn *see)
+{
+    struct why why = {""};
+    struct db *db = NULL;
+    uint64_t seen = 0;
+    private_store_must(db_open(dsn, &db, &why), &why);
+    private_store_must(history_walk(db, 5, 7, 0, INT64_MAX, see, &seen, &why), &why);
+    assert_int_equal(seen, 3);
+    db_close(db);
+}
+
 static void what_the_first_schema_held_is_carried_over(void **state)
 {
     (void)state;
@@ -165,13 +177,7 @@ static void what_the_first_schema_held_is_carried_over(void **state)
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=first"));
     make_first_schema(dsn);
     (void)migrate(dsn);
-    struct why why = {""};
-    struct db *db = NULL;
-    uint64_t seen = 0;
-    private_store_must(db_open(dsn, &db, &why), &why);
-    private_store_must(history_walk(db, 5, 7, 0, INT64_MAX, see_old, &seen, &why), &why);
-    assert_int_equal(seen, 3);
-    db_close(db);
+    see_three(dsn, see_old);
 }
 
 /* The schema up to this version. */
@@ -236,13 +242,7 @@ static void chunks_of_the_first_format_stay_as_they_are(void **state)
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=chunks"));
     make_old_chunk(dsn);
     (void)migrate(dsn);
-    struct why why = {""};
-    struct db *db = NULL;
-    uint64_t seen = 0;
-    private_store_must(db_open(dsn, &db, &why), &why);
-    private_store_must(history_walk(db, 5, 7, 0, INT64_MAX, see_old_chunk, &seen, &why), &why);
-    assert_int_equal(seen, 3);
-    db_close(db);
+    see_three(dsn, see_old_chunk);
     assert_int_equal(number_of(dsn, "SELECT bytes[1] FROM heapfleet.raw_chunk_values(5, 7, "
                                     "1699992000000, 3, NULL)"),
                      532);

@@ -113,8 +113,6 @@ static void announce(struct swarm_agent *agent, struct swarm_process *process)
 static void ask(struct swarm_agent *agent, const struct swarm_fact *fact)
 {
     struct swarm_world *world = agent->world;
-    struct snapshot_numbers *sent = &fact->process->sent_numbers;
-    int64_t changes[SNAPSHOT_NUMBERS];
     arena_reset(&world->out_arena);
     Heapfleet__V1__Snapshot *snapshot =
         message_own_snapshot(fact->data, fact->size, &world->out_arena);
@@ -123,11 +121,9 @@ static void ask(struct swarm_agent *agent, const struct swarm_fact *fact)
         world->stats.message_bytes += fact->size;
         return;
     }
-    struct snapshot_numbers numbers = snapshot_numbers(fact->sequence, snapshot);
-    snapshot_shorten(fact->sequence, sent, snapshot, changes);
-    *sent = numbers;
     buf_clear(&world->shortened);
-    message_repack_snapshot(fact->sequence, snapshot, &world->shortened);
+    message_stream_snapshot(fact->sequence, snapshot, &fact->process->sent_numbers,
+                            &world->shortened);
     rpc_stream_ask(agent->stream, world->shortened.data, world->shortened.size);
     world->stats.message_bytes += world->shortened.size;
 }
