@@ -28,7 +28,7 @@ except ImportError:
 
 from independent.processes import DAYS
 from independent.scenarios import APART, HEALTHY, LEAKS, SCENARIOS, make
-from independent.why import explain
+from independent.why import explain, settings
 
 
 def judge(job):
@@ -216,25 +216,8 @@ def main():
         name, seed = (args.dump or args.truth).split(":")
         s, lives = make(name, int(seed))
         if args.truth:
-            print(
-                json.dumps(
-                    dict(
-                        truth=s.truth,
-                        about=s.about,
-                        holds=[
-                            dict(
-                                how=h.how.__name__,
-                                cls=h.cls,
-                                leak=h.leak,
-                                **{k: v for k, v in h.p.items() if k != "slots"},
-                            )
-                            for h in s.holds
-                        ],
-                    ),
-                    indent=1,
-                    default=float,
-                )
-            )
+            holds = [f"{h.cls}: {settings(h)}" for h in s.holds]
+            print(json.dumps(dict(truth=s.truth, about=s.about, holds=holds), indent=1))
         else:
             sys.stdout.writelines(text for _, text in s.rows(lives))
         return

@@ -257,6 +257,7 @@ def builtin(s):
 
 def no_objects(kind):
     def scenario(s):
+        s.has_memory = True  # nothing else shows it
         h = s.leak(
             cls="bytearray" if kind == "buffer" else "(native memory)",
             kind=kind,
