@@ -6,8 +6,8 @@ weeks, noise, bursts, incidents), is deployed, recycled, evicted, scaled and kil
 holds populations of objects that follow from what such code does: a bounded LRU over keys of Zipf popularity,
 sessions that expire, a queue that backs up, cycles that wait for the collector. Type counts are what these
 hold together: each instance brings its dict, its strings, and the table that holds it. A leak is one more of
-these populations. Nothing here was written with the detector's rules in view, and no threshold of the
-detector may be chosen by it.
+these populations. It was written without a look at the detector's code, and no threshold of the detector may
+be chosen by it.
 
   independent_bench.py --bin build/release/bin [--per 8] [--seed 1] [--only NAME] [--results FILE]
   independent_bench.py --dump NAME:SEED             the replay file of one service, on stdout
