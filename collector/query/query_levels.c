@@ -275,9 +275,14 @@ static enum status add_tail(struct levels *levels, int64_t from_ms, struct why *
     enum status status = check_tail(history, from_ms, why);
     if (status == STATUS_OK)
         status = make_tail(&tail, history->to_ms, why);
-    if (status == STATUS_OK)
-        status = history_walk_ranges(history->query->db, history->fleet.service.id, tail.ranges,
-                                     tail.count, see_tail, &tail, why);
+    if (status != STATUS_OK)
+        return status;
+    struct db *db = history->query->db;
+    int64_t service_id = history->fleet.service.id;
+    if (from_ms == levels->end_ms)
+        status = history_walk_tail(db, service_id, tail.ranges, tail.count, see_tail, &tail, why);
+    else
+        status = history_walk_ranges(db, service_id, tail.ranges, tail.count, see_tail, &tail, why);
     return status == STATUS_OK ? add_cells(levels, &tail, why) : status;
 }
 

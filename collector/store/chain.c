@@ -78,8 +78,24 @@ static enum status find_in_chunks(struct chain *chain, uint64_t sequence,
     return status;
 }
 
+/* Whether this is a snapshot whole; then the chain goes on from it. */
+static int begin_with(struct chain *chain, uint64_t sequence, const uint8_t *body, size_t size)
+{
+    chain->is_broken = 1;
+    if (!snapshot_is_keyframe(body, size) ||
+        snapshot_decode(body, size, &chain->values, NULL) != STATUS_OK)
+        return 0;
+    chain->sequence = sequence;
+    chain->is_broken = 0;
+    chain->length = 0;
+    return 1;
+}
+
 enum status chain_find(struct chain *chain, uint64_t sequence, struct why *why)
 {
+    if (chain->base != NULL && chain->base->sequence == sequence &&
+        begin_with(chain, sequence, chain->base->body, chain->base->body_size))
+        return STATUS_OK;
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, chain->service_id);
     pg_param_i64(&params, chain->instance_id);
@@ -90,15 +106,8 @@ enum status chain_find(struct chain *chain, uint64_t sequence, struct why *why)
         return status;
     size_t size;
     const uint8_t *body = pg_bytes(&rows, 0, 0, &size);
-    chain->is_broken = 1;
-    if (snapshot_is_keyframe(body, size) &&
-        snapshot_decode(body, size, &chain->values, NULL) == STATUS_OK) {
-        chain->sequence = sequence;
-        chain->is_broken = 0;
-        chain->length = 0;
-    } else {
+    if (!begin_with(chain, sequence, body, size))
         status = find_in_chunks(chain, sequence, &rows, why);
-    }
     pg_rows_done(&rows);
     return status;
 }

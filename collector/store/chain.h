@@ -29,6 +29,7 @@ struct chain {
     uint64_t sequence; /* of `values`; 0: none yet */
     int is_broken;     /* `values` mean nothing until the next keyframe, or a base that is found */
     uint32_t length;   /* rows since the keyframe */
+    const struct hot_row *base; /* of instance_last, if it was read already; NULL: it was not */
 };
 
 void chain_init(struct chain *chain, struct db *db, int64_t service_id, int64_t instance_id);

@@ -147,7 +147,7 @@ static enum status show_next(struct walk *walk, int *ret_more, struct why *why)
 {
     struct hot_row row = {.sequence = UINT64_MAX};
     if (walk->hot_at < walk->hot_end)
-        row = hot_row_read(&walk->batch->hot, walk->hot_at, 1);
+        row = history_batch_hot(walk->batch, walk->hot_at);
     size_t chunk = SIZE_MAX;
     enum status status = lowest_chunk(walk, row.sequence, &chunk, why);
     if (status != STATUS_OK)
@@ -172,11 +172,13 @@ static enum status walk_round(struct walk *walk, struct history_batch *batch, si
                               struct why *why)
 {
     walk->batch = batch;
-    walk->hot_at = batch->hot_begin[range];
-    walk->hot_end = batch->hot_begin[range + 1];
+    const struct batch_range *of = &batch->of[range];
+    walk->hot_at = of->hot_begin;
+    walk->hot_end = of->hot_end;
     walk->is_cut = history_batch_is_cut(batch, range);
-    walk->list_at = batch->list_begin[range];
-    walk->list_end = batch->list_begin[range + 1];
+    walk->list_at = of->list_begin;
+    walk->list_end = of->list_end;
+    walk->chain.base = &of->base;
     walk->open = calloc(walk->list_end - walk->list_at + 1, sizeof(*walk->open));
     ASSERT(walk->open != NULL);
     int more = 1;
@@ -240,15 +242,19 @@ static enum status visit_one(void *user, const struct history_snapshot *snapshot
     return one->visit(one->user, one->range, snapshot);
 }
 
-enum status history_walk_ranges(struct db *db, int64_t service_id,
-                                const struct history_range *ranges, size_t count,
-                                history_range_visit_fn *visit, void *user, struct why *why)
+typedef enum status batch_read_fn(struct db *db, int64_t service_id,
+                                  const struct history_range *ranges, size_t count,
+                                  struct history_batch *ret, struct why *why);
+
+static enum status walk_all(struct db *db, batch_read_fn *read, int64_t service_id,
+                            const struct history_range *ranges, size_t count,
+                            history_range_visit_fn *visit, void *user, struct why *why)
 {
     enum status status = STATUS_OK;
     for (size_t first = 0; first < count && status == STATUS_OK; first += BATCH_RANGES) {
         size_t some = count - first < BATCH_RANGES ? count - first : BATCH_RANGES;
         struct history_batch batch;
-        status = history_batch_read(db, service_id, ranges + first, some, &batch, why);
+        status = read(db, service_id, ranges + first, some, &batch, why);
         for (size_t i = 0; i < some && status == STATUS_OK; i++) {
             struct one_range one = {first + i, visit, user};
             status = history_batch_walk(&batch, i, visit_one, &one, why);
@@ -256,4 +262,18 @@ enum status history_walk_ranges(struct db *db, int64_t service_id,
         history_batch_done(&batch);
     }
     return status;
+}
+
+enum status history_walk_ranges(struct db *db, int64_t service_id,
+                                const struct history_range *ranges, size_t count,
+                                history_range_visit_fn *visit, void *user, struct why *why)
+{
+    return walk_all(db, history_batch_read, service_id, ranges, count, visit, user, why);
+}
+
+enum status history_walk_tail(struct db *db, int64_t service_id, const struct history_range *ranges,
+                              size_t count, history_range_visit_fn *visit, void *user,
+                              struct why *why)
+{
+    return walk_all(db, history_batch_read_tail, service_id, ranges, count, visit, user, why);
 }

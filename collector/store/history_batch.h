@@ -1,7 +1,7 @@
 /*
  * What is stored of many stretches of processes, read with few statements: the hot rows of all of
- * them, then which chunks they have, then the chunks themselves, some at a time as they are opened.
- * history.c walks them.
+ * them and what the first ones build on, then which chunks they have, then the chunks themselves,
+ * some at a time as they are opened. history.c walks them.
  *
  * Hot rows first: what a compaction moves in between is seen twice, never missed.
  */
@@ -19,15 +19,22 @@ struct listed_chunk {
     uint64_t first_sequence;
 };
 
+/* What a batch has of one of its ranges. */
+struct batch_range {
+    int hot_begin, hot_end;      /* rows of `hot` */
+    size_t list_begin, list_end; /* of `list` */
+    struct hot_row base; /* what was compacted last, for its first hot row; sequence 0: not read */
+};
+
 struct history_batch {
     struct db *db;
     int64_t service_id, from_ms, to_ms; /* the earliest and the latest of all ranges */
     const struct history_range *ranges; /* the caller's */
     size_t count;
-    struct pg_rows hot;        /* the range's index, HOT_COLUMNS; by range and sequence */
-    int *hot_begin;            /* [count + 1] */
+    struct batch_range *of;    /* [count] */
+    struct pg_rows hot;        /* the range's index, a column, HOT_COLUMNS; by range, sequence */
+    struct pg_rows bases;      /* the same */
     struct listed_chunk *list; /* by range and first_sequence */
-    size_t *list_begin;        /* [count + 1] */
     struct pg_rows bodies;     /* of some chunks of the list */
     size_t bodies_begin, bodies_end;
 };
@@ -36,11 +43,21 @@ struct history_batch {
 enum status history_batch_read(struct db *db, int64_t service_id,
                                const struct history_range *ranges, size_t count,
                                struct history_batch *ret, struct why *why) MUST_CHECK;
+/*
+ * The same of ranges that begin and end together, where nothing is hot that is older (level_end):
+ * then one statement reads what else takes three. What it cannot tell is read as above.
+ */
+enum status history_batch_read_tail(struct db *db, int64_t service_id,
+                                    const struct history_range *ranges, size_t count,
+                                    struct history_batch *ret, struct why *why) MUST_CHECK;
 /* Of one range, what comes behind this sequence. */
 enum status history_batch_read_on(struct db *db, int64_t service_id,
                                   const struct history_range *range, uint64_t after,
                                   struct history_batch *ret, struct why *why) MUST_CHECK;
 void history_batch_done(struct history_batch *batch);
+
+/* A row of `hot`. */
+struct hot_row history_batch_hot(const struct history_batch *batch, int row);
 
 /* The range has more hot rows than were read. */
 int history_batch_is_cut(const struct history_batch *batch, size_t range);

@@ -22,6 +22,14 @@ enum status history_walk_ranges(struct db *db, int64_t service_id,
                                 struct why *why) MUST_CHECK;
 
 /*
+ * The same, faster, of ranges that all begin at one time, until which all is compacted (level_end),
+ * and end at one.
+ */
+enum status history_walk_tail(struct db *db, int64_t service_id, const struct history_range *ranges,
+                              size_t count, history_range_visit_fn *visit, void *user,
+                              struct why *why) MUST_CHECK;
+
+/*
  * When the earliest snapshot of each process with from_ms <= time <= to_ms was made; 0: there is
  * none. Only its time is read: whether it can be decoded is not known.
  */

@@ -113,8 +113,11 @@ static enum status read_hot(const struct type_walk *walk, size_t first, size_t c
     for (size_t i = 0; i < count; i++)
         ranges[i] =
             (struct history_range){walk->ranges[first + i].instance_id, from_ms, walk->to_ms};
-    return history_batch_read(walk->db, walk->service_id, ranges, from_ms > walk->to_ms ? 0 : count,
-                              ret, why);
+    if (from_ms > walk->to_ms)
+        count = 0;
+    if (from_ms == walk->end_ms)
+        return history_batch_read_tail(walk->db, walk->service_id, ranges, count, ret, why);
+    return history_batch_read(walk->db, walk->service_id, ranges, count, ret, why);
 }
 
 /* ---- process by process --------------------------------------------------------------------- */

@@ -61,20 +61,29 @@ static enum status see_range(void *user, size_t range, const struct history_snap
     return model_see(&check->of[range], snapshot);
 }
 
+typedef enum status walk_fn(struct db *db, int64_t service_id, const struct history_range *ranges,
+                            size_t count, history_range_visit_fn *visit, void *user,
+                            struct why *why);
+
 /* Each range has what was written between its times, once and in order. */
-static void assert_ranges(const struct model *const *models, const struct history_range *ranges,
-                          size_t count)
+static void assert_walked(walk_fn *walk, const struct model *const *models,
+                          const struct history_range *ranges, size_t count)
 {
     struct range_check check = {.range = 0};
     for (size_t i = 0; i < count; i++)
         check.of[i] = (struct model_check){models[i], ranges[i].from_ms, ranges[i].to_ms, 0};
-    OK(history_walk_ranges(store.db, models[0]->at.service_id, ranges, count, see_range, &check,
-                           &why));
+    OK(walk(store.db, models[0]->at.service_id, ranges, count, see_range, &check, &why));
     for (size_t i = 0; i < count; i++) {
         model_skip(&check.of[i]);
         if (check.of[i].next != models[i]->written)
             fail_msg("range %zu lacks snapshot %zu", i, check.of[i].next);
     }
+}
+
+static void assert_ranges(const struct model *const *models, const struct history_range *ranges,
+                          size_t count)
+{
+    assert_walked(history_walk_ranges, models, ranges, count);
 }
 
 static struct history_range range_of(const struct model *model, int64_t from_ms, int64_t to_ms)
@@ -207,6 +216,47 @@ static void a_chunk_that_goes_meanwhile_is_left_out(void **state)
                                "WHERE s.name = 'dropped'"),
                      SLOTS - 1);
     model_done(&model);
+}
+
+/* ---- what is not compacted ------------------------------------------------------------------ */
+
+static void assert_tail(const struct model *all, size_t count, int64_t from_ms, int64_t to_ms)
+{
+    const struct model *models[RANGES_MAX];
+    struct history_range ranges[RANGES_MAX];
+    for (size_t i = 0; i < count; i++) {
+        models[i] = &all[i];
+        ranges[i] = range_of(&all[i], from_ms, to_ms);
+    }
+    assert_walked(history_walk_tail, models, ranges, count);
+    assert_walked(history_walk_ranges, models, ranges, count);
+}
+
+static void a_tail_builds_on_what_is_compacted(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 4 };
+    struct model all[PROCESSES];
+    int64_t end_ms = MIDNIGHT + SLOT_MS;
+    for (uint32_t i = 0; i < PROCESSES; i++)
+        begin(&all[i], "tail", 50 + i);
+    snap(&all[0], MIDNIGHT, MINUTE_MS, 300);
+    snap(&all[1], MIDNIGHT + HOUR_MS, 3 * MINUTE_MS, 30);
+    snap(&all[2], end_ms + HOUR_MS, 1000, BATCH_PAGE_ROWS + 10); /* and of the last one nothing */
+    keep(end_ms + HOUR_MS);
+    assert_tail(all, PROCESSES, end_ms, end_ms + HOUR_MS);
+    assert_tail(all, PROCESSES, end_ms, end_ms + DAY_MS);
+    for (int i = 0; i < 5; i++) {
+        snap(&all[0], end_ms + 2 * HOUR_MS + i * 20 * MINUTE_MS, MINUTE_MS, 10);
+        snap(&all[0], end_ms - HOUR_MS, MINUTE_MS, 1); /* a clock is set back, and put right */
+    }
+    snap(&all[0], end_ms + 4 * HOUR_MS - 20 * MINUTE_MS, MINUTE_MS, 10);
+    assert_tail(all, PROCESSES, end_ms, end_ms + DAY_MS);
+    keep(end_ms + SLOT_MS + HOUR_MS); /* the tail has chunks now */
+    snap(&all[1], end_ms + SLOT_MS, 3 * MINUTE_MS, 30);
+    assert_tail(all, PROCESSES, end_ms, end_ms + DAY_MS);
+    for (int i = 0; i < PROCESSES; i++)
+        model_done(&all[i]);
 }
 
 /* ---- first times ---------------------------------------------------------------------------- */
@@ -473,6 +523,7 @@ int main(void)
         cmocka_unit_test(more_ranges_than_a_statement_takes),
         cmocka_unit_test(more_chunks_than_are_fetched_at_once),
         cmocka_unit_test(a_chunk_that_goes_meanwhile_is_left_out),
+        cmocka_unit_test(a_tail_builds_on_what_is_compacted),
         cmocka_unit_test(first_times_are_the_earliest),
         cmocka_unit_test(a_glance_is_what_the_lists_say),
         cmocka_unit_test(some_processes_are_of_all),

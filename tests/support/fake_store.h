@@ -291,6 +291,13 @@ enum status history_walk_ranges(struct db *db, int64_t service_id,
     return status;
 }
 
+enum status history_walk_tail(struct db *db, int64_t service_id, const struct history_range *ranges,
+                              size_t count, history_range_visit_fn *visit, void *user,
+                              struct why *why)
+{
+    return history_walk_ranges(db, service_id, ranges, count, visit, user, why);
+}
+
 enum status history_first_times(struct db *db, int64_t service_id, const int64_t *instance_ids,
                                 size_t count, int64_t from_ms, int64_t to_ms, int64_t *ret,
                                 struct why *why)
