@@ -14,11 +14,10 @@ enum { ROWS_MAX = 1000000 };
 
 /* A slot that still lasts may have been compacted early, and one may have been written to since. */
 static const char end_sql[] =
-    "SELECT least((SELECT max(slot_ms) + $3 FROM heapfleet.deployment_hour WHERE service_id = $1), "
-    "    $2 - mod($2, $3), "
-    "    (SELECT min(slot_ms) FROM heapfleet.compaction "
-    "     WHERE service_id = $1 AND hot_rows <> compacted_rows)) "
-    "WHERE EXISTS (SELECT FROM heapfleet.deployment_hour WHERE service_id = $1)";
+    "SELECT least(d.end_ms, $2 - mod($2, $3), (SELECT min(slot_ms) FROM heapfleet.compaction "
+    "    WHERE service_id = $1 AND hot_rows <> compacted_rows)) "
+    "FROM (SELECT max(slot_ms) + $3 AS end_ms FROM heapfleet.deployment_hour "
+    "    WHERE service_id = $1) d WHERE d.end_ms IS NOT NULL";
 
 enum status level_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
                       struct why *why)
@@ -53,17 +52,21 @@ enum status level_days_end(struct db *db, int64_t service_id, int64_t *ret, stru
 
 /* ---- one type over time --------------------------------------------------------------------- */
 
+/* The four means of a type are cut out of a row of hour_group once, not for each hour. */
 static const char type_hours_sql[] =
-    "SELECT s.slot_ms + (d.hour - 1) * 3600000, d.deployment_id, "
-    "    heapfleet.raw_hour_mean($2, d.hour, h.type_ids, h.count_avg), "
-    "    heapfleet.raw_hour_mean($2, d.hour, h.type_ids, h.bytes_avg), d.instances "
-    "FROM generate_series($3 - mod($3, 14400000), $4 - 1, 14400000) s(slot_ms) "
-    "JOIN heapfleet.deployment_hour d ON d.service_id = $1 AND d.slot_ms = s.slot_ms "
-    "    AND d.slot_ms > $3 - 14400000 AND d.slot_ms < $4 " /* again, to choose partitions by */
-    "LEFT JOIN heapfleet.hour_group h ON h.service_id = $1 AND h.slot_ms = s.slot_ms "
-    "    AND h.type_group = $2 / 32 AND h.deployment_id = d.deployment_id "
-    "    AND h.slot_ms > $3 - 14400000 AND h.slot_ms < $4 "
-    "WHERE s.slot_ms + (d.hour - 1) * 3600000 >= $3 AND s.slot_ms + (d.hour - 1) * 3600000 < $4 "
+    "SELECT d.slot_ms + (d.hour - 1) * 3600000, d.deployment_id, "
+    "    coalesce(g.count_avg[d.hour], 0)::float8, coalesce(g.bytes_avg[d.hour], 0)::float8, "
+    "    d.instances "
+    "FROM heapfleet.deployment_hour d LEFT JOIN (SELECT h.slot_ms, h.deployment_id, "
+    "        h.count_avg[4 * p.n - 3:4 * p.n], h.bytes_avg[4 * p.n - 3:4 * p.n] "
+    "    FROM generate_series($3 - mod($3, 14400000), $4 - 1, 14400000) s(slot_ms) "
+    "    JOIN heapfleet.hour_group h ON h.service_id = $1 AND h.slot_ms = s.slot_ms "
+    "        AND h.type_group = $2 / 32 "
+    "        AND h.slot_ms > $3 - 14400000 AND h.slot_ms < $4 " /* to choose partitions by */
+    "    CROSS JOIN LATERAL (SELECT array_position(h.type_ids, $2) AS n OFFSET 0) p "
+    "    OFFSET 0) g ON g.slot_ms = d.slot_ms AND g.deployment_id = d.deployment_id "
+    "WHERE d.service_id = $1 AND d.slot_ms > $3 - 14400000 AND d.slot_ms < $4 "
+    "    AND d.slot_ms + (d.hour - 1) * 3600000 >= $3 AND d.slot_ms + (d.hour - 1) * 3600000 < $4 "
     "ORDER BY 1, 2 LIMIT $5";
 
 static const char all_hours_sql[] =
