@@ -67,23 +67,12 @@ static enum status choose_lives(struct query *query, const struct fleet *fleet,
     return STATUS_OK;
 }
 
-/* UINT32_MAX: the process never had it. */
-static uint32_t index_of(const struct instance_row *instance, int32_t type_id)
-{
-    for (uint32_t i = 0; i < instance->type_count; i++) {
-        if (instance->type_ids[i] == type_id)
-            return i;
-    }
-    return UINT32_MAX;
-}
-
 static enum status read_point(struct query *query, int64_t service_id,
                               const struct instance_row *const *lives, size_t count,
-                              int32_t type_id, Heapfleet__V1__GrowthPoint *ret, uint32_t *ret_lives,
-                              struct why *why)
+                              Heapfleet__V1__GrowthPoint *ret, uint32_t *ret_lives, struct why *why)
 {
     for (size_t i = 0; i < count && instance_uptime_ms(lives[i]) >= ret->uptime_ms; i++) {
-        struct curve_walk walk = {.type = index_of(lives[i], type_id)};
+        struct curve_walk walk = {.type = lives[i]->type_index};
         int64_t to_ms = lives[i]->started_ms + ret->uptime_ms;
         enum status status = history_walk(query->db, service_id, lives[i]->id,
                                           to_ms - WINDOW_INTERVALS * query_interval_ms(lives[i]),
@@ -106,7 +95,7 @@ static enum status read_point(struct query *query, int64_t service_id,
 /* Points where no process was watched are left out. */
 static enum status write_curve(struct query *query, int64_t service_id,
                                const struct instance_row *const *lives, size_t count,
-                               int32_t type_id, Heapfleet__V1__GrowthCurve *ret, struct why *why)
+                               Heapfleet__V1__GrowthCurve *ret, struct why *why)
 {
     void *memory = NULL;
     enum status status = query_alloc(query, POINTS * sizeof(void *), &memory, why);
@@ -119,7 +108,7 @@ static enum status write_curve(struct query *query, int64_t service_id,
         heapfleet__v1__growth_point__init(point);
         point->uptime_ms = instance_uptime_ms(lives[0]) / POINTS * i;
         uint32_t seen = 0;
-        status = read_point(query, service_id, lives, count, type_id, point, &seen, why);
+        status = read_point(query, service_id, lives, count, point, &seen, why);
         if (seen > ret->instances)
             ret->instances = seen;
         if (seen > 0)
@@ -129,7 +118,7 @@ static enum status write_curve(struct query *query, int64_t service_id,
 }
 
 static enum status add_version(struct query *query, const struct fleet *fleet,
-                               const struct deployment_row *deployment, int32_t type_id,
+                               const struct deployment_row *deployment,
                                Heapfleet__V1__GetLeakResponse *ret, struct why *why)
 {
     const struct instance_row **lives = NULL;
@@ -145,7 +134,7 @@ static enum status add_version(struct query *query, const struct fleet *fleet,
     heapfleet__v1__growth_curve__init(curve);
     curve->version = (char *)deployment->version;
     ret->curves[ret->n_curves++] = curve;
-    return write_curve(query, fleet->service.id, lives, count, type_id, curve, why);
+    return write_curve(query, fleet->service.id, lives, count, curve, why);
 }
 
 /* One past the newest version in which it grows. */
@@ -166,21 +155,27 @@ enum status query_growth_curves(struct query *query, const struct finding_row *f
     ref.environment = (char *)finding->environment;
     ref.service_namespace = (char *)finding->service_namespace;
     struct fleet fleet;
-    int32_t type_id = 0;
+    struct instance_filter filter = {0};
     void *memory = NULL;
-    enum status status = type_id_find(query->db, finding->type, &type_id, why);
+    enum status status = type_id_find(query->db, finding->type, &filter.of_type, why);
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK; /* it is about no type: memory that is no object has no curve here */
     if (status == STATUS_OK)
-        status = query_read_fleet(query, &ref, &fleet, why);
-    if (status == STATUS_OK)
-        status = query_alloc(query, VERSIONS_MAX * sizeof(void *), &memory, why);
+        status = query_read_service(query, &ref, &fleet, why);
     if (status != STATUS_OK)
         return status;
-    ret->curves = memory;
     size_t end = version_end(&fleet, finding->version);
     size_t begin = end > VERSIONS_MAX ? end - VERSIONS_MAX : 0;
+    int64_t ids[VERSIONS_MAX];
+    for (size_t i = begin; i < end; i++)
+        ids[filter.deployment_count++] = fleet.deployments[i].id;
+    filter.deployment_ids = ids;
+    if (end > begin)
+        status = query_read_processes(query, &filter, &fleet, why);
+    if (status == STATUS_OK)
+        status = query_alloc(query, VERSIONS_MAX * sizeof(void *), &memory, why);
+    ret->curves = memory;
     for (size_t i = begin; i < end && status == STATUS_OK; i++)
-        status = add_version(query, &fleet, &fleet.deployments[i], type_id, ret, why);
+        status = add_version(query, &fleet, &fleet.deployments[i], ret, why);
     return status;
 }

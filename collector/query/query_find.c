@@ -160,15 +160,6 @@ enum status query_read_versions(struct query *query, const struct deployment_row
     return query_read_processes(query, &filter, fleet, why);
 }
 
-enum status query_read_fleet(struct query *query, const Heapfleet__V1__ServiceRef *ref,
-                             struct fleet *ret, struct why *why)
-{
-    enum status status = query_read_service(query, ref, ret, why);
-    if (status == STATUS_OK)
-        status = query_read_processes(query, &(struct instance_filter){0}, ret, why);
-    return status;
-}
-
 /* ---- versions ------------------------------------------------------------------------------- */
 
 enum status query_find_version(const struct fleet *fleet, const char *version,
@@ -202,14 +193,6 @@ const char *query_version_of(const struct fleet *fleet, int64_t deployment_id)
 }
 
 /* ---- types ---------------------------------------------------------------------------------- */
-
-uint32_t query_type_index(const struct instance_row *instance, int32_t type_id)
-{
-    uint32_t i = 0;
-    while (i < instance->type_count && instance->type_ids[i] != type_id)
-        i++;
-    return i;
-}
 
 struct type_value query_value_of(const struct history_snapshot *snapshot, uint32_t index)
 {
@@ -261,25 +244,50 @@ static enum status no_such_type(struct query *query, const struct fleet *fleet, 
     return STATUS_NOT_FOUND;
 }
 
-enum status query_find_type(struct query *query, const struct fleet *fleet, const char *type,
-                            int32_t *ret, struct why *why)
+static int any_has_it(const struct fleet *fleet)
 {
-    if (*type == '\0')
-        return why_fail(why, STATUS_INVALID, "the request names no type");
-    int32_t id = 0;
-    enum status status = type_id_find(query->db, type, &id, why);
-    if (status == STATUS_OK) {
-        for (size_t i = 0; i < fleet->instance_count; i++) {
-            const struct instance_row *instance = &fleet->instances[i];
-            if (query_type_index(instance, id) < instance->type_count) {
-                *ret = id;
-                return STATUS_OK;
-            }
-        }
-    } else if (status != STATUS_NOT_FOUND) {
-        return status;
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        if (fleet->instances[i].type_index != UINT32_MAX)
+            return 1;
     }
-    return no_such_type(query, fleet, type, why);
+    return 0;
+}
+
+/* Another process of the service may have the type, or tell what was meant. */
+static enum status find_elsewhere(struct query *query, const struct fleet *fleet, int32_t type_id,
+                                  const char *type, struct why *why)
+{
+    struct fleet all = *fleet;
+    struct instance_filter filter = {.of_type = type_id};
+    enum status status = STATUS_OK;
+    if (type_id != 0) {
+        status = query_read_processes(query, &filter, &all, why);
+        if (status != STATUS_OK || any_has_it(&all))
+            return status;
+    }
+    filter.of_type = 0;
+    status = query_read_processes(query, &filter, &all, why);
+    return status == STATUS_OK ? no_such_type(query, &all, type, why) : status;
+}
+
+enum status query_read_type(struct query *query, const struct instance_filter *filter,
+                            const char *type, struct fleet *fleet, int32_t *ret, struct why *why)
+{
+    struct instance_filter of_type = *filter;
+    of_type.of_type = INSTANCE_NO_TYPES;
+    *ret = 0;
+    enum status status = STATUS_OK;
+    if (*type != '\0')
+        status = type_id_find(query->db, type, ret, why);
+    if (status == STATUS_NOT_FOUND)
+        return find_elsewhere(query, fleet, 0, type, why);
+    if (*type != '\0')
+        of_type.of_type = *ret;
+    if (status == STATUS_OK)
+        status = query_read_processes(query, &of_type, fleet, why);
+    if (status != STATUS_OK || *type == '\0' || any_has_it(fleet))
+        return status;
+    return find_elsewhere(query, fleet, *ret, type, why);
 }
 
 /* ---- processes ------------------------------------------------------------------------------ */

@@ -34,18 +34,17 @@ enum status query_read_versions(struct query *query, const struct deployment_row
                                 const struct deployment_row *other, struct fleet *fleet,
                                 struct why *why) MUST_CHECK;
 
-/* The service that `ref` names, with all its processes: for questions that are about all of them.
- */
-enum status query_read_fleet(struct query *query, const Heapfleet__V1__ServiceRef *ref,
-                             struct fleet *ret, struct why *why) MUST_CHECK;
-
 /* NOT_FOUND lists the versions. */
 enum status query_find_version(const struct fleet *fleet, const char *version,
                                const struct deployment_row **ret, struct why *why) MUST_CHECK;
 
-/* Global id of a type that a process of the fleet has. NOT_FOUND suggests near names. */
-enum status query_find_type(struct query *query, const struct fleet *fleet, const char *type,
-                            int32_t *ret, struct why *why) MUST_CHECK;
+/*
+ * Some processes of the fleet's service, with the type_index of one type, whose global id is
+ * returned; "": of none, 0. NOT_FOUND, with near names: no process of the service has the type.
+ */
+enum status query_read_type(struct query *query, const struct instance_filter *filter,
+                            const char *type, struct fleet *fleet, int32_t *ret,
+                            struct why *why) MUST_CHECK;
 
 /* The process whose 32 hexadecimal digits begin with these, at least four. INVALID: not digits, or
  * several do. */
@@ -54,9 +53,6 @@ enum status query_find_instance(const struct fleet *fleet, const char *digits,
 
 /* Of a deployment of the fleet; "" for any other. */
 const char *query_version_of(const struct fleet *fleet, int64_t deployment_id);
-
-/* Where a process has the type; its type_count when it has not. */
-uint32_t query_type_index(const struct instance_row *instance, int32_t type_id);
 
 /* Of a type that the process does not have (yet): nothing. */
 struct type_value query_value_of(const struct history_snapshot *snapshot, uint32_t index);

@@ -41,28 +41,20 @@ static enum status choose_instances(struct history *history, struct why *why)
 
 /*
  * Those that were seen within the span or later; a whole day that begins before it, and an interval
- * between two snapshots, reach back by a day each. But all of them where a name is looked up that
- * none of these has: an older one may have it, or tell what was meant.
+ * between two snapshots, reach back by a day each. But all of them where one is named: an older one
+ * may be meant.
  */
 static enum status read_processes(struct history *history, struct why *why)
 {
     const Heapfleet__V1__GetHistoryRequest *asked = history->asked;
-    struct query *query = history->query;
-    struct fleet *fleet = &history->fleet;
     struct instance_filter seen = {0};
     if (*asked->instance == '\0' && history->from_ms > 2 * day_ms)
         seen.seen_from_ms = history->from_ms - 2 * day_ms;
-    enum status status = query_read_service(query, asked->service, fleet, why);
-    if (status == STATUS_OK)
-        status = query_read_processes(query, &seen, fleet, why);
-    if (status != STATUS_OK || *asked->type == '\0')
+    enum status status = query_read_service(history->query, asked->service, &history->fleet, why);
+    if (status != STATUS_OK)
         return status;
-    status = query_find_type(query, fleet, asked->type, &history->type_id, why);
-    if (status != STATUS_NOT_FOUND || seen.seen_from_ms == 0)
-        return status;
-    status = query_read_processes(query, &(struct instance_filter){0}, fleet, why);
-    return status == STATUS_OK ? query_find_type(query, fleet, asked->type, &history->type_id, why)
-                               : status;
+    return query_read_type(history->query, &seen, asked->type, &history->fleet, &history->type_id,
+                           why);
 }
 
 static enum status check_times(struct history *history, struct why *why)

@@ -33,8 +33,7 @@ static int is_behind(const struct instance_row *instance, struct page_place plac
     return (uint64_t)instance->id < place.number;
 }
 
-static enum status choose(struct listing *listing, const struct deployment_row *deployment,
-                          struct why *why)
+static enum status choose(struct listing *listing, struct why *why)
 {
     void *memory = NULL;
     enum status status =
@@ -44,8 +43,7 @@ static enum status choose(struct listing *listing, const struct deployment_row *
     listing->chosen = memory;
     for (size_t i = listing->fleet.instance_count; i > 0; i--) { /* they are by start */
         const struct instance_row *row = &listing->fleet.instances[i - 1];
-        if ((deployment != NULL && row->deployment_id != deployment->id) ||
-            (listing->asked->live_only && !query_is_live(row, listing->query->now_ms)) ||
+        if ((listing->asked->live_only && !query_is_live(row, listing->query->now_ms)) ||
             !is_behind(row, listing->from))
             continue;
         if (listing->count == listing->page_size) {
@@ -124,8 +122,7 @@ static enum status see_newest(void *user, size_t range, const struct history_sna
     row->container_limit_bytes = snapshot->container_limit_bytes;
     if (listing->type_id == 0)
         return STATUS_OK;
-    uint32_t index = query_type_index(listing->chosen[range], listing->type_id);
-    struct type_value value = query_value_of(snapshot, index);
+    struct type_value value = query_value_of(snapshot, listing->chosen[range]->type_index);
     row->type_count = value.count;
     row->type_bytes = value.bytes;
     return STATUS_OK;
@@ -153,18 +150,23 @@ static enum status find_all(struct listing *listing, struct why *why)
 {
     const Heapfleet__V1__ListInstancesRequest *asked = listing->asked;
     const struct deployment_row *deployment = NULL;
+    struct instance_filter filter = {0};
     enum status status =
         query_page_size(asked->page_size, PAGE_USUAL, PAGE_MOST, &listing->page_size, why);
     if (status == STATUS_OK)
         status = query_page_parse(asked->page_token, &listing->from, why);
     if (status == STATUS_OK)
-        status = query_read_fleet(listing->query, asked->service, &listing->fleet, why);
+        status = query_read_service(listing->query, asked->service, &listing->fleet, why);
     if (status == STATUS_OK && *asked->version != '\0')
         status = query_find_version(&listing->fleet, asked->version, &deployment, why);
-    if (status == STATUS_OK && *asked->type != '\0')
-        status =
-            query_find_type(listing->query, &listing->fleet, asked->type, &listing->type_id, why);
-    return status == STATUS_OK ? choose(listing, deployment, why) : status;
+    if (status == STATUS_OK && deployment != NULL) {
+        filter.deployment_ids = &deployment->id;
+        filter.deployment_count = 1;
+    }
+    if (status == STATUS_OK)
+        status = query_read_type(listing->query, &filter, asked->type, &listing->fleet,
+                                 &listing->type_id, why);
+    return status == STATUS_OK ? choose(listing, why) : status;
 }
 
 enum status query_list_instances(struct query *query, const ProtobufCMessage *request,

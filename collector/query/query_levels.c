@@ -214,7 +214,7 @@ static enum status make_tail(struct tail *tail, int64_t to_ms, struct why *why)
             row->started_ms > to_ms)
             continue;
         tail->instances[tail->count] = row;
-        tail->indices[tail->count] = query_type_index(row, history->type_id);
+        tail->indices[tail->count] = row->type_index;
         tail->ranges[tail->count++] = (struct history_range){row->id, tail->from_ms, to_ms};
     }
     return STATUS_OK;

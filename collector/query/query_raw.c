@@ -64,7 +64,7 @@ static enum status read_slice(struct raw_walk *walk, int64_t from_ms, int64_t to
         if (row->last_seen_ms < from_ms || row->started_ms > to_ms)
             continue;
         walk->ranges[walk->range_count] = (struct history_range){row->id, from_ms, to_ms};
-        walk->indices[walk->range_count] = query_type_index(row, history->type_id);
+        walk->indices[walk->range_count] = row->type_index;
         walk->chosen[walk->range_count++] = i;
     }
     enum status status = history_walk_ranges(history->query->db, history->fleet.service.id,

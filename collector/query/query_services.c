@@ -243,9 +243,12 @@ enum status query_list_deployments(struct query *query, const ProtobufCMessage *
                                    ProtobufCMessage **ret, struct why *why)
 {
     const Heapfleet__V1__ListDeploymentsRequest *asked = (const void *)request;
+    const struct instance_filter all = {.of_type = INSTANCE_NO_TYPES};
     struct fleet fleet;
     void *memory = NULL;
-    enum status status = query_read_fleet(query, asked->service, &fleet, why);
+    enum status status = query_read_service(query, asked->service, &fleet, why);
+    if (status == STATUS_OK)
+        status = query_read_processes(query, &all, &fleet, why);
     if (status == STATUS_OK)
         status = query_alloc(query, sizeof(Heapfleet__V1__ListDeploymentsResponse), &memory, why);
     if (status != STATUS_OK)

@@ -75,9 +75,10 @@ enum status query_mute_leaks(struct query *query, const ProtobufCMessage *reques
     void *memory = NULL;
     enum status status = check_mute(asked, why);
     if (status == STATUS_OK)
-        status = query_read_fleet(query, asked->service, &fleet, why);
+        status = query_read_service(query, asked->service, &fleet, why);
     if (status == STATUS_OK && *asked->type != '\0')
-        status = query_find_type(query, &fleet, asked->type, &type_id, why);
+        status = query_read_type(query, &(struct instance_filter){0}, asked->type, &fleet, &type_id,
+                                 why);
     if (status == STATUS_OK)
         status = query_alloc(query, sizeof(Heapfleet__V1__MuteLeaksResponse), &memory, why);
     if (status != STATUS_OK)

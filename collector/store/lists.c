@@ -128,23 +128,26 @@ enum status deployment_versions(struct db *db, int64_t service_id, struct arena 
 
 /* ---- instances ------------------------------------------------------------------------------ */
 
+/* $2 as instance_filter's of_type. */
 #define INSTANCES                                                                                  \
+    NEWEST_HOT                                                                                     \
     "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, " ENDED_MS ", "                           \
-    "i.end_reason = 'oom_killed', n.time_ms, n.interval_ms, n.process, i.type_ids, "               \
-    "i.clock_behind_ms FROM heapfleet.instance i " NEWEST_SNAPSHOT("i.service_id", "i.id", "")
+    "i.end_reason = 'oom_killed', n.time_ms, n.interval_ms, n.process, i.clock_behind_ms, "        \
+    "CASE WHEN $2 = 0 THEN i.type_ids END, "                                                       \
+    "CASE WHEN $2 > 0 THEN array_position(i.type_ids, $2) END "                                    \
+    "FROM heapfleet.instance i " NEWEST_JOINS
 
 static const char instances_sql[] =
-    INSTANCES "WHERE i.service_id = $1 AND ($2 = 0 OR (coalesce(i.ended_ms, $2) >= $2 "
-              "    AND coalesce(n.time_ms, i.started_ms) >= $2)) "
+    INSTANCES "WHERE i.service_id = $1 AND ($3 = 0 OR (coalesce(i.ended_ms, $3) >= $3 "
+              "    AND coalesce(n.time_ms, i.started_ms) >= $3)) "
               "ORDER BY i.started_ms, i.id";
 
-/* Of a process that ended half a day before, and of which nothing was compacted that is younger
- * than its end, no hot snapshot is looked for. */
+/* A process that ended half a day before is not seen, if nothing was compacted that is younger than
+ * its end. */
 static const char some_instances_sql[] =
-    INSTANCES "WHERE i.service_id = $1 AND (cardinality($2) = 0 OR i.deployment_id = ANY ($2)) "
+    INSTANCES "WHERE i.service_id = $1 AND (cardinality($4) = 0 OR i.deployment_id = ANY ($4)) "
               "AND ($3 = 0 OR (n.time_ms >= $3 AND NOT coalesce(i.ended_ms < $3 - 43200000 "
-              "    AND (SELECT k.time_ms <= i.ended_ms FROM heapfleet.instance_last k "
-              "        WHERE k.service_id = i.service_id AND k.instance_id = i.id), false))) "
+              "    AND l.time_ms <= i.ended_ms, false))) "
               "ORDER BY i.started_ms, i.id";
 
 static enum status read_instance(const struct pg_rows *rows, int row, struct arena *arena,
@@ -155,8 +158,10 @@ static enum status read_instance(const struct pg_rows *rows, int row, struct are
     const uint8_t *uuid = pg_bytes(rows, row, 2, &uuid_size);
     if (uuid_size != ID_BYTES)
         return why_fail(why, STATUS_FAILED, "heapfleet.instance.uuid is not a uuid");
-    enum status status =
-        pg_i32_array(rows, row, 9, SNAPSHOT_TYPES_MAX, arena, &type_ids, &type_count, why);
+    enum status status = STATUS_OK;
+    if (!pg_is_null(rows, row, 10))
+        status =
+            pg_i32_array(rows, row, 10, SNAPSHOT_TYPES_MAX, arena, &type_ids, &type_count, why);
     struct process_numbers numbers = {{0}};
     if (status == STATUS_OK && !pg_is_null(rows, row, 8)) {
         size_t size;
@@ -173,11 +178,12 @@ static enum status read_instance(const struct pg_rows *rows, int row, struct are
         .oom_killed = pg_i64(rows, row, 5) != 0,
         .last_seen_ms = pg_i64(rows, row, 6),
         .interval_ms = pg_i64(rows, row, 7),
-        .clock_behind_ms = pg_i64(rows, row, 10),
+        .clock_behind_ms = pg_i64(rows, row, 9),
         .objects = numbers.of[PROCESS_OBJECTS],
         .bytes = numbers.of[PROCESS_BYTES],
         .type_count = (uint32_t)type_count,
         .type_ids = type_ids,
+        .type_index = pg_is_null(rows, row, 11) ? UINT32_MAX : (uint32_t)pg_i64(rows, row, 11) - 1,
     };
     memcpy(ret->uuid, uuid, ID_BYTES);
     return STATUS_OK;
@@ -218,6 +224,7 @@ enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, st
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, service_id);
+    pg_param_i32(&params, 0);
     pg_param_i64(&params, from_ms);
     return list_instances(db, instances_sql, &params, arena, ret, ret_count, why);
 }
@@ -232,8 +239,9 @@ enum status instance_list_some(struct db *db, int64_t service_id,
         pg_array_i64(&deployments, filter->deployment_ids[i]);
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, service_id);
-    pg_param_array(&params, PG_I64, &deployments);
+    pg_param_i32(&params, filter->of_type);
     pg_param_i64(&params, filter->seen_from_ms);
+    pg_param_array(&params, PG_I64, &deployments);
     enum status status =
         list_instances(db, some_instances_sql, &params, arena, ret, ret_count, why);
     buf_done(&deployments);

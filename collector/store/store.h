@@ -158,6 +158,7 @@ struct instance_row {
     uint64_t objects, bytes; /* of the newest snapshot */
     uint32_t type_count;
     const int32_t *type_ids; /* [type_count], index -> global type id */
+    uint32_t type_index;     /* of the type that was asked for; UINT32_MAX: it has none of it */
 };
 
 /* From its start to its newest snapshot. */
@@ -186,7 +187,10 @@ struct instance_filter {
     int64_t seen_from_ms;          /* 0: or those whose newest snapshot is not older */
     const int64_t *deployment_ids; /* of these deployments */
     size_t deployment_count;       /* 0: of all */
+    int32_t of_type; /* not 0: only type_index of this type is read of their types, or nothing */
 };
+
+enum { INSTANCE_NO_TYPES = -1 }; /* as of_type */
 
 enum status instance_list_some(struct db *db, int64_t service_id,
                                const struct instance_filter *filter, struct arena *arena,

@@ -445,6 +445,29 @@ static void a_glance_is_what_the_lists_say(void **state)
     assert_glance(now_ms + 20 * DAY_MS);
 }
 
+/* Of a type of `one`: where each process has it, and nothing of the others. How many do. */
+static size_t assert_type_indices(int64_t service_id, const struct instance_row *one,
+                                  const struct instance_row *all, size_t count, struct arena *arena)
+{
+    struct instance_row *some = NULL;
+    size_t some_count = 0, having = 0;
+    struct instance_filter filter = {.of_type = one->type_ids[one->type_count - 1]};
+    OK(instance_list_some(store.db, service_id, &filter, arena, &some, &some_count, &why));
+    assert_int_equal(some_count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(some[i].type_count, 0);
+        if (some[i].type_index == UINT32_MAX)
+            continue;
+        assert_int_equal(all[i].type_ids[some[i].type_index], filter.of_type);
+        having++;
+    }
+    filter.of_type = INSTANCE_NO_TYPES;
+    OK(instance_list_some(store.db, service_id, &filter, arena, &some, &some_count, &why));
+    assert_int_equal(some[count - 1].type_count, 0);
+    assert_int_equal(some[count - 1].type_index, UINT32_MAX);
+    return having;
+}
+
 /* Those seen since a moment are the ones of all that were, and so with versions. */
 static void some_processes_are_of_all(void **state)
 {
@@ -478,6 +501,8 @@ static void some_processes_are_of_all(void **state)
     filter.deployment_count = 0;
     OK(instance_list_some(store.db, other.service_id, &filter, &arena, &some, &some_count, &why));
     assert_int_equal(some_count, count);
+    size_t having = assert_type_indices(other.service_id, &all[count - 1], all, count, &arena);
+    assert_in_range(having, 1, count - 1); /* the first has no types */
     instance_state_done(&other);
     arena_done(&arena);
 }

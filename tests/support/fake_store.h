@@ -192,6 +192,18 @@ static inline int fake_is_one_of(const struct instance_filter *filter, int64_t d
     return filter->deployment_count == 0;
 }
 
+static inline struct instance_row fake_of_type(struct instance_row row, int32_t type_id)
+{
+    row.type_index = UINT32_MAX;
+    for (uint32_t i = row.type_count; i > 0; i--) {
+        if (row.type_ids[i - 1] == type_id)
+            row.type_index = i - 1;
+    }
+    if (type_id != 0)
+        row.type_count = 0;
+    return row;
+}
+
 enum status instance_list_some(struct db *db, int64_t service_id,
                                const struct instance_filter *filter, struct arena *arena,
                                struct instance_row **ret, size_t *ret_count, struct why *why)
@@ -204,7 +216,7 @@ enum status instance_list_some(struct db *db, int64_t service_id,
         if (fake.deployment_service[row->deployment_id - 1] + 1 == service_id &&
             fake_is_one_of(filter, row->deployment_id) &&
             (filter->seen_from_ms == 0 || row->last_seen_ms >= filter->seen_from_ms))
-            found[count++] = *row;
+            found[count++] = fake_of_type(*row, filter->of_type);
     }
     return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
 }
