@@ -57,34 +57,14 @@ static struct stretch of_service(const void *rows, size_t size, size_t count, in
                             find_service(rows, size, count, service_id + 1)};
 }
 
-/* When the first process of a deployment started; 0: it has none. */
-static int64_t first_started_ms(const struct glance *glance, struct stretch processes,
-                                int64_t deployment_id)
-{
-    int64_t first_ms = INT64_MAX;
-    for (size_t i = processes.begin; i < processes.end; i++) {
-        const struct instance_row *instance = &glance->processes[i].instance;
-        if (instance->deployment_id == deployment_id && instance->started_ms < first_ms)
-            first_ms = instance->started_ms;
-    }
-    return first_ms == INT64_MAX ? 0 : first_ms;
-}
-
 /* The one that began last; of those that began at once, the one that was heard of last. */
-static const char *latest_version(const struct glance *glance, struct stretch processes,
-                                  int64_t service_id)
+static const struct version_glance *latest_version(const struct version_glance *versions,
+                                                   struct stretch of)
 {
-    struct stretch versions =
-        of_service(glance->versions, sizeof(*glance->versions), glance->version_count, service_id);
-    int64_t latest_ms = INT64_MIN;
-    const char *latest = "";
-    for (size_t i = versions.begin; i < versions.end; i++) {
-        const struct version_glance *version = &glance->versions[i];
-        int64_t began_ms = first_started_ms(glance, processes, version->deployment_id);
-        if (began_ms < latest_ms)
-            continue;
-        latest_ms = began_ms;
-        latest = version->version;
+    const struct version_glance *latest = NULL;
+    for (size_t i = of.begin; i < of.end; i++) {
+        if (latest == NULL || versions[i].first_seen_ms >= latest->first_seen_ms)
+            latest = &versions[i];
     }
     return latest;
 }
@@ -94,7 +74,6 @@ static void sum_processes(const struct glance *glance, struct stretch processes,
 {
     for (size_t i = processes.begin; i < processes.end; i++) {
         const struct instance_row *instance = &glance->processes[i].instance;
-        ret->instances++;
         if (instance->last_seen_ms > ret->last_seen_ms)
             ret->last_seen_ms = instance->last_seen_ms;
         if (!query_is_live(instance, now_ms))
@@ -110,12 +89,17 @@ static void describe_service(const struct glance *glance, const struct service_r
 {
     struct stretch processes =
         of_service(glance->processes, sizeof(*glance->processes), glance->process_count, row->id);
+    struct stretch versions =
+        of_service(glance->versions, sizeof(*glance->versions), glance->version_count, row->id);
     struct stretch findings =
         of_service(glance->findings, sizeof(*glance->findings), glance->finding_count, row->id);
     ret->name = (char *)row->name;
     ret->environment = (char *)row->environment;
     ret->service_namespace = (char *)row->service_namespace;
-    ret->latest_version = (char *)latest_version(glance, processes, row->id);
+    const struct version_glance *latest = latest_version(glance->versions, versions);
+    ret->latest_version = (char *)(latest != NULL ? latest->version : "");
+    for (size_t i = versions.begin; i < versions.end; i++)
+        ret->instances += glance->versions[i].instances;
     sum_processes(glance, processes, now_ms, ret);
     if (findings.begin < findings.end)
         ret->leaks = glance->findings[findings.begin].open;
@@ -228,10 +212,10 @@ static void describe_deployment(const struct query *query, const struct fleet *f
             ret->last_seen_ms = instance->started_ms;
         ret->instances++;
         ret->live_instances += query_is_live(instance, query->now_ms) ? 1 : 0;
+        ret->oom_kills += instance->oom_killed ? 1 : 0;
     }
     ret->version = (char *)row->version;
     ret->first_seen_ms = row->first_seen_ms;
-    ret->oom_kills = row->oom_kills;
     if (means->seen > 0) {
         ret->objects = (uint64_t)(means->objects / means->seen + 0.5);
         ret->bytes = (uint64_t)(means->bytes / means->seen + 0.5);

@@ -11,15 +11,39 @@ static const int64_t silent_ms = 96 * 3600000LL; /* more than three of the longe
 
 /* ---- who was seen just now ------------------------------------------------------------------ */
 
-/* Two rows of a process: the newest, and the one before. Those from now on are looked at, too: its
- * clock may be ahead. */
-static const char near_sql[] =
+/*
+ * Those from now on are looked at, too: its clock may be ahead. From each process that has such a
+ * row to the one before it, by the key: its newest row, and when the row before that was.
+ */
+#define NEAR                                                                                       \
+    "WITH RECURSIVE near AS (SELECT 9223372036854775807 AS service_id, "                           \
+    "        9223372036854775807 AS id, NULL::bigint AS time_ms, NULL::bytea AS process, "         \
+    "        NULL::bigint AS before_ms UNION ALL "                                                 \
+    "    SELECT s.* FROM near CROSS JOIN LATERAL (SELECT n.service_id, n.instance_id, n.time_ms, " \
+    "            n.process, CASE WHEN lead(n.service_id) OVER w = n.service_id "                   \
+    "                AND lead(n.instance_id) OVER w = n.instance_id "                              \
+    "                THEN lead(n.time_ms) OVER w END "                                             \
+    "        FROM (SELECT d.service_id, d.instance_id, d.sequence, d.time_ms, d.process "          \
+    "            FROM heapfleet.snap_delta d WHERE d.time_ms >= $1 "                               \
+    "            AND (d.service_id, d.instance_id) < (near.service_id, near.id) "                  \
+    "            ORDER BY d.service_id DESC, d.instance_id DESC, d.sequence DESC LIMIT 2) n "      \
+    "        WINDOW w AS (ORDER BY n.service_id DESC, n.instance_id DESC, n.sequence DESC) "       \
+    "        LIMIT 1) s) "
+
+#define PROCESS                                                                                    \
     "SELECT i.service_id, i.id, i.deployment_id, i.started_ms, i.ended_ms, i.clock_behind_ms, "
-    "n.time_ms, n.process FROM heapfleet.instance i LEFT JOIN LATERAL ("
-    "    SELECT s.sequence, s.time_ms, s.process FROM heapfleet.snap_delta s "
-    "    WHERE s.service_id = i.service_id AND s.instance_id = i.id "
-    "    AND s.time_ms >= $1 ORDER BY s.sequence DESC LIMIT 2) n ON true "
-    "ORDER BY i.service_id, i.id, n.sequence DESC";
+
+static const char near_sql[] = NEAR PROCESS
+    "n.time_ms, n.process, n.before_ms "
+    "FROM near n JOIN heapfleet.instance i ON i.service_id = n.service_id AND i.id = n.id "
+    "UNION ALL " PROCESS "NULL, NULL, NULL FROM heapfleet.instance i "
+    "WHERE i.ended_ms IS NULL AND NOT EXISTS (SELECT FROM near n "
+    "    WHERE n.service_id = i.service_id AND n.id = i.id) "
+    "UNION ALL " PROCESS "NULL, NULL, NULL FROM heapfleet.service s "
+    "CROSS JOIN LATERAL (SELECT * FROM heapfleet.instance i "
+    "    WHERE i.service_id = s.id AND i.ended_ms IS NOT NULL OFFSET 0) i "
+    "WHERE NOT EXISTS (SELECT FROM near n WHERE n.service_id = s.id) "
+    "ORDER BY 1, 2";
 
 enum { TIME = 6 };
 
@@ -37,32 +61,27 @@ static enum status read_process(const struct pg_rows *rows, int row, int column,
     return status;
 }
 
-/* A process from its rows, of which `row` is the first. The last of them. */
-static enum status read_near(const struct pg_rows *rows, int *row, struct process_glance *ret,
+static enum status read_near(const struct pg_rows *rows, int row, struct process_glance *ret,
                              struct why *why)
 {
-    int at = *row;
     *ret = (struct process_glance){
-        .service_id = pg_i64(rows, at, 0),
+        .service_id = pg_i64(rows, row, 0),
         .instance =
             {
-                .id = pg_i64(rows, at, 1),
-                .deployment_id = pg_i64(rows, at, 2),
-                .started_ms = pg_i64(rows, at, 3),
-                .ended_ms = pg_i64(rows, at, 4),
-                .clock_behind_ms = pg_i64(rows, at, 5),
-                .last_seen_ms = pg_i64(rows, at, TIME),
+                .id = pg_i64(rows, row, 1),
+                .deployment_id = pg_i64(rows, row, 2),
+                .started_ms = pg_i64(rows, row, 3),
+                .ended_ms = pg_i64(rows, row, 4),
+                .clock_behind_ms = pg_i64(rows, row, 5),
+                .last_seen_ms = pg_i64(rows, row, TIME),
             },
     };
     struct instance_row *instance = &ret->instance;
-    if (at + 1 < rows->count && pg_i64(rows, at + 1, 1) == instance->id &&
-        pg_i64(rows, at + 1, 0) == ret->service_id) {
-        instance->interval_ms = instance->last_seen_ms - pg_i64(rows, at + 1, TIME);
-        *row = at + 1;
-    }
+    if (!pg_is_null(rows, row, TIME + 2))
+        instance->interval_ms = instance->last_seen_ms - pg_i64(rows, row, TIME + 2);
     if (instance->last_seen_ms > instance->ended_ms)
         instance->ended_ms = 0;
-    return read_process(rows, at, TIME + 1, instance, why);
+    return read_process(rows, row, TIME + 1, instance, why);
 }
 
 static enum status find_near(struct db *db, int64_t now_ms, struct arena *arena,
@@ -74,15 +93,14 @@ static enum status find_near(struct db *db, int64_t now_ms, struct arena *arena,
     enum status status = pg_run(db->pg, near_sql, &params, &rows, why);
     if (status != STATUS_OK)
         return status;
-    size_t count = 0;
     struct process_glance *list = arena_alloc(arena, ((size_t)rows.count + 1) * sizeof(*list));
     if (list == NULL)
         status = store_too_large(why);
     for (int row = 0; list != NULL && row < rows.count && status == STATUS_OK; row++)
-        status = read_near(&rows, &row, &list[count++], why);
-    pg_rows_done(&rows);
+        status = read_near(&rows, row, &list[row], why);
     *ret = list;
-    *ret_count = count;
+    *ret_count = (size_t)rows.count;
+    pg_rows_done(&rows);
     return status;
 }
 
@@ -219,13 +237,17 @@ enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
 
 /* ---- versions and findings ------------------------------------------------------------------ */
 
+static const char versions_sql[] =
+    "SELECT d.service_id, d.id, d.version, p.first_ms, p.instances FROM heapfleet.deployment d "
+    "LEFT JOIN (SELECT i.service_id, i.deployment_id, min(i.started_ms) AS first_ms, "
+    "    count(*) AS instances FROM heapfleet.instance i GROUP BY 1, 2) p "
+    "ON p.service_id = d.service_id AND p.deployment_id = d.id ORDER BY 1, 2";
+
 enum status glance_versions(struct db *db, struct arena *arena, struct version_glance **ret,
                             size_t *ret_count, struct why *why)
 {
     struct pg_rows rows;
-    enum status status =
-        pg_run(db->pg, "SELECT service_id, id, version FROM heapfleet.deployment ORDER BY 1, 2",
-               NULL, &rows, why);
+    enum status status = pg_run(db->pg, versions_sql, NULL, &rows, why);
     if (status != STATUS_OK)
         return status;
     struct version_glance *list = arena_alloc(arena, ((size_t)rows.count + 1) * sizeof(*list));
@@ -233,7 +255,8 @@ enum status glance_versions(struct db *db, struct arena *arena, struct version_g
         status = store_too_large(why);
     for (int i = 0; list != NULL && i < rows.count && status == STATUS_OK; i++) {
         list[i] = (struct version_glance){pg_i64(&rows, i, 0), pg_i64(&rows, i, 1),
-                                          store_copy_text(&rows, i, 2, arena)};
+                                          store_copy_text(&rows, i, 2, arena), pg_i64(&rows, i, 3),
+                                          (uint32_t)pg_i64(&rows, i, 4)};
         if (list[i].version == NULL)
             status = store_too_large(why);
     }

@@ -1,10 +1,10 @@
 /*
- * The whole fleet at a glance: every process of every service, with as few statements as if there
- * were one service.
+ * The whole fleet at a glance, with as few statements as if there were one service, and without
+ * looking at each process that ever was.
  *
- * Nearly all that live were seen within the last quarter of an hour: two short index scans a
- * process find that. The others are looked up thoroughly only where that may change what is said
- * of their service.
+ * Nearly all that live were seen within the last quarter of an hour: one short index scan a process
+ * finds that. The others are looked up thoroughly only where that may change what is said of their
+ * service.
  */
 #ifndef COLLECTOR_STORE_GLANCE_H
 #define COLLECTOR_STORE_GLANCE_H
@@ -18,14 +18,15 @@ struct process_glance {
 };
 
 /*
- * By service. An end stands here unless a snapshot of the last quarter of an hour belies it, and
- * last_seen_ms of a process that ended is 0 where another one of its service was seen later.
+ * By service: those that have not ended, those that were seen within the last quarter of an hour, and
+ * of a service none of which was, all. An end stands here unless a snapshot of that quarter belies
+ * it.
  */
 enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
                              struct process_glance **ret, size_t *ret_count,
                              struct why *why) MUST_CHECK;
 
-/* The same, all of it, a service after the other. glance_processes does it where the statement over
+/* All of them, a service after the other. glance_processes does it where the statement over
  * all services fails: Citus does not take it over facts that are distributed. */
 enum status glance_by_service(struct db *db, struct arena *arena, struct process_glance **ret,
                               size_t *ret_count, struct why *why) MUST_CHECK;
@@ -33,6 +34,8 @@ enum status glance_by_service(struct db *db, struct arena *arena, struct process
 struct version_glance {
     int64_t service_id, deployment_id;
     const char *version;
+    int64_t first_seen_ms; /* when the first of its processes started; 0: it has none */
+    uint32_t instances;
 };
 
 /* The deployments of all services, by service and id. */

@@ -92,10 +92,9 @@ static enum status read_deployments(const struct pg_rows *rows, struct arena *ar
 }
 
 static const char versions_sql[] =
-    "SELECT d.id, d.version, coalesce(min(i.started_ms), 0), 0::bigint, "
-    "count(*) FILTER (WHERE i.end_reason = 'oom_killed') FROM heapfleet.deployment d "
-    "LEFT JOIN heapfleet.instance i ON i.service_id = d.service_id AND i.deployment_id = d.id "
-    "WHERE d.service_id = $1 GROUP BY d.id, d.version ORDER BY 3, 1";
+    "SELECT d.id, d.version, coalesce((SELECT min(i.started_ms) FROM heapfleet.instance i "
+    "    WHERE i.service_id = $1 AND i.deployment_id = d.id), 0), 0::bigint, 0::bigint "
+    "FROM heapfleet.deployment d WHERE d.service_id = $1 ORDER BY 3, 1";
 
 static enum status list_deployments(struct db *db, const char *sql, int64_t service_id,
                                     struct arena *arena, struct deployment_row **ret,

@@ -39,7 +39,7 @@
     "        WINDOW w AS (ORDER BY n.instance_id DESC, n.sequence DESC) LIMIT 1) s) "
 
 #define NEWEST_JOINS                                                                               \
-    "LEFT JOIN heapfleet.instance_last l ON l.service_id = i.service_id AND l.instance_id = i.id " \
+    "LEFT JOIN heapfleet.instance_last l ON l.service_id = $1 AND l.instance_id = i.id "           \
     "LEFT JOIN hot h ON h.id = i.id CROSS JOIN LATERAL "                                           \
     "(SELECT coalesce(h.sequence > l.sequence, l.sequence IS NULL) AS hot) f "                     \
     "CROSS JOIN LATERAL ("                                                                         \

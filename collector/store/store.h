@@ -174,7 +174,8 @@ enum status service_list(struct db *db, struct arena *arena, struct service_row 
 enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
                             struct deployment_row **ret, size_t *ret_count,
                             struct why *why) MUST_CHECK;
-/* The same without last_seen_ms, for which every process would have to be looked at. */
+/* The same without last_seen_ms and oom_kills, for which every process would have to be looked at.
+ */
 enum status deployment_versions(struct db *db, int64_t service_id, struct arena *arena,
                                 struct deployment_row **ret, size_t *ret_count,
                                 struct why *why) MUST_CHECK;

@@ -518,6 +518,20 @@ enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
     return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
 }
 
+static inline struct version_glance fake_version(int64_t service_id, int64_t deployment_id)
+{
+    struct version_glance version = {service_id, deployment_id,
+                                     fake.deployments[deployment_id - 1].version, 0, 0};
+    for (int i = 0; i < fake.instance_count; i++) {
+        const struct instance_row *row = &fake.instances[i];
+        if (row->deployment_id != deployment_id)
+            continue;
+        if (version.instances++ == 0 || row->started_ms < version.first_seen_ms)
+            version.first_seen_ms = row->started_ms;
+    }
+    return version;
+}
+
 enum status glance_versions(struct db *db, struct arena *arena, struct version_glance **ret,
                             size_t *ret_count, struct why *why)
 {
@@ -527,7 +541,7 @@ enum status glance_versions(struct db *db, struct arena *arena, struct version_g
     for (int s = 0; s < fake.service_count; s++) {
         for (int i = 0; i < fake.deployment_count; i++) {
             if (fake.deployment_service[i] == s)
-                found[count++] = (struct version_glance){s + 1, i + 1, fake.deployments[i].version};
+                found[count++] = fake_version(s + 1, i + 1);
         }
     }
     return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
