@@ -18,9 +18,9 @@ struct process_glance {
 };
 
 /*
- * By service: those that have not ended, those that were seen within the last quarter of an hour, and
- * of a service none of which was, all. An end stands here unless a snapshot of that quarter belies
- * it.
+ * By service: those that have not ended, those that were seen within the last quarter of an hour,
+ * and of a service none of which was, all. An end stands here unless a snapshot of that quarter
+ * belies it.
  */
 enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
                              struct process_glance **ret, size_t *ret_count,

@@ -4,7 +4,7 @@
  * processes come and go at all times of two days. Whatever is asked, the answer can be sent, is of
  * bounded size, and has texts that a client takes; a refusal is a sentence.
  */
-#include "fake_store.h"
+#include "fake_glance.h"
 #include "fuzz.h"
 #include "query.h"
 #include "wire.h"

@@ -1,7 +1,7 @@
 /*
  * A store in memory: the reading half of store.h, for unit tests of what reads it. The definitions
  * here take the place of the module's own, because a linker takes from a library only what is
- * missing. Included by one test program each.
+ * missing. Included by one test program each, with fake_glance.h.
  *
  *     fake_reset();
  *     int shop = fake_service("shop", "prod", "");
@@ -20,7 +20,6 @@
 #include <string.h>
 
 #include "findings.h"
-#include "glance.h"
 #include "history_ranges.h"
 #include "history_type.h"
 #include "instance_about.h"
@@ -497,69 +496,6 @@ enum status level_hour_read(struct db *db, int64_t service_id, int64_t hour_ms, 
     if (status == STATUS_OK)
         *ret = hour;
     return status;
-}
-
-/* ---- glance.h ---------------------------------------------------------------------------------
- */
-
-enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
-                             struct process_glance **ret, size_t *ret_count, struct why *why)
-{
-    (void)db;
-    (void)now_ms;
-    struct process_glance found[FAKE_MAX];
-    size_t count = 0;
-    for (int s = 0; s < fake.service_count; s++) {
-        for (int i = 0; i < fake.instance_count; i++) {
-            if (fake.deployment_service[fake.instances[i].deployment_id - 1] == s)
-                found[count++] = (struct process_glance){s + 1, fake.instances[i]};
-        }
-    }
-    return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
-}
-
-static inline struct version_glance fake_version(int64_t service_id, int64_t deployment_id)
-{
-    struct version_glance version = {service_id, deployment_id,
-                                     fake.deployments[deployment_id - 1].version, 0, 0};
-    for (int i = 0; i < fake.instance_count; i++) {
-        const struct instance_row *row = &fake.instances[i];
-        if (row->deployment_id != deployment_id)
-            continue;
-        if (version.instances++ == 0 || row->started_ms < version.first_seen_ms)
-            version.first_seen_ms = row->started_ms;
-    }
-    return version;
-}
-
-enum status glance_versions(struct db *db, struct arena *arena, struct version_glance **ret,
-                            size_t *ret_count, struct why *why)
-{
-    (void)db;
-    struct version_glance found[FAKE_MAX];
-    size_t count = 0;
-    for (int s = 0; s < fake.service_count; s++) {
-        for (int i = 0; i < fake.deployment_count; i++) {
-            if (fake.deployment_service[i] == s)
-                found[count++] = fake_version(s + 1, i + 1);
-        }
-    }
-    return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
-}
-
-enum status glance_findings(struct db *db, struct arena *arena, struct finding_glance **ret,
-                            size_t *ret_count, struct why *why)
-{
-    (void)db;
-    struct finding_glance found[FAKE_MAX];
-    size_t count = 0;
-    for (int s = 0; s < fake.service_count; s++) {
-        found[count] = (struct finding_glance){s + 1, 0};
-        for (int i = 0; i < fake.finding_count; i++)
-            found[count].open += fake.findings[i].service_id == s + 1;
-        count += found[count].open > 0;
-    }
-    return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
 }
 
 /* ---- findings ---------------------------------------------------------------------------------

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "fake_store.h"
+#include "fake_glance.h"
 #include "query.h"
 
 static const int64_t minute_ms = 60000;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "fake_store.h"
+#include "fake_glance.h"
 
 static const int64_t minute_ms = 60000;
 static const int64_t start_ms = 1795338000000;

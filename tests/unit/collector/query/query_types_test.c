@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "fake_store.h"
+#include "fake_glance.h"
 
 static double by_count(const struct type_row *row)
 {
