@@ -23,8 +23,8 @@ static enum status read_glance(struct query *query, struct glance *ret, struct w
     if (status == STATUS_OK)
         status = glance_versions(query->db, query->arena, &ret->versions, &ret->version_count, why);
     if (status == STATUS_OK)
-        status = glance_processes(query->db, query->now_ms, query->arena, &ret->processes,
-                                  &ret->process_count, why);
+        status = glance_processes(query->db, query->now_ms, ret->services, ret->service_count,
+                                  query->arena, &ret->processes, &ret->process_count, why);
     if (status == STATUS_OK)
         status = glance_findings(query->db, query->arena, &ret->findings, &ret->finding_count, why);
     return status;

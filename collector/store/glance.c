@@ -15,37 +15,31 @@ static const int64_t silent_ms = 96 * 3600000LL; /* more than three of the longe
  * Those from now on are looked at, too: its clock may be ahead. From each process that has such a
  * row to the one before it, by the key: its newest row, and when the row before that was.
  */
-#define NEAR                                                                                       \
-    "WITH RECURSIVE near AS (SELECT 9223372036854775807 AS service_id, "                           \
-    "        9223372036854775807 AS id, NULL::bigint AS time_ms, NULL::bytea AS process, "         \
-    "        NULL::bigint AS before_ms UNION ALL "                                                 \
-    "    SELECT s.* FROM near CROSS JOIN LATERAL (SELECT n.service_id, n.instance_id, n.time_ms, " \
-    "            n.process, CASE WHEN lead(n.service_id) OVER w = n.service_id "                   \
-    "                AND lead(n.instance_id) OVER w = n.instance_id "                              \
-    "                THEN lead(n.time_ms) OVER w END "                                             \
-    "        FROM (SELECT d.service_id, d.instance_id, d.sequence, d.time_ms, d.process "          \
-    "            FROM heapfleet.snap_delta d WHERE d.time_ms >= $1 "                               \
-    "            AND (d.service_id, d.instance_id) < (near.service_id, near.id) "                  \
-    "            ORDER BY d.service_id DESC, d.instance_id DESC, d.sequence DESC LIMIT 2) n "      \
-    "        WINDOW w AS (ORDER BY n.service_id DESC, n.instance_id DESC, n.sequence DESC) "       \
+static const char near_sql[] =
+    "WITH RECURSIVE near AS (SELECT 9223372036854775807 AS service_id, "
+    "        9223372036854775807 AS id, NULL::bigint AS time_ms, NULL::bytea AS process, "
+    "        NULL::bigint AS before_ms UNION ALL "
+    "    SELECT s.* FROM near CROSS JOIN LATERAL (SELECT n.service_id, n.instance_id, n.time_ms, "
+    "            n.process, CASE WHEN lead(n.service_id) OVER w = n.service_id "
+    "                AND lead(n.instance_id) OVER w = n.instance_id "
+    "                THEN lead(n.time_ms) OVER w END "
+    "        FROM (SELECT d.service_id, d.instance_id, d.sequence, d.time_ms, d.process "
+    "            FROM heapfleet.snap_delta d WHERE d.time_ms >= $1 "
+    "            AND (d.service_id, d.instance_id) < (near.service_id, near.id) "
+    "            ORDER BY d.service_id DESC, d.instance_id DESC, d.sequence DESC LIMIT 2) n "
+    "        WINDOW w AS (ORDER BY n.service_id DESC, n.instance_id DESC, n.sequence DESC) "
     "        LIMIT 1) s) "
-
-#define PROCESS                                                                                    \
-    "SELECT i.service_id, i.id, i.deployment_id, i.started_ms, i.ended_ms, i.clock_behind_ms, "
-
-static const char near_sql[] = NEAR PROCESS
-    "n.time_ms, n.process, n.before_ms "
-    "FROM near n JOIN heapfleet.instance i ON i.service_id = n.service_id AND i.id = n.id "
-    "UNION ALL " PROCESS "NULL, NULL, NULL FROM heapfleet.instance i "
-    "WHERE i.ended_ms IS NULL AND NOT EXISTS (SELECT FROM near n "
-    "    WHERE n.service_id = i.service_id AND n.id = i.id) "
-    "UNION ALL " PROCESS "NULL, NULL, NULL FROM heapfleet.service s "
-    "CROSS JOIN LATERAL (SELECT * FROM heapfleet.instance i "
-    "    WHERE i.service_id = s.id AND i.ended_ms IS NOT NULL OFFSET 0) i "
-    "WHERE NOT EXISTS (SELECT FROM near n WHERE n.service_id = s.id) "
+    "SELECT service_id, id, time_ms, process, before_ms FROM near WHERE time_ms IS NOT NULL "
     "ORDER BY 1, 2";
 
-enum { TIME = 6 };
+static const char open_sql[] =
+    "SELECT service_id, id, deployment_id, started_ms, ended_ms, clock_behind_ms "
+    "FROM heapfleet.instance WHERE ended_ms IS NULL";
+
+/* A service none of whose processes was seen. */
+static const char silent_sql[] =
+    "SELECT service_id, id, deployment_id, started_ms, ended_ms, clock_behind_ms "
+    "FROM heapfleet.instance WHERE service_id = ANY ($1) AND ended_ms IS NOT NULL";
 
 static enum status read_process(const struct pg_rows *rows, int row, int column,
                                 struct instance_row *ret, struct why *why)
@@ -61,46 +55,116 @@ static enum status read_process(const struct pg_rows *rows, int row, int column,
     return status;
 }
 
-static enum status read_near(const struct pg_rows *rows, int row, struct process_glance *ret,
-                             struct why *why)
+static void read_about(const struct pg_rows *rows, struct process_glance *ret)
 {
-    *ret = (struct process_glance){
-        .service_id = pg_i64(rows, row, 0),
-        .instance =
-            {
-                .id = pg_i64(rows, row, 1),
-                .deployment_id = pg_i64(rows, row, 2),
-                .started_ms = pg_i64(rows, row, 3),
-                .ended_ms = pg_i64(rows, row, 4),
-                .clock_behind_ms = pg_i64(rows, row, 5),
-                .last_seen_ms = pg_i64(rows, row, TIME),
-            },
-    };
-    struct instance_row *instance = &ret->instance;
-    if (!pg_is_null(rows, row, TIME + 2))
-        instance->interval_ms = instance->last_seen_ms - pg_i64(rows, row, TIME + 2);
-    if (instance->last_seen_ms > instance->ended_ms)
-        instance->ended_ms = 0;
-    return read_process(rows, row, TIME + 1, instance, why);
+    for (int row = 0; row < rows->count; row++)
+        ret[row] = (struct process_glance){
+            .service_id = pg_i64(rows, row, 0),
+            .instance = {.id = pg_i64(rows, row, 1),
+                         .deployment_id = pg_i64(rows, row, 2),
+                         .started_ms = pg_i64(rows, row, 3),
+                         .ended_ms = pg_i64(rows, row, 4),
+                         .clock_behind_ms = pg_i64(rows, row, 5)},
+        };
 }
 
-static enum status find_near(struct db *db, int64_t now_ms, struct arena *arena,
+static int by_key(const void *left, const void *right)
+{
+    const struct process_glance *a = left, *b = right;
+    if (a->service_id != b->service_id)
+        return a->service_id < b->service_id ? -1 : 1;
+    return (a->instance.id > b->instance.id) - (a->instance.id < b->instance.id);
+}
+
+/* What was seen of processes goes to those of the list that are known, ascending; the others, which
+ * ended, are put behind it with a deployment of 0. */
+static enum status put_near(const struct pg_rows *near, struct process_glance *list, size_t count,
+                            size_t *ret_count, struct why *why)
+{
+    size_t at = 0, end = count;
+    enum status status = STATUS_OK;
+    for (int row = 0; row < near->count && status == STATUS_OK; row++) {
+        const struct process_glance key = {pg_i64(near, row, 0), {.id = pg_i64(near, row, 1)}};
+        while (at < count && by_key(&list[at], &key) < 0)
+            at++;
+        struct process_glance *glance = &list[at];
+        if (at == count || by_key(glance, &key) != 0) {
+            glance = &list[end++];
+            *glance = key;
+        }
+        struct instance_row *instance = &glance->instance;
+        instance->last_seen_ms = pg_i64(near, row, 2);
+        if (!pg_is_null(near, row, 4))
+            instance->interval_ms = instance->last_seen_ms - pg_i64(near, row, 4);
+        status = read_process(near, row, 3, instance, why);
+    }
+    *ret_count = end;
+    return status;
+}
+
+static enum status make_list(const struct pg_rows *near, const struct pg_rows *open,
+                             const struct pg_rows *silent, struct arena *arena,
                              struct process_glance **ret, size_t *ret_count, struct why *why)
 {
-    struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, now_ms - near_ms);
-    struct pg_rows rows;
-    enum status status = pg_run(db->pg, near_sql, &params, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    struct process_glance *list = arena_alloc(arena, ((size_t)rows.count + 1) * sizeof(*list));
+    size_t known = (size_t)open->count + (size_t)silent->count;
+    struct process_glance *list =
+        arena_alloc(arena, (known + (size_t)near->count + 1) * sizeof(*list));
     if (list == NULL)
-        status = store_too_large(why);
-    for (int row = 0; list != NULL && row < rows.count && status == STATUS_OK; row++)
-        status = read_near(&rows, row, &list[row], why);
+        return store_too_large(why);
+    read_about(open, list);
+    read_about(silent, list + open->count);
+    qsort(list, known, sizeof(*list), by_key);
     *ret = list;
-    *ret_count = (size_t)rows.count;
-    pg_rows_done(&rows);
+    enum status status = put_near(near, list, known, ret_count, why);
+    qsort(list, *ret_count, sizeof(*list), by_key);
+    return status;
+}
+
+static enum status read_silent(struct db *db, const struct pg_rows *near,
+                               const struct service_row *services, size_t count,
+                               struct pg_rows *ret, struct why *why)
+{
+    struct buf ids = BUF_INIT;
+    size_t found = 0;
+    int64_t *silent = malloc((count + 1) * sizeof(*silent));
+    ASSERT(silent != NULL);
+    for (size_t i = 0; i < count; i++) {
+        int row = 0;
+        while (row < near->count && pg_i64(near, row, 0) != services[i].id)
+            row++;
+        if (row == near->count)
+            silent[found++] = services[i].id;
+    }
+    pg_array_begin(&ids, PG_I64, found);
+    for (size_t i = 0; i < found; i++)
+        pg_array_i64(&ids, silent[i]);
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_array(&params, PG_I64, &ids);
+    enum status status = STATUS_OK;
+    if (found > 0)
+        status = pg_run(db->pg, silent_sql, &params, ret, why);
+    buf_done(&ids);
+    free(silent);
+    return status;
+}
+
+static enum status find_near(struct db *db, int64_t now_ms, const struct service_row *services,
+                             size_t service_count, struct arena *arena, struct process_glance **ret,
+                             size_t *ret_count, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    struct pg_rows near = {0}, open = {0}, silent = {0};
+    pg_param_i64(&params, now_ms - near_ms);
+    enum status status = pg_run(db->pg, near_sql, &params, &near, why);
+    if (status == STATUS_OK)
+        status = pg_run(db->pg, open_sql, NULL, &open, why);
+    if (status == STATUS_OK)
+        status = read_silent(db, &near, services, service_count, &silent, why);
+    if (status == STATUS_OK)
+        status = make_list(&near, &open, &silent, arena, ret, ret_count, why);
+    pg_rows_done(&near);
+    pg_rows_done(&open);
+    pg_rows_done(&silent);
     return status;
 }
 
@@ -108,7 +172,8 @@ static enum status find_near(struct db *db, int64_t now_ms, struct arena *arena,
 
 /* Hot rows of a process that was compacted long ago are not looked for. */
 static const char thorough_sql[] =
-    "SELECT u.place::integer - 1, " ENDED_MS ", n.time_ms, n.interval_ms, n.process "
+    "SELECT u.place::integer - 1, " ENDED_MS ", n.time_ms, n.interval_ms, n.process, "
+    "i.deployment_id, i.started_ms, i.clock_behind_ms "
     "FROM unnest($1, $2) WITH ORDINALITY u(service_id, id, place) "
     "JOIN heapfleet.instance i ON i.service_id = u.service_id AND i.id = u.id "
     "LEFT JOIN heapfleet.instance_last k ON k.service_id = i.service_id AND k.instance_id = "
@@ -142,19 +207,22 @@ static enum status look_up(struct db *db, int64_t now_ms, struct process_glance 
         instance->ended_ms = pg_i64(&rows, row, 1);
         instance->last_seen_ms = pg_i64(&rows, row, 2);
         instance->interval_ms = pg_i64(&rows, row, 3);
+        instance->deployment_id = pg_i64(&rows, row, 5);
+        instance->started_ms = pg_i64(&rows, row, 6);
+        instance->clock_behind_ms = pg_i64(&rows, row, 7);
         status = read_process(&rows, row, 4, instance, why);
     }
     pg_rows_done(&rows);
     return status;
 }
 
-/* What was seen twice just now is known. An end stands unless somebody saw the process since; but
- * where nobody of the service was seen, it is asked when that was. */
+/* What was seen twice just now, and did not end, is known. An end stands unless somebody saw the
+ * process since; but where nobody of the service was seen, it is asked when that was. */
 static int is_settled(const struct process_glance *glance, int is_service_seen)
 {
     const struct instance_row *instance = &glance->instance;
     if (instance->last_seen_ms != 0)
-        return instance->interval_ms != 0;
+        return instance->interval_ms != 0 && instance->deployment_id != 0;
     return instance->ended_ms != 0 && is_service_seen;
 }
 
@@ -218,12 +286,13 @@ enum status glance_by_service(struct db *db, struct arena *arena, struct process
     return STATUS_OK;
 }
 
-enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
-                             struct process_glance **ret, size_t *ret_count, struct why *why)
+enum status glance_processes(struct db *db, int64_t now_ms, const struct service_row *services,
+                             size_t service_count, struct arena *arena, struct process_glance **ret,
+                             size_t *ret_count, struct why *why)
 {
     struct process_glance *list = NULL;
     size_t count = 0;
-    enum status status = find_near(db, now_ms, arena, &list, &count, why);
+    enum status status = find_near(db, now_ms, services, service_count, arena, &list, &count, why);
     if (status == STATUS_FAILED)
         return glance_by_service(db, arena, ret, ret_count, why);
     if (status == STATUS_OK)

@@ -18,13 +18,13 @@ struct process_glance {
 };
 
 /*
- * By service: those that have not ended, those that were seen within the last quarter of an hour,
- * and of a service none of which was, all. An end stands here unless a snapshot of that quarter
- * belies it.
+ * Of these services, which are all: those that have not ended, those that were seen within the last
+ * quarter of an hour, and of a service none of which was, all. An end stands here unless a snapshot
+ * of that quarter belies it.
  */
-enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
-                             struct process_glance **ret, size_t *ret_count,
-                             struct why *why) MUST_CHECK;
+enum status glance_processes(struct db *db, int64_t now_ms, const struct service_row *services,
+                             size_t service_count, struct arena *arena, struct process_glance **ret,
+                             size_t *ret_count, struct why *why) MUST_CHECK;
 
 /* All of them, a service after the other. glance_processes does it where the statement over
  * all services fails: Citus does not take it over facts that are distributed. */

@@ -440,8 +440,11 @@ static void assert_glance(int64_t now_ms)
     struct arena arena;
     struct process_glance *list = NULL;
     size_t count = 0;
+    struct service_row *services = NULL;
+    size_t service_count = 0;
     arena_init(&arena, 16 << 20);
-    OK(glance_processes(store.db, now_ms, &arena, &list, &count, &why));
+    OK(service_list(store.db, &arena, &services, &service_count, &why));
+    OK(glance_processes(store.db, now_ms, services, service_count, &arena, &list, &count, &why));
     assert_listed(list, count, &arena);
     OK(glance_by_service(store.db, &arena, &list, &count, &why));
     assert_listed(list, count, &arena);

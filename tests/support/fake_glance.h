@@ -5,11 +5,14 @@
 #include "fake_store.h"
 #include "glance.h"
 
-enum status glance_processes(struct db *db, int64_t now_ms, struct arena *arena,
-                             struct process_glance **ret, size_t *ret_count, struct why *why)
+enum status glance_processes(struct db *db, int64_t now_ms, const struct service_row *services,
+                             size_t service_count, struct arena *arena, struct process_glance **ret,
+                             size_t *ret_count, struct why *why)
 {
     (void)db;
     (void)now_ms;
+    (void)services;
+    (void)service_count;
     struct process_glance found[FAKE_MAX];
     size_t count = 0;
     for (int s = 0; s < fake.service_count; s++) {
