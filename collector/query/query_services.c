@@ -57,16 +57,21 @@ static struct stretch of_service(const void *rows, size_t size, size_t count, in
                             find_service(rows, size, count, service_id + 1)};
 }
 
-/* The one that began last; of those that began at once, the one that was heard of last. */
-static const struct version_glance *latest_version(const struct version_glance *versions,
-                                                   struct stretch of)
+/* The latest is the one that began last; of those that began at once, the one that was heard of
+ * last. */
+static void sum_versions(const struct glance *glance, struct stretch versions,
+                         Heapfleet__V1__Service *ret)
 {
-    const struct version_glance *latest = NULL;
-    for (size_t i = of.begin; i < of.end; i++) {
-        if (latest == NULL || versions[i].first_seen_ms >= latest->first_seen_ms)
-            latest = &versions[i];
+    int64_t latest_ms = INT64_MIN;
+    ret->latest_version = "";
+    for (size_t i = versions.begin; i < versions.end; i++) {
+        const struct version_glance *version = &glance->versions[i];
+        ret->instances += version->instances;
+        if (version->first_seen_ms < latest_ms)
+            continue;
+        latest_ms = version->first_seen_ms;
+        ret->latest_version = (char *)version->version;
     }
-    return latest;
 }
 
 static void sum_processes(const struct glance *glance, struct stretch processes, int64_t now_ms,
@@ -96,10 +101,7 @@ static void describe_service(const struct glance *glance, const struct service_r
     ret->name = (char *)row->name;
     ret->environment = (char *)row->environment;
     ret->service_namespace = (char *)row->service_namespace;
-    const struct version_glance *latest = latest_version(glance->versions, versions);
-    ret->latest_version = (char *)(latest != NULL ? latest->version : "");
-    for (size_t i = versions.begin; i < versions.end; i++)
-        ret->instances += glance->versions[i].instances;
+    sum_versions(glance, versions, ret);
     sum_processes(glance, processes, now_ms, ret);
     if (findings.begin < findings.end)
         ret->leaks = glance->findings[findings.begin].open;
