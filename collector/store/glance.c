@@ -33,12 +33,12 @@ static const char near_sql[] =
     "ORDER BY 1, 2";
 
 static const char open_sql[] =
-    "SELECT service_id, id, deployment_id, started_ms, ended_ms, clock_behind_ms "
+    "SELECT service_id, id, deployment_id, started_ms, clock_behind_ms, NULL::bigint "
     "FROM heapfleet.instance WHERE ended_ms IS NULL";
 
 /* A service none of whose processes was seen. */
 static const char silent_sql[] =
-    "SELECT service_id, id, deployment_id, started_ms, ended_ms, clock_behind_ms "
+    "SELECT service_id, id, deployment_id, started_ms, clock_behind_ms, ended_ms "
     "FROM heapfleet.instance WHERE service_id = ANY ($1) AND ended_ms IS NOT NULL";
 
 static enum status read_process(const struct pg_rows *rows, int row, int column,
@@ -63,8 +63,8 @@ static void read_about(const struct pg_rows *rows, struct process_glance *ret)
             .instance = {.id = pg_i64(rows, row, 1),
                          .deployment_id = pg_i64(rows, row, 2),
                          .started_ms = pg_i64(rows, row, 3),
-                         .ended_ms = pg_i64(rows, row, 4),
-                         .clock_behind_ms = pg_i64(rows, row, 5)},
+                         .clock_behind_ms = pg_i64(rows, row, 4),
+                         .ended_ms = pg_i64(rows, row, 5)},
         };
 }
 
