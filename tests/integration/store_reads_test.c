@@ -56,7 +56,7 @@ static enum status see_range(void *user, size_t range, const struct history_snap
     assert_true(range >= check->range); /* in their order */
     check->range = range;
     if (check->sql != NULL)
-        must_run(embedded_dsn(store.server), check->sql);
+        must_run(store.dsn, check->sql);
     check->sql = NULL;
     return model_see(&check->of[range], snapshot);
 }
@@ -157,8 +157,7 @@ static void begin_chunks(struct model *model, const char *service, uint32_t numb
     begin(model, service, number);
     snap(model, MIDNIGHT, HOUR_MS, SLOTS * 4);
     keep(MIDNIGHT + SLOTS * SLOT_MS + DAY_MS);
-    assert_int_equal(
-        number_of(embedded_dsn(store.server), "SELECT count(*) FROM heapfleet.snap_delta"), 0);
+    assert_int_equal(number_of(store.dsn, "SELECT count(*) FROM heapfleet.snap_delta"), 0);
 }
 
 static void more_chunks_than_are_fetched_at_once(void **state)
@@ -201,10 +200,9 @@ static void a_chunk_that_goes_meanwhile_is_left_out(void **state)
         model_skip(&check.of[i]);
         assert_int_equal(check.of[i].next, model.written);
     }
-    assert_int_equal(number_of(embedded_dsn(store.server),
-                               "SELECT count(*) FROM heapfleet.heap_chunk c "
-                               "JOIN heapfleet.service s ON s.id = c.service_id "
-                               "WHERE s.name = 'dropped'"),
+    assert_int_equal(number_of(store.dsn, "SELECT count(*) FROM heapfleet.heap_chunk c "
+                                          "JOIN heapfleet.service s ON s.id = c.service_id "
+                                          "WHERE s.name = 'dropped'"),
                      SLOTS - 1);
     model_done(&model);
 }
@@ -456,7 +454,7 @@ static void versions_and_findings_at_a_glance(void **state)
         "CASE WHEN t = 'c' THEN 2 END FROM unnest('{a,b,c,d}'::text[]) t";
     char sql[600];
     (void)snprintf(sql, sizeof(sql), finding_sql, (long long)at.service_id);
-    must_run(embedded_dsn(store.server), sql);
+    must_run(store.dsn, sql);
     OK(glance_findings(store.db, &arena, &findings, &finding_count, &why));
     assert_int_equal(finding_count, 1);
     assert_int_equal(findings[0].service_id, at.service_id);
