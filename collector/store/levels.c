@@ -14,11 +14,10 @@ enum { ROWS_MAX = 1000000 };
 
 /* A slot that still lasts may have been compacted early, and one may have been written to since. */
 static const char end_sql[] =
-    "SELECT least((SELECT max(slot_ms) + $3 FROM heapfleet.deployment_hour WHERE service_id = $1), "
-    "    $2 - mod($2, $3), "
-    "    (SELECT min(slot_ms) FROM heapfleet.compaction "
+    "SELECT least(h.end_ms, $2 - mod($2, $3), (SELECT min(slot_ms) FROM heapfleet.compaction "
     "     WHERE service_id = $1 AND hot_rows <> compacted_rows)) "
-    "WHERE EXISTS (SELECT FROM heapfleet.deployment_hour WHERE service_id = $1)";
+    "FROM (SELECT max(slot_ms) + $3 AS end_ms FROM heapfleet.deployment_hour "
+    "    WHERE service_id = $1) h WHERE h.end_ms IS NOT NULL";
 
 enum status level_end(struct db *db, int64_t service_id, int64_t now_ms, int64_t *ret,
                       struct why *why)
