@@ -361,14 +361,17 @@ CREATE OR REPLACE VIEW heapfleet.services AS
 
 -- ---- partitions ------------------------------------------------------------------------------
 
--- As before, but for the second lock: a partition that another session has just dropped may still be on
--- Citus's workers when it is gone from here, until that session's locks are.
+-- As before, but for two races of several sessions. A partition that another has just dropped may still be
+-- on Citus's workers when it is gone from here, until that session's locks are: its lock is waited for.
+-- And what another made while we waited is looked for in the tables of the catalogue: to_regclass has
+-- remembered that it was not there.
 CREATE OR REPLACE FUNCTION heapfleet.make_partition(level text, at_ms bigint) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     width bigint := (SELECT l.width_ms FROM heapfleet.level l WHERE l.name = level);
     from_ms bigint := at_ms - mod(at_ms, width);
     partition text := heapfleet.partition_name(level, at_ms);
+    there record;
 BEGIN
     IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('heapfleet.' || partition)
                AND inhparent = ('heapfleet.' || level)::regclass) THEN
@@ -376,11 +379,13 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(29384657391743093);
     PERFORM pg_advisory_xact_lock_shared(29384657391743094); -- who drops one
-    IF EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('heapfleet.' || partition)
-               AND inhparent = ('heapfleet.' || level)::regclass) THEN
+    SELECT c.oid, EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid
+        AND h.inhparent = ('heapfleet.' || level)::regclass) AS is_partition INTO there
+    FROM pg_class c WHERE c.relnamespace = 'heapfleet'::regnamespace AND c.relname = partition;
+    IF there.is_partition THEN
         RETURN false;
     END IF;
-    IF to_regclass('heapfleet.' || partition) IS NOT NULL THEN
+    IF there.oid IS NOT NULL THEN
         RAISE EXCEPTION 'heapfleet.% is there and no partition of heapfleet.%: attach it, or move it '
             'out of the way', partition, level;
     END IF;
