@@ -128,7 +128,7 @@ def fed(server, first, **questions):
     with Collector(private=False, options=options) as collector:
         send_all(collector, first)
         deadline = time.monotonic() + 120
-        while server.sql("SELECT count(*) FROM heapfleet.compaction WHERE hot_rows <> compacted_rows") != "0" or \
+        while server.sql("SELECT count(*) FROM heapfleet.snap_delta") != "0" or \
                 server.sql("SELECT count(*) FROM heapfleet.day_due WHERE day_ms < "
                            f"{START_MS // (24 * HOUR_MS) * 24 * HOUR_MS + 24 * HOUR_MS}") != "0" or \
                 server.sql("SELECT count(*) FROM heapfleet.heap_chunk") == "0":
