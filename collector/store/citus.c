@@ -11,8 +11,8 @@
 
 #define FACTS                                                                                      \
     "'snap_delta', 'heap_chunk', 'instance_last', 'deployment_hour', 'hour_group', 'heap_day', "   \
-    "'finding', 'finding_event', 'mute', 'alert'"
-#define NAMES "'service', 'deployment', 'type', 'instance'"
+    "'finding', 'finding_event', 'mute', 'alert', 'instance'"
+#define NAMES "'service', 'deployment', 'type'"
 #define LOCAL                                                                                      \
     "'agent', 'compaction', 'day_due', 'level', 'schema_version', 'sweep_claim', "                 \
     "'sweep_collector'"
@@ -26,11 +26,16 @@ static const char unknown_sql[] =
     "SELECT string_agg(c.relname, ', ' ORDER BY c.relname) FROM " TABLES
     " AND c.relname NOT IN (" FACTS ", " NAMES ", " LOCAL ")";
 
+/* What the shards' queries call: a node that came later than they has none of them. */
+static const char functions_sql[] =
+    "SELECT create_distributed_function(p.oid::regprocedure) FROM pg_proc p "
+    "WHERE p.pronamespace = 'heapfleet'::regnamespace AND p.provolatile = 'i' ORDER BY p.oid";
+
 static const char *const steps[] = {
     "DO $$ DECLARE t record; BEGIN FOR t IN SELECT a.attrelid::regclass AS name, a.attname, "
     "    pg_get_serial_sequence(a.attrelid::regclass::text, a.attname) AS seq "
     "    FROM pg_attribute a WHERE a.attidentity <> '' AND a.attrelid IN (SELECT c.oid FROM " TABLES
-    "    AND c.relname IN (" NAMES ")) LOOP "
+    "    AND c.relname IN (" NAMES ", 'instance')) LOOP "
     "  EXECUTE format('CREATE SEQUENCE %s_drawn', t.seq); "
     "  EXECUTE format('SELECT setval(''%s_drawn'', nextval(''%s''))', t.seq, t.seq); "
     "  EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', t.name, t.attname); "
@@ -47,6 +52,7 @@ static const char *const steps[] = {
     "    colocate_with => 'heapfleet.instance_last') FROM " TABLES " AND c.relname IN (" FACTS ") "
     "AND NOT EXISTS (SELECT FROM pg_dist_partition d WHERE d.logicalrelid = c.oid) "
     "ORDER BY c.relname",
+    functions_sql,
 };
 
 static enum status check(struct pg *pg, struct why *why)

@@ -9,6 +9,7 @@
 struct db {
     struct pg *pg;
     struct type_cache types;
+    int one_by_one;    /* no statement takes the types of many processes: Citus */
     int64_t kept_hour; /* for which keep_house has done what is done once an hour; 0: none */
 };
 

@@ -42,8 +42,9 @@ static const char end_watches_sql[] =
     "RETURNING type, first_seen_ms) " INSERT_EVENT
     "SELECT $1, type, first_seen_ms, $2, 'resolved', $3, '' FROM ended ON CONFLICT DO NOTHING";
 
+/* Citus would look at what is old when the new is in already, were it not materialized. */
 static const char upsert_sql[] =
-    "WITH old AS (SELECT severity, version FROM heapfleet.finding "
+    "WITH old AS MATERIALIZED (SELECT severity, version FROM heapfleet.finding "
     "WHERE service_id = $1 AND type = $2 AND closed_ms IS NULL), "
     "new AS (INSERT INTO heapfleet.finding AS f (service_id, type, first_seen_ms, last_seen_ms, "
     "severity, introduced_in, count_per_hour, bytes_per_hour, confidence, until_limit_ms, "
@@ -224,11 +225,11 @@ enum status finding_acknowledge(struct db *db, const struct finding_row *finding
                  "IS NULL AND ($2 = '' OR f.type = $2) ON CONFLICT DO NOTHING"
 
 static const char mute_sql[] =
-    "WITH put AS (INSERT INTO heapfleet.mute AS m "
-    "(service_id, type, actor, reason, created_ms, until_ms) "
+    "INSERT INTO heapfleet.mute (service_id, type, actor, reason, created_ms, until_ms) "
     "VALUES ($1, $2, $3, $4, $5, nullif($6, 0)) ON CONFLICT (service_id, type) DO UPDATE SET "
     "actor = excluded.actor, reason = excluded.reason, created_ms = excluded.created_ms, "
-    "until_ms = excluded.until_ms) " EVENT_OF_OPEN("muted", "$5", "$4", "$3");
+    "until_ms = excluded.until_ms";
+static const char muted_sql[] = EVENT_OF_OPEN("muted", "$5", "$4", "$3");
 
 enum status mute_put(struct db *db, const struct mute_row *mute, struct why *why)
 {
@@ -239,7 +240,16 @@ enum status mute_put(struct db *db, const struct mute_row *mute, struct why *why
     pg_param_text(&params, mute->reason);
     pg_param_i64(&params, mute->created_ms);
     pg_param_i64(&params, mute->until_ms);
-    return pg_run(db->pg, mute_sql, &params, NULL, why);
+    enum status status = pg_begin(db->pg, why);
+    if (status == STATUS_OK)
+        status = pg_run(db->pg, mute_sql, &params, NULL, why);
+    params.count--; /* nobody's event has an end */
+    if (status == STATUS_OK)
+        status = pg_run(db->pg, muted_sql, &params, NULL, why);
+    if (status == STATUS_OK)
+        status = pg_commit(db->pg, why);
+    pg_rollback(db->pg);
+    return status;
 }
 
 static const char unmute_sql[] = "DELETE FROM heapfleet.mute WHERE service_id = $1 AND type = $2 "

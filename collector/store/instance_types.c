@@ -5,7 +5,8 @@
  * As a rule nobody else writes the table, and none of the types is in it: then one statement
  * appends them all, to the tables of many processes, and their places follow from its length.
  * A process that it leaves out has a statement of its own, which appends what is missing and
- * returns the whole table.
+ * returns the whole table. Citus does not take the statement for many, because their rows are on
+ * several nodes: there, each process has one.
  */
 #include <stdlib.h>
 
@@ -147,11 +148,11 @@ struct group {
 };
 
 /* As many of the additions as one statement takes, at least one. */
-static struct group group_of(struct types_addition *additions, size_t count)
+static struct group group_of(struct types_addition *additions, size_t count, size_t most)
 {
     struct group group = {.additions = additions};
     while (
-        group.count < count && group.count < GROUP_MAX &&
+        group.count < count && group.count < most &&
         (group.count == 0 || group.name_count + additions[group.count].count <= GROUP_NAMES_MAX)) {
         ASSERT(additions[group.count].count <= SNAPSHOT_TYPES_MAX);
         group.name_count += additions[group.count++].count;
@@ -220,9 +221,12 @@ static enum status append(struct db *db, const struct group *group, struct why *
     for (size_t i = 0; i < group->count; i++)
         group->additions[i].status = STATUS_NOT_FOUND;
     enum status status = type_ids_ensure(db, group->names, group->name_count, group->ids, why);
+    if (status != STATUS_OK)
+        return status;
     struct pg_rows rows;
-    if (status == STATUS_OK)
-        status = run_append(db, group, &rows, why);
+    status = run_append(db, group, &rows, why);
+    if (status == STATUS_FAILED && group->count > 1)
+        db->one_by_one = 1;
     if (status != STATUS_OK)
         return status;
     for (int i = 0; i < rows.count; i++) {
@@ -245,7 +249,7 @@ static void give_all(const struct group *group, enum status status, const struct
 /* One name that is not taken, or one process that has to wait, must not be the others' fault. */
 static void add_alone(struct db *db, struct types_addition *addition, struct why *why)
 {
-    struct group group = group_of(addition, 1);
+    struct group group = group_of(addition, 1, 1);
     addition->status = type_ids_ensure(db, group.names, group.name_count, group.ids, why);
     if (addition->status == STATUS_OK)
         addition->status = add_ids(db, addition, group.ids, why);
@@ -283,7 +287,8 @@ void instance_types_add_all(struct db *db, struct types_addition *additions, siz
     struct why why = {""};
     enum status status = STATUS_OK;
     for (size_t done = 0; done < count;) {
-        struct group group = group_of(additions + done, count - done);
+        struct group group =
+            group_of(additions + done, count - done, db->one_by_one ? 1 : GROUP_MAX);
         if (status == STATUS_UNAVAILABLE)
             give_all(&group, status, &why);
         else

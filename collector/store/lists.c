@@ -59,15 +59,17 @@ enum status service_list(struct db *db, struct arena *arena, struct service_row 
 
 /* The newest snapshot of a process is hot, or was compacted. */
 static const char deployments_sql[] =
-    "SELECT d.id, d.version, coalesce(min(i.started_ms), 0), "
-    "coalesce(max(greatest(n.time_ms, l.time_ms, i.started_ms)), 0), "
-    "count(*) FILTER (WHERE i.end_reason = 'oom_killed') "
-    "FROM heapfleet.deployment d "
-    "LEFT JOIN heapfleet.instance i ON i.service_id = d.service_id AND i.deployment_id = d.id "
-    "LEFT JOIN heapfleet.instance_last l ON l.service_id = i.service_id AND l.instance_id = i.id "
-    "LEFT JOIN LATERAL (SELECT s.time_ms FROM heapfleet.snap_delta s "
-    "    WHERE s.service_id = i.service_id AND s.instance_id = i.id "
-    "    ORDER BY s.sequence DESC LIMIT 1) n ON true "
+    "SELECT d.id, d.version, coalesce(min(p.started_ms), 0), coalesce(max(p.seen_ms), 0), "
+    "count(*) FILTER (WHERE p.end_reason = 'oom_killed') "
+    "FROM heapfleet.deployment d LEFT JOIN ("
+    "    SELECT i.deployment_id, i.started_ms, i.end_reason, "
+    "        greatest(n.time_ms, l.time_ms, i.started_ms) AS seen_ms FROM heapfleet.instance i "
+    "    LEFT JOIN heapfleet.instance_last l "
+    "        ON l.service_id = i.service_id AND l.instance_id = i.id "
+    "    LEFT JOIN LATERAL (SELECT s.time_ms FROM heapfleet.snap_delta s "
+    "        WHERE s.service_id = i.service_id AND s.instance_id = i.id "
+    "        ORDER BY s.sequence DESC LIMIT 1) n ON true "
+    "    WHERE i.service_id = $1) p ON p.deployment_id = d.id "
     "WHERE d.service_id = $1 GROUP BY d.id, d.version ORDER BY 3, 1";
 
 static enum status read_deployments(const struct pg_rows *rows, struct arena *arena,

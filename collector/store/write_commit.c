@@ -245,6 +245,8 @@ enum status write_batch_commit_whole(struct db *db, struct write_batch *batch, s
 {
     unsigned how = batch->tried ? CAREFULLY : 0;
     enum status status = transact(db, batch, how, why);
+    if (status == STATUS_FAILED) /* Citus's COPY does not tell what is wrong, its INSERT does */
+        status = transact(db, batch, how |= CAREFULLY, why);
     if (status == STATUS_NOT_FOUND)
         status = transact(db, batch, how |= WITH_PARTITIONS, why);
     if (status == STATUS_CONFLICT)

@@ -321,7 +321,7 @@ static enum status load_all(struct loader *loader, struct why *why)
 enum status storage_heapfleet(const struct storage_job *job, struct why *why)
 {
     struct loader loader = {.job = job};
-    enum status status = embedded_start(job->folder, NULL, &loader.server, why);
+    enum status status = embedded_start(job->folder, job->bin_dir, &loader.server, why);
     if (status != STATUS_OK)
         return status;
     loader.pg = pg_new(embedded_dsn(loader.server));
@@ -371,7 +371,7 @@ enum status storage_ask_again(const struct storage_job *job, struct why *why)
     struct db *db = NULL;
     struct fleet_shape shape = job->shape;
     int64_t end_ms = 0;
-    enum status status = embedded_start(job->folder, NULL, &server, why);
+    enum status status = embedded_start(job->folder, job->bin_dir, &server, why);
     if (status != STATUS_OK)
         return status;
     struct pg *pg = pg_new(embedded_dsn(server));

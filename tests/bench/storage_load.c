@@ -26,6 +26,8 @@ static enum status run(int argc, char **argv, struct why *why)
         {"interval", 0, OPTION_DURATION, &interval_ms, "TIME", "between them", "1m"},
         {"life", 0, OPTION_U64, &life, "N", "snapshots until a deployment; 0: none", "0"},
         {"dir", 0, OPTION_TEXT, &job.folder, "DIR", "where the database goes", NULL},
+        {"postgres-bin", 0, OPTION_TEXT, &job.bin_dir, "DIR", "where initdb and postgres are",
+         NULL},
         {"ask", 0, OPTION_FLAG, &job.ask, NULL, "measure the queries too", NULL},
         {"pause", 0, OPTION_FLAG, &job.pause, NULL, "wait for a line when it is loaded", NULL},
         {0},

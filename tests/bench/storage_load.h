@@ -11,9 +11,10 @@
 
 struct storage_job {
     struct fleet_shape shape;
-    uint32_t steps;     /* snapshots of each container */
-    const char *folder; /* empty, ours */
-    int ask;            /* measure the queries too */
+    uint32_t steps;      /* snapshots of each container */
+    const char *folder;  /* empty, ours */
+    const char *bin_dir; /* of PostgreSQL; NULL: found */
+    int ask;             /* measure the queries too */
     int pause; /* when it is loaded, say where the database is and wait for a line of input */
 };
 

@@ -18,6 +18,8 @@ import pytest
 from agent_process import clean_environment, wait_until
 from collector_process import BIN, Collector
 
+pytestmark = pytest.mark.postgres
+
 SECRET = "a secret"
 ALERTMANAGER = shutil.which("prometheus-alertmanager")
 

@@ -12,6 +12,8 @@ import swarm
 from agent_client import Process, Stream, ask, history, ingest, keyframe, query
 from collector_process import PROGRAM, Collector, new_folder
 
+pytestmark = pytest.mark.postgres
+
 
 @pytest.fixture(scope="module")
 def collector():

@@ -14,6 +14,8 @@ from agent_client import Process, Stream, ingest
 from collector_process import PROGRAM, Collector
 from watched_collector import Watched
 
+pytestmark = pytest.mark.postgres
+
 LIMITS = ["--max-processes", "3", "--max-types", "4", "--max-name-length", "20", "--max-message-size", "16K",
           "--max-streams-per-peer", "6", "--max-snapshot-rate", "50", "--max-heap-memory", "2600",
           "--max-clock-ahead", "2m", "--max-clock-behind", "1h", "--max-sequence-ahead", "1h",

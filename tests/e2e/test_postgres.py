@@ -14,6 +14,8 @@ from as_user import as_user
 from collector_process import PROGRAM, Collector, new_folder
 from private_postgres import PrivatePostgres
 
+pytestmark = pytest.mark.postgres
+
 
 @contextlib.contextmanager
 def servers(count=1):
@@ -151,7 +153,7 @@ def test_a_pooler_in_transaction_mode_is_no_obstacle():
         server.create().start()
         with pooler(server) as dsn:
             deadline = time.monotonic() + 20
-            while subprocess.run([server.bin / "pg_isready", "-q", "-d", dsn], check=False).returncode:
+            while subprocess.run(["pg_isready", "-q", "-d", dsn], check=False).returncode:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             with collector_for(dsn, "--compact-every", "200ms", "--compact-after", "0") as collector:

@@ -14,6 +14,8 @@ from agent_client import load_messages
 from collector_process import Collector, new_folder
 from private_postgres import PrivatePostgres
 
+pytestmark = pytest.mark.postgres
+
 health, reflection = load_messages("grpc/health/v1/health.proto",
                                    "grpc/reflection/v1alpha/reflection.proto")
 STATUS = health.HealthCheckResponse

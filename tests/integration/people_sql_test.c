@@ -92,7 +92,7 @@ static int start(void **state)
     world.from_ms = world.now_ms - (int64_t)HOURS * hour_ms;
     for (int i = 0; i < MODEL_TYPES; i++)
         (void)snprintf(world.names[i], sizeof(world.names[i]), "model.T%d", i);
-    world.pg = pg_new(embedded_dsn(store.server));
+    world.pg = pg_new(store.dsn);
     arena_init(&world.arena, 256 << 20);
     make_history();
     return 0;
@@ -438,12 +438,14 @@ static void environments_are_told_apart(void **state)
 static void bounds_reach_the_partitions(void **state)
 {
     (void)state;
+    if (store.server == NULL)
+        skip(); /* Citus locks them where the plan is made, whatever the plan */
     struct pg_rows all =
         run("SELECT count(*) FROM heapfleet.partition WHERE level = 'heap_chunk'", NULL);
     assert_true(pg_i64(&all, 0, 0) >= 2);
     pg_rows_done(&all);
     pg_free(world.pg); /* plans that are kept know no bounds; they leave partitions out later */
-    world.pg = pg_new(embedded_dsn(store.server));
+    world.pg = pg_new(store.dsn);
     OK(pg_begin(world.pg, &why));
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, world.now_ms - 12 * hour_ms);
@@ -467,7 +469,12 @@ static void bounds_reach_the_partitions(void **state)
 static void the_reading_role_only_reads(void **state)
 {
     (void)state;
-    OK(pg_script(world.pg, "SET ROLE heapfleet_read", &why));
+    /* a member that may log in, as people are; Citus's nodes connect to each other as it */
+    OK(pg_script(world.pg,
+                 "DO $$BEGIN IF to_regrole('someone') IS NULL THEN "
+                 "EXECUTE 'CREATE ROLE someone LOGIN IN ROLE heapfleet_read'; END IF; END$$",
+                 &why));
+    OK(pg_script(world.pg, "SET ROLE someone", &why));
     static const char *const may[] = {
         "SELECT * FROM heapfleet.services",
         "SELECT * FROM heapfleet.findings",

@@ -29,7 +29,7 @@ static int start(void **state)
     if (mkdir(folder, 0700) != 0)
         return -1;
     (void)snprintf(path, sizeof(path), "%s/.s.PGSQL.5432", folder);
-    (void)snprintf(server, sizeof(server), "%s/socket/.s.PGSQL.5432", store.folder);
+    private_store_socket(&store, server, sizeof(server));
     cut_proxy_start(&proxy, path, server);
     (void)snprintf(dsn, sizeof(dsn), "host='%s' port=5432 user=heapfleet dbname=postgres", folder);
     OK(db_open(dsn, &db, &why));
@@ -98,7 +98,7 @@ static void sweep(int direction, uint32_t first, int step)
     for (int after = 1; live_through_a_cut(number, direction, after); after += step)
         number++;
     assert_true(number - first > 30); /* the sweep has seen the statements */
-    const char *dsn = embedded_dsn(store.server);
+    const char *dsn = store.dsn;
     assert_int_equal(number_of(dsn, "SELECT count(*) FROM heapfleet.snap_delta"), 0);
     assert_true(number_of(dsn, "SELECT count(*) FROM heapfleet.heap_hour") > 0);
     assert_int_equal(number_of(dsn, differing_sql), 0);

@@ -43,7 +43,8 @@ static struct embedded *start(const char *data_dir)
 {
     struct why why = {""};
     struct embedded *embedded = NULL;
-    private_store_must(embedded_start(data_dir, NULL, &embedded, &why), &why);
+    const char *bin_dir = private_store_variable("HEAPFLEET_POSTGRES_BIN");
+    private_store_must(embedded_start(data_dir, bin_dir, &embedded, &why), &why);
     return embedded;
 }
 
@@ -287,7 +288,8 @@ static void a_spoiled_cluster_says_what_postgres_said(void **state)
     assert_int_equal(truncate(below("spoiled/postgres/global/pg_control"), 0), 0);
     struct embedded *embedded = NULL;
     struct why why = {""};
-    assert_int_equal(embedded_start(below("spoiled"), NULL, &embedded, &why), STATUS_FAILED);
+    const char *bin_dir = private_store_variable("HEAPFLEET_POSTGRES_BIN");
+    assert_int_equal(embedded_start(below("spoiled"), bin_dir, &embedded, &why), STATUS_FAILED);
     assert_non_null(strstr(why.text, "pg_control"));
 }
 

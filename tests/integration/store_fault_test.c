@@ -28,7 +28,7 @@ static int start(void **state)
     if (mkdir(folder, 0700) != 0)
         return -1;
     (void)snprintf(path, sizeof(path), "%s/.s.PGSQL.5432", folder);
-    (void)snprintf(server, sizeof(server), "%s/socket/.s.PGSQL.5432", store.folder);
+    private_store_socket(&store, server, sizeof(server));
     cut_proxy_start(&proxy, path, server);
     (void)snprintf(dsn, sizeof(dsn), "host='%s' port=5432 user=heapfleet dbname=postgres", folder);
     private_store_must(db_open(dsn, &db, &why), &why);
@@ -218,7 +218,7 @@ static void statements_that_take_too_long_may_be_tried_again(void **state)
 {
     (void)state;
     struct why why = {""};
-    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg *pg = pg_new(store.dsn);
     pg_set_deadline(pg, 300);
     private_store_must(pg_begin(pg, &why), &why);
     assert_int_equal(pg_script(pg, "SELECT pg_sleep(60)", &why), STATUS_UNAVAILABLE);
@@ -234,9 +234,9 @@ static void a_connection_that_was_ended_is_opened_again(void **state)
     (void)state;
     struct why why = {""};
     for (uint32_t i = 0; i < 3; i++) {
-        struct pg *pg = pg_new(embedded_dsn(store.server));
+        struct pg *pg = pg_new(store.dsn);
         private_store_must(pg_script(pg, "SET application_name = 'victim'", &why), &why);
-        struct pg *other = pg_new(embedded_dsn(store.server));
+        struct pg *other = pg_new(store.dsn);
         private_store_must(pg_script(other,
                                      "SELECT pg_terminate_backend(pid, 5000) FROM "
                                      "pg_stat_activity WHERE application_name = 'victim'",
@@ -252,7 +252,7 @@ static void values_survive_the_journey(void **state)
 {
     (void)state;
     struct why why = {""};
-    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg *pg = pg_new(store.dsn);
     struct pg_params params = PG_PARAMS_INIT;
     const uint8_t bytes[] = {0, 1, 255, 0};
     pg_param_i32(&params, INT32_MIN);
@@ -297,7 +297,7 @@ static void failures_say_what_can_be_done(void **state)
         {"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '25006'; END$$", STATUS_UNAVAILABLE},
         {"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '42501'; END$$", STATUS_FAILED},
     };
-    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg *pg = pg_new(store.dsn);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct why why = {""};
         assert_int_equal(pg_script(pg, cases[i].sql, &why), cases[i].expected);

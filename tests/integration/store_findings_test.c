@@ -39,7 +39,7 @@ static int stop(void **state)
 /* A service of its own for each test. */
 static int64_t service_of(const char *name)
 {
-    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg *pg = pg_new(store.dsn);
     struct pg_params params = PG_PARAMS_INIT;
     struct pg_rows rows;
     pg_param_text(&params, name);
@@ -173,7 +173,7 @@ static void a_watch_is_listed_when_asked_for(void **state)
     assert_string_equal(some[0].type, "b");
     OK(findings_list(store.db, &by_id, 100, &arena, &some, &count, &why));
     assert_int_equal(count, 1);
-    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg *pg = pg_new(store.dsn);
     struct pg_rows found;
     OK(pg_run(pg, "SELECT findings FROM heapfleet.services WHERE service = 'watched'", NULL, &found,
               &why));
@@ -211,7 +211,7 @@ static void an_event_says_what_moved_it(void **state)
 
 static int64_t number(const char *sql, int64_t service)
 {
-    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg *pg = pg_new(store.dsn);
     struct pg_params params = PG_PARAMS_INIT;
     struct pg_rows rows;
     pg_param_i64(&params, service);

@@ -284,7 +284,7 @@ static void versions_and_findings_at_a_glance(void **state)
         "CASE WHEN t = 'c' THEN 2 END FROM unnest('{a,b,c,d}'::text[]) t";
     char sql[600];
     (void)snprintf(sql, sizeof(sql), finding_sql, (long long)at.service_id);
-    must_run(embedded_dsn(store.server), sql);
+    must_run(store.dsn, sql);
     OK(glance_findings(store.db, &arena, &findings, &finding_count, &why));
     assert_int_equal(finding_count, 1);
     assert_int_equal(findings[0].service_id, at.service_id);

@@ -31,7 +31,7 @@ static int start(void **state)
 {
     (void)state;
     private_store_start(&store);
-    pg = pg_new(embedded_dsn(store.server));
+    pg = pg_new(store.dsn);
     for (uint32_t i = 0; i < INSTANCES; i++) {
         struct process_identity identity = {.service = "isolate",
                                             .service_namespace = "",

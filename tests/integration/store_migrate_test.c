@@ -16,7 +16,7 @@
 static const char *dsn_with(const char *more)
 {
     static char dsn[1024];
-    (void)snprintf(dsn, sizeof(dsn), "%s %s", embedded_dsn(store.server), more);
+    (void)snprintf(dsn, sizeof(dsn), "%s %s", store.dsn, more);
     return dsn;
 }
 
@@ -37,7 +37,7 @@ static void many_may_start_together(void **state)
     (void)state;
     enum { MANY = 8 };
     pthread_t threads[MANY];
-    must_run(embedded_dsn(store.server), "CREATE DATABASE together");
+    must_run(store.dsn, "CREATE DATABASE together");
     char dsn[1024];
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=together"));
     for (int i = 0; i < MANY; i++)
@@ -51,7 +51,7 @@ static void many_may_start_together(void **state)
 static void a_newer_database_is_refused(void **state)
 {
     (void)state;
-    must_run(embedded_dsn(store.server), "CREATE DATABASE newer");
+    must_run(store.dsn, "CREATE DATABASE newer");
     char dsn[1024];
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=newer"));
     (void)migrate(dsn);
@@ -73,8 +73,8 @@ static void a_newer_database_is_refused(void **state)
 static void a_role_without_rights_is_told(void **state)
 {
     (void)state;
-    must_run(embedded_dsn(store.server), "CREATE DATABASE closed");
-    must_run(embedded_dsn(store.server), "CREATE ROLE stranger");
+    must_run(store.dsn, "CREATE DATABASE closed");
+    must_run(store.dsn, "CREATE ROLE stranger");
     struct why why = {""};
     struct db *db = NULL;
     const char *dsn = dsn_with("dbname=closed options='-c role=stranger'");
@@ -88,10 +88,9 @@ static void a_role_without_rights_is_told(void **state)
 static void a_current_schema_needs_no_rights_to_change_it(void **state)
 {
     (void)state;
-    must_run(embedded_dsn(store.server), "CREATE ROLE reader");
-    must_run(embedded_dsn(store.server), "GRANT USAGE ON SCHEMA heapfleet TO reader");
-    must_run(embedded_dsn(store.server),
-             "GRANT SELECT ON ALL TABLES IN SCHEMA heapfleet TO reader");
+    must_run(store.dsn, "CREATE ROLE reader");
+    must_run(store.dsn, "GRANT USAGE ON SCHEMA heapfleet TO reader");
+    must_run(store.dsn, "GRANT SELECT ON ALL TABLES IN SCHEMA heapfleet TO reader");
     struct why why = {""};
     struct db *db = NULL;
     private_store_must(db_open(dsn_with("options='-c role=reader'"), &db, &why), &why);
@@ -102,9 +101,8 @@ static void a_current_schema_needs_no_rights_to_change_it(void **state)
 static void another_encoding_is_refused(void **state)
 {
     (void)state;
-    must_run(embedded_dsn(store.server),
-             "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' "
-             "TEMPLATE template0");
+    must_run(store.dsn, "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' "
+                        "TEMPLATE template0");
     struct why why = {""};
     struct db *db = NULL;
     private_store_must(db_open(dsn_with("dbname=latin"), &db, &why), &why);
@@ -172,7 +170,7 @@ static void see_three(const char *dsn, history_visit_fn *see)
 static void what_the_first_schema_held_is_carried_over(void **state)
 {
     (void)state;
-    must_run(embedded_dsn(store.server), "CREATE DATABASE first");
+    must_run(store.dsn, "CREATE DATABASE first");
     char dsn[1024];
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=first"));
     make_first_schema(dsn);
@@ -237,7 +235,7 @@ static enum status see_old_chunk(void *user, const struct history_snapshot *snap
 static void chunks_of_the_first_format_stay_as_they_are(void **state)
 {
     (void)state;
-    must_run(embedded_dsn(store.server), "CREATE DATABASE chunks");
+    must_run(store.dsn, "CREATE DATABASE chunks");
     char dsn[1024];
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=chunks"));
     make_old_chunk(dsn);
@@ -272,7 +270,7 @@ static void old_hours_are_carried_over(void **state)
         "SELECT ('x' || left(md5(string_agg(h::text, ',' ORDER BY h.slot_ms, h.type_id, "
         "h.deployment_id)), 15))::bit(60)::bigint FROM (SELECT service_id, slot_ms, type_id, "
         "deployment_id, count_avg, count_min, count_max, bytes_avg FROM heapfleet.heap_hour) h";
-    must_run(embedded_dsn(store.server), "CREATE DATABASE hours");
+    must_run(store.dsn, "CREATE DATABASE hours");
     char dsn[1024];
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=hours"));
     struct why why = {""};
@@ -328,10 +326,9 @@ static const char *const rules[] = {
 static void the_schema_keeps_its_rules(void **state)
 {
     (void)state;
-    must_run(embedded_dsn(store.server),
-             "SELECT heapfleet.make_partition(name, 0) FROM heapfleet.level");
+    must_run(store.dsn, "SELECT heapfleet.make_partition(name, 0) FROM heapfleet.level");
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-        if (number_of(embedded_dsn(store.server), rules[i]) != 0)
+        if (number_of(store.dsn, rules[i]) != 0)
             fail_msg("broken: %s", rules[i]);
     }
 }
@@ -356,12 +353,13 @@ static const char citus_stub[] =
     "  IF colocate_with <> 'default' AND NOT EXISTS (SELECT FROM pg_dist_partition "
     "      WHERE logicalrelid = colocate_with::regclass) THEN "
     "    RAISE EXCEPTION '% is not distributed', colocate_with; END IF; "
-    "  INSERT INTO pg_dist_partition VALUES (t, 'distributed', by, colocate_with); END $$";
+    "  INSERT INTO pg_dist_partition VALUES (t, 'distributed', by, colocate_with); END $$;"
+    "CREATE FUNCTION create_distributed_function(f regprocedure) RETURNS void LANGUAGE sql AS ''";
 
 static void the_schema_can_be_distributed_by_service(void **state)
 {
     (void)state;
-    must_run(embedded_dsn(store.server), "CREATE DATABASE citus");
+    must_run(store.dsn, "CREATE DATABASE citus");
     char dsn[1024];
     struct why why = {""};
     struct db *db = NULL;
@@ -387,7 +385,7 @@ static void the_schema_can_be_distributed_by_service(void **state)
                                     "AND d.logicalrelid = ('heapfleet.' || l.name)::regclass)"),
                      0);
     assert_int_equal(
-        number_of(dsn, "SELECT count(*) FROM pg_dist_partition WHERE how = 'reference'"), 4);
+        number_of(dsn, "SELECT count(*) FROM pg_dist_partition WHERE how = 'reference'"), 3);
     /* ids are drawn as before */
     struct process_identity identity = identity_of("sharded", "v1", 1);
     struct instance_state first, second;

@@ -98,8 +98,8 @@ static void ten_thousand_types_are_many_and_no_trouble(void **state)
     keep(MIDNIGHT + 3 * DAY_MS);
     model_assert(&model, 0, INT64_MAX);
     model_assert_end(&model, &identity);
-    assert_true(number_of(embedded_dsn(store.server),
-                          "SELECT count(DISTINCT type_id) FROM heapfleet.heap_hour") >= TYPES - 1);
+    assert_true(number_of(store.dsn, "SELECT count(DISTINCT type_id) FROM heapfleet.heap_hour") >=
+                TYPES - 1);
     free(texts);
     free(names);
     free(places);

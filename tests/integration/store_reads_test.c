@@ -26,7 +26,7 @@ static enum status see_range(void *user, size_t range, const struct history_snap
     assert_true(range >= check->range); /* in their order */
     check->range = range;
     if (check->sql != NULL)
-        must_run(embedded_dsn(store.server), check->sql);
+        must_run(store.dsn, check->sql);
     check->sql = NULL;
     return model_see(&check->of[range], snapshot);
 }
@@ -136,8 +136,7 @@ static void begin_chunks(struct model *model, const char *service, uint32_t numb
     begin(model, service, number);
     snap(model, MIDNIGHT, HOUR_MS, SLOTS * 4);
     keep(MIDNIGHT + SLOTS * SLOT_MS + DAY_MS);
-    assert_int_equal(
-        number_of(embedded_dsn(store.server), "SELECT count(*) FROM heapfleet.snap_delta"), 0);
+    assert_int_equal(number_of(store.dsn, "SELECT count(*) FROM heapfleet.snap_delta"), 0);
 }
 
 static void more_chunks_than_are_fetched_at_once(void **state)
@@ -180,10 +179,9 @@ static void a_chunk_that_goes_meanwhile_is_left_out(void **state)
         model_skip(&check.of[i]);
         assert_int_equal(check.of[i].next, model.written);
     }
-    assert_int_equal(number_of(embedded_dsn(store.server),
-                               "SELECT count(*) FROM heapfleet.heap_chunk c "
-                               "JOIN heapfleet.service s ON s.id = c.service_id "
-                               "WHERE s.name = 'dropped'"),
+    assert_int_equal(number_of(store.dsn, "SELECT count(*) FROM heapfleet.heap_chunk c "
+                                          "JOIN heapfleet.service s ON s.id = c.service_id "
+                                          "WHERE s.name = 'dropped'"),
                      SLOTS - 1);
     model_done(&model);
 }

@@ -304,7 +304,7 @@ static void *add_in_own_order(void *arg)
 {
     struct adder *adder = arg;
     struct db *db = NULL;
-    OK(db_open(embedded_dsn(store.server), &db, &why));
+    OK(db_open(store.dsn, &db, &why));
     for (int i = 0; i < CROWD; i++) {
         char text[16];
         int number = (adder->start + i * adder->step) % CROWD;

@@ -108,7 +108,7 @@ static void expire(uint8_t number)
 {
     char sql[256];
     struct why why = {""};
-    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg *pg = pg_new(store.dsn);
     (void)snprintf(sql, sizeof(sql),
                    "UPDATE heapfleet.sweep_claim SET claimed_until = now() - interval '1 s' "
                    "WHERE collector_id::text LIKE '%02x%%'; "
@@ -281,7 +281,7 @@ static void test_a_state_of_another_program_is_made_anew(void **state)
     (void)state;
     struct why reason = {""};
     struct arena arena;
-    struct pg *pg = pg_new(embedded_dsn(store.server));
+    struct pg *pg = pg_new(store.dsn);
     arena_init(&arena, 1 << 20);
     int64_t first_seen_ms = finding_of(&arena, "old")->first_seen_ms;
     OK(sweep_end(sweep, store.db, &why));

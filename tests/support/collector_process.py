@@ -43,7 +43,7 @@ class Collector:
         if self.private:
             command += ["--data-dir", str(self.folder / "data")]
         clean = {k: v for k, v in os.environ.items()
-                 if not k.startswith(("PG", "HEAPFLEET_", "DATABASE_URL"))}
+                 if k == "HEAPFLEET_POSTGRES_BIN" or not k.startswith(("PG", "HEAPFLEET_", "DATABASE_URL"))}
         self.child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,
                                       env={**clean, **self.environment})
         ready = threading.Event()

@@ -157,7 +157,7 @@ static inline void query_scene_start(struct query_scene *scene)
     query_scene_finding(scene);
 
     struct rpc_method methods[QUERY_METHODS];
-    scene->service = query_service_new(embedded_dsn(scene->store.server));
+    scene->service = query_service_new(scene->store.dsn);
     size_t count = query_service_methods(scene->service, methods, QUERY_METHODS);
     struct rpc_server_options options = {.listen = "127.0.0.1:0"};
     private_store_must(rpc_server_start(&options, methods, count, &scene->server, &why), &why);

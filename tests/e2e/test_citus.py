@@ -1,0 +1,185 @@
+"""The collector on a real Citus cluster: it answers what it answers on one PostgreSQL given the same."""
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+import citus_cluster
+from agent_client import Process, Stream
+from collector_process import BIN, PROGRAM, Collector, new_folder
+from private_postgres import PrivatePostgres
+
+pytestmark = pytest.mark.skipif(citus_cluster.citus_bin() is None,
+                                reason="not covered: no Citus beside a PostgreSQL below /usr/lib/postgresql")
+
+HOUR_MS = 3600 * 1000
+START_MS = (int(time.time() * 1000) // HOUR_MS - 30) * HOUR_MS
+SNAPSHOTS, EVERY_MS = 100, HOUR_MS // 4
+SERVICES = ("shop", "search", "mail", "billing", "stock")
+FACTS = {"snap_delta", "heap_chunk", "instance", "instance_last", "deployment_hour", "hour_group", "heap_day", "finding",
+         "finding_event", "mute", "alert"}
+
+
+def migrate(dsn, *options):
+    subprocess.run([PROGRAM, "migrate", "--dsn", dsn, *options], check=True)
+
+
+@contextlib.contextmanager
+def databases():
+    """A PostgreSQL by itself and a Citus cluster, both with the schema in them. The workers come to a
+    coordinator that has it already."""
+    folder = new_folder()
+    place = folder / "plain"
+    place.mkdir()
+    plain = PrivatePostgres(place, citus_cluster.citus_bin())
+    cluster = citus_cluster.CitusCluster(folder)
+    try:
+        plain.create().start()
+        cluster.start()
+        migrate(plain.dsn)
+        migrate(cluster.coordinator.dsn)
+        cluster.add_workers()
+        migrate(cluster.coordinator.dsn, "--citus")
+        migrate(cluster.coordinator.dsn, "--citus")  # again: nothing is left to do
+        yield plain, cluster.coordinator
+    finally:
+        plain.stop()
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    with databases() as (plain, citus):
+        yield plain, citus
+
+
+def processes():
+    """Two versions of each service, two processes each; the same each time."""
+    made = []
+    for s, service in enumerate(SERVICES):
+        for n in range(4):
+            made.append(Process(len(made) + 1, service=service, version=f"v{n // 2 + 1}",
+                                uuid=bytes([s + 1, n + 1] + [7] * 14), started_ms=START_MS - 1000 * (n + 1),
+                                names=("app.Item", f"{service}.Own", "str")))
+    return made
+
+
+def send_all(collector, first):
+    stream = Stream(collector.address, agent_id=bytes([3] * 16))
+    stream.wait_welcome()
+    everybody = processes()
+    for process in everybody:
+        process.announce(stream)
+    sequence = first
+    for i in range(SNAPSHOTS):
+        for process in everybody:
+            process.values = [(10 + i * process.number, 560 + 56 * i), (i % 7 + 1, 64), (100, 6000 + i % 3)]
+            stream.outgoing.put(process.snapshot(sequence, time_ms=START_MS + i * EVERY_MS))
+            sequence += 1
+    stream.send(sequence=sequence, process_ended={"process": 1, "time_ms": START_MS + SNAPSHOTS * EVERY_MS,
+                                                  "reason": 2})
+    stream.wait_ack(sequence, 120)
+    assert not stream.refused
+    stream.close()
+
+
+SPAN = ("--from", f"@{START_MS // 1000}", "--to", f"@{START_MS // 1000 + 24 * 3600}")
+QUESTIONS = [("services",), ("deployments", "shop"), ("containers", "search"), ("top", "mail", *SPAN),
+             ("top", "mail", "--version", "v2", *SPAN), ("history", "shop", "app.Item", *SPAN),
+             ("history", "stock", *SPAN), ("history", "shop", "str", "--raw", *SPAN),
+             ("compare", "billing", "v1", "v2")]
+SQL = ["SELECT service, latest_version, live, instances, last_seen FROM heapfleet.services ORDER BY 1",
+       "SELECT * FROM heapfleet.deployments('shop')",
+       "SELECT * FROM heapfleet.series('shop', 'app.Item', to_timestamp({start}), to_timestamp({end}), '1 hour')",
+       "SELECT * FROM heapfleet.series('shop', 'str', to_timestamp({start}), to_timestamp({end}), '1 hour', 'minute')",
+       "SELECT * FROM heapfleet.snapshots('mail', 'mail.Own', to_timestamp({start}), to_timestamp({end}))",
+       "SELECT * FROM heapfleet.top_growth('stock', to_timestamp({start}), to_timestamp({end}))",
+       "SELECT * FROM heapfleet.compare('billing', 'v1', 'v2')",
+       "SELECT count(*), sum(count_max) FROM heapfleet.heap_hour",
+       "SELECT count(*), sum(count_max) FROM heapfleet.heap_day",
+       "SELECT count(*), sum(length(payload)) FROM heapfleet.heap_chunk"]
+
+
+def answers(server, collector):
+    """What people get: each question and its answer."""
+    found = {}
+    for words in QUESTIONS:
+        done = subprocess.run([BIN / "heapfleet", *words, "-o", "json", "--collector", collector.address],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (words, done.stderr)
+        rows = json.loads(done.stdout)
+        for row in rows:
+            row.pop("leaks", None)  # a sweep may have seen the half of it
+        found[" ".join(words)] = rows
+    for sql in SQL:
+        found[sql] = server.sql(sql.format(start=START_MS // 1000, end=START_MS // 1000 + 24 * 3600))
+    return found
+
+
+def fed(server, first, **questions):
+    """A collector with this database takes it all and packs it; then it is asked."""
+    options = ("--dsn", server.dsn, "--compact-every", "1s", "--compact-after", "0", "--sweep-every", "2s",
+               "--batch-every", "50ms")
+    with Collector(private=False, options=options) as collector:
+        send_all(collector, first)
+        deadline = time.monotonic() + 120
+        while server.sql("SELECT count(*) FROM heapfleet.snap_delta") != "0" or \
+                server.sql("SELECT count(*) FROM heapfleet.day_due WHERE day_ms < "
+                           f"{START_MS // (24 * HOUR_MS) * 24 * HOUR_MS + 24 * HOUR_MS}") != "0" or \
+                server.sql("SELECT count(*) FROM heapfleet.heap_chunk") == "0":
+            assert time.monotonic() < deadline, collector.log()
+            time.sleep(0.5)
+        found = answers(server, collector)
+        assert "failed" not in collector.log(), collector.log()
+        assert collector.stop() == 0
+    return found
+
+
+def test_facts_are_spread_by_service_and_names_are_everywhere(pair):
+    _, citus = pair
+    rows = [line.split("|") for line in citus.sql(
+        "SELECT replace(table_name::text, 'heapfleet.', ''), citus_table_type, distribution_column FROM citus_tables "
+        "WHERE table_name::text NOT LIKE '%\\_2%'").splitlines()]
+    assert {name for name, kind, _ in rows if kind == "distributed"} == FACTS
+    assert {column for _, kind, column in rows if kind == "distributed"} == {"service_id"}
+    assert {name for name, kind, _ in rows if kind == "reference"} == {"service", "deployment", "type"}
+
+
+def test_it_answers_as_one_postgresql_does(pair):
+    plain, citus = pair
+    first = int(time.time() * 1000) * 1024
+    expected, found = fed(plain, first), fed(citus, first)
+    for question, answer in expected.items():
+        assert found[question] == answer, question
+    assert len(expected["SELECT * FROM heapfleet.deployments('shop')"].splitlines()) == 2
+    assert all(expected.values()), expected
+
+
+def test_a_value_that_the_database_does_not_take_is_refused_alone(pair):
+    """Its COPY does not say what is wrong, so that this goes another way than on one PostgreSQL."""
+    _, citus = pair
+    first = int(time.time() * 1000) * 1024
+    citus.sql(f"ALTER TABLE heapfleet.snap_delta ADD CONSTRAINT own CHECK (sequence <> {first + 4})")
+    with Collector(private=False, options=("--dsn", citus.dsn, "--batch-every", "50ms")) as collector:
+        stream, process = Stream(collector.address, agent_id=os.urandom(16)), Process(1, service="checked")
+        process.announce(stream)
+        for i in range(8):
+            process.values = [(i, 56), (1, 60)]
+            stream.outgoing.put(process.snapshot(first + i, whole=True))
+        stream.wait_ack(first + 7)
+        assert list(stream.refused) == [first + 4] and "own" in stream.refused[first + 4]
+        stream.close()
+
+
+def test_a_service_is_forgotten(pair):
+    _, citus = pair
+    subprocess.run([PROGRAM, "forget", "shop", "--environment", "test", "--dsn", citus.dsn], check=True,
+                   capture_output=True)
+    assert citus.sql("SELECT count(*) FROM heapfleet.service WHERE name = 'shop'") == "0"
+    assert citus.sql("SELECT count(*) FROM heapfleet.heap_chunk c WHERE NOT EXISTS "
+                     "(SELECT FROM heapfleet.service s WHERE s.id = c.service_id)") == "0"
