@@ -16,12 +16,17 @@
 #include <string.h>
 
 #include "clock.h"
+#include "pg_statements.h"
 
 struct pg {
     PGconn *conn; /* NULL while closed */
     char *dsn;
     int deadline_ms;
     int in_transaction;
+    int is_direct;     /* no pooler stands between: the session is ours alone */
+    int session_ms;    /* the statement_timeout of such a session */
+    int used_prepared; /* the statement that is under way is a prepared one */
+    struct pg_statements statements;
 };
 
 struct pg *pg_new(const char *dsn)
@@ -38,7 +43,8 @@ static void close_connection(struct pg *pg)
 {
     PQfinish(pg->conn);
     pg->conn = NULL;
-    pg->in_transaction = 0;
+    pg->in_transaction = pg->is_direct = 0;
+    pg_statements_forget(&pg->statements);
 }
 
 void pg_free(struct pg *pg)
@@ -68,6 +74,7 @@ static const struct reaction {
     {"23505", STATUS_CONFLICT, 0},    /* unique violation */
     {"23514", STATUS_NOT_FOUND, 0},   /* no partition; our tables have no other checks of rows */
     {"25006", STATUS_UNAVAILABLE, 1}, /* read only: this server is a standby now */
+    {"26000", STATUS_UNAVAILABLE, 1}, /* somebody took what we had prepared away */
     {"40", STATUS_UNAVAILABLE, 0},    /* serialization failure, deadlock */
     {"53", STATUS_UNAVAILABLE, 0},    /* disk full, out of memory, too many connections */
     {"54", STATUS_INVALID, 0},        /* a value too large for an index, or the like */
@@ -76,6 +83,9 @@ static const struct reaction {
     {"57P0", STATUS_UNAVAILABLE, 1},  /* shutdown, crash of another backend, starting up */
     {"58", STATUS_UNAVAILABLE, 0},    /* I/O error */
 };
+
+/* A table changed, so that a prepared statement would give other columns than before. */
+static const struct reaction outdated = {"0A000", STATUS_UNAVAILABLE, 1};
 
 static const struct reaction *find_reaction(const char *sqlstate)
 {
@@ -122,6 +132,8 @@ static enum status judge(struct pg *pg, const PGresult *result, struct why *why)
         return lost(pg, why);
     say(why, primary != NULL ? primary : sqlstate);
     const struct reaction *reaction = find_reaction(sqlstate);
+    if (pg->used_prepared && strcmp(sqlstate, "0A000") == 0)
+        reaction = &outdated;
     if (reaction == NULL)
         return STATUS_FAILED;
     if (reaction->reopen)
@@ -187,11 +199,8 @@ static void drop_if_stale(struct pg *pg)
     }
 }
 
-static enum status ensure_open(struct pg *pg, struct why *why)
+static enum status connect_anew(struct pg *pg, struct why *why)
 {
-    drop_if_stale(pg);
-    if (pg->conn != NULL)
-        return STATUS_OK;
     ASSERT(!pg->in_transaction);
     pg->conn = connect_to(pg->dsn);
     ASSERT(pg->conn != NULL);
@@ -307,6 +316,66 @@ static int64_t new_deadline(const struct pg *pg)
     return clock_mono_ns() + (int64_t)pg->deadline_ms * 1000000;
 }
 
+/* ---- the session ---------------------------------------------------------------------------- */
+
+static enum status run_simple(struct pg *pg, const char *sql, PGresult **ret, struct why *why)
+{
+    pg->used_prepared = 0;
+    if (!PQsendQuery(pg->conn, sql))
+        return lost(pg, why);
+    return finish(pg, new_deadline(pg), ret, why);
+}
+
+/* A pooler tells clients a process number of its own making, so as to find them again when they
+ * cancel; what it has between us and the server may be another session for each transaction. */
+static enum status learn_who_answers(struct pg *pg, struct why *why)
+{
+    PGresult *result = NULL;
+    enum status status = run_simple(pg, "SELECT pg_backend_pid()", &result, why);
+    if (status != STATUS_OK)
+        return status;
+    long pid = PQntuples(result) == 1 ? strtol(PQgetvalue(result, 0, 0), NULL, 10) : 0;
+    pg->is_direct = pid != 0 && pid == PQbackendPID(pg->conn);
+    pg->session_ms = -1;
+    PQclear(result);
+    return STATUS_OK;
+}
+
+/* As pg_begin does it for a transaction. */
+static enum status set_session(struct pg *pg, struct why *why)
+{
+    char sql[320];
+    (void)snprintf(sql, sizeof(sql),
+                   "SET statement_timeout = %d; SET jit = off; "
+                   "SELECT set_config('synchronous_commit', coalesce(nullif("
+                   "current_setting('synchronous_commit'), 'off'), 'on'), false)",
+                   pg->deadline_ms);
+    PGresult *result = NULL;
+    enum status status = run_simple(pg, sql, &result, why);
+    if (status != STATUS_OK)
+        return status;
+    PQclear(result);
+    pg->session_ms = pg->deadline_ms;
+    return STATUS_OK;
+}
+
+static enum status ensure_open(struct pg *pg, struct why *why)
+{
+    drop_if_stale(pg);
+    enum status status = STATUS_OK;
+    if (pg->conn == NULL) {
+        status = connect_anew(pg, why);
+        if (status == STATUS_OK)
+            status = learn_who_answers(pg, why);
+    }
+    if (status == STATUS_OK && pg->is_direct && !pg->in_transaction &&
+        pg->session_ms != pg->deadline_ms)
+        status = set_session(pg, why);
+    if (status != STATUS_OK && pg->conn != NULL)
+        close_connection(pg);
+    return status;
+}
+
 /* ---- statements ----------------------------------------------------------------------------- */
 
 static uint64_t changed_rows(PGresult *result)
@@ -314,25 +383,63 @@ static uint64_t changed_rows(PGresult *result)
     return strtoull(PQcmdTuples(result), NULL, 10);
 }
 
+/* The statement's place if the server has prepared it, -1 otherwise. */
+static enum status prepare(struct pg *pg, const char *sql, const struct pg_params *params,
+                           int *ret_place, struct why *why)
+{
+    *ret_place = pg->is_direct ? pg_statements_find(&pg->statements, sql, params) : -1;
+    if (*ret_place < 0 || pg->statements.list[*ret_place].is_prepared)
+        return STATUS_OK;
+    char name[PG_STATEMENT_NAME_BYTES];
+    pg_statement_name(*ret_place, name);
+    pg->used_prepared = 0;
+    if (!PQsendPrepare(pg->conn, name, sql, params->count, params->types))
+        return lost(pg, why);
+    PGresult *result = NULL;
+    enum status status = finish(pg, new_deadline(pg), &result, why);
+    if (status != STATUS_OK)
+        return status;
+    PQclear(result);
+    pg->statements.list[*ret_place].is_prepared = 1;
+    return STATUS_OK;
+}
+
+static int send_statement(struct pg *pg, const char *sql, int place, const struct pg_params *params)
+{
+    static const int all_binary[PG_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                                  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const char *values[PG_PARAMS_MAX];
+    for (int i = 0; i < params->count; i++)
+        values[i] =
+            params->values[i] != NULL ? params->values[i] : (const char *)&params->numbers[i];
+    pg->used_prepared = place >= 0;
+    if (place < 0)
+        return PQsendQueryParams(pg->conn, sql, params->count, params->types, values, params->sizes,
+                                 all_binary, 1);
+    char name[PG_STATEMENT_NAME_BYTES];
+    pg_statement_name(place, name);
+    return PQsendQueryPrepared(pg->conn, name, params->count, values, params->sizes, all_binary, 1);
+}
+
 enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *params,
                    struct pg_rows *ret, struct why *why)
 {
     static const struct pg_params none = {.count = 0};
-    static const int all_binary[PG_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                                  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     const struct pg_params *p = params != NULL ? params : &none;
+    int place = -1;
     enum status status = ensure_open(pg, why);
+    if (status == STATUS_OK)
+        status = prepare(pg, sql, p, &place, why);
     if (status != STATUS_OK)
         return status;
-    const char *values[PG_PARAMS_MAX];
-    for (int i = 0; i < p->count; i++)
-        values[i] = p->values[i] != NULL ? p->values[i] : (const char *)&p->numbers[i];
-    if (!PQsendQueryParams(pg->conn, sql, p->count, p->types, values, p->sizes, all_binary, 1))
+    if (!send_statement(pg, sql, place, p))
         return lost(pg, why);
     PGresult *result = NULL;
     status = finish(pg, new_deadline(pg), &result, why);
     if (status != STATUS_OK)
         return status;
+    if (place < 0 && pg->is_direct)
+        pg_statements_add(&pg->statements, sql, p);
     if (ret == NULL)
         PQclear(result);
     else
@@ -345,12 +452,9 @@ static enum status run_text(struct pg *pg, const char *sql, char *tag, size_t ta
                             struct why *why)
 {
     enum status status = ensure_open(pg, why);
-    if (status != STATUS_OK)
-        return status;
-    if (!PQsendQuery(pg->conn, sql))
-        return lost(pg, why);
     PGresult *result = NULL;
-    status = finish(pg, new_deadline(pg), &result, why);
+    if (status == STATUS_OK)
+        status = run_simple(pg, sql, &result, why);
     if (status != STATUS_OK)
         return status;
     if (tag != NULL)
@@ -364,16 +468,27 @@ enum status pg_script(struct pg *pg, const char *sql, struct why *why)
     return run_text(pg, sql, NULL, 0, why);
 }
 
-enum status pg_begin(struct pg *pg, struct why *why)
+/* Settings of the transaction where a pooler may give each another session, else the session has
+ * them. */
+static enum status begin_by_text(struct pg *pg, struct why *why)
 {
-    ASSERT(!pg->in_transaction);
     char sql[256];
+    if (pg->is_direct)
+        return pg_script(pg, "BEGIN", why);
     (void)snprintf(sql, sizeof(sql),
                    "BEGIN; SET LOCAL statement_timeout = %d; SET LOCAL jit = off; "
                    "SELECT set_config('synchronous_commit', 'on', true) "
                    "WHERE current_setting('synchronous_commit') = 'off'",
                    pg->deadline_ms);
-    enum status status = pg_script(pg, sql, why);
+    return pg_script(pg, sql, why);
+}
+
+enum status pg_begin(struct pg *pg, struct why *why)
+{
+    ASSERT(!pg->in_transaction);
+    enum status status = ensure_open(pg, why);
+    if (status == STATUS_OK)
+        status = begin_by_text(pg, why);
     if (status == STATUS_OK)
         pg->in_transaction = 1;
     else if (pg->conn != NULL)
@@ -436,6 +551,7 @@ enum status pg_copy_in(struct pg *pg, const char *sql, const struct buf *data, s
     if (status != STATUS_OK)
         return status;
     int64_t deadline_ns = new_deadline(pg);
+    pg->used_prepared = 0;
     if (!PQsendQuery(pg->conn, sql))
         return lost(pg, why);
     PGresult *result = NULL;

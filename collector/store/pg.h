@@ -2,8 +2,10 @@
  * One connection to PostgreSQL, blocking, with a deadline on every statement. The only code that
  * includes libpq.
  *
- * Values travel in PostgreSQL's binary format in both directions, through unnamed statements only,
- * so that a pooler between us and the server (pgbouncer in transaction mode) is no obstacle.
+ * Values travel in PostgreSQL's binary format in both directions. What comes again is prepared
+ * (pg_statements.h) and settings are the session's, unless a pooler stands between us and the
+ * server (pgbouncer in transaction mode, which tells a process number of its own): then statements
+ * stay unnamed, and every transaction brings its settings.
  *
  * Failures:
  *     UNAVAILABLE  no server, no answer before the deadline, the server shut down, ran out of disk,

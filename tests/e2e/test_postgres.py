@@ -107,20 +107,6 @@ def test_a_restart_is_ridden_out():
             assert server.sql(STORED) == "60"
 
 
-def test_synchronous_commit_is_on_whatever_the_role_says():
-    with servers() as (server,):
-        server.create().start()
-        server.sql("ALTER ROLE heapfleet SET synchronous_commit = off")
-        server.sql("ALTER SYSTEM SET log_statement = 'all'; ")
-        server.sql("SELECT pg_reload_conf()")
-        with collector_for(server.dsn) as collector:
-            sender = Sender(collector)
-            sender.connect()
-            sender.send(3)
-            sender.wait()
-        assert "set_config('synchronous_commit', 'on', true)" in (server.folder / "log").read_text()
-
-
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -146,6 +132,35 @@ def pooler(server):
     finally:
         child.terminate()
         child.wait()
+
+
+NOTE_SETTINGS = """
+CREATE TABLE public.noted (commits text, prepared bigint);
+CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO public.noted SELECT current_setting('synchronous_commit'), count(*)
+    FROM pg_prepared_statements;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note AFTER INSERT ON heapfleet.snap_delta EXECUTE FUNCTION public.note();
+"""
+
+
+@pytest.mark.parametrize("is_pooled", [False, True])
+def test_synchronous_commit_is_on_whatever_the_role_says(is_pooled):
+    with servers() as (server,), contextlib.ExitStack() as stack:
+        server.create().start()
+        server.sql("ALTER ROLE heapfleet SET synchronous_commit = off")
+        dsn = stack.enter_context(pooler(server)) if is_pooled else server.dsn
+        with collector_for(dsn) as collector:
+            server.sql(NOTE_SETTINGS)
+            sender = Sender(collector)
+            sender.connect()
+            for _ in range(4):
+                sender.send(3)
+                sender.wait()
+        assert server.sql("SELECT DISTINCT commits FROM public.noted") == "on"
+        prepared = server.sql("SELECT max(prepared) > 0 FROM public.noted")
+        assert prepared == ("f" if is_pooled else "t")
 
 
 def test_a_pooler_in_transaction_mode_is_no_obstacle():

@@ -1,0 +1,42 @@
+/*
+ * Which statements a session has prepared, so that the server parses and plans each once, and not
+ * every time. A statement is its text and the types of its parameters. It is remembered when
+ * it has succeeded, and prepared when it comes again: what is asked once is not worth it, and what
+ * the server refuses every time goes on being refused for its own reason.
+ */
+#ifndef COLLECTOR_STORE_PG_STATEMENTS_H
+#define COLLECTOR_STORE_PG_STATEMENTS_H
+
+#include "pg.h"
+
+enum { PG_STATEMENTS_MAX = 192, PG_STATEMENT_NAME_BYTES = 16 };
+
+struct pg_statement {
+    char *text; /* owned */
+    int count;
+    unsigned types[PG_PARAMS_MAX];
+    uint64_t hash; /* of all of it */
+    int is_prepared;
+};
+
+/* All zero: none. */
+struct pg_statements {
+    int count;
+    struct pg_statement list[PG_STATEMENTS_MAX];
+};
+
+/* The place of a statement that is remembered, else -1. */
+int pg_statements_find(const struct pg_statements *statements, const char *text,
+                       const struct pg_params *params);
+
+/* Remember one that is not yet, as long as there is room. */
+void pg_statements_add(struct pg_statements *statements, const char *text,
+                       const struct pg_params *params);
+
+/* The name under which the server knows the statement at `place`. */
+void pg_statement_name(int place, char ret[PG_STATEMENT_NAME_BYTES]);
+
+/* The session ended: none is known any more. */
+void pg_statements_forget(struct pg_statements *statements);
+
+#endif
