@@ -17,7 +17,7 @@
 #include "log.h"
 #include "wire.h"
 
-enum { PAUSE_FIRST_MS = 250, PAUSE_LAST_MS = 5000 };
+enum { PAUSE_FIRST_MS = 250, PAUSE_LAST_MS = 5000, RAISE_EVERY_MS = 3600 * 1000 };
 
 /* Who is told when the batch is committed. */
 struct ack {
@@ -25,6 +25,7 @@ struct ack {
     uint8_t agent_id[ID_BYTES];
     uint64_t sequence;
     int is_last;
+    int is_raised; /* its high water is written down with this batch */
 };
 
 struct batch {
@@ -113,9 +114,12 @@ static struct ack *ack_of(struct batch *batch, struct ingest_ticket *ticket, str
         batch->acks = realloc(batch->acks, batch->ack_capacity * sizeof(*batch->acks));
         ASSERT(batch->acks != NULL);
     }
-    *ticket = (struct ingest_ticket){batch->number, batch->ack_count};
+    int64_t now_ms = clock_mono_ms();
+    int is_due = ticket->raised_at_ms == 0 || now_ms - ticket->raised_at_ms >= RAISE_EVERY_MS;
+    *ticket = (struct ingest_ticket){batch->number, batch->ack_count,
+                                     is_due ? now_ms : ticket->raised_at_ms};
     struct ack *ack = &batch->acks[batch->ack_count++];
-    *ack = (struct ack){.call = call};
+    *ack = (struct ack){.call = call, .is_raised = is_due};
     rpc_call_hold(call);
     return ack;
 }
@@ -133,7 +137,8 @@ void ingest_writer_note_last(struct ingest_writer *writer, struct ingest_ticket 
                              uint64_t sequence)
 {
     ingest_writer_note(writer, ticket, call, agent_id, sequence);
-    ack_of(&writer->filling, ticket, call)->is_last = 1;
+    struct ack *ack = ack_of(&writer->filling, ticket, call);
+    ack->is_last = ack->is_raised = 1;
 }
 
 /* ---- after the commit ----------------------------------------------------------------------- */
@@ -241,8 +246,11 @@ static void rotate(struct ingest_writer *writer)
 {
     struct batch *batch = &writer->filling;
     if (!write_batch_is_empty(batch->rows)) {
-        for (size_t i = 0; i < batch->ack_count; i++)
-            write_batch_high_water(batch->rows, batch->acks[i].agent_id, batch->acks[i].sequence);
+        for (size_t i = 0; i < batch->ack_count; i++) {
+            const struct ack *ack = &batch->acks[i];
+            if (ack->is_raised)
+                write_batch_high_water(batch->rows, ack->agent_id, ack->sequence);
+        }
     }
     writer->committing = *batch;
     writer->is_committing = 1;

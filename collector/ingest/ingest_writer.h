@@ -7,6 +7,10 @@
  * `ingest_writer_is_full` tells the streams to hold back. Memory is bounded by that limit, for both
  * batches together.
  *
+ * How far an agent has been stored is written down with its first batch, its last one, and every
+ * hour. That spares a row for each snapshot, and an agent that comes back repeats only what it has
+ * no Ack for, however old the mark: repeats are stored once anyway, by their key.
+ *
  * Everything runs on the rpc thread, but the commits.
  */
 #ifndef COLLECTOR_INGEST_INGEST_WRITER_H
@@ -40,6 +44,7 @@ struct ingest_writer_options {
 struct ingest_ticket {
     uint64_t batch; /* number of the batch that `slot` is in */
     size_t slot;
+    int64_t raised_at_ms; /* when the agent's high water was last put into a batch; 0: never */
 };
 
 struct ingest_writer *ingest_writer_new(const struct ingest_writer_options *options);

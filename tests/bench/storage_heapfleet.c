@@ -18,7 +18,7 @@
 #include "storage_questions.h"
 #include "store.h"
 
-enum { BATCH_ROWS = 2000, UPKEEP_MS = 3600 * 1000 };
+enum { BATCH_ROWS = 2000, UPKEEP_MS = 3600 * 1000, RAISE_MS = 3600 * 1000 };
 
 struct container {
     int64_t service_id, instance_id;
@@ -156,6 +156,16 @@ static void sum_heap(const struct heap_values *heap, struct snapshot_row *row)
     }
 }
 
+/* As the collector does it: with the first snapshot of a stream, and then every hour. */
+static void raise_high_water(struct loader *loader, const struct fleet_process *process)
+{
+    uint8_t agent_id[ID_BYTES] = {1};
+    memcpy(agent_id + 1, &process->container, sizeof(process->container));
+    int64_t every = RAISE_MS / loader->job->shape.interval_ms;
+    if (process->snapshots == 1 || (process->snapshots + process->container) % every == 0)
+        write_batch_high_water(loader->batch, agent_id, process->snapshots);
+}
+
 static enum status put_snapshot(struct loader *loader, const struct fleet_process *process,
                                 struct container *container, struct why *why)
 {
@@ -182,6 +192,7 @@ static enum status put_snapshot(struct loader *loader, const struct fleet_proces
     row.not_objects_bytes = row.bytes / 4;
     row.cpu_ms = (uint64_t)(process->time_ms - process->started_ms) / 8;
     write_batch_snapshot(loader->batch, &row);
+    raise_high_water(loader, process);
     loader->write_cpu_ns += clock_cpu_ns() - before_ns;
     container->sequence = row.sequence;
     loader->snapshots++;
