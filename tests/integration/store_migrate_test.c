@@ -286,6 +286,45 @@ static void old_hours_are_carried_over(void **state)
     assert_int_equal(number_of(dsn, "SELECT count(*) FROM heapfleet.hour_group"), 4 * 2 * (5 + 2));
 }
 
+/* ---- hot partitions of an hour --------------------------------------------------------------- */
+
+/* Two slots, one of them with two hours, and a partition with a name of somebody's own. */
+static const char old_hot[] =
+    "SELECT heapfleet.make_partition('snap_delta', 1700006400000 + h * 3600000) "
+    "FROM unnest('{0, 1, 4}'::bigint[]) h;"
+    "CREATE TABLE heapfleet.by_hand PARTITION OF heapfleet.snap_delta "
+    "    FOR VALUES FROM (1700013600000) TO (1700017200000);"
+    "INSERT INTO heapfleet.snap_delta SELECT 5, i, s, 1700006400000 + h * 3600000 + s, s - 1, "
+    "    decode(lpad(to_hex(s), 8, '0'), 'hex'), decode(repeat('ab', s), 'hex') "
+    "FROM generate_series(1, 3) i, generate_series(1, 50) s, unnest('{0, 1, 2, 4}'::bigint[]) h;";
+
+static void hot_partitions_of_an_hour_are_joined(void **state)
+{
+    (void)state;
+    static const char hash_sql[] =
+        "SELECT ('x' || left(md5(string_agg(s::text, ',' ORDER BY s)), 15))::bit(60)::bigint "
+        "FROM heapfleet.snap_delta s";
+    static const char partitions_sql[] =
+        "SELECT count(*) FROM heapfleet.partition WHERE level = 'snap_delta' "
+        "AND from_ms IN (1700006400000, 1700020800000) AND to_ms = from_ms + 14400000";
+    must_run(embedded_dsn(store.server), "CREATE DATABASE hot");
+    char dsn[1024];
+    (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=hot"));
+    struct why why = {""};
+    struct pg *pg = pg_new(dsn);
+    migrate_until(pg, 12);
+    private_store_must(pg_script(pg, old_hot, &why), &why);
+    pg_free(pg);
+    int64_t hash = number_of(dsn, hash_sql);
+    (void)migrate(dsn);
+    assert_int_equal(number_of(dsn, "SELECT count(*) FROM heapfleet.snap_delta"), 3 * 50 * 4);
+    assert_int_equal(number_of(dsn, hash_sql), hash);
+    assert_int_equal(number_of(dsn, partitions_sql), 2);
+    assert_int_equal(number_of(dsn, "SELECT count(*) FROM pg_class WHERE relname LIKE 'old\\_%' "
+                                    "OR relname = 'by_hand'"),
+                     0);
+}
+
 /* ---- the rules ------------------------------------------------------------------------------ */
 
 /* So that the same schema can be distributed by service, and explains itself to who reads it. Each
@@ -409,6 +448,7 @@ int main(void)
         cmocka_unit_test(what_the_first_schema_held_is_carried_over),
         cmocka_unit_test(chunks_of_the_first_format_stay_as_they_are),
         cmocka_unit_test(old_hours_are_carried_over),
+        cmocka_unit_test(hot_partitions_of_an_hour_are_joined),
         cmocka_unit_test(the_schema_keeps_its_rules),
         cmocka_unit_test(the_schema_can_be_distributed_by_service),
     };
