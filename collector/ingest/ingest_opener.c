@@ -259,6 +259,7 @@ void ingest_opener_ask_process(struct ingest_opener *opener, struct ingest_looku
     memcpy(lookup->agent_id, agent_id, ID_BYTES);
     arena_init(&lookup->texts, SIZE_MAX);
     struct process_identity *own = &lookup->identity;
+    memcpy(own->agent_id, agent_id, ID_BYTES);
     own->service = copy(lookup, identity->service);
     own->service_namespace = copy(lookup, identity->service_namespace);
     own->environment = copy(lookup, identity->environment);

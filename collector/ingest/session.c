@@ -479,7 +479,8 @@ static void take_snapshot(struct session *session, struct step *step)
                      process != NULL ? process->rejected : why.text);
         return;
     }
-    if (sequence <= process->last_sequence && sequence <= session->committed_sequence) {
+    if (sequence <= process->last_sequence &&
+        (sequence > process->agent_from || sequence <= session->committed_sequence)) {
         snapshot_follow(sequence, snapshot, &process->numbers); /* the next may be shortened */
         session->counts.repeated++;
         return;

@@ -48,6 +48,7 @@ void tracked_process_place(struct tracked_process *process, struct instance_stat
     process->service_id = state->service_id;
     process->instance_id = state->instance_id;
     process->last_sequence = state->last_sequence;
+    process->agent_from = state->agent_from;
     type_numbering_load(&process->types, (const char *const *)state->type_names, state->type_count);
     if (!state->chain_broken) {
         process->stored = state->values;

@@ -18,6 +18,7 @@ struct tracked_process {
     uint8_t uuid[ID_BYTES];
     int64_t service_id, instance_id;
     uint64_t last_sequence; /* newest snapshot that the database had when this stream opened it */
+    uint64_t agent_from;    /* those above, up to it, came from this agent run */
     struct type_numbering types;
     /* The heap in the agent's numbering. */
     struct heap_values heap;

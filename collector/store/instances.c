@@ -15,11 +15,14 @@ enum { CLOCK_DRIFT_MS = 1000 }; /* worth a row's change */
 struct found {
     int64_t service_id, deployment_id, instance_id; /* 0: not there */
     int64_t instance_deployment_id, clock_behind_ms;
+    uint64_t agent_from;
+    int is_same_agent;
     int is_new; /* we have just created it */
 };
 
 static const char find_sql[] =
-    "SELECT s.id, d.id, i.id, i.deployment_id, i.clock_behind_ms FROM heapfleet.service s "
+    "SELECT s.id, d.id, i.id, i.deployment_id, i.clock_behind_ms, i.agent_from, "
+    "(i.agent_id IS NOT DISTINCT FROM $6)::integer FROM heapfleet.service s "
     "LEFT JOIN heapfleet.deployment d ON d.service_id = s.id AND d.version = $4 "
     "LEFT JOIN heapfleet.instance i ON i.service_id = s.id AND i.uuid = $5 "
     "WHERE s.name = $1 AND s.service_namespace = $2 AND s.environment = $3";
@@ -33,6 +36,7 @@ static enum status find(struct db *db, const struct process_identity *identity, 
     pg_param_text(&params, identity->environment);
     pg_param_text(&params, identity->version);
     pg_param_uuid(&params, identity->instance_uuid);
+    pg_param_uuid(&params, identity->agent_id);
     struct pg_rows rows;
     enum status status = pg_run(db->pg, find_sql, &params, &rows, why);
     if (status != STATUS_OK)
@@ -43,7 +47,9 @@ static enum status find(struct db *db, const struct process_identity *identity, 
                               .deployment_id = pg_i64(&rows, 0, 1),
                               .instance_id = pg_i64(&rows, 0, 2),
                               .instance_deployment_id = pg_i64(&rows, 0, 3),
-                              .clock_behind_ms = pg_i64(&rows, 0, 4)};
+                              .clock_behind_ms = pg_i64(&rows, 0, 4),
+                              .agent_from = (uint64_t)pg_i64(&rows, 0, 5),
+                              .is_same_agent = pg_i64(&rows, 0, 6) != 0};
     pg_rows_done(&rows);
     return STATUS_OK;
 }
@@ -92,13 +98,14 @@ static enum status create_instance(struct db *db, const struct found *found,
     pg_param_i64(&params, identity->started_ms);
     pg_param_text(&params, identity->attributes_json);
     pg_param_i64(&params, identity->clock_behind_ms);
+    pg_param_uuid(&params, identity->agent_id);
     struct pg_rows rows;
     enum status status =
         pg_run(db->pg,
                "INSERT INTO heapfleet.instance (service_id, deployment_id, uuid, host, pod, "
                "container_id, image, runtime, runtime_version, pid, started_ms, attributes, "
-               "clock_behind_ms) "
-               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13) "
+               "clock_behind_ms, agent_id) "
+               "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14) "
                "ON CONFLICT DO NOTHING RETURNING id",
                &params, &rows, why);
     if (status != STATUS_OK)
@@ -119,6 +126,7 @@ static enum status create_or_find(struct db *db, const struct process_identity *
     found->instance_id = instance_id;
     found->instance_deployment_id = found->deployment_id;
     found->clock_behind_ms = identity->clock_behind_ms;
+    found->is_same_agent = 1;
     found->is_new = 1;
     return STATUS_OK;
 }
@@ -261,17 +269,37 @@ static enum status load_chain(struct db *db, struct instance_state *state, struc
     return status;
 }
 
+/* Another run of an agent watches it from now on: what there is is not its own. */
+static enum status change_agent(struct db *db, const struct process_identity *identity,
+                                struct instance_state *state, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, state->service_id);
+    pg_param_i64(&params, state->instance_id);
+    pg_param_uuid(&params, identity->agent_id);
+    pg_param_i64(&params, (int64_t)state->last_sequence);
+    state->agent_from = state->last_sequence;
+    return pg_run(db->pg,
+                  "UPDATE heapfleet.instance SET agent_id = $3, agent_from = $4 "
+                  "WHERE service_id = $1 AND id = $2 AND agent_id IS DISTINCT FROM $3",
+                  &params, NULL, why);
+}
+
 enum status instance_open(struct db *db, const struct process_identity *identity,
                           struct instance_state *ret, struct why *why)
 {
     struct found found = {.service_id = 0};
     enum status status = find_or_create(db, identity, &found, why);
-    struct instance_state state = {
-        .service_id = found.service_id, .instance_id = found.instance_id, .chain_broken = 1};
+    struct instance_state state = {.service_id = found.service_id,
+                                   .instance_id = found.instance_id,
+                                   .agent_from = found.agent_from,
+                                   .chain_broken = 1};
     if (status == STATUS_OK && !found.is_new)
         status = load_types(db, &state, why);
     if (status == STATUS_OK && !found.is_new)
         status = load_chain(db, &state, why);
+    if (status == STATUS_OK && !found.is_same_agent)
+        status = change_agent(db, identity, &state, why);
     if (status != STATUS_OK) {
         instance_state_done(&state);
         return status == STATUS_CONFLICT ? STATUS_FAILED : status;

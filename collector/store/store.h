@@ -35,6 +35,7 @@ enum { ID_BYTES = 16 };
 /* Who a process is; texts are UTF-8, never NULL, "" when unknown. */
 struct process_identity {
     uint8_t instance_uuid[ID_BYTES];
+    uint8_t agent_id[ID_BYTES]; /* the run of the agent that announces it */
     const char *service, *service_namespace, *environment, *version;
     const char *host, *pod, *container_id, *image, *runtime, *runtime_version;
     uint32_t pid;
@@ -47,7 +48,8 @@ struct process_identity {
 struct instance_state {
     int64_t service_id;
     int64_t instance_id;
-    uint64_t last_sequence;    /* of its newest snapshot; 0: none */
+    uint64_t last_sequence; /* of its newest snapshot; 0: none */
+    uint64_t agent_from;    /* what is above, up to last_sequence, came from the same agent run */
     struct heap_values values; /* decoded at last_sequence; undefined if the chain is broken */
     int chain_broken;          /* 1: `values` cannot be had, a keyframe is needed */
     uint32_t chain_length;     /* snapshots since the keyframe that the chain begins with */
@@ -81,7 +83,8 @@ struct types_addition {
 };
 void instance_types_add_all(struct db *db, struct types_addition *additions, size_t count);
 
-/* The highest sequence number of an agent run that is committed; 0 if none. */
+/* A sequence number up to which all of an agent run is committed, maybe not the highest; 0: none is
+ * known. */
 enum status agent_high_water(struct db *db, const uint8_t agent_id[ID_BYTES], uint64_t *ret,
                              struct why *why) MUST_CHECK;
 

@@ -198,6 +198,43 @@ static void what_was_committed_is_found_again(void **state)
     instance_state_done(&at);
 }
 
+static void commit_chain(const struct instance_state *at, uint64_t first, uint64_t last)
+{
+    struct write_batch *batch = write_batch_new();
+    add_chain(batch, at, first, last, 0);
+    OK(write_batch_commit(store.db, batch, &why));
+    write_batch_free(batch);
+}
+
+static uint64_t agent_from(struct process_identity *identity, uint8_t agent)
+{
+    memset(identity->agent_id, agent, ID_BYTES);
+    struct instance_state at = open_instance(identity);
+    uint64_t ret = at.agent_from;
+    instance_state_done(&at);
+    return ret;
+}
+
+/* Whatever the marks of agents say. */
+static void snapshots_of_an_agents_run_are_its_own(void **state)
+{
+    (void)state;
+    struct process_identity identity = identity_of("own", "v1", 3);
+    assert_int_equal(agent_from(&identity, 1), 0);
+    struct instance_state at = open_instance(&identity);
+    const char *names[] = {"__main__.User", "str"};
+    add_types(&at, names, 2);
+    commit_chain(&at, 10, 20);
+    assert_int_equal(agent_from(&identity, 1), 0);  /* 10 to 20 are the first one's */
+    assert_int_equal(agent_from(&identity, 2), 20); /* and not the second one's, */
+    assert_int_equal(agent_from(&identity, 2), 20);
+    commit_chain(&at, 30, 40);
+    assert_int_equal(agent_from(&identity, 2), 20); /* which wrote 30 to 40 */
+    assert_int_equal(agent_from(&identity, 1), 40); /* the first one comes back */
+    assert_int_equal(agent_from(&identity, 2), 40);
+    instance_state_done(&at);
+}
+
 static void a_batch_committed_twice_is_stored_once(void **state)
 {
     (void)state;
@@ -514,6 +551,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opening_twice_is_one_process),
         cmocka_unit_test(what_was_committed_is_found_again),
+        cmocka_unit_test(snapshots_of_an_agents_run_are_its_own),
         cmocka_unit_test(a_batch_committed_twice_is_stored_once),
         cmocka_unit_test(a_type_table_only_grows),
         cmocka_unit_test(many_processes_are_told_together),

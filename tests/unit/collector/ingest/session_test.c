@@ -212,16 +212,25 @@ static void another_runs_newer_facts_are_told(void **state)
     (void)state;
     struct scene *scene = usual_scene(0);
     assert_int_equal(start_process(scene, 2, "shop"), SESSION_WAIT);
-    struct instance_state place = {
-        .service_id = 3, .instance_id = 4, .last_sequence = 500, .chain_broken = 1};
+    struct instance_state place = {.service_id = 3,
+                                   .instance_id = 4,
+                                   .last_sequence = 500,
+                                   .agent_from = 300,
+                                   .chain_broken = 1};
     session_instance_opened(scene->session, &place, 100);
     define_two(scene, 2, 1);
     assert_int_equal(send_snapshot(scene, 2, 90, 0), SESSION_READ);
-    assert_int_equal(scene->refusals, 0); /* this run's, and stored */
+    assert_int_equal(scene->refusals, 0); /* this run's, and stored: its mark says so */
     assert_int_equal(send_snapshot(scene, 2, 110, 0), SESSION_READ);
     assert_int_equal(scene->refusals, 1);
+    assert_int_equal(send_snapshot(scene, 2, 300, 0), SESSION_READ);
+    assert_int_equal(scene->refusals, 2);
+    assert_int_equal(send_snapshot(scene, 2, 301, 0), SESSION_READ);
+    assert_int_equal(send_snapshot(scene, 2, 500, 0), SESSION_READ);
+    assert_int_equal(scene->refusals, 2); /* this run's: nobody else has come since 300 */
+    assert_int_equal(write_batch_snapshots(scene->batch), 0);
     assert_int_equal(send_snapshot(scene, 2, 501, 0), SESSION_READ);
-    assert_int_equal(scene->refusals, 1);
+    assert_int_equal(scene->refusals, 2);
     assert_int_equal(write_batch_snapshots(scene->batch), 1);
     scene_free(scene);
 }
