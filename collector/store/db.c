@@ -40,7 +40,11 @@ static void take_ids(struct db *db, const struct pg_rows *rows)
         type_cache_add(&db->types, pg_text(rows, i, 1), (int32_t)pg_i64(rows, i, 0));
 }
 
-static const char fetch_sql[] = "SELECT id, name FROM heapfleet.type WHERE name = ANY ($1)";
+/* A probe a name, however many there are: OFFSET keeps the planner from reading all types of the
+ * fleet instead, which would cost each process of a large one more. */
+static const char fetch_sql[] =
+    "SELECT t.id, t.name FROM (SELECT DISTINCT name FROM unnest($1) AS name) n "
+    "CROSS JOIN LATERAL (SELECT id, name FROM heapfleet.type WHERE name = n.name OFFSET 0) t";
 
 /* In order of the names: two collectors that add the same ones must not wait for each other. */
 static const char create_sql[] = "INSERT INTO heapfleet.type (name) "
