@@ -312,7 +312,7 @@ static void hot_partitions_of_an_hour_are_joined(void **state)
     (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=hot"));
     struct why why = {""};
     struct pg *pg = pg_new(dsn);
-    migrate_until(pg, 12);
+    migrate_until(pg, 14);
     private_store_must(pg_script(pg, old_hot, &why), &why);
     pg_free(pg);
     int64_t hash = number_of(dsn, hash_sql);

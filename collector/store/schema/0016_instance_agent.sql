@@ -4,7 +4,7 @@
 ALTER TABLE heapfleet.instance ADD COLUMN agent_id uuid,
     ADD COLUMN agent_from bigint NOT NULL DEFAULT 0;
 COMMENT ON COLUMN heapfleet.instance.agent_id IS
-    'The run of an agent that announced it last; NULL: not since schema 14.';
+    'The run of an agent that announced it last; NULL: not since schema 16.';
 COMMENT ON COLUMN heapfleet.instance.agent_from IS
     'The newest snapshot that there was when that run announced it first: later ones are its own.';
 COMMENT ON COLUMN heapfleet.agent.sequence IS
