@@ -12,7 +12,7 @@
 #include "attributes.h"
 #include "trend.h"
 
-enum { POINTS_MAX = TREND_POINTS_MAX, COLUMNS_MAX = 3 };
+enum { POINTS_MAX = TREND_POINTS_MAX, COLUMNS_MAX = 3, BEND_MAX = 100 };
 
 static const double warm_up_taus[] = {0.06, 0.12, 0.2};
 static const double saturation_taus[] = {0.06, 0.12, 0.2, 0.3, 0.45, 0.65, 1};
@@ -30,6 +30,11 @@ struct model {
     size_t points;
     const double *x; /* 0 .. 1, never falling */
 };
+
+/* Late and early, of the axis; an axis counts beside one over which three times less is left. */
+static const double early_end = 0.4;
+static const double late_start = 0.6;
+static const double far_better = 3;
 
 /* Sums of squares that the models leave. */
 struct fits {
@@ -175,12 +180,49 @@ static double median_of_three(const double *values)
     return trend_median(copy, 3);
 }
 
-static double largest_jump(const double *values)
+double curve_largest_step(const double values[CURVE_POINTS])
 {
     double largest = 0;
     for (size_t i = 3; i + 3 <= CURVE_POINTS; i++)
         largest = fmax(largest, median_of_three(values + i) - median_of_three(values + i - 3));
     return largest;
+}
+
+double curve_growth(const double values[CURVE_POINTS])
+{
+    return median_of_three(values + CURVE_POINTS - 3) - median_of_three(values);
+}
+
+/* Least squares; `count` > 1. */
+static double slope_over(const double *x, const double *values, size_t count)
+{
+    double mean_x = 0;
+    double mean = 0;
+    double xx = 0;
+    double xy = 0;
+    for (size_t i = 0; i < count; i++) {
+        mean_x += x[i] / (double)count;
+        mean += values[i] / (double)count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        xx += (x[i] - mean_x) * (x[i] - mean_x);
+        xy += (x[i] - mean_x) * (values[i] - mean);
+    }
+    return xx > 0 ? xy / xx : 0;
+}
+
+/* At least three points at either end. */
+static double bend_over(const double *x, const double *values)
+{
+    size_t early = 3;
+    size_t late = CURVE_POINTS - 3;
+    while (early < CURVE_POINTS && x[early] <= early_end)
+        early++;
+    while (late > 0 && x[late - 1] >= late_start)
+        late--;
+    double before = slope_over(x, values, early);
+    double after = slope_over(x + late, values + late, CURVE_POINTS - late);
+    return before > 0 ? after / before : (after > 0 ? BEND_MAX : 0);
 }
 
 static struct fits fit_over(const double *x, const double *values)
@@ -199,20 +241,36 @@ static void even_places(double *ret, size_t points)
         ret[i] = place(i, points);
 }
 
-static struct fits best_fits(const double *values, const double *work)
+static struct fits best_fits(const struct fits *a, const struct fits *b)
+{
+    return (struct fits){
+        .line = fmin(a->line, b->line),
+        .warm = fmin(a->warm, b->warm),
+        .exponential = fmin(a->exponential, b->exponential),
+        .hinge = fmin(a->hinge, b->hinge),
+    };
+}
+
+static double best_sse(const struct fits *fits)
+{
+    return fmin(fmin(fits->line, fits->warm), fmin(fits->exponential, fits->hinge));
+}
+
+/* Fit over both axes; `bend` is that of the one that counts. */
+static struct fits fit(const double *values, const double *work, double *bend)
 {
     double even[CURVE_POINTS];
     even_places(even, CURVE_POINTS);
-    struct fits best = fit_over(even, values);
+    struct fits over_time = fit_over(even, values);
+    *bend = bend_over(even, values);
     if (work == NULL)
-        return best;
-    struct fits other = fit_over(work, values);
-    return (struct fits){
-        .line = fmin(best.line, other.line),
-        .warm = fmin(best.warm, other.warm),
-        .exponential = fmin(best.exponential, other.exponential),
-        .hinge = fmin(best.hinge, other.hinge),
-    };
+        return over_time;
+    struct fits over_work = fit_over(work, values);
+    if (best_sse(&over_work) * far_better < best_sse(&over_time))
+        *bend = bend_over(work, values);
+    else if (best_sse(&over_time) * far_better >= best_sse(&over_work))
+        *bend = fmin(*bend, bend_over(work, values));
+    return best_fits(&over_time, &over_work);
 }
 
 static double square_sum(const double *values)
@@ -230,26 +288,25 @@ void curve_measure(const double values[CURVE_POINTS], const double *work, struct
 {
     *ret = (struct curve_shape){.p = 1};
     const size_t half = CURVE_POINTS / 2;
-    double start = median_of_three(values);
     double end = median_of_three(values + CURVE_POINTS - 3);
     double slope = trend_slope(values, CURVE_POINTS);
     double total = square_sum(values);
-    if (!(end > start) || !(slope > 0) || !(total > 0) || !isfinite(total))
+    if (!(curve_growth(values) > 0) || !(slope > 0) || !(total > 0) || !isfinite(total))
         return;
 
-    struct fits fits = best_fits(values, work);
+    struct fits fits = fit(values, work, &ret->bend);
     double floor = total * 1e-9;
     double bic_line = fmin(bic(fits.line, floor, 2), bic(fits.warm, floor, 4));
     double bic_saturating = fmin(bic(fits.exponential, floor, 3), bic(fits.hinge, floor, 3));
     double middle = (values[half - 1] + values[half]) / 2;
 
-    ret->growth = end - start;
+    ret->growth = curve_growth(values);
     ret->r2 = fmax(1 - fmin(fits.line, fits.warm) / total, 0);
     ret->p = chance_of_line(ret->r2);
     ret->line_gain = bic_saturating - bic_line;
     ret->second_half = (end - middle) / ret->growth;
     ret->tail = trend_slope(values + CURVE_POINTS - 5, 5) / slope;
-    ret->jump = largest_jump(values) / ret->growth;
+    ret->jump = curve_largest_step(values) / ret->growth;
 }
 
 static double line_rise(const double *values, size_t count)

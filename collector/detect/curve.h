@@ -20,6 +20,7 @@ struct curve_shape {
     double second_half; /* share of the growth in the second half; a line: 0.5 */
     double tail;        /* slope of the last five points over the whole slope; a line: 1 */
     double jump; /* the largest step, three points against three, over the growth; a line: 0.23 */
+    double bend; /* late slope over early slope, over time and over work; a line: 1 */
 };
 
 /*
@@ -33,8 +34,20 @@ struct curve_shape {
  * `work`, if not NULL, is the load up to each point, from 0 to 1 and never falling: each model is
  * then fitted over it as well, and the better fit counts. A leak by request is a line over the work
  * done, a cache fills up over it.
+ *
+ * The bend is what no model of these tells: sets of keys grow by a power of the work, or by its
+ * logarithm, and never look full; and a line with a short exponential fits them well. But they bend
+ * alike at any age, while behind a true warm-up a line gets straight. A load that rises makes them
+ * straight over time, one that falls straight over work, so that the smaller bend counts; unless
+ * the curve is explained far better over one of the two: then that one's.
  */
 void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret);
+
+/* The largest step up, the median of three points against that of the three before. */
+double curve_largest_step(const double values[CURVE_POINTS]);
+
+/* End minus start, each the median of three points. */
+double curve_growth(const double values[CURVE_POINTS]);
 
 /* 1 if a line with a knee, flat behind it, fits `count` points far better than a straight one. */
 int curve_is_plateau(const double *values, size_t count);

@@ -27,19 +27,20 @@ static const double member_growth_min = 0.05;
 static const double witness_share_min = 0.15;
 static const double growing_growth_min = 0.015;
 static const double growing_tail_min = 0.3;
+static const double own_step_max = 0.5; /* of a life, over its growth; median */
 static const double rising_z_min = 1.2; /* without what makes it smaller, before anything dearer */
 
 /* What differs between the rules. */
 struct rule {
-    double growth_min, jump_max, tail_min, r2_min;
+    double growth_min, jump_max, tail_min, bend_min, r2_min;
     double second_half_min, second_half_max;
     double plateau_max; /* share of the lives, below */
     double witnesses;   /* share of the lives that must grow */
 };
 static const struct rule rules[] = {
-    [VERDICT_RULE_A] = {0.03, 0.43, 0.6, 0, 0.33, 0.75, 0.5, 0.5},
-    [VERDICT_RULE_SOME] = {0.06, 0.34, 0.6, 0, 0.33, 0.75, 0.5, 0},
-    [VERDICT_RULE_B] = {0.03, 0.43, 0.7, 0.95, 0.42, 0.75, 0.4, 0.6},
+    [VERDICT_RULE_A] = {0.03, 0.43, 0.6, 0.8, 0, 0.33, 0.75, 0.5, 0.5},
+    [VERDICT_RULE_SOME] = {0.06, 0.34, 0.6, 0.8, 0, 0.33, 0.75, 0.5, 0},
+    [VERDICT_RULE_B] = {0.03, 0.43, 0.7, 0.8, 0.95, 0.42, 0.75, 0.4, 0.6},
 };
 static const double some_horizons = 1.25;
 
@@ -58,8 +59,9 @@ struct judge_member {
     double z;
     double slope;                /* a bin */
     double first, last;          /* at the ends of the common stretch */
+    double step;                 /* the largest, over the growth; both over the common stretch */
     double points[CURVE_POINTS]; /* over the common stretch, relative to the median */
-    double load[CURVE_POINTS];
+    double work[CURVE_POINTS];   /* load up to each point */
     int has_load;
 };
 
@@ -258,7 +260,8 @@ static void measure_growth(const struct life_curve *curve, struct judge_member *
     member->growth = slope * span / scale_of(curve->values, curve->count);
     member->z = trend_z(curve->values, curve->count, slope);
     member->load_growth = curve->has_load ? trend_slope(curve->load, curve->count) * span : 0;
-    member->has_load = curve->has_load;
+    double growth = curve_growth(member->points);
+    member->step = growth > 0 ? curve_largest_step(member->points) / growth : 0;
 }
 
 /* What the load's correction has changed of the growth is doubtful to the half. */
@@ -276,8 +279,12 @@ static void measure_adjustment(const struct judge *judge, uint32_t type, enum li
 static void measure_common(const struct judge_group *group, const struct life_curve *curve,
                            struct judge_member *member)
 {
+    double work[LIFE_BLOCKS] = {0};
+    for (uint32_t i = 1; i < curve->count; i++)
+        work[i] = work[i - 1] + fmax(curve->load[i - 1], 0) * curve->width;
     life_resample(curve, curve->values, group->from, group->to, CURVE_POINTS, member->points);
-    life_resample(curve, curve->load, group->from, group->to, CURVE_POINTS, member->load);
+    life_resample(curve, work, group->from, group->to, CURVE_POINTS, member->work);
+    member->has_load = curve->has_load;
     member->first = member->points[0];
     member->last = member->points[CURVE_POINTS - 1];
     double scale = scale_of(member->points, CURVE_POINTS);
@@ -353,21 +360,21 @@ struct pool {
     double growth;
     double adjustment, load_growth;
     double plateau; /* share */
+    double step;    /* median of the members that grow */
 };
 
 /* The load up to each point, as a share of all of it; NULL where one does not know it. */
 static const double *pool_work(const struct judge_member *members, uint32_t count, double *work)
 {
-    double sum = 0;
     for (size_t k = 0; k < CURVE_POINTS; k++) {
-        work[k] = sum;
+        work[k] = 0;
         for (uint32_t i = 0; i < count; i++)
-            sum += fmax(members[i].load[k], 0);
+            work[k] += members[i].work[k] - members[i].work[0];
     }
     for (uint32_t i = 0; i < count; i++)
         if (!members[i].has_load)
             return NULL;
-    if (!(work[CURVE_POINTS - 1] > 0) || !isfinite(sum))
+    if (!(work[CURVE_POINTS - 1] > 0) || !isfinite(work[CURVE_POINTS - 1]))
         return NULL;
     for (size_t k = 0; k < CURVE_POINTS; k++)
         work[k] /= work[CURVE_POINTS - 1];
@@ -395,7 +402,14 @@ static double read_adjustment(const struct judge_member *member)
     return fabs(member->growth - member->raw_growth);
 }
 
-static void pool_members(const struct judge *judge, uint32_t count, struct pool *ret)
+static double read_step(const struct judge_member *member)
+{
+    return member->step;
+}
+
+/* Those that grow come first. */
+static void pool_members(const struct judge *judge, uint32_t count, uint32_t growing,
+                         struct pool *ret)
 {
     double curve[CURVE_POINTS] = {0};
     double work[CURVE_POINTS];
@@ -412,6 +426,7 @@ static void pool_members(const struct judge *judge, uint32_t count, struct pool 
     ret->growth = ret->shape.growth;
     ret->adjustment = median_of(judge, count, read_adjustment);
     ret->load_growth = median_of(judge, count, read_load_growth);
+    ret->step = median_of(judge, growing, read_step);
 }
 
 static int passes(const struct pool *pool, const struct rule *rule, double chances,
@@ -424,7 +439,8 @@ static int passes(const struct pool *pool, const struct rule *rule, double chanc
            shape->growth >= growth_min && pool->last >= objects_min &&
            pool->grown >= objects_grown_min && shape->second_half >= rule->second_half_min &&
            shape->second_half <= rule->second_half_max && shape->tail >= rule->tail_min &&
-           shape->jump <= rule->jump_max && shape->line_gain >= line_gain_min &&
+           shape->bend >= rule->bend_min && shape->jump <= rule->jump_max &&
+           pool->step <= own_step_max && shape->line_gain >= line_gain_min &&
            pool->plateau < rule->plateau_max;
 }
 
@@ -485,7 +501,7 @@ static void look_at_some(const struct judge *judge, const struct judge_group *gr
     if (growing == 0 || growing == count)
         return;
     struct pool pool;
-    pool_members(judge, growing, &pool);
+    pool_members(judge, growing, growing, &pool);
     int passing =
         passes(&pool, &rules[VERDICT_RULE_SOME], choices(count, growing), load_growth_factor);
     if (!passing && (ret->grows || !still_grows(&pool)))
@@ -509,7 +525,7 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
     uint32_t growing = sort_growing(judge->members, count, 0);
     if (growing > 0 && growing >= rule->witnesses * count) {
         struct pool pool;
-        pool_members(judge, count, &pool);
+        pool_members(judge, count, growing, &pool);
         *ret = (struct judge_look){.grows = still_grows(&pool),
                                    .passes = passes(&pool, rule, 1, load_growth_factor),
                                    .passes_early = passes(&pool, rule, 1, early_load_factor),
