@@ -27,8 +27,9 @@ static const double member_growth_min = 0.05;
 static const double witness_share_min = 0.15;
 static const double growing_growth_min = 0.015;
 static const double growing_tail_min = 0.3;
-static const double own_step_max = 0.5; /* of a life, over its growth; median */
-static const double rising_z_min = 1.2; /* without what makes it smaller, before anything dearer */
+static const double own_step_max = 0.45; /* of a life, over its growth; median */
+static const double fall_share = 0.5;    /* of the growth: a fall by which it fell back */
+static const double rising_z_min = 1.2;  /* without what makes it smaller, before anything dearer */
 
 /* What differs between the rules. */
 struct rule {
@@ -50,6 +51,7 @@ static const double strong_horizons = 0.78;
 static const double strong_r2 = 0.985;
 static const double strong_line_gain = 6;
 static const double strong_tail = 0.85;
+static const double strong_bend = 0.95;
 
 struct judge_member {
     uint16_t life;
@@ -444,6 +446,17 @@ static int passes(const struct pool *pool, const struct rule *rule, double chanc
            pool->plateau < rule->plateau_max;
 }
 
+/* What rose as far before and fell again is a log of the day, a queue, or garbage in cycles. */
+static int fell_back(const struct judge *judge, uint32_t type, enum life_value value,
+                     const struct pool *pool)
+{
+    for (uint32_t i = 0; i < judge->life_count; i++)
+        if (judge->lives[i].used &&
+            life_largest_fall(&judge->lives[i], type, value) >= fall_share * pool->grown)
+            return 1;
+    return 0;
+}
+
 static int still_grows(const struct pool *pool)
 {
     return pool->shape.growth >= growing_growth_min && pool->shape.tail >= growing_tail_min &&
@@ -454,8 +467,8 @@ static int is_strong(const struct pool *pool)
 {
     const struct curve_shape *shape = &pool->shape;
     return shape->r2 >= strong_r2 && shape->line_gain >= strong_line_gain &&
-           shape->tail >= strong_tail && shape->second_half >= 0.42 && shape->second_half <= 0.65 &&
-           !(pool->plateau > 0.2);
+           shape->tail >= strong_tail && shape->bend >= strong_bend && shape->second_half >= 0.42 &&
+           shape->second_half <= 0.65 && !(pool->plateau > 0.2);
 }
 
 /* Ways to choose m of n: a few of many that happen to grow are not evidence. */
@@ -494,8 +507,9 @@ static void describe(const struct judge *judge, const struct judge_group *group,
         ret->slope = median_of(judge, growing, read_slope);
 }
 
-static void look_at_some(const struct judge *judge, const struct judge_group *group, uint32_t count,
-                         double elasticity, struct judge_look *ret)
+static void look_at_some(const struct judge *judge, const struct judge_group *group, uint32_t type,
+                         enum life_value value, uint32_t count, double elasticity,
+                         struct judge_look *ret)
 {
     uint32_t growing = sort_growing(judge->members, count, member_growth_min);
     if (growing == 0 || growing == count)
@@ -503,7 +517,8 @@ static void look_at_some(const struct judge *judge, const struct judge_group *gr
     struct pool pool;
     pool_members(judge, growing, growing, &pool);
     int passing =
-        passes(&pool, &rules[VERDICT_RULE_SOME], choices(count, growing), load_growth_factor);
+        passes(&pool, &rules[VERDICT_RULE_SOME], choices(count, growing), load_growth_factor) &&
+        !fell_back(judge, type, value, &pool);
     if (!passing && (ret->grows || !still_grows(&pool)))
         return;
     *ret = (struct judge_look){.grows = 1,
@@ -527,10 +542,11 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
         struct pool pool;
         pool_members(judge, count, growing, &pool);
         *ret = (struct judge_look){.grows = still_grows(&pool),
-                                   .passes = passes(&pool, rule, 1, load_growth_factor),
-                                   .passes_early = passes(&pool, rule, 1, early_load_factor),
+                                   .passes_early = passes(&pool, rule, 1, early_load_factor) &&
+                                                   !fell_back(judge, type, value, &pool),
                                    .rule = group->rule,
                                    .horizons = group->horizons};
+        ret->passes = ret->passes_early && passes(&pool, rule, 1, load_growth_factor);
         if (group->rule == VERDICT_RULE_A && is_strong(&pool))
             ret->horizons /= strong_horizons;
         ret->grows |= ret->passes;
@@ -538,7 +554,7 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
         describe(judge, group, count, growing, &pool, elasticity, ret);
     }
     if (!ret->passes && group->rule == VERDICT_RULE_A)
-        look_at_some(judge, group, count, elasticity, ret);
+        look_at_some(judge, group, type, value, count, elasticity, ret);
 }
 
 /* ---- load ------------------------------------------------------------------------------------ */

@@ -456,6 +456,31 @@ double life_early_slope(const struct life *life, uint32_t type, double from, dou
     return rise / ((double)(last - first) * LIFE_SLOT_BINS);
 }
 
+/* Two, since a torn snapshot may be the floor of a bin. */
+static double largest_fall(const float *floors, uint32_t count)
+{
+    double highest = 0;
+    double largest = 0;
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        double low = fmaxf(floors[i], floors[i + 1]); /* of a gap and a number, the number */
+        largest = fmax(largest, highest - low);
+        highest = fmax(highest, floors[i]);
+    }
+    return largest;
+}
+
+double life_largest_fall(const struct life *life, uint32_t type, enum life_value value)
+{
+    const struct life_series *series = life_find(life, type);
+    if (series == NULL)
+        return 0;
+    double fall = largest_fall(series->blocks[value], blocks_done(life));
+    if (value != LIFE_COUNT)
+        return fall;
+    uint32_t slots = life->bin / LIFE_SLOT_BINS;
+    return fmax(fall, largest_fall(series->slots, slots < LIFE_SLOTS ? slots : LIFE_SLOTS));
+}
+
 double life_slot_floor(const struct life *life, uint32_t type, uint32_t from, uint32_t to)
 {
     const struct life_series *series = life_find(life, type);

@@ -141,6 +141,9 @@ double life_early_slope(const struct life *life, uint32_t type, double from, dou
 /* By how much the bytes an object have grown, relative, from the first blocks to the newest. */
 double life_object_growth(const struct life *life, uint32_t type);
 
+/* The largest fall from one block, or slot, to two later ones in a row; 0: it only rose. */
+double life_largest_fall(const struct life *life, uint32_t type, enum life_value value);
+
 /* Lowest count in the slots [from, to). NaN: not seen. */
 double life_slot_floor(const struct life *life, uint32_t type, uint32_t from, uint32_t to);
 

@@ -89,6 +89,57 @@ static void test_what_fills_up_is_none(void **state)
     assert_true(measure(hinge).tail < 0.3);
 }
 
+static double root(double x)
+{
+    return 1 + sqrt(0.1 + x);
+}
+
+static void test_a_power_of_the_work_bends(void **state)
+{
+    (void)state;
+    assert_true(measure(root).bend < 0.75);
+    assert_true(measure(line).bend > 0.9 && measure(line).bend < 1.1);
+    assert_true(measure(step).bend < 2);
+}
+
+/* Work that comes in waves, from 0 to 1. */
+static double waves(double x)
+{
+    return x + 0.1 * sin(6.28 * x);
+}
+
+static double work_of_a_rising_load(double x)
+{
+    return 0.1 * x + 0.9 * x * x;
+}
+
+static double root_of_a_rising_load(double x)
+{
+    return root(work_of_a_rising_load(x));
+}
+
+static double bend_over_work(double (*curve)(double), double (*work_at)(double))
+{
+    double values[CURVE_POINTS];
+    double work[CURVE_POINTS];
+    struct curve_shape shape;
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        values[i] = curve(place(i, CURVE_POINTS)) + uneven(i);
+        work[i] = work_at(place(i, CURVE_POINTS));
+    }
+    curve_measure(values, work, &shape);
+    return shape.bend;
+}
+
+static void test_it_bends_over_what_explains_it(void **state)
+{
+    (void)state;
+    assert_true(bend_over_work(line, waves) > 0.9);  /* a timer's leak */
+    assert_true(bend_over_work(waves, waves) > 0.9); /* one by request */
+    assert_true(measure(root_of_a_rising_load).bend > 0.8);
+    assert_true(bend_over_work(root_of_a_rising_load, work_of_a_rising_load) < 0.75);
+}
+
 static void test_a_step_is_a_jump(void **state)
 {
     (void)state;
@@ -137,6 +188,8 @@ int main(void)
         cmocka_unit_test(test_a_line_is_a_line),
         cmocka_unit_test(test_a_line_behind_a_warm_up_is_a_line),
         cmocka_unit_test(test_what_fills_up_is_none),
+        cmocka_unit_test(test_a_power_of_the_work_bends),
+        cmocka_unit_test(test_it_bends_over_what_explains_it),
         cmocka_unit_test(test_a_step_is_a_jump),
         cmocka_unit_test(test_what_falls_has_no_shape),
         cmocka_unit_test(test_a_perfect_line_divides_by_nothing),

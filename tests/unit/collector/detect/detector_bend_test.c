@@ -1,0 +1,177 @@
+/*
+ * What looks like a line and is none: sets of keys that grow ever more slowly, code that is
+ * imported on first use, logs that are cleared; and beside each a leak that must be found all the
+ * same.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "detect_scene.h"
+
+enum {
+    VERDICT_BINS = SCENE_HORIZON + 4 * SCENE_HORIZON / 15,
+    IMPORTING_LIVES = 6,
+};
+
+static struct scene scene;
+
+static int setup(void **state)
+{
+    (void)state;
+    scene_begin(&scene);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    scene_end(&scene);
+    return 0;
+}
+
+static uint32_t confirmed(void)
+{
+    const struct verdict *verdict;
+    return scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict);
+}
+
+static void assert_never_until(uint32_t bins)
+{
+    for (uint32_t now = SCENE_HORIZON; now <= bins; now += 12) {
+        scene_run(&scene, now);
+        assert_int_equal(confirmed(), 0);
+    }
+}
+
+/* ---- sets of keys ---------------------------------------------------------------------------- */
+
+/* Distinct names among so many words grow by a power of them (Heaps' law). */
+static double heaps(uint32_t type, const char *version, uint32_t bin)
+{
+    double steady = scene_steady(type, version, bin);
+    return type == 0 ? steady + 100 * pow(scene_leaked(bin, 1), 0.55) : steady;
+}
+
+/* A cache that is full after a fifth of the horizon, and a leak of the same class. */
+static double warm_and_leaking(uint32_t type, const char *version, uint32_t bin)
+{
+    double filled = type == 0 ? 400 * (1 - exp(-(double)bin / 40)) : 0;
+    return scene_leaking(type, version, bin) + filled;
+}
+
+static void test_what_grows_by_a_power_of_the_work_is_no_leak(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, heaps);
+    assert_never_until(4 * SCENE_HORIZON);
+}
+
+static void test_a_leak_behind_a_cache_that_filled_is_found_later(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, warm_and_leaking);
+    scene_run(&scene, 2 * SCENE_HORIZON);
+    assert_int_equal(confirmed(), 1);
+}
+
+/* ---- code that is imported ------------------------------------------------------------------- */
+
+static double importing(uint32_t type, uint32_t bin, uint32_t life)
+{
+    double steady = scene_steady(type, "", bin);
+    if (type != 0)
+        return steady;
+    for (uint32_t step = 0; step < 2; step++) {
+        uint32_t turn = (life + 3 * step) % IMPORTING_LIVES;
+        steady += bin >= 60 + 55 * (2 * turn + step) ? 400 : 0;
+    }
+    return steady;
+}
+
+#define IMPORTING(life)                                                                            \
+    static double importing_##life(uint32_t type, const char *version, uint32_t bin)               \
+    {                                                                                              \
+        (void)version;                                                                             \
+        return importing(type, bin, life);                                                         \
+    }
+IMPORTING(0)
+IMPORTING(1)
+IMPORTING(2)
+IMPORTING(3)
+IMPORTING(4)
+IMPORTING(5)
+
+static void test_steps_at_other_times_in_each_life_are_no_line(void **state)
+{
+    (void)state;
+    static scene_model_fn *const models[IMPORTING_LIVES] = {importing_0, importing_1, importing_2,
+                                                            importing_3, importing_4, importing_5};
+    for (uint32_t i = 0; i < IMPORTING_LIVES; i++)
+        scene_add(&scene, "v1", 0, 0, models[i]);
+    assert_never_until(3 * SCENE_HORIZON);
+}
+
+/* ---- what falls back ------------------------------------------------------------------------- */
+
+/* A log that is cleared when it has some thousand entries; the other version never gets so far. */
+static double logging(uint32_t type, const char *version, uint32_t bin)
+{
+    uint32_t since = strcmp(version, "v1") == 0 ? bin % 180 : bin;
+    double rate = strcmp(version, "v1") == 0 ? 8 : 2;
+    return scene_steady(type, version, bin) + (type == 0 ? scene_leaked(since, rate) : 0);
+}
+
+/* The same, but that what was cleared was little. */
+static double logging_little(uint32_t type, const char *version, uint32_t bin)
+{
+    uint32_t since = strcmp(version, "v1") == 0 ? bin % 180 : bin;
+    double rate = strcmp(version, "v1") == 0 ? 0.5 : 2;
+    return scene_steady(type, version, bin) + (type == 0 ? scene_leaked(since, rate) : 0);
+}
+
+static void run_two_versions(scene_model_fn *model)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        scene_add(&scene, "v1", i, 400 + i, model);
+        scene_add(&scene, "v2", 400 + i, 0, model);
+    }
+    scene_run(&scene, 400 + VERDICT_BINS);
+}
+
+static void test_what_fell_back_from_as_high_is_no_leak(void **state)
+{
+    (void)state;
+    run_two_versions(logging);
+    assert_int_equal(confirmed(), 0);
+}
+
+static void test_what_fell_back_by_less_than_it_grows_is_a_leak(void **state)
+{
+    (void)state;
+    run_two_versions(logging_little);
+    assert_int_equal(confirmed(), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_grows_by_a_power_of_the_work_is_no_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_leak_behind_a_cache_that_filled_is_found_later,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_steps_at_other_times_in_each_life_are_no_line, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_fell_back_from_as_high_is_no_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_fell_back_by_less_than_it_grows_is_a_leak, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
