@@ -51,7 +51,7 @@ static const double strong_horizons = 0.78;
 static const double strong_r2 = 0.985;
 static const double strong_line_gain = 6;
 static const double strong_tail = 0.85;
-static const double strong_bend = 0.95;
+static const double strong_bend = 0.9;
 
 struct judge_member {
     uint16_t life;
