@@ -35,6 +35,8 @@ struct model {
 static const double early_end = 0.4;
 static const double late_start = 0.6;
 static const double far_better = 3;
+static const double idle_share = 0.8;
+static const double idle_min = 0.1;
 
 /* Sums of squares that the models leave. */
 struct fits {
@@ -256,21 +258,42 @@ static double best_sse(const struct fits *fits)
     return fmin(fmin(fits->line, fits->warm), fmin(fits->exponential, fits->hinge));
 }
 
-/* Fit over both axes; `bend` is that of the one that counts. */
+/*
+ * Work without what is done even when there is nothing to do: of the least that was done in any
+ * stretch, most is taken for that. 0 if that changes nothing.
+ */
+static int without_idling(const double *work, double *ret)
+{
+    double least = 1;
+    for (size_t i = 1; i < CURVE_POINTS; i++)
+        least = fmin(least, (work[i] - work[i - 1]) * (CURVE_POINTS - 1));
+    double idle = idle_share * least;
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        ret[i] = (work[i] - idle * place(i, CURVE_POINTS)) / (1 - idle);
+    return idle > idle_min;
+}
+
+/* Fit over time and work; `bend` is the least over an axis that explains the curve well. */
 static struct fits fit(const double *values, const double *work, double *bend)
 {
-    double even[CURVE_POINTS];
-    even_places(even, CURVE_POINTS);
-    struct fits over_time = fit_over(even, values);
-    *bend = bend_over(even, values);
-    if (work == NULL)
-        return over_time;
-    struct fits over_work = fit_over(work, values);
-    if (best_sse(&over_work) * far_better < best_sse(&over_time))
-        *bend = bend_over(work, values);
-    else if (best_sse(&over_time) * far_better >= best_sse(&over_work))
-        *bend = fmin(*bend, bend_over(work, values));
-    return best_fits(&over_time, &over_work);
+    double axes[3][CURVE_POINTS];
+    struct fits fits[3];
+    size_t count = 1;
+    even_places(axes[0], CURVE_POINTS);
+    if (work != NULL) {
+        memcpy(axes[1], work, sizeof(axes[1]));
+        count = without_idling(work, axes[2]) ? 3 : 2;
+    }
+    double best = INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        fits[i] = fit_over(axes[i], values);
+        best = fmin(best, best_sse(&fits[i]));
+    }
+    *bend = BEND_MAX;
+    for (size_t i = 0; i < count; i++)
+        if (best_sse(&fits[i]) <= far_better * best)
+            *bend = fmin(*bend, bend_over(axes[i], values));
+    return count == 1 ? fits[0] : best_fits(&fits[0], &fits[1]);
 }
 
 static double square_sum(const double *values)

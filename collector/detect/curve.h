@@ -37,9 +37,11 @@ struct curve_shape {
  *
  * The bend is what no model of these tells: sets of keys grow by a power of the work, or by its
  * logarithm, and never look full; and a line with a short exponential fits them well. But they bend
- * alike at any age, while behind a true warm-up a line gets straight. A load that rises makes them
- * straight over time, one that falls straight over work, so that the smaller bend counts; unless
- * the curve is explained far better over one of the two: then that one's.
+ * alike at any age, while behind a true warm-up a line gets straight. Time, work, and work without
+ * what a process does when it has nothing to do are asked: of those that explain the curve well
+ * (none leaves less than a third of what they leave), the one over which it bends most counts. So a
+ * load that rises hides no bend over time, nor one that hardly shows in what idles; and a timer is
+ * not asked about work, nor requests about time.
  */
 void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret);
 

@@ -134,10 +134,27 @@ static double bend_over_work(double (*curve)(double), double (*work_at)(double))
 static void test_it_bends_over_what_explains_it(void **state)
 {
     (void)state;
-    assert_true(bend_over_work(line, waves) > 0.9);  /* a timer's leak */
-    assert_true(bend_over_work(waves, waves) > 0.9); /* one by request */
+    assert_true(bend_over_work(line, work_of_a_rising_load) > 0.9); /* a timer's leak */
+    assert_true(bend_over_work(waves, waves) > 0.9);                /* one by request */
     assert_true(measure(root_of_a_rising_load).bend > 0.8);
     assert_true(bend_over_work(root_of_a_rising_load, work_of_a_rising_load) < 0.75);
+}
+
+static double mostly_idle(double x)
+{
+    return 0.7 * x + 0.3 * work_of_a_rising_load(x);
+}
+
+static double mostly_idle_waves(double x)
+{
+    return 0.7 * x + 0.3 * waves(x);
+}
+
+static void test_it_bends_over_work_without_idling(void **state)
+{
+    (void)state;
+    assert_true(bend_over_work(root_of_a_rising_load, mostly_idle) < 0.8);
+    assert_true(bend_over_work(waves, mostly_idle_waves) > 0.9);
 }
 
 static void test_a_step_is_a_jump(void **state)
@@ -190,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_what_fills_up_is_none),
         cmocka_unit_test(test_a_power_of_the_work_bends),
         cmocka_unit_test(test_it_bends_over_what_explains_it),
+        cmocka_unit_test(test_it_bends_over_work_without_idling),
         cmocka_unit_test(test_a_step_is_a_jump),
         cmocka_unit_test(test_what_falls_has_no_shape),
         cmocka_unit_test(test_a_perfect_line_divides_by_nothing),
