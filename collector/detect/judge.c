@@ -31,16 +31,16 @@ static const double own_step_max = 0.45; /* of a life, over its growth; median *
 static const double fall_share = 0.5;    /* of the growth: a fall by which it fell back */
 static const double rising_z_min = 1.2;  /* without what makes it smaller, before anything dearer */
 
-/* What differs between the rules. */
+/* What differs between the rules; of long lives, the bend says all that halves and tails would. */
 struct rule {
     double growth_min, jump_max, tail_min, bend_min, r2_min;
     double second_half_min, second_half_max;
-    double plateau_max; /* share of the lives, below */
+    double plateau_max; /* share of the lives, below; 2: not asked */
     double witnesses;   /* share of the lives that must grow */
 };
 static const struct rule rules[] = {
-    [VERDICT_RULE_A] = {0.03, 0.43, 0.6, 0.8, 0, 0.33, 0.75, 0.5, 0.5},
-    [VERDICT_RULE_SOME] = {0.06, 0.34, 0.6, 0.8, 0, 0.33, 0.75, 0.5, 0},
+    [VERDICT_RULE_A] = {0.03, 0.43, 0, 0.8, 0, 0, 1, 2, 0.5},
+    [VERDICT_RULE_SOME] = {0.06, 0.34, 0, 0.8, 0, 0, 1, 2, 0},
     [VERDICT_RULE_B] = {0.03, 0.43, 0.7, 0.8, 0.95, 0.42, 0.75, 0.4, 0.6},
 };
 static const double some_horizons = 1.25;
