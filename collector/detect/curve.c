@@ -199,14 +199,32 @@ static void even_places(double *ret, size_t points)
         ret[i] = place(i, points);
 }
 
-static struct fits best_fits(const double *values, const double *work)
+/* Values at even steps of the work instead of even steps of time. */
+static void resample_over(const double *work, const double *values, double *ret)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        double at = place(i, CURVE_POINTS);
+        while (left + 2 < CURVE_POINTS && work[left + 1] < at)
+            left++;
+        double width = work[left + 1] - work[left];
+        double share = width > 0 ? fmin(fmax((at - work[left]) / width, 0), 1) : 1;
+        ret[i] = values[left] + (values[left + 1] - values[left]) * share;
+    }
+}
+
+/* The better fit of each model. `over`: the values along that axis on which the line is better. */
+static struct fits best_fits(const double *values, const double *work, double *over)
 {
     double even[CURVE_POINTS];
     even_places(even, CURVE_POINTS);
     struct fits best = fit_over(even, values);
+    memcpy(over, values, CURVE_POINTS * sizeof(*over));
     if (work == NULL)
         return best;
     struct fits other = fit_over(work, values);
+    if (fmin(other.line, other.warm) < fmin(best.line, best.warm))
+        resample_over(work, values, over);
     return (struct fits){
         .line = fmin(best.line, other.line),
         .warm = fmin(best.warm, other.warm),
@@ -226,10 +244,23 @@ static double square_sum(const double *values)
     return sum;
 }
 
+static struct curve_course course_of(const double *values)
+{
+    const size_t half = CURVE_POINTS / 2;
+    double start = median_of_three(values);
+    double end = median_of_three(values + CURVE_POINTS - 3);
+    double middle = (values[half - 1] + values[half]) / 2;
+    double slope = trend_slope(values, CURVE_POINTS);
+    return (struct curve_course){
+        .second_half = (end - middle) / (end - start),
+        .tail = slope > 0 ? trend_slope(values + CURVE_POINTS - 5, 5) / slope : 0,
+        .jump = largest_jump(values) / (end - start),
+    };
+}
+
 void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret)
 {
     *ret = (struct curve_shape){.p = 1};
-    const size_t half = CURVE_POINTS / 2;
     double start = median_of_three(values);
     double end = median_of_three(values + CURVE_POINTS - 3);
     double slope = trend_slope(values, CURVE_POINTS);
@@ -237,19 +268,18 @@ void curve_measure(const double values[CURVE_POINTS], const double *work, struct
     if (!(end > start) || !(slope > 0) || !(total > 0) || !isfinite(total))
         return;
 
-    struct fits fits = best_fits(values, work);
+    double over[CURVE_POINTS];
+    struct fits fits = best_fits(values, work, over);
     double floor = total * 1e-9;
     double bic_line = fmin(bic(fits.line, floor, 2), bic(fits.warm, floor, 4));
     double bic_saturating = fmin(bic(fits.exponential, floor, 3), bic(fits.hinge, floor, 3));
-    double middle = (values[half - 1] + values[half]) / 2;
 
     ret->growth = end - start;
     ret->r2 = fmax(1 - fmin(fits.line, fits.warm) / total, 0);
     ret->p = chance_of_line(ret->r2);
     ret->line_gain = bic_saturating - bic_line;
-    ret->second_half = (end - middle) / ret->growth;
-    ret->tail = trend_slope(values + CURVE_POINTS - 5, 5) / slope;
-    ret->jump = largest_jump(values) / ret->growth;
+    ret->time = course_of(values);
+    ret->best = course_of(over);
 }
 
 static double line_rise(const double *values, size_t count)
@@ -258,7 +288,7 @@ static double line_rise(const double *values, size_t count)
     return rise * rise * (double)count;
 }
 
-int curve_is_plateau(const double *values, size_t count)
+int curve_is_plateau(const double *values, const double *work, size_t count)
 {
     double even[POINTS_MAX];
     ASSERT(count <= POINTS_MAX);
@@ -266,7 +296,12 @@ int curve_is_plateau(const double *values, size_t count)
         return 0;
     even_places(even, count);
     double line = line_sse(even, values, count);
-    double hinge = hinge_sse(even, values, count);
+    const double *axis = even;
+    if (work != NULL && line_sse(work, values, count) < line) {
+        axis = work;
+        line = line_sse(work, values, count);
+    }
+    double hinge = hinge_sse(axis, values, count);
     if (!(line > straight_rest * line_rise(values, count)) || !isfinite(line))
         return 0;
     return (double)count * log(line / fmax(hinge, line * 1e-9)) > plateau_evidence;

@@ -11,15 +11,21 @@
 
 enum { CURVE_POINTS = 16 }; /* evenly spaced */
 
+/* Where along an axis a curve grows. */
+struct curve_course {
+    double second_half; /* share of the growth in the second half; a line: 0.5 */
+    double tail;        /* slope of the last five points over the whole slope; a line: 1 */
+    double jump; /* the largest step, three points against three, over the growth; a line: 0.23 */
+};
+
 struct curve_shape {
     double growth; /* end minus start, each the median of three points */
     double r2;     /* of the best line */
     double p;      /* of a line as straight as this by chance, one-sided */
     double
         line_gain; /* BIC of the best saturating curve minus that of the best line; > 0: a line */
-    double second_half; /* share of the growth in the second half; a line: 0.5 */
-    double tail;        /* slope of the last five points over the whole slope; a line: 1 */
-    double jump; /* the largest step, three points against three, over the growth; a line: 0.23 */
+    struct curve_course time; /* along the time */
+    struct curve_course best; /* along that of time and work on which the line is better */
 };
 
 /*
@@ -36,7 +42,8 @@ struct curve_shape {
  */
 void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret);
 
-/* 1 if a line with a knee, flat behind it, fits `count` points far better than a straight one. */
-int curve_is_plateau(const double *values, size_t count);
+/* 1 if a line with a knee, flat behind it, fits `count` points far better than a straight one: over
+ * time, or, with `work` as above, over that axis on which the straight one is better. */
+int curve_is_plateau(const double *values, const double *work, size_t count);
 
 #endif

@@ -281,9 +281,6 @@ static int is_major(const struct detector *detector, int64_t before_ms)
 
 static void begin(struct detector *detector, struct pass *pass, int64_t since_ms)
 {
-    detector->judge.lives = detector->lives;
-    detector->judge.life_count = detector->life_count;
-    detector->judge.now_ms = detector->last_pass_ms;
     *pass = (struct pass){.detector = detector};
     pass->groups = malloc((DETECT_VERSIONS_MAX + 1) * sizeof(*pass->groups));
     ASSERT(pass->groups != NULL);
@@ -294,6 +291,9 @@ int detector_pass(struct detector *detector, int64_t before_ms)
 {
     struct pass pass;
     int major = is_major(detector, before_ms);
+    detector->judge.lives = detector->lives;
+    detector->judge.life_count = detector->life_count;
+    detector->judge.now_ms = detector->last_pass_ms;
     if (!major && !urgent_is_possible(detector))
         return 0;
     begin(detector, &pass,

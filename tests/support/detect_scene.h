@@ -83,6 +83,7 @@ static inline void scene_see(struct scene *scene, uint32_t index)
     process.cpu_ms *= bin + 1;
     process.not_objects_bytes += life->native_per_bin * bin;
     process.rss_bytes += life->native_per_bin * bin;
+    process.container_usage_bytes = process.container_limit_bytes > 0 ? process.rss_bytes : 0;
     process.free_pool_bytes += life->pools_per_bin * bin;
     process.free_malloc_bytes += life->malloc_per_bin * bin;
     if (life->end != 0 && scene->now >= life->end) {
