@@ -13,6 +13,7 @@
 #include "attributes.h"
 #include "detector_state.h"
 #include "fold.h"
+#include "succession.h"
 #include "type_kind.h"
 #include "urgent.h"
 
@@ -133,6 +134,9 @@ static int look_everywhere(const struct pass *pass, uint32_t type, enum life_val
     for (uint32_t i = 0; i < pass->group_count; i++) {
         struct judge_look look = {0};
         judge_look_at(judge, &pass->groups[i], type, value, elasticity, &look);
+        if (look.horizons < 1)
+            (void)succession_judge(judge, &pass->order, &pass->groups[i], type, value, elasticity,
+                                   &look);
         int level = level_of(&look);
         if (level <= best || look.growing_count == 0)
             continue;
