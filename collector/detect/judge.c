@@ -350,6 +350,7 @@ static void describe(const struct judge *judge, const struct judge_group *group,
         .plateau_share = pool->plateau,
     };
     ret->level = pool->last;
+    ret->course = shape->best;
     ret->from = group->from;
     ret->to = group->to;
     ret->growing_count = growing;

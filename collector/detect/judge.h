@@ -70,6 +70,7 @@ struct judge_look {
     double slope; /* of `value` a bin, median of those that grow */
     double level; /* of it at the end of the stretch, mean of the lives */
     double from, to;
+    struct curve_course course; /* over time or the work done; of the evidence: over time */
     uint32_t growing_count;
     int passes_early; /* as `passes`, where lives without the growth tell what load does to the
                        * type: less of it is asked for, and over the work done it may be straight */

@@ -48,6 +48,54 @@ enum {
     STRAIGHT_MAX = 64, /* types of a group */
 };
 
+/* Bytes a bin by which the types of a life grow that do: classes, and built-ins. */
+struct owners {
+    int life; /* DETECT_NONE: not measured yet */
+    double classes, built_ins;
+};
+
+static double bytes_slope(const struct life *life, uint32_t type, double from)
+{
+    struct life_curve curve;
+    if (!life_trace(life, type, LIFE_BYTES, from, 0, &curve))
+        return NAN;
+    return trend_slope(curve.values, curve.count) / curve.width;
+}
+
+/* Of that, what is of more objects: a buffer that swells is nobody's part. */
+static double added_slope(const struct life *life, uint32_t type, double from)
+{
+    struct life_curve count;
+    struct life_curve bytes;
+    if (!life_trace(life, type, LIFE_COUNT, from, 0, &count) ||
+        !life_trace(life, type, LIFE_BYTES, from, 0, &bytes))
+        return NAN;
+    double each = bytes.values[bytes.count - 1] / fmax(count.values[count.count - 1], 1);
+    return trend_slope(count.values, count.count) / count.width * each;
+}
+
+static void measure_owners(const struct detector *detector, uint16_t life, double from,
+                           struct owners *ret)
+{
+    if (ret->life == life)
+        return;
+    *ret = (struct owners){.life = life};
+    for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
+        enum type_kind kind = type_kind_of(detector->types.names[type]);
+        double slope = kind == TYPE_NONE ? 0 : added_slope(&detector->lives[life], type, from);
+        if (slope > 0)
+            *(kind == TYPE_BUILT_IN ? &ret->built_ins : &ret->classes) += slope;
+    }
+}
+
+/* Of a process of which no more is known. */
+static double objects_slope(const struct detector *detector, uint16_t life, double from)
+{
+    struct owners owners = {.life = DETECT_NONE};
+    measure_owners(detector, life, from, &owners);
+    return owners.classes + owners.built_ins;
+}
+
 /* Present growth of the process a bin, when caches have had half its time to fill; NaN: its memory
  * is not known. */
 static double process_slope(const struct life *life)
@@ -63,8 +111,6 @@ static double process_slope(const struct life *life)
 static double until_limit_ms(const struct detector *detector, const struct life *life,
                              double bytes_per_hour)
 {
-    if (judge_is_killed(&detector->judge, life))
-        return 0;
     if (life->ended || life->limit_bytes == 0)
         return INFINITY;
     double process = process_slope(life) * ms_per_hour / detector->bin_ms;
@@ -90,7 +136,7 @@ int64_t urgent_until_limit_ms(const struct detector *detector, const struct judg
 static int is_near(const struct detector *detector, const struct life *life)
 {
     if (judge_is_killed(&detector->judge, life))
-        return life->limit_bytes > 0;
+        return 1; /* of a limit that may not be known */
     return judge_is_living(&detector->judge, life) && life->limit_bytes > 0 &&
            life_uptime(life) < uptime_max * LIFE_BINS_PER_HORIZON &&
            life_uptime(life) >= uptime_min * LIFE_BINS_PER_HORIZON &&
@@ -126,11 +172,15 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
         const struct life *life = &detector->lives[group->lives[i]];
         if (!is_near(detector, life))
             continue;
+        int is_killed = judge_is_killed(&detector->judge, life);
         slopes[count] = process_slope(life);
-        until[count] = until_limit_ms(detector, life, 0);
+        if (!isfinite(slopes[count]) && is_killed)
+            slopes[count] = objects_slope(detector, group->lives[i], group->from);
+        until[count] = is_killed ? 0 : until_limit_ms(detector, life, 0);
         double grown = slopes[count] * life_uptime(life);
         double room = (double)life->limit_bytes - (double)life->usage_bytes;
-        rooms[count] = fmax(room, 0);
+        rooms[count] = fmax(room, 0); /* 0 where nothing is known of a killed one's limit */
+        room = rooms[count];
         used[count++] = isfinite(grown) ? grown / fmax(grown + room, 1) : 0;
     }
     if (count * 2 < group->count || count == 0)
@@ -180,7 +230,7 @@ static int has_killed(const struct detector *detector, uint32_t type, double slo
             continue;
         judge_group_life(&detector->judge, (uint16_t)i, &group);
         judge_look_at(&detector->judge, &group, type, LIFE_COUNT, 0, &look);
-        if ((look.passes || look.passes_early) && look.evidence.tail >= straight_tail &&
+        if ((look.passes || look.passes_early) && look.course.tail >= straight_tail &&
             look.slope >= killer_share_min * slope && look.slope * killer_share_min <= slope)
             return 1;
     }
@@ -200,12 +250,13 @@ static void put_candidate(struct detector *detector, const struct candidate *can
         detector->candidates[detector->candidate_count++] = *candidate;
 }
 
-static int is_straight(const struct verdict_evidence *evidence)
+static int is_straight(const struct judge_look *look)
 {
-    double bend = evidence->tail + 2 * (evidence->second_half - 0.5);
-    return evidence->r2 >= straight_r2 && evidence->second_half >= straight_second_half &&
-           evidence->tail >= straight_tail && bend >= straight_bend &&
-           evidence->line_gain >= straight_gain;
+    const struct curve_course *course = &look->course;
+    double bend = course->tail + 2 * (course->second_half - 0.5);
+    return look->evidence.r2 >= straight_r2 && course->second_half >= straight_second_half &&
+           course->tail >= straight_tail && bend >= straight_bend &&
+           look->evidence.line_gain >= straight_gain;
 }
 
 /* A type that grows in a line. */
@@ -215,46 +266,6 @@ struct straight {
     int usual;    /* as is_usual says; where nothing is known, 0 for what has killed before */
     struct judge_look look;
 };
-
-/* Bytes a bin by which the types of a life grow that do: classes, and built-ins. */
-struct owners {
-    int life; /* DETECT_NONE: not measured yet */
-    double classes, built_ins;
-};
-
-static double bytes_slope(const struct life *life, uint32_t type, double from)
-{
-    struct life_curve curve;
-    if (!life_trace(life, type, LIFE_BYTES, from, 0, &curve))
-        return NAN;
-    return trend_slope(curve.values, curve.count) / curve.width;
-}
-
-/* Of that, what is of more objects: a buffer that swells is nobody's part. */
-static double added_slope(const struct life *life, uint32_t type, double from)
-{
-    struct life_curve count;
-    struct life_curve bytes;
-    if (!life_trace(life, type, LIFE_COUNT, from, 0, &count) ||
-        !life_trace(life, type, LIFE_BYTES, from, 0, &bytes))
-        return NAN;
-    double each = bytes.values[bytes.count - 1] / fmax(count.values[count.count - 1], 1);
-    return trend_slope(count.values, count.count) / count.width * each;
-}
-
-static void measure_owners(const struct detector *detector, uint16_t life, double from,
-                           struct owners *ret)
-{
-    if (ret->life == life)
-        return;
-    *ret = (struct owners){.life = life};
-    for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
-        enum type_kind kind = type_kind_of(detector->types.names[type]);
-        double slope = kind == TYPE_NONE ? 0 : added_slope(&detector->lives[life], type, from);
-        if (slope > 0)
-            *(kind == TYPE_BUILT_IN ? &ret->built_ins : &ret->classes) += slope;
-    }
-}
 
 /*
  * An object is the least part of what it holds: its dict, lists and strings are counted with those
@@ -276,10 +287,10 @@ static int look_if_straight(const struct detector *detector, const struct judge_
         return 0;
     judge_look_at(&detector->judge, group, type, LIFE_COUNT, 0, &ret->look);
     if (!(ret->look.passes || ret->look.passes_early) || ret->look.growing_count == 0 ||
-        !is_straight(&ret->look.evidence))
+        !is_straight(&ret->look))
         return 0;
     ret->usual = urgent_is_usual(detector, group->version, type, &ret->look, ret->look.slope);
-    if (ret->usual < 0 && has_killed(detector, type, ret->look.slope))
+    if (ret->usual < 0 && !is_killed && has_killed(detector, type, ret->look.slope))
         ret->usual = 0;
     if (!ret->look.passes && ret->usual != 0 && !(ret->usual < 0 && is_killed))
         return 0;

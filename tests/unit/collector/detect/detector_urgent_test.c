@@ -104,23 +104,27 @@ static void test_a_class_has_its_part_of_the_built_ins(void **state)
     assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
 }
 
-/* No version without the leak is known, and the limit seemed to be far until the end. */
-static double leaking_ever_faster(uint32_t type, const char *version, uint32_t bin)
+/* Day, and from bin 120 on night. */
+static double by_day(uint32_t bin)
 {
-    return scene_steady(type, version, bin) + leaked(type, bin + bin * bin / 400);
+    return fmin(bin, 120) + 0.3 * fmax(0, (double)bin - 120);
 }
 
+static double leaking_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + leaked(type, (uint32_t)(2 * by_day(bin)));
+}
+
+/* No version without the leak is known, nor is the memory; but that it was killed is. */
 static void test_a_life_that_was_killed_is_witness_enough(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 2; i++) {
-        struct scene_life *first = add_limited("v1", i, 200 + i, leaking_ever_faster, 100, 150000);
+        struct scene_life *first = scene_add(&scene, "v1", i, 200 + i, leaking_by_day);
         first->oom_killed = 1;
-        add_limited("v1", 202 + i, 0, leaking_ever_faster, 100, 150000);
+        first->work = by_day;
     }
-    scene_run(&scene, 200);
-    assert_null(confirmed());
-    scene_run(&scene, 200 + 20);
+    scene_run(&scene, 200 + 16);
     assert_non_null(confirmed());
     assert_string_equal(confirmed()->type, "shop.Cart");
     assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
