@@ -56,6 +56,7 @@ static void test_three_days_in_a_row_are_witnesses(void **state)
     assert_string_equal(confirmed()->type, "shop.Cart");
     assert_int_equal(confirmed()->rule, VERDICT_RULE_B);
     assert_int_equal(confirmed()->evidence.versions_rising, 3);
+    assert_non_null(strstr(confirmed()->reason, "3 versions in a row, 3 of 3 lives"));
     assert_int_equal(confirmed()->evidence.lives, 3);
     assert_string_equal(confirmed()->introduced_in, "v2");
 }
