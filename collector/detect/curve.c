@@ -243,6 +243,20 @@ static void even_places(double *ret, size_t points)
         ret[i] = place(i, points);
 }
 
+/* Values at even steps of an axis. */
+static void resample_over(const double *work, const double *values, double *ret)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        double at = place(i, CURVE_POINTS);
+        while (left + 2 < CURVE_POINTS && work[left + 1] < at)
+            left++;
+        double width = work[left + 1] - work[left];
+        double share = width > 0 ? fmin(fmax((at - work[left]) / width, 0), 1) : 1;
+        ret[i] = values[left] + (values[left + 1] - values[left]) * share;
+    }
+}
+
 static struct fits best_fits(const struct fits *a, const struct fits *b)
 {
     return (struct fits){
@@ -273,8 +287,9 @@ static int without_idling(const double *work, double *ret)
     return idle > idle_min;
 }
 
-/* Fit over time and work; `bend` is the least over an axis that explains the curve well. */
-static struct fits fit(const double *values, const double *work, double *bend)
+/* Fit over time and work; `bend` is the least over an axis that explains the curve well; `over`:
+ * the values along that axis on which a line is best. */
+static struct fits fit(const double *values, const double *work, double *bend, double *over)
 {
     double axes[3][CURVE_POINTS];
     struct fits fits[3];
@@ -293,6 +308,11 @@ static struct fits fit(const double *values, const double *work, double *bend)
     for (size_t i = 0; i < count; i++)
         if (best_sse(&fits[i]) <= far_better * best)
             *bend = fmin(*bend, bend_over(axes[i], values));
+    size_t straightest = 0;
+    for (size_t i = 1; i < count; i++)
+        if (fmin(fits[i].line, fits[i].warm) < fmin(fits[straightest].line, fits[straightest].warm))
+            straightest = i;
+    resample_over(axes[straightest], values, over);
     return count == 1 ? fits[0] : best_fits(&fits[0], &fits[1]);
 }
 
@@ -307,29 +327,43 @@ static double square_sum(const double *values)
     return sum;
 }
 
+static struct curve_course course_of(const double *values)
+{
+    const size_t half = CURVE_POINTS / 2;
+    double even[CURVE_POINTS];
+    even_places(even, CURVE_POINTS);
+    double start = median_of_three(values);
+    double end = median_of_three(values + CURVE_POINTS - 3);
+    double middle = (values[half - 1] + values[half]) / 2;
+    double slope = trend_slope(values, CURVE_POINTS);
+    return (struct curve_course){
+        .second_half = (end - middle) / (end - start),
+        .tail = slope > 0 ? trend_slope(values + CURVE_POINTS - 5, 5) / slope : 0,
+        .jump = curve_largest_step(values) / (end - start),
+        .bend = bend_over(even, values),
+    };
+}
+
 void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret)
 {
     *ret = (struct curve_shape){.p = 1};
-    const size_t half = CURVE_POINTS / 2;
-    double end = median_of_three(values + CURVE_POINTS - 3);
     double slope = trend_slope(values, CURVE_POINTS);
     double total = square_sum(values);
     if (!(curve_growth(values) > 0) || !(slope > 0) || !(total > 0) || !isfinite(total))
         return;
 
-    struct fits fits = fit(values, work, &ret->bend);
+    double over[CURVE_POINTS];
+    struct fits fits = fit(values, work, &ret->bend, over);
     double floor = total * 1e-9;
     double bic_line = fmin(bic(fits.line, floor, 2), bic(fits.warm, floor, 4));
     double bic_saturating = fmin(bic(fits.exponential, floor, 3), bic(fits.hinge, floor, 3));
-    double middle = (values[half - 1] + values[half]) / 2;
 
     ret->growth = curve_growth(values);
     ret->r2 = fmax(1 - fmin(fits.line, fits.warm) / total, 0);
     ret->p = chance_of_line(ret->r2);
     ret->line_gain = bic_saturating - bic_line;
-    ret->second_half = (end - middle) / ret->growth;
-    ret->tail = trend_slope(values + CURVE_POINTS - 5, 5) / slope;
-    ret->jump = curve_largest_step(values) / ret->growth;
+    ret->time = course_of(values);
+    ret->best = course_of(over);
 }
 
 static double line_rise(const double *values, size_t count)
@@ -338,7 +372,7 @@ static double line_rise(const double *values, size_t count)
     return rise * rise * (double)count;
 }
 
-int curve_is_plateau(const double *values, size_t count)
+int curve_is_plateau(const double *values, const double *work, size_t count)
 {
     double even[POINTS_MAX];
     ASSERT(count <= POINTS_MAX);
@@ -346,7 +380,12 @@ int curve_is_plateau(const double *values, size_t count)
         return 0;
     even_places(even, count);
     double line = line_sse(even, values, count);
-    double hinge = hinge_sse(even, values, count);
+    const double *axis = even;
+    if (work != NULL && line_sse(work, values, count) < line) {
+        axis = work;
+        line = line_sse(work, values, count);
+    }
+    double hinge = hinge_sse(axis, values, count);
     if (!(line > straight_rest * line_rise(values, count)) || !isfinite(line))
         return 0;
     return (double)count * log(line / fmax(hinge, line * 1e-9)) > plateau_evidence;

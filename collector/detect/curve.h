@@ -11,16 +11,23 @@
 
 enum { CURVE_POINTS = 16 }; /* evenly spaced */
 
+/* Where along an axis a curve grows. */
+struct curve_course {
+    double second_half; /* share of the growth in the second half; a line: 0.5 */
+    double tail;        /* slope of the last five points over the whole slope; a line: 1 */
+    double jump; /* the largest step, three points against three, over the growth; a line: 0.23 */
+    double bend; /* late slope over early slope; a line: 1 */
+};
+
 struct curve_shape {
     double growth; /* end minus start, each the median of three points */
     double r2;     /* of the best line */
     double p;      /* of a line as straight as this by chance, one-sided */
     double
         line_gain; /* BIC of the best saturating curve minus that of the best line; > 0: a line */
-    double second_half; /* share of the growth in the second half; a line: 0.5 */
-    double tail;        /* slope of the last five points over the whole slope; a line: 1 */
-    double jump; /* the largest step, three points against three, over the growth; a line: 0.23 */
-    double bend; /* late slope over early slope, over time and over work; a line: 1 */
+    struct curve_course time; /* along the time */
+    struct curve_course best; /* along that of time and work on which the line is better */
+    double bend;              /* the least of time and work; a line: 1 */
 };
 
 /*
@@ -51,7 +58,8 @@ double curve_largest_step(const double values[CURVE_POINTS]);
 /* End minus start, each the median of three points. */
 double curve_growth(const double values[CURVE_POINTS]);
 
-/* 1 if a line with a knee, flat behind it, fits `count` points far better than a straight one. */
-int curve_is_plateau(const double *values, size_t count);
+/* 1 if a line with a knee, flat behind it, fits `count` points far better than a straight one: over
+ * time, or, with `work` as above, over that axis on which the straight one is better. */
+int curve_is_plateau(const double *values, const double *work, size_t count);
 
 #endif

@@ -30,6 +30,13 @@ static void say_why(const struct candidate *candidate, char *ret, size_t size)
     const struct verdict_evidence *e = &candidate->look.evidence;
     switch (candidate->look.rule) {
     case VERDICT_RULE_B:
+        if (e->versions_rising > 0) {
+            (void)snprintf(ret, size,
+                           "%u versions in a row, %u of %u lives, grow in a straight line until "
+                           "they end (R2 %.3f), and the one before does not",
+                           e->versions_rising, e->lives_growing, e->lives, e->r2);
+            break;
+        }
         (void)snprintf(ret, size,
                        "%u of %u short lives grow in a straight line until they end (R2 %.3f); a "
                        "cache would bend",

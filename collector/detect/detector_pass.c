@@ -13,6 +13,7 @@
 #include "attributes.h"
 #include "detector_state.h"
 #include "fold.h"
+#include "succession.h"
 #include "type_kind.h"
 #include "urgent.h"
 
@@ -133,6 +134,9 @@ static int look_everywhere(const struct pass *pass, uint32_t type, enum life_val
     for (uint32_t i = 0; i < pass->group_count; i++) {
         struct judge_look look = {0};
         judge_look_at(judge, &pass->groups[i], type, value, elasticity, &look);
+        if (look.horizons < 1)
+            (void)succession_judge(judge, &pass->order, &pass->groups[i], type, value, elasticity,
+                                   &look);
         int level = level_of(&look);
         if (level <= best || look.growing_count == 0)
             continue;
@@ -281,9 +285,6 @@ static int is_major(const struct detector *detector, int64_t before_ms)
 
 static void begin(struct detector *detector, struct pass *pass, int64_t since_ms)
 {
-    detector->judge.lives = detector->lives;
-    detector->judge.life_count = detector->life_count;
-    detector->judge.now_ms = detector->last_pass_ms;
     *pass = (struct pass){.detector = detector};
     pass->groups = malloc((DETECT_VERSIONS_MAX + 1) * sizeof(*pass->groups));
     ASSERT(pass->groups != NULL);
@@ -294,6 +295,9 @@ int detector_pass(struct detector *detector, int64_t before_ms)
 {
     struct pass pass;
     int major = is_major(detector, before_ms);
+    detector->judge.lives = detector->lives;
+    detector->judge.life_count = detector->life_count;
+    detector->judge.now_ms = detector->last_pass_ms;
     if (!major && !urgent_is_possible(detector))
         return 0;
     begin(detector, &pass,

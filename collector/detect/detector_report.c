@@ -155,6 +155,7 @@ const struct verdict *detector_verdicts(struct detector *detector, uint32_t *ret
     uint32_t count = 0;
     detector->judge.lives = detector->lives;
     detector->judge.life_count = detector->life_count;
+    detector->judge.now_ms = detector->last_pass_ms;
     for (uint32_t i = 0; i < detector->finding_count; i++)
         write_finding(detector, &detector->findings[i], &detector->verdicts[count++]);
     for (uint32_t i = 0; i < detector->candidate_count; i++)

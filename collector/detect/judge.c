@@ -11,11 +11,6 @@
 #include "attributes.h"
 #include "trend.h"
 
-static const double horizon_bins = LIFE_BINS_PER_HORIZON;
-static const double start_up_share = 0.1;
-static const double start_up_bins = 4; /* 20 minutes of 30 hours */
-static const double long_enough = 0.85;
-
 static const double objects_min = 10; /* of a type in a container */
 static const double objects_grown_min = 5;
 static const double z_min = 1.5;
@@ -55,7 +50,8 @@ static const double strong_bend = 0.9;
 
 struct judge_member {
     uint16_t life;
-    int grows, plateau;
+    int grows;
+    int plateau, plateau_best; /* over time; over the better axis */
     double growth, raw_growth; /* over its own stretch, relative to its median */
     double load_growth;
     double z;
@@ -81,139 +77,6 @@ void judge_done(struct judge *judge)
 {
     free(judge->members);
     free(judge->space);
-}
-
-/* ---- which lives ----------------------------------------------------------------------------- */
-
-static double settled_bins(double uptime)
-{
-    return fmax(start_up_share * uptime, start_up_bins);
-}
-
-/* The rest of a group, when its lives are chosen. */
-static void finish_group(const struct judge *judge, struct judge_group *group)
-{
-    double longest = 0;
-    group->to = INFINITY;
-    for (uint32_t i = 0; i < group->count; i++) {
-        const struct life *life = &judge->lives[group->lives[i]];
-        judge->space[i] = life_uptime(life);
-        longest = fmax(longest, life_uptime(life));
-        group->to = fmin(group->to, life_uptime(life));
-        group->oom_killed += (uint32_t)life->oom_killed;
-    }
-    group->from = settled_bins(longest);
-    if (group->count > 0)
-        group->uptime = trend_median(judge->space, group->count);
-    if (group->to <= group->from + 1)
-        group->count = 0;
-}
-
-void judge_group_version(const struct judge *judge, uint32_t version, struct judge_group *ret)
-{
-    uint32_t longest = 0;
-    *ret = (struct judge_group){.rule = VERDICT_RULE_A, .version = version};
-    for (uint32_t i = 0; i < judge->life_count; i++)
-        if (judge->lives[i].version == version && life_uptime(&judge->lives[i]) > longest)
-            longest = life_uptime(&judge->lives[i]);
-    for (uint32_t i = 0; longest > 0 && i < judge->life_count; i++)
-        if (judge->lives[i].version == version &&
-            life_uptime(&judge->lives[i]) >= long_enough * longest)
-            ret->lives[ret->count++] = (uint16_t)i;
-    finish_group(judge, ret);
-    ret->horizons = ret->uptime / horizon_bins;
-}
-
-static double quantile(double *sorted, uint32_t count, double q)
-{
-    return sorted[(uint32_t)(q * (count - 1) + 0.5)];
-}
-
-/* Times that starts lie more than a thirtieth of the horizon apart, and one. */
-static uint32_t start_cohorts(const struct judge *judge, const struct judge_group *group)
-{
-    uint32_t cohorts = 0;
-    for (uint32_t i = 0; i < group->count; i++)
-        judge->space[i] = (double)judge->lives[group->lives[i]].origin_ms;
-    trend_sort(judge->space, group->count);
-    for (uint32_t i = 0; i < group->count; i++)
-        cohorts +=
-            i == 0 || judge->space[i] - judge->space[i - 1] > horizon_bins / 30 * judge->bin_ms;
-    return cohorts;
-}
-
-/* Time from the first start to the last sight, in horizons. */
-static double group_span(const struct judge *judge, const struct judge_group *group)
-{
-    double first = INFINITY;
-    double last = -INFINITY;
-    for (uint32_t i = 0; i < group->count; i++) {
-        const struct life *life = &judge->lives[group->lives[i]];
-        first = fmin(first, (double)life->origin_ms);
-        last = fmax(last, (double)life->last_ms);
-    }
-    return (last - first) / (horizon_bins * judge->bin_ms);
-}
-
-/* Lives of a version that were killed for memory lately. */
-static uint32_t killed_of(const struct judge *judge, uint32_t version, double since_ms)
-{
-    uint32_t killed = 0;
-    for (uint32_t i = 0; i < judge->life_count; i++)
-        killed += judge->lives[i].used && judge->lives[i].version == version &&
-                  judge->lives[i].oom_killed && (double)judge->lives[i].last_ms >= since_ms;
-    return killed;
-}
-
-/* Where versions are killed for memory, those alone are judged by their short lives. */
-static int counts_as_short(const struct judge *judge, const struct life *life, double since_ms,
-                           int any_killed)
-{
-    return life->used && (double)life->last_ms >= since_ms && life_uptime(life) > 0 &&
-           (!any_killed || killed_of(judge, life->version, since_ms) >= 2);
-}
-
-void judge_group_short(const struct judge *judge, struct judge_group *ret)
-{
-    static const double lately = 3.2;          /* horizons: 96 h of 30 */
-    static const double half_day_life = 0.267; /* 8 h */
-    uint32_t recent = 0;
-    *ret = (struct judge_group){.rule = VERDICT_RULE_B};
-    double since_ms = (double)judge->now_ms - lately * horizon_bins * judge->bin_ms;
-    int any_killed = 0;
-    for (uint32_t i = 0; i < judge->life_count && !any_killed; i++)
-        any_killed = judge->lives[i].oom_killed && (double)judge->lives[i].last_ms >= since_ms &&
-                     killed_of(judge, judge->lives[i].version, since_ms) >= 2;
-    for (uint32_t i = 0; i < judge->life_count; i++) {
-        const struct life *life = &judge->lives[i];
-        if (!counts_as_short(judge, life, since_ms, any_killed))
-            continue;
-        if (life_uptime(life) >= horizon_bins)
-            return;
-        judge->space[recent++] = life_uptime(life);
-    }
-    if (recent < 4)
-        return;
-    trend_sort(judge->space, recent);
-    double usual = quantile(judge->space, recent, 0.9);
-    double most = quantile(judge->space, recent, 0.75) / horizon_bins;
-    uint32_t ended = 0;
-    for (uint32_t i = 0; i < judge->life_count; i++) {
-        const struct life *life = &judge->lives[i];
-        if (!counts_as_short(judge, life, since_ms, any_killed) ||
-            life_uptime(life) < long_enough * usual)
-            continue;
-        ret->lives[ret->count++] = (uint16_t)i;
-        ended += (uint32_t)(life->ended || (double)(judge->now_ms - life->last_ms) >
-                                               horizon_bins / 15 * judge->bin_ms);
-    }
-    if (ret->count < 4 || ended * 2 < ret->count || (start_cohorts(judge, ret) < 3 && !any_killed))
-        ret->count = 0;
-    double span = group_span(judge, ret);
-    finish_group(judge, ret);
-    ret->horizons = span / (most > half_day_life ? 2 : 1);
-    if (ret->oom_killed >= 2)
-        ret->horizons = fmax(ret->horizons, 1);
 }
 
 /* ---- one life -------------------------------------------------------------------------------- */
@@ -249,7 +112,7 @@ static int begin_member(const struct judge *judge, uint32_t type, enum life_valu
                         double elasticity, struct judge_member *member, struct life_curve *curve)
 {
     const struct life *life = &judge->lives[member->life];
-    if (!life_trace(life, type, value, settled_bins(life_uptime(life)), elasticity, curve))
+    if (!life_trace(life, type, value, judge_settled_bins(life), elasticity, curve))
         return -1;
     return rises(curve->values, curve->count);
 }
@@ -266,13 +129,24 @@ static void measure_growth(const struct life_curve *curve, struct judge_member *
     member->step = growth > 0 ? curve_largest_step(member->points) / growth : 0;
 }
 
+static int is_plateau_at_best(const struct life_curve *curve)
+{
+    double work[LIFE_BLOCKS] = {0};
+    for (uint32_t i = 1; i < curve->count; i++)
+        work[i] = work[i - 1] + fmax(curve->load[i - 1], 0);
+    double all = work[curve->count - 1];
+    for (uint32_t i = 0; i < curve->count && all > 0; i++)
+        work[i] /= all;
+    return curve_is_plateau(curve->values, curve->has_load && all > 0 ? work : NULL, curve->count);
+}
+
 /* What the load's correction has changed of the growth is doubtful to the half. */
 static void measure_adjustment(const struct judge *judge, uint32_t type, enum life_value value,
                                struct judge_member *member)
 {
     struct life_curve raw;
     const struct life *life = &judge->lives[member->life];
-    if (!life_trace(life, type, value, settled_bins(life_uptime(life)), 0, &raw))
+    if (!life_trace(life, type, value, judge_settled_bins(life), 0, &raw))
         return;
     member->raw_growth =
         trend_slope(raw.values, raw.count) * (raw.count - 1) / scale_of(raw.values, raw.count);
@@ -312,7 +186,8 @@ static uint32_t measure(const struct judge *judge, const struct judge_group *gro
             continue;
         measure_growth(&curve, member);
         member->grows = member->z >= z_min && member->growth > 0;
-        member->plateau = member->grows && curve_is_plateau(curve.values, curve.count);
+        member->plateau = member->grows && curve_is_plateau(curve.values, NULL, curve.count);
+        member->plateau_best = member->plateau && is_plateau_at_best(&curve);
         member->raw_growth = member->growth;
         if (elasticity > 0)
             measure_adjustment(judge, type, value, member);
@@ -361,8 +236,8 @@ struct pool {
     double last, grown; /* mean of the members */
     double growth;
     double adjustment, load_growth;
-    double plateau; /* share */
-    double step;    /* median of the members that grow */
+    double plateau, plateau_best; /* share */
+    double step;                  /* median of the members that grow */
 };
 
 /* The load up to each point, as a share of all of it; NULL where one does not know it. */
@@ -423,12 +298,21 @@ static void pool_members(const struct judge *judge, uint32_t count, uint32_t gro
         ret->last += member->last / count;
         ret->grown += (member->last - member->first) / count;
         ret->plateau += member->plateau ? 1.0 / count : 0;
+        ret->plateau_best += member->plateau_best ? 1.0 / count : 0;
     }
     curve_measure(curve, pool_work(judge->members, count, work), &ret->shape);
     ret->growth = ret->shape.growth;
     ret->adjustment = median_of(judge, count, read_adjustment);
     ret->load_growth = median_of(judge, count, read_load_growth);
     ret->step = median_of(judge, growing, read_step);
+}
+
+static int runs_straight(const struct curve_course *course, double bend, double plateau,
+                         const struct rule *rule)
+{
+    return course->second_half >= rule->second_half_min &&
+           course->second_half <= rule->second_half_max && course->tail >= rule->tail_min &&
+           course->jump <= rule->jump_max && bend >= rule->bend_min && plateau < rule->plateau_max;
 }
 
 static int passes(const struct pool *pool, const struct rule *rule, double chances,
@@ -439,11 +323,8 @@ static int passes(const struct pool *pool, const struct rule *rule, double chanc
         fmax(rule->growth_min, fmax(pool->adjustment / 2, load_factor * pool->load_growth));
     return shape->p * chances <= chance_max && shape->r2 >= rule->r2_min &&
            shape->growth >= growth_min && pool->last >= objects_min &&
-           pool->grown >= objects_grown_min && shape->second_half >= rule->second_half_min &&
-           shape->second_half <= rule->second_half_max && shape->tail >= rule->tail_min &&
-           shape->bend >= rule->bend_min && shape->jump <= rule->jump_max &&
-           pool->step <= own_step_max && shape->line_gain >= line_gain_min &&
-           pool->plateau < rule->plateau_max;
+           pool->grown >= objects_grown_min && pool->step <= own_step_max &&
+           shape->line_gain >= line_gain_min;
 }
 
 /* What rose as far before and fell again is a log of the day, a queue, or garbage in cycles. */
@@ -459,7 +340,7 @@ static int fell_back(const struct judge *judge, uint32_t type, enum life_value v
 
 static int still_grows(const struct pool *pool)
 {
-    return pool->shape.growth >= growing_growth_min && pool->shape.tail >= growing_tail_min &&
+    return pool->shape.growth >= growing_growth_min && pool->shape.time.tail >= growing_tail_min &&
            pool->plateau < 0.5 && pool->last >= objects_min;
 }
 
@@ -467,8 +348,9 @@ static int is_strong(const struct pool *pool)
 {
     const struct curve_shape *shape = &pool->shape;
     return shape->r2 >= strong_r2 && shape->line_gain >= strong_line_gain &&
-           shape->tail >= strong_tail && shape->bend >= strong_bend && shape->second_half >= 0.42 &&
-           shape->second_half <= 0.65 && !(pool->plateau > 0.2);
+           shape->time.tail >= strong_tail && shape->bend >= strong_bend &&
+           shape->time.second_half >= 0.42 && shape->time.second_half <= 0.65 &&
+           !(pool->plateau > 0.2);
 }
 
 /* Ways to choose m of n: a few of many that happen to grow are not evidence. */
@@ -493,11 +375,13 @@ static void describe(const struct judge *judge, const struct judge_group *group,
         .p = shape->p,
         .r2 = shape->r2,
         .line_gain = shape->line_gain,
-        .second_half = shape->second_half,
-        .tail = shape->tail,
-        .jump = shape->jump,
+        .second_half = shape->time.second_half,
+        .tail = shape->time.tail,
+        .jump = shape->time.jump,
         .plateau_share = pool->plateau,
     };
+    ret->level = pool->last;
+    ret->course = shape->best;
     ret->from = group->from;
     ret->to = group->to;
     ret->growing_count = growing;
@@ -516,9 +400,10 @@ static void look_at_some(const struct judge *judge, const struct judge_group *gr
         return;
     struct pool pool;
     pool_members(judge, growing, growing, &pool);
-    int passing =
-        passes(&pool, &rules[VERDICT_RULE_SOME], choices(count, growing), load_growth_factor) &&
-        !fell_back(judge, type, value, &pool);
+    const struct rule *rule = &rules[VERDICT_RULE_SOME];
+    int passing = passes(&pool, rule, choices(count, growing), load_growth_factor) &&
+                  runs_straight(&pool.shape.time, pool.shape.bend, pool.plateau, rule) &&
+                  !fell_back(judge, type, value, &pool);
     if (!passing && (ret->grows || !still_grows(&pool)))
         return;
     *ret = (struct judge_look){.grows = 1,
@@ -532,7 +417,8 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
                    enum life_value value, double elasticity, struct judge_look *ret)
 {
     const struct rule *rule = &rules[group->rule];
-    ret->grows = ret->passes = 0;
+    ret->grows = ret->passes = ret->passes_early = 0;
+    ret->growing_count = 0;
     ret->stopped = 1;
     if (group->count == 0 || !any_rises(judge, group, type, value, elasticity))
         return;
@@ -541,12 +427,17 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
     if (growing > 0 && growing >= rule->witnesses * count) {
         struct pool pool;
         pool_members(judge, count, growing, &pool);
-        *ret = (struct judge_look){.grows = still_grows(&pool),
-                                   .passes_early = passes(&pool, rule, 1, early_load_factor) &&
-                                                   !fell_back(judge, type, value, &pool),
-                                   .rule = group->rule,
-                                   .horizons = group->horizons};
-        ret->passes = ret->passes_early && passes(&pool, rule, 1, load_growth_factor);
+        *ret = (struct judge_look){
+            .grows = still_grows(&pool),
+            .passes_early =
+                passes(&pool, rule, 1, early_load_factor) &&
+                runs_straight(&pool.shape.best, pool.shape.best.bend, pool.plateau_best, rule),
+            .rule = group->rule,
+            .horizons = group->horizons};
+        ret->passes = passes(&pool, rule, 1, load_growth_factor) &&
+                      runs_straight(&pool.shape.time, pool.shape.bend, pool.plateau, rule);
+        if ((ret->passes || ret->passes_early) && fell_back(judge, type, value, &pool))
+            ret->passes = ret->passes_early = 0;
         if (group->rule == VERDICT_RULE_A && is_strong(&pool))
             ret->horizons /= strong_horizons;
         ret->grows |= ret->passes;

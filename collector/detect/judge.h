@@ -39,8 +39,22 @@ struct judge_group {
     uint16_t lives[DETECT_LIVES_MAX];
 };
 
+/* Bins of a life that are its start-up, which is not judged. */
+double judge_settled_bins(const struct life *life);
+
 /* The long lives of a version. */
 void judge_group_version(const struct judge *judge, uint32_t version, struct judge_group *ret);
+
+/* Seen within the last fifteenth of the horizon, and not ended since; killed for memory since. */
+int judge_is_living(const struct judge *judge, const struct life *life);
+int judge_is_killed(const struct judge *judge, const struct life *life);
+
+/* The longest of a version's lives of which that is true, however long others lived before. */
+void judge_group_living(const struct judge *judge, uint32_t version, struct judge_group *ret);
+void judge_group_killed(const struct judge *judge, uint32_t version, struct judge_group *ret);
+
+/* One life alone. */
+void judge_group_life(const struct judge *judge, uint16_t life, struct judge_group *ret);
 
 /* The short lives of all versions; empty if one reached the horizon lately. */
 void judge_group_short(const struct judge *judge, struct judge_group *ret);
@@ -54,9 +68,12 @@ struct judge_look {
     double horizons;        /* of 1 */
     struct verdict_evidence evidence;
     double slope; /* of `value` a bin, median of those that grow */
+    double level; /* of it at the end of the stretch, mean of the lives */
     double from, to;
+    struct curve_course course; /* over time or the work done; of the evidence: over time */
     uint32_t growing_count;
-    int passes_early; /* `passes`, where earlier lives tell what load does to the type */
+    int passes_early; /* as `passes`, where lives without the growth tell what load does to the
+                       * type: less of it is asked for, and over the work done it may be straight */
     uint16_t growing[DETECT_LIVES_MAX]; /* lives */
 };
 NO_PADDING_END

@@ -78,7 +78,7 @@ static void series_clear(struct life_series *series)
         numbers[i] = NAN;
     for (size_t i = 0; i < LIFE_SLOTS; i++)
         series->slots[i] = NAN;
-    series->slot_low = series->slot_before = NAN;
+    series->slot_low = series->slot_before = series->high = NAN;
     series->falling = series->rising = (struct life_moves){0};
 }
 
@@ -138,6 +138,7 @@ static void series_add(struct life_series *series, struct life_lows *lows, uint3
     }
     if (slot < LIFE_SLOTS)
         series->slots[slot] = fminf(series->slots[slot], floors[LIFE_COUNT]);
+    series->high = fmaxf(series->high, floors[LIFE_COUNT]);
     series->slot_low = fminf(series->slot_low, floors[LIFE_COUNT]);
     lows_clear(lows);
 }
@@ -178,7 +179,8 @@ static void series_move(struct life_series *series, float load_change)
 static void finish_bin(struct life *life)
 {
     uint32_t block = life->bin / life->block_bins;
-    uint32_t slot = life->bin / LIFE_SLOT_BINS;
+    uint32_t slot =
+        life->bin < LIFE_START_UP_BINS ? (uint32_t)LIFE_SLOTS : life->bin / LIFE_SLOT_BINS;
     if (life->samples == 0)
         return;
     life->seen[block]++;
@@ -454,6 +456,12 @@ double life_early_slope(const struct life *life, uint32_t type, double from, dou
         return NAN;
     double rise = (double)series->slots[last] - (double)series->slots[first];
     return rise / ((double)(last - first) * LIFE_SLOT_BINS);
+}
+
+double life_high(const struct life *life, uint32_t type)
+{
+    const struct life_series *series = life_find(life, type);
+    return series == NULL ? NAN : (double)series->high;
 }
 
 /* Two, since a torn snapshot may be the floor of a bin. */

@@ -9,7 +9,8 @@
  * blocks are full, neighbours are merged by minimum and the block is twice as long from then on, so
  * that after the first doubling the life is always seen in 17 to 32 pieces. The first LIFE_SLOTS
  * thirtieths of a horizon are kept in slots that are never merged: versions are compared at equal,
- * early uptime.
+ * early uptime. The first of them begins behind the start-up: its floor would be that of an empty
+ * program, and all that a program builds when it starts would look like growth.
  *
  * The load is CPU time a wall time; its blocks are means. How a type's count moves with the load
  * from slot to slot is summed for rising and falling load apart.
@@ -28,6 +29,7 @@ enum {
     LIFE_BLOCKS = 32,
     LIFE_SLOTS = 16,
     LIFE_SLOT_BINS = 12,
+    LIFE_START_UP_BINS = 4, /* 20 minutes of 30 hours: what is built then says nothing */
     LIFE_BINS_PER_HORIZON = 360,
     LIFE_CHUNK = 32, /* series are allocated this many at a time */
 };
@@ -44,6 +46,7 @@ struct life_series {
     float blocks[LIFE_VALUES][LIFE_BLOCKS]; /* NaN: not seen */
     float slots[LIFE_SLOTS];                /* of the count; NaN: not seen */
     float slot_low, slot_before;            /* of the slot under way, and the one before it */
+    float high;                             /* highest floor of a bin; NaN: not seen */
     struct life_moves falling, rising;      /* with the load */
 };
 
@@ -137,6 +140,9 @@ double life_slope(const struct life *life, uint32_t type, enum life_value value,
  * stretch of its beginning. NaN where they do not reach, or fewer than four of them are behind
  * `from`: then from behind the first. */
 double life_early_slope(const struct life *life, uint32_t type, double from, double to);
+
+/* The highest count of a bin that it has ever had. NaN: not seen. */
+double life_high(const struct life *life, uint32_t type);
 
 /* By how much the bytes an object have grown, relative, from the first blocks to the newest. */
 double life_object_growth(const struct life *life, uint32_t type);

@@ -6,10 +6,14 @@
  * was must be used up. Where one is, it also tells what load does to the type, so that a morning's
  * rise hides less of a leak.
  *
+ * A life that was killed for memory has shown what the others are feared for: it is judged as well,
+ * as it was at its end, and those that grow as it did need not use up half of the room again.
+ *
  * What grows in a straight line must be a good part of what the process grows by; or, if it is new
  * in this version, be enough to fill the container by itself. A leak comes in pieces, a class and
- * the dicts, lists and strings that it holds, so that is asked of all of them together: at the
- * start, when caches fill beside it, each of them is small.
+ * the dicts, lists and strings that it holds, so that is asked of all of them together, and each
+ * class is given its part of the built-ins: at the start, when caches fill beside it, each piece is
+ * small, and no straight line is seen in what everybody has.
  */
 #include "urgent.h"
 
@@ -25,7 +29,7 @@ static const double ms_per_hour = 3600e3;
 static const double near_horizons = 0.8;       /* to the limit */
 static const double uptime_min = 1.0 / 30;     /* horizons */
 static const double uptime_of_rest = 1.0 / 12; /* of the time that is left */
-static const double uptime_max = 0.78;         /* the other rules take over */
+static const double uptime_max = 0.78;         /* of the living: the other rules take over */
 static const double recent_share = 0.4;
 static const double straight_r2 = 0.99;
 static const double straight_second_half = 0.45;
@@ -36,12 +40,61 @@ static const double straight_share_min = 0.25; /* of the growth of the process, 
 static const double piece_share_min = 0.02;    /* one of them */
 static const double usual_share_min = 0.3;     /* of the slope, in an earlier life */
 static const double usual_lives_on = 3;        /* times the uptime */
+static const double killer_share_min = 0.3;    /* of the slope, either way, in a life it killed */
 static const double used_min = 0.5;            /* of the room there was */
 enum {
     urgent_passes = 2, /* of the last three, */
     urgent_memory = 7, /* a bit each */
     STRAIGHT_MAX = 64, /* types of a group */
 };
+
+/* Bytes a bin by which the types of a life grow that do: classes, and built-ins. */
+struct owners {
+    int life; /* DETECT_NONE: not measured yet */
+    double classes, built_ins;
+};
+
+static double bytes_slope(const struct life *life, uint32_t type, double from)
+{
+    struct life_curve curve;
+    if (!life_trace(life, type, LIFE_BYTES, from, 0, &curve))
+        return NAN;
+    return trend_slope(curve.values, curve.count) / curve.width;
+}
+
+/* Of that, what is of more objects: a buffer that swells is nobody's part. */
+static double added_slope(const struct life *life, uint32_t type, double from)
+{
+    struct life_curve count;
+    struct life_curve bytes;
+    if (!life_trace(life, type, LIFE_COUNT, from, 0, &count) ||
+        !life_trace(life, type, LIFE_BYTES, from, 0, &bytes))
+        return NAN;
+    double each = bytes.values[bytes.count - 1] / fmax(count.values[count.count - 1], 1);
+    return trend_slope(count.values, count.count) / count.width * each;
+}
+
+static void measure_owners(const struct detector *detector, uint16_t life, double from,
+                           struct owners *ret)
+{
+    if (ret->life == life)
+        return;
+    *ret = (struct owners){.life = life};
+    for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
+        enum type_kind kind = type_kind_of(detector->types.names[type]);
+        double slope = kind == TYPE_NONE ? 0 : added_slope(&detector->lives[life], type, from);
+        if (slope > 0)
+            *(kind == TYPE_BUILT_IN ? &ret->built_ins : &ret->classes) += slope;
+    }
+}
+
+/* Of a process of which no more is known. */
+static double objects_slope(const struct detector *detector, uint16_t life, double from)
+{
+    struct owners owners = {.life = DETECT_NONE};
+    measure_owners(detector, life, from, &owners);
+    return owners.classes + owners.built_ins;
+}
 
 /* Present growth of the process a bin, when caches have had half its time to fill; NaN: its memory
  * is not known. */
@@ -82,7 +135,9 @@ int64_t urgent_until_limit_ms(const struct detector *detector, const struct judg
 
 static int is_near(const struct detector *detector, const struct life *life)
 {
-    return life->used && !life->ended && life->limit_bytes > 0 &&
+    if (judge_is_killed(&detector->judge, life))
+        return 1; /* of a limit that may not be known */
+    return judge_is_living(&detector->judge, life) && life->limit_bytes > 0 &&
            life_uptime(life) < uptime_max * LIFE_BINS_PER_HORIZON &&
            life_uptime(life) >= uptime_min * LIFE_BINS_PER_HORIZON &&
            until_limit_ms(detector, life, 0) <= near_horizons * (double)detector->config.horizon_ms;
@@ -117,11 +172,15 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
         const struct life *life = &detector->lives[group->lives[i]];
         if (!is_near(detector, life))
             continue;
+        int is_killed = judge_is_killed(&detector->judge, life);
         slopes[count] = process_slope(life);
-        until[count] = until_limit_ms(detector, life, 0);
+        if (!isfinite(slopes[count]) && is_killed)
+            slopes[count] = objects_slope(detector, group->lives[i], group->from);
+        until[count] = is_killed ? 0 : until_limit_ms(detector, life, 0);
         double grown = slopes[count] * life_uptime(life);
         double room = (double)life->limit_bytes - (double)life->usage_bytes;
-        rooms[count] = fmax(room, 0);
+        rooms[count] = fmax(room, 0); /* 0 where nothing is known of a killed one's limit */
+        room = rooms[count];
         used[count++] = isfinite(grown) ? grown / fmax(grown + room, 1) : 0;
     }
     if (count * 2 < group->count || count == 0)
@@ -132,7 +191,7 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
     ret->room = trend_median(rooms, count);
     double least =
         fmax(uptime_min, uptime_of_rest * ret->until_ms / (double)detector->config.horizon_ms);
-    return group->horizons >= least && group->horizons < uptime_max;
+    return group->horizons >= least;
 }
 
 int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t type,
@@ -145,6 +204,8 @@ int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t 
         if (!life->used || life->oom_killed || life->late || uptime < usual_lives_on * look->to ||
             (life->version == version && !life->ended))
             continue;
+        if (life_high(life, type) >= look->level && life->version != version)
+            return 1;
         double early = life_early_slope(life, type, look->from, look->to);
         if (!isfinite(early))
             continue;
@@ -153,6 +214,27 @@ int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t 
         known = 0;
     }
     return known;
+}
+
+/*
+ * Was an earlier life killed for memory while the type grew as now, in a line to its very end? What
+ * the horizon would tell, whether it stops by itself, that end has told.
+ */
+static int has_killed(const struct detector *detector, uint32_t type, double slope)
+{
+    struct judge_group group;
+    struct judge_look look;
+    for (uint32_t i = 0; i < detector->life_count; i++) {
+        const struct life *life = &detector->lives[i];
+        if (!life->used || !life->oom_killed)
+            continue;
+        judge_group_life(&detector->judge, (uint16_t)i, &group);
+        judge_look_at(&detector->judge, &group, type, LIFE_COUNT, 0, &look);
+        if ((look.passes || look.passes_early) && look.course.tail >= straight_tail &&
+            look.slope >= killer_share_min * slope && look.slope * killer_share_min <= slope)
+            return 1;
+    }
+    return 0;
 }
 
 /* ---- its types ------------------------------------------------------------------------------- */
@@ -168,40 +250,57 @@ static void put_candidate(struct detector *detector, const struct candidate *can
         detector->candidates[detector->candidate_count++] = *candidate;
 }
 
-static int is_straight(const struct verdict_evidence *evidence)
+static int is_straight(const struct judge_look *look)
 {
-    double bend = evidence->tail + 2 * (evidence->second_half - 0.5);
-    return evidence->r2 >= straight_r2 && evidence->second_half >= straight_second_half &&
-           evidence->tail >= straight_tail && bend >= straight_bend &&
-           evidence->line_gain >= straight_gain;
+    const struct curve_course *course = &look->course;
+    double bend = course->tail + 2 * (course->second_half - 0.5);
+    return look->evidence.r2 >= straight_r2 && course->second_half >= straight_second_half &&
+           course->tail >= straight_tail && bend >= straight_bend &&
+           look->evidence.line_gain >= straight_gain;
 }
 
 /* A type that grows in a line. */
 struct straight {
     uint32_t type;
-    double slope; /* bytes a bin, of a life */
-    int usual;    /* as is_usual says */
+    double slope; /* bytes a bin, of a life, with its part of the built-ins */
+    int usual;    /* as is_usual says; where nothing is known, 0 for what has killed before */
     struct judge_look look;
 };
 
-static int look_if_straight(const struct detector *detector, const struct judge_group *group,
-                            uint32_t type, struct straight *ret)
+/*
+ * An object is the least part of what it holds: its dict, lists and strings are counted with those
+ * of everybody else, among which their growth cannot be seen to be straight. Each class is given
+ * its part of the built-ins' growth.
+ */
+static double with_built_ins(const struct owners *owners, const char *name, double slope)
 {
-    struct life_curve curve;
+    if (type_kind_of(name) == TYPE_BUILT_IN || !(owners->classes > 0))
+        return slope;
+    return slope * (1 + owners->built_ins / owners->classes);
+}
+
+static int look_if_straight(const struct detector *detector, const struct judge_group *group,
+                            uint32_t type, struct owners *owners, struct straight *ret)
+{
+    int is_killed = judge_is_killed(&detector->judge, &detector->lives[group->lives[0]]);
     if (type_kind_of(detector->types.names[type]) == TYPE_NONE)
         return 0;
     judge_look_at(&detector->judge, group, type, LIFE_COUNT, 0, &ret->look);
     if (!(ret->look.passes || ret->look.passes_early) || ret->look.growing_count == 0 ||
-        !is_straight(&ret->look.evidence))
+        !is_straight(&ret->look))
         return 0;
     ret->usual = urgent_is_usual(detector, group->version, type, &ret->look, ret->look.slope);
-    if (!ret->look.passes && ret->usual != 0)
+    if (ret->usual < 0 && !is_killed && has_killed(detector, type, ret->look.slope))
+        ret->usual = 0;
+    if (!ret->look.passes && ret->usual != 0 && !(ret->usual < 0 && is_killed))
         return 0;
-    const struct life *life = &detector->lives[ret->look.growing[0]];
-    if (!life_trace(life, type, LIFE_BYTES, ret->look.from, 0, &curve))
+    uint16_t life = ret->look.growing[0];
+    double slope = bytes_slope(&detector->lives[life], type, ret->look.from);
+    if (!isfinite(slope))
         return 0;
+    measure_owners(detector, life, ret->look.from, owners);
     ret->type = type;
-    ret->slope = trend_slope(curve.values, curve.count) / curve.width;
+    ret->slope = with_built_ins(owners, detector->types.names[type], slope);
     return 1;
 }
 
@@ -252,9 +351,10 @@ static void judge_group(struct detector *detector, const struct version_order *o
     uint32_t count = 0;
     double together = 0;
     double unusual = 0;
+    struct owners owners = {.life = DETECT_NONE};
     for (uint32_t type = TYPES_OWN; type < detector->types.count && count < STRAIGHT_MAX; type++) {
         struct straight *one = &found[count];
-        if (!look_if_straight(detector, group, type, one))
+        if (!look_if_straight(detector, group, type, &owners, one))
             continue;
         together += fmax(one->slope, 0);
         unusual += one->usual == 0 ? fmax(one->slope, 0) : 0;
@@ -277,9 +377,16 @@ void urgent_judge(struct detector *detector, const struct version_order *order,
         detector->tracks[type].urgent_row =
             (uint8_t)(detector->tracks[type].urgent_row << 1 & urgent_memory);
     for (uint32_t i = 0; i < count; i++) {
+        struct judge_group living;
+        struct judge_group killed;
         struct pressure pressure;
-        if (groups[i].rule != VERDICT_RULE_A || !group_pressure(detector, &groups[i], &pressure))
+        if (groups[i].rule != VERDICT_RULE_A)
             continue;
-        judge_group(detector, order, &groups[i], &pressure);
+        judge_group_living(&detector->judge, groups[i].version, &living);
+        if (living.count > 0 && group_pressure(detector, &living, &pressure))
+            judge_group(detector, order, &living, &pressure);
+        judge_group_killed(&detector->judge, groups[i].version, &killed);
+        if (killed.count > 0 && group_pressure(detector, &killed, &pressure))
+            judge_group(detector, order, &killed, &pressure);
     }
 }

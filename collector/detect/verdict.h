@@ -60,7 +60,7 @@ NO_PADDING_BEGIN
 struct verdict_evidence {
     uint32_t lives, lives_growing; /* looked at; that grow */
     uint32_t lives_oom_killed;
-    uint32_t versions_rising; /* creep: versions in a row */
+    uint32_t versions_rising; /* creep, and short lives: versions in a row */
     int64_t uptime_ms;        /* median of the lives */
     double growth;            /* over the judged stretch, relative to its median */
     double load_growth;       /* of the load over the same stretch */

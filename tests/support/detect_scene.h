@@ -28,6 +28,9 @@ static const char *const scene_types[SCENE_TYPES] = {"shop.Cart", "dict",    "st
 /* Objects of a type at an uptime in bins. */
 typedef double scene_model_fn(uint32_t type, const char *version, uint32_t bin);
 
+/* Bins' worth of work up to a bin. */
+typedef double scene_work_fn(uint32_t bin);
+
 struct scene_life {
     const char *version;
     uint32_t start, end; /* bins; end 0: it runs on */
@@ -36,6 +39,7 @@ struct scene_life {
     struct detect_process process; /* of every snapshot; cpu_ms is the rate a bin */
     uint64_t native_per_bin;
     uint64_t pools_per_bin, malloc_per_bin; /* of that, free in pools or in malloc's blocks */
+    scene_work_fn *work;                    /* NULL: as much in each bin */
 };
 
 struct scene {
@@ -80,9 +84,11 @@ static inline void scene_see(struct scene *scene, uint32_t index)
     struct detect_key key = scene_key(index);
     uint32_t bin = scene->now - life->start;
     int64_t now_ms = scene_start_ms + (int64_t)scene->now * SCENE_BIN_MS;
-    process.cpu_ms *= bin + 1;
+    double work = life->work != NULL ? life->work(bin + 1) : bin + 1;
+    process.cpu_ms = (uint64_t)((double)process.cpu_ms * work);
     process.not_objects_bytes += life->native_per_bin * bin;
     process.rss_bytes += life->native_per_bin * bin;
+    process.container_usage_bytes = process.container_limit_bytes > 0 ? process.rss_bytes : 0;
     process.free_pool_bytes += life->pools_per_bin * bin;
     process.free_malloc_bytes += life->malloc_per_bin * bin;
     if (life->end != 0 && scene->now >= life->end) {

@@ -73,6 +73,8 @@ static const char *evidence_json(const struct verdict *verdict, struct arena *ar
         add_number(&json, "versions in a row", e->versions_rising, 6);
         add_number(&json, "growth over them", e->growth, 3);
     } else {
+        if (e->versions_rising > 0)
+            add_number(&json, "versions in a row", e->versions_rising, 6);
         add_number(&json, "lives that grow", e->lives_growing, 6);
         add_shape(&json, e);
     }

@@ -68,9 +68,9 @@ static void test_a_line_is_a_line(void **state)
     struct curve_shape shape = measure(line);
     assert_true(shape.line_gain > 2);
     assert_true(shape.p < 1e-6);
-    assert_true(fabs(shape.second_half - 0.5) < 0.05);
-    assert_true(fabs(shape.tail - 1) < 0.2);
-    assert_true(shape.jump < 0.3);
+    assert_true(fabs(shape.time.second_half - 0.5) < 0.05);
+    assert_true(fabs(shape.time.tail - 1) < 0.2);
+    assert_true(shape.time.jump < 0.3);
     assert_true(fabs(shape.growth - 13.0 / 15) <
                 0.05); /* medians of the three points at either end */
 }
@@ -86,7 +86,7 @@ static void test_what_fills_up_is_none(void **state)
     (void)state;
     assert_true(measure(saturating).line_gain < -2);
     assert_true(measure(hinge).line_gain < -2);
-    assert_true(measure(hinge).tail < 0.3);
+    assert_true(measure(hinge).time.tail < 0.3);
 }
 
 static double root(double x)
@@ -160,7 +160,7 @@ static void test_it_bends_over_work_without_idling(void **state)
 static void test_a_step_is_a_jump(void **state)
 {
     (void)state;
-    assert_true(measure(step).jump > 0.9);
+    assert_true(measure(step).time.jump > 0.9);
 }
 
 static void test_what_falls_has_no_shape(void **state)
@@ -183,20 +183,52 @@ static void test_a_perfect_line_divides_by_nothing(void **state)
     assert_true(shape.p < 1e-9);
 }
 
+/* Most of the work is done by noon; then comes the night. */
+static double work_by(double x)
+{
+    return fmin(1.6 * x, 0.9 + 0.1 * x);
+}
+
+static void test_a_day_bends_time_but_not_work(void **state)
+{
+    (void)state;
+    double values[CURVE_POINTS];
+    double work[CURVE_POINTS];
+    struct curve_shape shape;
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        work[i] = work_by(place(i, CURVE_POINTS));
+        values[i] = line(work[i]) + 0.2 * uneven(i);
+    }
+    curve_measure(values, work, &shape);
+    assert_true(shape.line_gain > 2);
+    assert_true(shape.time.tail < 0.5);
+    assert_true(fabs(shape.best.tail - 1) < 0.2 && fabs(shape.best.second_half - 0.5) < 0.1);
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        values[i] = saturating(work[i]) + 0.2 * uneven(i);
+    curve_measure(values, work, &shape);
+    assert_true(shape.line_gain < 2 && shape.best.tail < 0.5);
+}
+
 static void test_plateau(void **state)
 {
     (void)state;
     double filled[LONG_POINTS];
+    double work[LONG_POINTS];
+    double worked[LONG_POINTS];
     double rising[LONG_POINTS];
     double constant[LONG_POINTS] = {0};
     for (size_t i = 0; i < LONG_POINTS; i++) {
         filled[i] = hinge(place(i, LONG_POINTS)) + uneven(i);
         rising[i] = line(place(i, LONG_POINTS)) + uneven(i);
+        work[i] = work_by(place(i, LONG_POINTS));
+        worked[i] = line(work[i]) + 0.2 * uneven(i);
     }
-    assert_true(curve_is_plateau(filled, LONG_POINTS));
-    assert_false(curve_is_plateau(rising, LONG_POINTS));
-    assert_false(curve_is_plateau(constant, LONG_POINTS));
-    assert_false(curve_is_plateau(filled, 4));
+    assert_true(curve_is_plateau(worked, NULL, LONG_POINTS));
+    assert_false(curve_is_plateau(worked, work, LONG_POINTS));
+    assert_true(curve_is_plateau(filled, NULL, LONG_POINTS));
+    assert_false(curve_is_plateau(rising, NULL, LONG_POINTS));
+    assert_false(curve_is_plateau(constant, NULL, LONG_POINTS));
+    assert_false(curve_is_plateau(filled, NULL, 4));
 }
 
 int main(void)
@@ -211,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_a_step_is_a_jump),
         cmocka_unit_test(test_what_falls_has_no_shape),
         cmocka_unit_test(test_a_perfect_line_divides_by_nothing),
+        cmocka_unit_test(test_a_day_bends_time_but_not_work),
         cmocka_unit_test(test_plateau),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

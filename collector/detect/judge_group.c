@@ -1,0 +1,198 @@
+/* Which lives are judged together. */
+#include <math.h>
+
+#include "judge.h"
+#include "trend.h"
+
+static const double horizon_bins = LIFE_BINS_PER_HORIZON;
+static const double start_up_share = 0.1;
+static const double long_enough = 0.85;         /* of the longest */
+static const double lately_horizons = 1.0 / 15; /* 2 hours of 30: longer silent is gone */
+
+static double settled_bins(double uptime)
+{
+    return fmax(start_up_share * uptime, LIFE_START_UP_BINS);
+}
+
+double judge_settled_bins(const struct life *life)
+{
+    return settled_bins(life_uptime(life));
+}
+
+/* The rest of a group, when its lives are chosen. */
+static void finish_group(const struct judge *judge, struct judge_group *group)
+{
+    double longest = 0;
+    group->to = INFINITY;
+    for (uint32_t i = 0; i < group->count; i++) {
+        const struct life *life = &judge->lives[group->lives[i]];
+        judge->space[i] = life_uptime(life);
+        longest = fmax(longest, life_uptime(life));
+        group->to = fmin(group->to, life_uptime(life));
+        group->oom_killed += (uint32_t)life->oom_killed;
+    }
+    group->from = settled_bins(longest);
+    if (group->count > 0)
+        group->uptime = trend_median(judge->space, group->count);
+    if (group->to <= group->from + 1)
+        group->count = 0;
+}
+
+int judge_is_living(const struct judge *judge, const struct life *life)
+{
+    return life->used && !life->ended &&
+           (double)(judge->now_ms - life->last_ms) <=
+               lately_horizons * horizon_bins * judge->bin_ms;
+}
+
+int judge_is_killed(const struct judge *judge, const struct life *life)
+{
+    return life->used && life->oom_killed &&
+           (double)(judge->now_ms - life->last_ms) <=
+               lately_horizons * horizon_bins * judge->bin_ms;
+}
+
+/* The lives of a version of which `belongs` says so, and which are not much shorter than the
+ * longest of them. */
+static void group_of(const struct judge *judge, uint32_t version,
+                     int (*belongs)(const struct judge *, const struct life *),
+                     struct judge_group *ret)
+{
+    uint32_t longest = 0;
+    *ret = (struct judge_group){.rule = VERDICT_RULE_A, .version = version};
+    for (uint32_t i = 0; i < judge->life_count; i++) {
+        const struct life *life = &judge->lives[i];
+        if (life->version == version && belongs(judge, life) && life_uptime(life) > longest)
+            longest = life_uptime(life);
+    }
+    for (uint32_t i = 0; longest > 0 && i < judge->life_count; i++) {
+        const struct life *life = &judge->lives[i];
+        if (life->version == version && belongs(judge, life) &&
+            life_uptime(life) >= long_enough * longest)
+            ret->lives[ret->count++] = (uint16_t)i;
+    }
+    finish_group(judge, ret);
+    ret->horizons = ret->uptime / horizon_bins;
+}
+
+static int is_any(const struct judge *judge, const struct life *life)
+{
+    (void)judge;
+    (void)life;
+    return 1;
+}
+
+void judge_group_version(const struct judge *judge, uint32_t version, struct judge_group *ret)
+{
+    group_of(judge, version, is_any, ret);
+}
+
+void judge_group_living(const struct judge *judge, uint32_t version, struct judge_group *ret)
+{
+    group_of(judge, version, judge_is_living, ret);
+}
+
+void judge_group_killed(const struct judge *judge, uint32_t version, struct judge_group *ret)
+{
+    group_of(judge, version, judge_is_killed, ret);
+}
+
+void judge_group_life(const struct judge *judge, uint16_t life, struct judge_group *ret)
+{
+    *ret = (struct judge_group){
+        .rule = VERDICT_RULE_A, .version = judge->lives[life].version, .count = 1, .lives = {life}};
+    finish_group(judge, ret);
+    ret->horizons = ret->uptime / horizon_bins;
+}
+
+static double quantile(double *sorted, uint32_t count, double q)
+{
+    return sorted[(uint32_t)(q * (count - 1) + 0.5)];
+}
+
+/* Times that starts lie more than a thirtieth of the horizon apart, and one. */
+static uint32_t start_cohorts(const struct judge *judge, const struct judge_group *group)
+{
+    uint32_t cohorts = 0;
+    for (uint32_t i = 0; i < group->count; i++)
+        judge->space[i] = (double)judge->lives[group->lives[i]].origin_ms;
+    trend_sort(judge->space, group->count);
+    for (uint32_t i = 0; i < group->count; i++)
+        cohorts +=
+            i == 0 || judge->space[i] - judge->space[i - 1] > horizon_bins / 30 * judge->bin_ms;
+    return cohorts;
+}
+
+/* Time from the first start to the last sight, in horizons. */
+static double group_span(const struct judge *judge, const struct judge_group *group)
+{
+    double first = INFINITY;
+    double last = -INFINITY;
+    for (uint32_t i = 0; i < group->count; i++) {
+        const struct life *life = &judge->lives[group->lives[i]];
+        first = fmin(first, (double)life->origin_ms);
+        last = fmax(last, (double)life->last_ms);
+    }
+    return (last - first) / (horizon_bins * judge->bin_ms);
+}
+
+/* Lives of a version that were killed for memory lately. */
+static uint32_t killed_of(const struct judge *judge, uint32_t version, double since_ms)
+{
+    uint32_t killed = 0;
+    for (uint32_t i = 0; i < judge->life_count; i++)
+        killed += judge->lives[i].used && judge->lives[i].version == version &&
+                  judge->lives[i].oom_killed && (double)judge->lives[i].last_ms >= since_ms;
+    return killed;
+}
+
+/* Where versions are killed for memory, those alone are judged by their short lives. */
+static int counts_as_short(const struct judge *judge, const struct life *life, double since_ms,
+                           int any_killed)
+{
+    return life->used && (double)life->last_ms >= since_ms && life_uptime(life) > 0 &&
+           (!any_killed || killed_of(judge, life->version, since_ms) >= 2);
+}
+
+void judge_group_short(const struct judge *judge, struct judge_group *ret)
+{
+    static const double lately = 3.2;          /* horizons: 96 h of 30 */
+    static const double half_day_life = 0.267; /* 8 h */
+    uint32_t recent = 0;
+    *ret = (struct judge_group){.rule = VERDICT_RULE_B};
+    double since_ms = (double)judge->now_ms - lately * horizon_bins * judge->bin_ms;
+    int any_killed = 0;
+    for (uint32_t i = 0; i < judge->life_count && !any_killed; i++)
+        any_killed = judge->lives[i].oom_killed && (double)judge->lives[i].last_ms >= since_ms &&
+                     killed_of(judge, judge->lives[i].version, since_ms) >= 2;
+    for (uint32_t i = 0; i < judge->life_count; i++) {
+        const struct life *life = &judge->lives[i];
+        if (!counts_as_short(judge, life, since_ms, any_killed))
+            continue;
+        if (life_uptime(life) >= horizon_bins)
+            return;
+        judge->space[recent++] = life_uptime(life);
+    }
+    if (recent < 4)
+        return;
+    trend_sort(judge->space, recent);
+    double usual = quantile(judge->space, recent, 0.9);
+    double most = quantile(judge->space, recent, 0.75) / horizon_bins;
+    uint32_t ended = 0;
+    for (uint32_t i = 0; i < judge->life_count; i++) {
+        const struct life *life = &judge->lives[i];
+        if (!counts_as_short(judge, life, since_ms, any_killed) ||
+            life_uptime(life) < long_enough * usual)
+            continue;
+        ret->lives[ret->count++] = (uint16_t)i;
+        ended += (uint32_t)(life->ended || (double)(judge->now_ms - life->last_ms) >
+                                               lately_horizons * horizon_bins * judge->bin_ms);
+    }
+    if (ret->count < 4 || ended * 2 < ret->count || (start_cohorts(judge, ret) < 3 && !any_killed))
+        ret->count = 0;
+    double span = group_span(judge, ret);
+    finish_group(judge, ret);
+    ret->horizons = span / (most > half_day_life ? 2 : 1);
+    if (ret->oom_killed >= 2)
+        ret->horizons = fmax(ret->horizons, 1);
+}

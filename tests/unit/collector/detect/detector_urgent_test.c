@@ -1,0 +1,179 @@
+/* Leaks that end their containers: what is said, and when. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "detect_scene.h"
+
+static const uint64_t megabyte = 1024 * 1024;
+
+static struct scene scene;
+
+static int setup(void **state)
+{
+    (void)state;
+    scene_begin(&scene);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    scene_end(&scene);
+    return 0;
+}
+
+static const struct verdict *confirmed(void)
+{
+    const struct verdict *verdict;
+    return scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict) == 1 ? verdict : NULL;
+}
+
+/* In a container that the process fills at `per_bin`, with `room` at its start. */
+static struct scene_life *add_limited(const char *version, uint32_t start, uint32_t end,
+                                      scene_model_fn *model, uint64_t per_bin, uint64_t room)
+{
+    struct scene_life *life = scene_add(&scene, version, start, end, model);
+    life->process.rss_bytes = 100 * megabyte;
+    life->process.container_limit_bytes = 100 * megabyte + room;
+    life->native_per_bin = per_bin;
+    return life;
+}
+
+/* ---- a limit that is near ----------------------------------------------------------------------
+ */
+
+static double leaked(uint32_t type, uint32_t bin)
+{
+    return scene_leaking(type, "", bin) - scene_steady(type, "", bin);
+}
+
+/* Loads all it has within the first bins; then nothing grows. */
+static double booting(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) * fmin(1, 0.2 + 0.4 * bin);
+}
+
+static double booting_and_leaking(uint32_t type, const char *version, uint32_t bin)
+{
+    return booting(type, version, bin) + leaked(type, bin);
+}
+
+/* What a program builds when it starts is no growth of the version before. */
+static void test_a_start_up_hides_no_leak(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 150000);
+        add_limited("v2", 300 + i, 0, booting_and_leaking, 1200, 150000);
+    }
+    scene_run(&scene, 300 + 30);
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->type, "shop.Cart");
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+    assert_string_equal(confirmed()->introduced_in, "v2");
+}
+
+/* Dicts and strings of everybody. */
+static double among_many(uint32_t type, const char *version, uint32_t bin)
+{
+    double others = type == 1 || type == 2 ? 2000 + 50 * sin(bin * 0.9 + type) : 0;
+    return scene_steady(type, version, bin) + others;
+}
+
+static double leaking_among_many(uint32_t type, const char *version, uint32_t bin)
+{
+    return among_many(type, version, bin) + leaked(type, bin);
+}
+
+/* A cart is a sixth of what it holds; the rest is not seen to grow in a line. */
+static void test_a_class_has_its_part_of_the_built_ins(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, among_many, 0, 150000);
+        add_limited("v2", 300 + i, 0, leaking_among_many, 1200, 150000);
+    }
+    scene_run(&scene, 300 + 50);
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->type, "shop.Cart");
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+}
+
+/* Day, and from bin 120 on night. */
+static double by_day(uint32_t bin)
+{
+    return fmin(bin, 120) + 0.3 * fmax(0, (double)bin - 120);
+}
+
+static double leaking_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + leaked(type, (uint32_t)(2 * by_day(bin)));
+}
+
+/* No version without the leak is known, nor is the memory; but that it was killed is. */
+static void test_a_life_that_was_killed_is_witness_enough(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++) {
+        struct scene_life *first = scene_add(&scene, "v1", i, 200 + i, leaking_by_day);
+        first->oom_killed = 1;
+        first->work = by_day;
+    }
+    scene_run(&scene, 200 + 16);
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->type, "shop.Cart");
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+}
+
+/* Garbage in cycles: in a line up to what the collector waits for, and then it is gone. */
+static double in_cycles(uint32_t type, const char *version, uint32_t bin)
+{
+    uint32_t since = bin % 45;
+    return scene_steady(type, version, bin) + leaked(type, since);
+}
+
+static void test_what_was_held_before_is_usual(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, in_cycles, 0, 150000);
+        add_limited("v2", 300 + i, 0, in_cycles, 1200, 150000);
+    }
+    for (uint32_t bin = 310; bin < 350; bin += 4) {
+        scene_run(&scene, bin);
+        assert_null(confirmed());
+    }
+}
+
+/* Whoever is not heard of any more does not stand for the lives that go on. */
+static void test_the_silent_are_not_the_living(void **state)
+{
+    (void)state;
+    add_limited("v1", 0, 0, booting, 0, 150000);
+    struct scene_life *silent = add_limited("v2", 300, 0, booting, 0, 150000);
+    scene_run(&scene, 420);
+    silent->start = UINT32_MAX;
+    add_limited("v2", 420, 0, booting_and_leaking, 1200, 150000);
+    scene_run(&scene, 420 + 60);
+    assert_non_null(confirmed());
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_start_up_hides_no_leak, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_class_has_its_part_of_the_built_ins, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_life_that_was_killed_is_witness_enough, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_was_held_before_is_usual, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_silent_are_not_the_living, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
