@@ -120,6 +120,20 @@ static enum status make_list(const struct pg_rows *near, const struct pg_rows *o
     return status;
 }
 
+/* The rows are in the order of the services. */
+static int has_service(const struct pg_rows *near, int64_t service_id)
+{
+    int low = 0, high = near->count;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (pg_i64(near, middle, 0) < service_id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < near->count && pg_i64(near, low, 0) == service_id;
+}
+
 static enum status read_silent(struct db *db, const struct pg_rows *near,
                                const struct service_row *services, size_t count,
                                struct pg_rows *ret, struct why *why)
@@ -129,10 +143,7 @@ static enum status read_silent(struct db *db, const struct pg_rows *near,
     int64_t *silent = malloc((count + 1) * sizeof(*silent));
     ASSERT(silent != NULL);
     for (size_t i = 0; i < count; i++) {
-        int row = 0;
-        while (row < near->count && pg_i64(near, row, 0) != services[i].id)
-            row++;
-        if (row == near->count)
+        if (!has_service(near, services[i].id))
             silent[found++] = services[i].id;
     }
     pg_array_begin(&ids, PG_I64, found);
