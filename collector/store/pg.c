@@ -341,17 +341,24 @@ static enum status learn_who_answers(struct pg *pg, struct why *why)
     return STATUS_OK;
 }
 
-/* As pg_begin does it for a transaction. */
+/* Settings of a session, or of a transaction where a pooler may give each another session. */
+static void write_settings(const struct pg *pg, const char *begin, int is_local, struct buf *ret)
+{
+    const char *local = is_local ? "true" : "false";
+    buf_printf(ret,
+               "%sSELECT set_config('statement_timeout', '%d', %s), set_config('jit', 'off', %s), "
+               "set_config('synchronous_commit', coalesce(nullif("
+               "current_setting('synchronous_commit'), 'off'), 'on'), %s)",
+               begin, pg->deadline_ms, local, local, local);
+}
+
 static enum status set_session(struct pg *pg, struct why *why)
 {
-    char sql[320];
-    (void)snprintf(sql, sizeof(sql),
-                   "SET statement_timeout = %d; SET jit = off; "
-                   "SELECT set_config('synchronous_commit', coalesce(nullif("
-                   "current_setting('synchronous_commit'), 'off'), 'on'), false)",
-                   pg->deadline_ms);
+    struct buf sql = BUF_INIT;
+    write_settings(pg, "", 0, &sql);
     PGresult *result = NULL;
-    enum status status = run_simple(pg, sql, &result, why);
+    enum status status = run_simple(pg, buf_text(&sql), &result, why);
+    buf_done(&sql);
     if (status != STATUS_OK)
         return status;
     PQclear(result);
@@ -468,19 +475,15 @@ enum status pg_script(struct pg *pg, const char *sql, struct why *why)
     return run_text(pg, sql, NULL, 0, why);
 }
 
-/* Settings of the transaction where a pooler may give each another session, else the session has
- * them. */
 static enum status begin_by_text(struct pg *pg, struct why *why)
 {
-    char sql[256];
+    struct buf sql = BUF_INIT;
     if (pg->is_direct)
         return pg_script(pg, "BEGIN", why);
-    (void)snprintf(sql, sizeof(sql),
-                   "BEGIN; SET LOCAL statement_timeout = %d; SET LOCAL jit = off; "
-                   "SELECT set_config('synchronous_commit', 'on', true) "
-                   "WHERE current_setting('synchronous_commit') = 'off'",
-                   pg->deadline_ms);
-    return pg_script(pg, sql, why);
+    write_settings(pg, "BEGIN; ", 1, &sql);
+    enum status status = pg_script(pg, buf_text(&sql), why);
+    buf_done(&sql);
+    return status;
 }
 
 enum status pg_begin(struct pg *pg, struct why *why)

@@ -15,7 +15,6 @@ struct pg_statement {
     char *text; /* owned */
     int count;
     unsigned types[PG_PARAMS_MAX];
-    uint64_t hash; /* of all of it */
     int is_prepared;
 };
 
