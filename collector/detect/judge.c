@@ -129,11 +129,18 @@ static void measure_growth(const struct life_curve *curve, struct judge_member *
     member->step = growth > 0 ? curve_largest_step(member->points) / growth : 0;
 }
 
+/* The load up to each point. */
+static void sum_load(const struct life_curve *curve, double work[LIFE_BLOCKS])
+{
+    work[0] = 0;
+    for (uint32_t i = 1; i < curve->count; i++)
+        work[i] = work[i - 1] + fmax(curve->load[i - 1], 0) * curve->width;
+}
+
 static int is_plateau_at_best(const struct life_curve *curve)
 {
-    double work[LIFE_BLOCKS] = {0};
-    for (uint32_t i = 1; i < curve->count; i++)
-        work[i] = work[i - 1] + fmax(curve->load[i - 1], 0);
+    double work[LIFE_BLOCKS];
+    sum_load(curve, work);
     double all = work[curve->count - 1];
     for (uint32_t i = 0; i < curve->count && all > 0; i++)
         work[i] /= all;
@@ -155,9 +162,8 @@ static void measure_adjustment(const struct judge *judge, uint32_t type, enum li
 static void measure_common(const struct judge_group *group, const struct life_curve *curve,
                            struct judge_member *member)
 {
-    double work[LIFE_BLOCKS] = {0};
-    for (uint32_t i = 1; i < curve->count; i++)
-        work[i] = work[i - 1] + fmax(curve->load[i - 1], 0) * curve->width;
+    double work[LIFE_BLOCKS];
+    sum_load(curve, work);
     life_resample(curve, curve->values, group->from, group->to, CURVE_POINTS, member->points);
     life_resample(curve, work, group->from, group->to, CURVE_POINTS, member->work);
     member->has_load = curve->has_load;

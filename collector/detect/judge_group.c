@@ -38,18 +38,20 @@ static void finish_group(const struct judge *judge, struct judge_group *group)
         group->count = 0;
 }
 
+static int is_seen_lately(const struct judge *judge, const struct life *life)
+{
+    return life->used && (double)(judge->now_ms - life->last_ms) <=
+                             lately_horizons * horizon_bins * judge->bin_ms;
+}
+
 int judge_is_living(const struct judge *judge, const struct life *life)
 {
-    return life->used && !life->ended &&
-           (double)(judge->now_ms - life->last_ms) <=
-               lately_horizons * horizon_bins * judge->bin_ms;
+    return is_seen_lately(judge, life) && !life->ended;
 }
 
 int judge_is_killed(const struct judge *judge, const struct life *life)
 {
-    return life->used && life->oom_killed &&
-           (double)(judge->now_ms - life->last_ms) <=
-               lately_horizons * horizon_bins * judge->bin_ms;
+    return is_seen_lately(judge, life) && life->oom_killed;
 }
 
 /* The lives of a version of which `belongs` says so, and which are not much shorter than the
