@@ -89,16 +89,6 @@ void census_free(struct census *census)
     free(census);
 }
 
-/* Is the pid still the process that we know? */
-static enum status check_identity(const struct census *census, struct why *why)
-{
-    uint64_t start_ticks;
-    if (python_process_start_ticks(census->process.pid, &start_ticks) != STATUS_OK ||
-        start_ticks != census->process.start_ticks)
-        return why_fail(why, STATUS_GONE, "process %d has ended", (int)census->process.pid);
-    return STATUS_OK;
-}
-
 /* 0 where it cannot be told. */
 static uint64_t read_rss_anon(pid_t pid)
 {
@@ -116,7 +106,7 @@ static uint64_t read_rss_anon(pid_t pid)
 
 static enum status begin_run(struct census *census, struct why *why)
 {
-    enum status status = check_identity(census, why);
+    enum status status = python_process_check(&census->process, why);
     int64_t time_ms = clock_wall_ms(), start_ns = clock_mono_ns();
     if (status != STATUS_OK)
         return status;
@@ -262,7 +252,7 @@ static enum status finish(const struct census *census, struct census_result *ret
     const struct run *run = census->run;
     enum status status = remote_state(census->remote);
     if (status == STATUS_OK)
-        status = check_identity(census, why);
+        status = python_process_check(&census->process, why);
     else
         why_set(why, "process %d %s", (int)census->process.pid,
                 status == STATUS_GONE ? "has ended" : "may not be read any more");
