@@ -79,11 +79,12 @@ class Findings:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def open(self, kind="confirmed", name="shop.Cart"):
+    def open(self, kind="confirmed", name="shop.Cart", seen_ms=None):
+        seen_ms = seen_ms or now_ms()
         self.run("INSERT INTO heapfleet.finding (service_id, type, first_seen_ms, last_seen_ms, "
                  "severity, introduced_in, count_per_hour, bytes_per_hour, confidence, "
                  "until_limit_ms, instances, companions) "
-                 f"SELECT id, '{name}', {now_ms()}, {now_ms()}, '{kind}', 'v2', 900, 43200, 0.9, 0, "
+                 f"SELECT id, '{name}', {seen_ms}, {seen_ms}, '{kind}', 'v2', 900, 43200, 0.9, 0, "
                  "4, '[\"dict\"]' FROM heapfleet.service")
 
     def become(self, kind):
@@ -151,6 +152,23 @@ def test_a_webhook_that_fails_is_tried_again():
             eventually(lambda: webhook.refused + len(webhook.taken) == tries)
         eventually(lambda: webhook.states() == ["confirmed"])
         assert findings.run("SELECT attempts FROM heapfleet.alert WHERE told = 'confirmed'") == "0"
+
+
+def test_a_webhook_that_hangs_does_not_hold_the_end_up():
+    """Each request has ten seconds, and the collector twenty until it is killed."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        deaf.settimeout(30)
+        with running(["--alert-webhook", f"http://127.0.0.1:{deaf.getsockname()[1]}/"]) as collector:
+            findings = Findings(collector)
+            findings.run("INSERT INTO heapfleet.finding (service_id, type, first_seen_ms, last_seen_ms, "
+                         "severity, introduced_in, count_per_hour, bytes_per_hour, confidence, "
+                         "until_limit_ms, instances, companions) "
+                         f"SELECT id, 'shop.Cart' || i, {now_ms()}, {now_ms()}, "
+                         "'confirmed', 'v2', 900, 43200, 0.9, 0, 4, '[]' "
+                         "FROM heapfleet.service, generate_series(1, 5) i")
+            connection, _ = deaf.accept()
+            with connection:
+                assert collector.stop() == 0
 
 
 def test_what_is_muted_or_acknowledged_is_not_told():
