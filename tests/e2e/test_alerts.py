@@ -210,6 +210,27 @@ def test_two_collectors_tell_a_thing_once():
             second.stop()
 
 
+def test_what_another_collector_tells_meanwhile_is_not_told_again():
+    """Both found it due; one has told it before the other comes to claim it."""
+    webhook = Webhook()
+    with running(["--alert-webhook", webhook.url]) as collector:
+        findings = Findings(collector)
+        other = subprocess.Popen(["psql", "-qAtX", findings.dsn], stdin=subprocess.PIPE, text=True,
+                                 stdout=subprocess.PIPE, env=clean_environment())
+        seen_ms = now_ms()
+        other.stdin.write("BEGIN; INSERT INTO heapfleet.alert SELECT id, 'shop.Cart', "
+                          f"{seen_ms}, 'webhook', 'confirmed', {seen_ms}, 0, 0, '' FROM heapfleet.service; "
+                          "SELECT 'held';\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == "held\n"
+        findings.open(seen_ms=seen_ms)
+        eventually(lambda: findings.run("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0")
+        other.communicate("COMMIT;\n")
+        eventually(lambda: findings.run("SELECT next_ms FROM heapfleet.alert") == "0")
+        time.sleep(1)
+        assert webhook.states() == []
+
+
 @pytest.mark.parametrize("options, sentence", [
     (["--alert-webhook", "not a url"], "'not a url' is not a URL"),
     (["--alertmanager", "ftp://x"], "'ftp://x' is not a URL"),
