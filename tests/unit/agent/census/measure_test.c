@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "attributes.h"
+#include "remote_ops.h"
 
 /* A page with forbidden ground on both sides, and an object of any kind at either end of it. */
 struct scene {
@@ -85,11 +86,52 @@ static void a_kind_of_any_size_is_measured_within_bounds(void **state)
     }
 }
 
+/* ---- what is not present --------------------------------------------------------------------- */
+
+static size_t gathered;
+
+static size_t gather(struct remote *remote, const struct remote_range *ranges, size_t count,
+                     void *to)
+{
+    (void)remote;
+    gathered += count;
+    memset(to, 1, (size_t)(ranges[0].end - ranges[0].start));
+    return (size_t)(ranges[0].end - ranges[0].start);
+}
+
+static size_t none_present(struct remote *remote, addr_t start, addr_t end,
+                           struct remote_range *ret, size_t capacity, addr_t *ret_next,
+                           int with_file_pages)
+{
+    (void)remote, (void)start, (void)ret, (void)capacity, (void)with_file_pages;
+    *ret_next = end;
+    return 0;
+}
+
+/* The description of an array lies in constant data; a false one must not fault a page in. */
+static void an_array_reads_no_page_that_is_not_present(void **state)
+{
+    (void)state;
+    static const struct remote_ops ops = {.gather = gather, .present = none_present};
+    struct remote remote = {.ops = &ops};
+    struct remote_region region = {0x7f0000000000, 0x7f0000100000, 0};
+    const struct remote_regions regions = {.items = &region, .count = 1};
+    struct present_map present;
+    present_map_init(&present, &remote, &regions);
+    struct late_sizes *late = late_sizes_new(NULL, &present);
+    assert_int_equal(late_array_bytes(late, region.start + 0x5008, 10), 0);
+    assert_int_equal(gathered, 0);
+    assert_int_equal(late_array_bytes(late, region.end + 0x5010, 10), 0);
+    assert_int_equal(gathered, 1);
+    late_sizes_free(late);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_kind_of_any_size_is_measured_within_bounds, set_up,
                                         tear_down),
+        cmocka_unit_test(an_array_reads_no_page_that_is_not_present),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
