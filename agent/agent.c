@@ -38,7 +38,6 @@ struct agent {
     struct budget budget;
     int64_t interval_ms;
     int64_t own_interval_ms; /* as configured here */
-    int64_t boot_wall_ms;    /* wall clock of the boot */
     uint32_t next_process;
     unsigned jitter;
     int64_t next_trim_ms;
@@ -182,7 +181,9 @@ static void take_found(struct agent *agent, struct scout_found *found)
         .identity = &found->identity,
         .pid = (uint32_t)target->python.pid,
         .runtime_version = target->python.version,
-        .started_ms = agent->boot_wall_ms + proc_ticks_ms(target->python.start_ticks),
+        /* by the clock of its snapshots, which may have been set since we started */
+        .started_ms =
+            clock_wall_ms() - proc_boot_now_ms() + proc_ticks_ms(target->python.start_ticks),
     };
     memcpy(started.instance_id, target->instance_id, sizeof(started.instance_id));
     if (uplink_process_started(agent->uplink, &started) != STATUS_OK) {
@@ -523,7 +524,6 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
     agent->tls_files = tls_files_new(loop, &options->tls, agent->uplink);
     agent->own_interval_ms = agent->interval_ms =
         options->interval_ms < INTERVAL_MS_MIN ? INTERVAL_MS_MIN : options->interval_ms;
-    agent->boot_wall_ms = clock_wall_ms() - proc_boot_now_ms();
     agent->jitter = (unsigned)clock_mono_ns() ^ (unsigned)getpid();
     budget_init(&agent->budget, options->cpu_share, clock_mono_ms());
     trim(agent);
