@@ -262,6 +262,21 @@ static void skips_what_is_not_present(void **state)
     expect(scene, "type", 8, 8 * 408);
 }
 
+/* It may have been swapped out as a whole, and comes back. */
+static void a_process_of_which_nothing_is_present_is_not_gone(void **state)
+{
+    struct scene *scene = *state;
+    const addr_t end = scene->heap.present.end;
+    struct why why = {0};
+    run(scene);
+    scene->heap.present.end = scene->heap.present.start;
+    assert_int_equal(census_run(scene->census, &scene->result, &why), STATUS_UNAVAILABLE);
+    assert_non_null(strstr(why.text, "swapped out"));
+    scene->heap.present.end = end;
+    run(scene);
+    expect(scene, "type", 8, 8 * 408);
+}
+
 static void forgets_a_type_that_has_ended(void **state)
 {
     struct scene *scene = *state;
@@ -369,6 +384,8 @@ int main(void)
         TEST(knows_the_last_of_a_generation),
         TEST(finds_objects_on_the_seams_of_chunks),
         TEST(skips_what_is_not_present),
+        cmocka_unit_test_setup_teardown(a_process_of_which_nothing_is_present_is_not_gone, set_up,
+                                        tear_down),
         TEST(forgets_a_type_that_has_ended),
         cmocka_unit_test_setup_teardown(counts_in_slices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_process_that_becomes_another_program_is_gone, set_up,
