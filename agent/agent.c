@@ -11,6 +11,7 @@
 #include "footprint.h"
 #include "log.h"
 #include "roster.h"
+#include "subjects.h"
 #include "tls_files.h"
 #include "uplink.h"
 
@@ -24,6 +25,7 @@ enum {
     SLICE_PAUSES = 4,                /* .. and then a pause of so many times that */
     FAILURE_DOUBLINGS_MAX = 6,
     FAILURE_MS_MAX = 10 * 60 * 1000,
+    CROWDED_MS = 10 * 1000, /* until a process is looked at again that there was no room for */
     TRIM_MS_MIN = 20,
 };
 
@@ -36,7 +38,6 @@ struct agent {
     struct budget budget;
     int64_t interval_ms;
     int64_t own_interval_ms; /* as configured here */
-    int64_t boot_wall_ms;    /* wall clock of the boot */
     uint32_t next_process;
     unsigned jitter;
     int64_t next_trim_ms;
@@ -60,7 +61,7 @@ struct agent {
     int64_t stop_by_ms;
     call_fn *stopped;
     void *stopped_arg;
-    int said_disconnected, said_lost, said_slow, said_first_scan;
+    int said_disconnected, said_lost, said_crowded, said_slow, said_first_scan;
     uint64_t refusals;
 };
 
@@ -81,6 +82,7 @@ static void on_connected(void *user, const char *version)
     struct agent *agent = user;
     agent->said_disconnected = 0;
     agent->said_lost = 0;
+    agent->said_crowded = 0;
     trim(agent);
     log_event(LOG_INFO, "collector.connected", "collector=%s version=\"%s\" pending=%zu",
               uplink_collector(agent->uplink), version, uplink_pending(agent->uplink));
@@ -158,6 +160,18 @@ static void remove_target(struct agent *agent, struct target *target)
     target_free(target);
 }
 
+/* Ended processes count, too, as long as their last facts wait for a collector. */
+static void ignore_for_now(struct agent *agent, struct target *target)
+{
+    log_event(agent->said_crowded ? LOG_DEBUG : LOG_WARN, "process.ignored",
+              "pid=%d reason=\"what %d processes have to tell is not delivered yet\" "
+              "action=\"it is looked at again\"",
+              (int)target->python.pid, SUBJECTS_MAX);
+    agent->said_crowded = 1; /* until the next connection */
+    roster_forget(agent->scout.roster, target->python.pid, proc_boot_now_ms(), CROWDED_MS);
+    target_free(target);
+}
+
 static void take_found(struct agent *agent, struct scout_found *found)
 {
     struct target *target = found->target;
@@ -167,12 +181,13 @@ static void take_found(struct agent *agent, struct scout_found *found)
         .identity = &found->identity,
         .pid = (uint32_t)target->python.pid,
         .runtime_version = target->python.version,
-        .started_ms = agent->boot_wall_ms + proc_ticks_ms(target->python.start_ticks),
+        /* by the clock of its snapshots, which may have been set since we started */
+        .started_ms =
+            clock_wall_ms() - proc_boot_now_ms() + proc_ticks_ms(target->python.start_ticks),
     };
     memcpy(started.instance_id, target->instance_id, sizeof(started.instance_id));
     if (uplink_process_started(agent->uplink, &started) != STATUS_OK) {
-        log_event(LOG_WARN, "process.ignored", "pid=%u reason=\"too many processes\"", started.pid);
-        target_free(target);
+        ignore_for_now(agent, target);
     } else {
         log_event(LOG_INFO, "process.found",
                   "process=%u pid=%u service=\"%s\" version=\"%s\" python=%s", started.process,
@@ -509,7 +524,6 @@ enum status agent_new(struct loop *loop, const struct agent_options *options, st
     agent->tls_files = tls_files_new(loop, &options->tls, agent->uplink);
     agent->own_interval_ms = agent->interval_ms =
         options->interval_ms < INTERVAL_MS_MIN ? INTERVAL_MS_MIN : options->interval_ms;
-    agent->boot_wall_ms = clock_wall_ms() - proc_boot_now_ms();
     agent->jitter = (unsigned)clock_mono_ns() ^ (unsigned)getpid();
     budget_init(&agent->budget, options->cpu_share, clock_mono_ms());
     trim(agent);

@@ -4,7 +4,6 @@
 #include "buf.h"
 #include "clock.h"
 #include "json.h"
-#include "utf8.h"
 
 /* A line to print: a type, by what it is sorted, and its values. */
 struct line {
@@ -275,10 +274,8 @@ static void print_growth_csv(const struct census *census, const struct census_re
     struct buf name = BUF_INIT;
     for (size_t i = 0; i < count; i++) {
         buf_clear(&name);
-        for (const char *at = census_type_name(census, lines[i].type); *at; at++)
-            buf_printf(&name, "%s%c", *at == '"' ? "\"" : "", *at);
-        utf8_scrub((char *)name.data, name.size); /* the process chose it */
-        printf("%s,\"%s\",%llu,%llu,%lld,%lld\n", time, buf_text(&name),
+        report_append_csv(&name, census_type_name(census, lines[i].type));
+        printf("%s,%s,%llu,%llu,%lld,%lld\n", time, buf_text(&name),
                (unsigned long long)lines[i].now.count, (unsigned long long)lines[i].now.bytes,
                (long long)lines[i].count_change, (long long)lines[i].bytes_change);
     }

@@ -110,8 +110,9 @@ int doctor_command(int argc, char **argv)
             "heapfleet-agent doctor [OPTION ...] [PID]\n\n"
             "Check what counting a process needs: user, dumpable, Yama, capability, seccomp,\n"
             "namespaces, version. For what is wrong, print the fix for Docker, Kubernetes and\n"
-            "systemd. Without a PID, only what holds for the whole machine. Exit codes: 0 all is\n"
-            "well, 3 no such process, 4 no permission, 5 not a Python that can be counted.\n\n");
+            "systemd. Without a PID, what holds for the whole machine, and each Python process\n"
+            "that is found in a word. Exit codes: 0 all is well, 3 no such process, 4 no\n"
+            "permission, 5 not a Python that can be counted, 7 some can be counted, some not.\n\n");
         options_print_help(options);
         return 0;
     }

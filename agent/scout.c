@@ -197,8 +197,7 @@ static void on_ended(void *user, pid_t pid, int replaced)
 {
     struct scout *scout = user;
     const struct target *target = target_of(scout, pid);
-    if (target == NULL)
-        return; /* the loop had no room for it */
+    ASSERT(target != NULL); /* what the loop has no room for it takes off the roster */
     struct scout_ended *ended = calloc(1, sizeof(*ended));
     ASSERT(ended != NULL);
     ended->pid = pid;

@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "attributes.h"
 #include "log.h"
+#include "open_files.h"
 #include "watch_options.h"
 
 struct watch {
@@ -83,6 +84,7 @@ static void on_hangup(void *arg)
 static enum status watch_until_stopped(struct watch *watch, const struct agent_options *options,
                                        struct why *why)
 {
+    open_files_raise_limit(); /* every process is one */
     watch->loop = loop_new();
     enum status status = agent_new(watch->loop, options, &watch->agent, why);
     if (status != STATUS_OK) {

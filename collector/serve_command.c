@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "citus.h"
@@ -16,6 +15,7 @@
 #include "history_options.h"
 #include "limit_options.h"
 #include "log.h"
+#include "open_files.h"
 #include "rpc_address.h"
 #include "store.h"
 
@@ -132,16 +132,6 @@ static enum status check_times(const struct serve_options *options, const struct
                             rows[i].words);
     }
     return STATUS_OK;
-}
-
-/* Every connection is a descriptor, and a listener that runs out of them dies for good. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* ---- serve ---------------------------------------------------------------------------------- */
@@ -290,7 +280,7 @@ static enum status serve(struct serve *serve, struct why *why)
     enum status status = limit_settings_check(&options->limits, serve->line, &limits, why);
     if (status != STATUS_OK)
         return status;
-    raise_descriptor_limit();
+    open_files_raise_limit(); /* every connection is one */
     if (options->dsn == NULL)
         forget_libpq_environment();
     const struct collector_config config = {

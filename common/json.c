@@ -19,9 +19,9 @@ void json_append_string(struct buf *buf, const char *text, size_t size)
         } else if (byte == '"' || byte == '\\') {
             buf_printf(buf, "\\%c", byte);
             at++;
-        } else if (byte < 0x20 || byte == 0x7f) {
-            buf_printf(buf, "\\u%04x", byte);
-            at++;
+        } else if (!utf8_is_safe(utf8_point(text + at, length))) {
+            buf_printf(buf, "\\u%04x", utf8_point(text + at, length));
+            at += length;
         } else {
             buf_append(buf, text + at, length);
             at += length;

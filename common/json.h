@@ -8,8 +8,9 @@
 #include "buf.h"
 
 /*
- * `text` as a JSON string with its quotes. Control bytes are escaped; bytes that are not valid
- * UTF-8 become U+FFFD, so that the output is always valid JSON.
+ * `text` as a JSON string with its quotes. What could drive a terminal or reorder its text
+ * (utf8_is_safe) is escaped; bytes that are not valid UTF-8 become U+FFFD, so that the output is
+ * always valid JSON.
  */
 void json_append_string(struct buf *buf, const char *text, size_t size);
 

@@ -178,7 +178,7 @@ static void append_values(const struct manual_command *command, struct buf *ret)
             buf_printf(ret, "|'%s -%c'", command->name, option->letter);
         buf_append_text(ret, ") words='");
         append_words(&words, ret);
-        buf_printf(ret, "'; files=%d ;;\n", option->kind == OPTION_FILE);
+        buf_printf(ret, "'; names=; files=%d ;;\n", option->kind == OPTION_FILE);
     }
 }
 
@@ -188,13 +188,51 @@ static int takes_operand(const struct manual *manual, const struct manual_comman
            strncmp(command->operands, manual->operand, strlen(manual->operand)) == 0;
 }
 
+/* What comes behind the command itself. */
+static void append_behind(const struct manual *manual, const struct manual_command *command,
+                          struct buf *ret)
+{
+    size_t size = strlen(command->name);
+    buf_printf(ret, "    '%s') flags='", command->name);
+    append_flags(command, ret);
+    buf_append_text(ret, "'; words='");
+    for (size_t i = 0; i < manual->count; i++) {
+        const char *other = manual->commands[i].name;
+        if (strncmp(other, command->name, size) == 0 && other[size] == ' ')
+            buf_printf(ret, "%s ", other + size + 1);
+    }
+    buf_printf(ret, "'; names=%d ;;\n", takes_operand(manual, command));
+}
+
+/*
+ * Our own words go through compgen, which expands them as the shell does. What operands are called
+ * is anybody's text, "$(rm -r ~)" for one: it is compared as it is, and quoted.
+ */
+static void append_choice(const struct manual *manual, struct buf *ret)
+{
+    buf_printf(ret,
+               "    esac\n"
+               "    if [[ $files == 1 ]]; then COMPREPLY=($(compgen -f -- \"$current\")); "
+               "return; fi\n"
+               "    if [[ $current == -* && -z $files ]]; then words=$flags; names=; fi\n"
+               "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
+               "    if [[ $names != 1 ]]; then return; fi\n"
+               "    while IFS= read -r word; do\n"
+               "        if [[ $word == \"$current\"* ]]; then "
+               "COMPREPLY+=(\"$(printf '%%q' \"$word\")\"); fi\n"
+               "    done < <(%s)\n}\n"
+               "complete -F _%s %s\n",
+               manual->operand != NULL ? manual->operand_command : ":", manual->program,
+               manual->program);
+}
+
 static void append_bash(const struct manual *manual, struct buf *ret)
 {
     buf_printf(ret,
                "# bash completion of %s: source it, or put it into\n"
                "# /usr/share/bash-completion/completions.\n_%s()\n{\n"
                "    local current=${COMP_WORDS[COMP_CWORD]} command= words= flags= files= "
-               "word i\n"
+               "names= word i\n"
                "    COMPREPLY=()\n"
                "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
                "        word=${COMP_WORDS[i]}\n"
@@ -209,32 +247,12 @@ static void append_bash(const struct manual *manual, struct buf *ret)
             buf_printf(ret, "%s ", manual->commands[i].name);
     }
     buf_append_text(ret, "'; flags='--help --version' ;;\n");
-    for (size_t i = 0; i < manual->count; i++) {
-        const struct manual_command *command = &manual->commands[i];
-        size_t size = strlen(command->name);
-        buf_printf(ret, "    '%s') flags='", command->name);
-        append_flags(command, ret);
-        buf_append_text(ret, "'; words=\"");
-        for (size_t k = 0; k < manual->count; k++) {
-            const char *other = manual->commands[k].name;
-            if (strncmp(other, command->name, size) == 0 && other[size] == ' ')
-                buf_printf(ret, "%s ", other + size + 1);
-        }
-        if (takes_operand(manual, command))
-            buf_printf(ret, "$(%s)", manual->operand_command);
-        buf_append_text(ret, "\" ;;\n");
-    }
+    for (size_t i = 0; i < manual->count; i++)
+        append_behind(manual, &manual->commands[i], ret);
     buf_append_text(ret, "    esac\n    case \"$command ${COMP_WORDS[COMP_CWORD-1]}\" in\n");
     for (size_t i = 0; i < manual->count; i++)
         append_values(&manual->commands[i], ret);
-    buf_printf(ret,
-               "    esac\n"
-               "    if [[ $files == 1 ]]; then COMPREPLY=($(compgen -f -- \"$current\")); "
-               "return; fi\n"
-               "    if [[ $current == -* && -z $files ]]; then words=$flags; fi\n"
-               "    COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n}\n"
-               "complete -F _%s %s\n",
-               manual->program, manual->program);
+    append_choice(manual, ret);
 }
 
 /* ---- fish ----------------------------------------------------------------------------------- */

@@ -239,24 +239,23 @@ static void append_scrubbed(struct buf *ret, const char *text)
     utf8_scrub((char *)ret->data + start, ret->size - start);
 }
 
-/* In quotes when it holds what CSV gives a meaning to, or what a spreadsheet would run. */
-static void append_csv(struct buf *ret, const char *text)
+/* Quotes do not keep a spreadsheet from running "=cmd()", an apostrophe in front does. */
+void report_append_csv(struct buf *ret, const char *text)
 {
-    size_t plain = strcspn(text, ",\"\r\n");
-    if (text[plain] == '\0' && strchr("=+-@ \t", text[0]) == NULL) {
-        append_scrubbed(ret, text);
-        return;
-    }
     if (*text == '\0')
         return;
+    const char *guard = strchr("=+-@", *text) != NULL ? "'" : "";
+    size_t plain = strcspn(text, ",\"\r\n");
+    int is_plain = text[plain] == '\0' && *text != ' ' && *text != '\t';
     size_t start = ret->size;
-    buf_append_byte(ret, '"');
+    buf_append_text(ret, is_plain ? "" : "\"");
+    buf_append_text(ret, guard);
     for (; *text != '\0'; text++) {
         if (*text == '"')
             buf_append_byte(ret, '"');
         buf_append_byte(ret, (uint8_t)*text);
     }
-    buf_append_byte(ret, '"');
+    buf_append_text(ret, is_plain ? "" : "\"");
     utf8_scrub((char *)ret->data + start, ret->size - start);
 }
 
@@ -266,7 +265,7 @@ void report_text(struct report *report, const char *text)
     if (report->format == REPORT_JSON)
         json_append_string(&report->text, text, strlen(text));
     else if (report->format == REPORT_CSV)
-        append_csv(&report->text, text);
+        report_append_csv(&report->text, text);
     else if (*text != '\0')
         append_scrubbed(&report->text, text);
     else

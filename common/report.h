@@ -8,9 +8,9 @@
  * A table has aligned columns (numbers to the right, thousands apart, bytes as 1.2 MB), is cut to
  * no width, and is coloured only on a terminal: growth red, shrinking green. JSON is an array of
  * objects with the columns' keys and raw numbers; CSV (RFC 4180, lines end with a line feed) has a
- * header line of keys and raw numbers. Text from outside is shown with its control bytes as '?', so
- * that it cannot drive the terminal; CSV text that a spreadsheet would run as a formula is left
- * alone inside quotes.
+ * header line of keys and raw numbers. Text from outside is shown with its control bytes as '?' (in
+ * JSON escaped), so that it cannot drive the terminal; CSV text that a spreadsheet would run as a
+ * formula has an apostrophe in front.
  */
 #ifndef COMMON_REPORT_H
 #define COMMON_REPORT_H
@@ -74,7 +74,8 @@ void report_finish(struct report *report, const char *empty, int colours, struct
 /* The same to standard output, with colours if it is a terminal that has them. */
 void report_end(struct report *report, const char *empty);
 
-/* The same wording elsewhere: "1.2 MB", "+1,234/h" ... appended to `ret`. */
+/* The same wording elsewhere: a text as CSV; "1.2 MB", "+1,234/h" ... appended to `ret`. */
+void report_append_csv(struct buf *ret, const char *text);
 void report_format_number(struct buf *ret, double value, enum report_unit unit);
 
 #endif

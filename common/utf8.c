@@ -1,7 +1,5 @@
 #include "utf8.h"
 
-#include <stdint.h>
-
 #include "attributes.h"
 
 /* First byte decides the length and the allowed range of the second byte (RFC 3629, section 4). */
@@ -45,7 +43,7 @@ int utf8_valid(const char *text, size_t size)
     return 1;
 }
 
-static uint32_t code_point(const char *text, size_t length)
+uint32_t utf8_point(const char *text, size_t length)
 {
     static const uint8_t first_mask[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
     uint32_t point = (uint8_t)text[0] & first_mask[length];
@@ -71,13 +69,18 @@ static const struct range unsafe[] = {
     {0x00, 0x1F}, {0x7F, 0x9F}, {0x2028, 0x202E}, {0x2066, 0x2069}, {0xFEFF, 0xFEFF},
 };
 
+int utf8_is_safe(uint32_t point)
+{
+    return !is_in(point, unsafe, ARRAY_SIZE(unsafe));
+}
+
 void utf8_scrub(char *text, size_t size)
 {
     for (size_t at = 0; at < size;) {
         size_t length = utf8_sequence(text + at, size - at);
         if (length == 0)
             text[at++] = '?';
-        else if (is_in(code_point(text + at, length), unsafe, ARRAY_SIZE(unsafe)))
+        else if (!utf8_is_safe(utf8_point(text + at, length)))
             while (length-- > 0)
                 text[at++] = '?';
         else
@@ -102,7 +105,7 @@ size_t utf8_columns(const char *text, size_t size)
     size_t columns = 0;
     for (size_t at = 0; at < size;) {
         size_t length = utf8_sequence(text + at, size - at);
-        uint32_t point = length == 0 ? 0 : code_point(text + at, length);
+        uint32_t point = length == 0 ? 0 : utf8_point(text + at, length);
         at += length == 0 ? 1 : length;
         if (is_in(point, narrow, ARRAY_SIZE(narrow)))
             continue;

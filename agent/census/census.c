@@ -89,16 +89,6 @@ void census_free(struct census *census)
     free(census);
 }
 
-/* Is the pid still the process that we know? */
-static enum status check_identity(const struct census *census, struct why *why)
-{
-    uint64_t start_ticks;
-    if (python_process_start_ticks(census->process.pid, &start_ticks) != STATUS_OK ||
-        start_ticks != census->process.start_ticks)
-        return why_fail(why, STATUS_GONE, "process %d has ended", (int)census->process.pid);
-    return STATUS_OK;
-}
-
 /* 0 where it cannot be told. */
 static uint64_t read_rss_anon(pid_t pid)
 {
@@ -114,17 +104,35 @@ static uint64_t read_rss_anon(pid_t pid)
 
 /* ----- one census ----- */
 
+static enum status find_regions(struct census *census, struct why *why)
+{
+    enum status status = remote_regions(census->remote, &census->regions, why);
+    return status == STATUS_NOT_FOUND ? STATUS_GONE : status;
+}
+
+/* A process that ends loses its memory before its name: ask again. */
+static enum status nothing_present(struct census *census, struct why *why)
+{
+    enum status status = find_regions(census, why);
+    if (status != STATUS_OK)
+        return status;
+    return why_fail(
+        why, STATUS_UNAVAILABLE,
+        "all memory of process %d is swapped out, and is not brought back to be counted",
+        (int)census->process.pid);
+}
+
 static enum status begin_run(struct census *census, struct why *why)
 {
-    enum status status = check_identity(census, why);
+    enum status status = python_process_check(&census->process, why);
     int64_t time_ms = clock_wall_ms(), start_ns = clock_mono_ns();
     if (status != STATUS_OK)
         return status;
-    status = remote_regions(census->remote, &census->regions, why);
+    status = find_regions(census, why);
     if (status != STATUS_OK)
-        return status == STATUS_NOT_FOUND ? STATUS_GONE : status;
+        return status;
     if (!present_map_fill(&census->present, 0))
-        return why_fail(why, STATUS_GONE, "process %d has no memory", (int)census->process.pid);
+        return nothing_present(census, why);
     struct run *run = calloc(1, sizeof(*run));
     ASSERT(run);
     census->run = run;
@@ -262,7 +270,7 @@ static enum status finish(const struct census *census, struct census_result *ret
     const struct run *run = census->run;
     enum status status = remote_state(census->remote);
     if (status == STATUS_OK)
-        status = check_identity(census, why);
+        status = python_process_check(&census->process, why);
     else
         why_set(why, "process %d %s", (int)census->process.pid,
                 status == STATUS_GONE ? "has ended" : "may not be read any more");

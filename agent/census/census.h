@@ -73,8 +73,9 @@ enum status census_slice(struct census *census, int64_t cpu_ns, struct census_re
 
 /*
  * Count, all at once. `ret` is (re)filled; the caller has initialised it to zero once and ends it
- * with census_result_done. STATUS_GONE when the process ended or became another meanwhile; PARTIAL
- * when some of its memory could not be read (the result is filled, coverage says how much).
+ * with census_result_done. STATUS_GONE when the process ended or became another meanwhile;
+ * UNAVAILABLE when all of its memory is swapped out; PARTIAL when some of it could not be read (the
+ * result is filled, coverage says how much).
  */
 enum status census_run(struct census *census, struct census_result *ret,
                        struct why *why) MUST_CHECK;

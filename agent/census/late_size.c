@@ -88,11 +88,13 @@ uint64_t late_text_bytes(const struct late_sizes *late, addr_t at)
     return 0;
 }
 
-/* The description of an array's items lies in the constant data of its module: not in the map. */
+/* The description of an array's items lies in the constant data of its module: not in the map. What
+ * looks like an array may point anywhere. */
 static uint64_t array_item_bytes(const struct late_sizes *late, addr_t at)
 {
     uint32_t item_bytes;
-    if (remote_read(late->present->remote, at + 4, &item_bytes, sizeof(item_bytes)) != STATUS_OK)
+    if (!present_map_may_read(late->present, at + 4, sizeof(item_bytes)) ||
+        remote_read(late->present->remote, at + 4, &item_bytes, sizeof(item_bytes)) != STATUS_OK)
         return 0;
     return item_bytes <= 16 ? item_bytes : 0;
 }

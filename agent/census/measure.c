@@ -9,7 +9,8 @@ enum {
     CTYPE_BYTES_MAX = 168,
     PICKLER_BYTES = 160,
     PICKLER_BEHIND_OUTPUT = 88, /* from `output_buffer` to its end */
-    CODE_CACHE_BYTES = 32,      /* _PyOpcache */
+    INLINE_VALUES_HEAD_BYTES = 4,
+    CODE_CACHE_BYTES = 32, /* _PyOpcache */
     NDARRAY_OWNS_DATA = 4,
     NDARRAY_DIMENSIONS_MAX = 8, /* more are not measured */
     DEQUE_BLOCK_ITEMS = 64,
@@ -228,7 +229,8 @@ static void measure_machine(struct sweep *sweep, struct object *object)
         break;
     case KIND_PICKLER: /* memo */
         add_late(sweep, object, word_at(bytes, 16), LATE_MEMO, 0);
-        if (object->entry->root_size <= PICKLER_BYTES)
+        if (object->entry->root_size <= PICKLER_BYTES &&
+            object->entry->root_size >= OBJECT_BYTES + PICKLER_BEHIND_OUTPUT)
             add_late(sweep, object,
                      word_at(bytes, (int)object->entry->root_size - PICKLER_BEHIND_OUTPUT),
                      LATE_OUTPUT, 0);
@@ -352,7 +354,7 @@ int measure_other(struct sweep *sweep, struct object *object)
 static int measure_inline_values(struct sweep *sweep, struct object *object)
 {
     uint32_t basic_size = object->entry->basic_size;
-    if (basic_size >= SWEEP_AHEAD_BYTES)
+    if (basic_size > SWEEP_AHEAD_BYTES - INLINE_VALUES_HEAD_BYTES)
         return 1;
     const uint8_t *values = object->bytes + basic_size;
     uint64_t capacity = values[0], bytes = 8 + 8 * capacity + round_up(capacity, 8);

@@ -67,17 +67,29 @@ static const struct {
     {PYTHON_GENERATOR, "PyGen_Type"},
 };
 
-enum status python_process_start_ticks(pid_t pid, uint64_t *ret)
+enum status python_process_identify(struct python_process *process)
 {
     struct proc_fs fs;
     struct proc_stat stat;
     if (proc_fs_open("/proc", &fs, NULL) != STATUS_OK)
         return STATUS_NOT_FOUND;
-    enum status status = proc_stat(&fs, pid, &stat);
+    enum status status = proc_stat(&fs, process->pid, &stat);
     proc_fs_close(&fs);
     if (status != STATUS_OK)
         return STATUS_NOT_FOUND;
-    *ret = stat.start_ticks;
+    process->start_ticks = stat.start_ticks;
+    process->image = stat.image;
+    return STATUS_OK;
+}
+
+enum status python_process_check(const struct python_process *process, struct why *why)
+{
+    struct python_process now = {.pid = process->pid};
+    if (python_process_identify(&now) != STATUS_OK || now.start_ticks != process->start_ticks)
+        return why_fail(why, STATUS_GONE, "process %d has ended", (int)process->pid);
+    if (now.image != process->image && now.image != 0 && process->image != 0)
+        return why_fail(why, STATUS_GONE, "process %d has become another program",
+                        (int)process->pid);
     return STATUS_OK;
 }
 
@@ -353,12 +365,9 @@ static enum status find(struct search *search, struct python_process *process, s
 static enum status find_process(struct search *search, struct python_process *process,
                                 struct why *why)
 {
-    struct proc_stat stat;
-    enum status status = proc_stat(&search->fs, search->pid, &stat);
-    if (status != STATUS_OK)
+    if (python_process_identify(process) != STATUS_OK)
         return why_fail(why, STATUS_NOT_FOUND, "there is no process %d", (int)search->pid);
-    process->start_ticks = stat.start_ticks;
-    status = remote_open(search->pid, &search->remote, why);
+    enum status status = remote_open(search->pid, &search->remote, why);
     if (status == STATUS_OK)
         status = find(search, process, why);
     remote_close(search->remote);

@@ -31,6 +31,7 @@ enum python_builtin {
 struct python_process {
     pid_t pid;
     uint64_t start_ticks;             /* /proc/PID/stat field 22: with pid and boot, the identity */
+    uint64_t image;                   /* of struct proc_stat: which program it runs; 0: unknown */
     uint32_t version_hex;             /* PY_VERSION_HEX: 0x030b07f0 */
     char version[32];                 /* "3.11.7", "3.14.0rc2", "3.13.0+" */
     addr_t type_type;                 /* &PyType_Type */
@@ -50,7 +51,11 @@ struct python_process {
  */
 enum status python_process_find(pid_t pid, struct python_process *ret, struct why *why) MUST_CHECK;
 
-/* Field 22 of /proc/PID/stat: when the process started. NOT_FOUND when there is none. */
-enum status python_process_start_ticks(pid_t pid, uint64_t *ret) MUST_CHECK;
+/* Set `start_ticks` and `image` to what the process at `pid` has now. NOT_FOUND when there is none.
+ */
+enum status python_process_identify(struct python_process *process) MUST_CHECK;
+
+/* GONE: the pid is no longer the process, or the process no longer the program, that was found. */
+enum status python_process_check(const struct python_process *process, struct why *why) MUST_CHECK;
 
 #endif

@@ -6,7 +6,7 @@
  *      |              |
  *      |  UNSUPPORTED, settled                  other start time, exec
  *      |----------------->  FOREIGN  ---------------------------------------> NEW
- *      |  DENIED                      pause over
+ *      |  DENIED, no room             pause over
  *      '----------------->  DENIED   ---------------------------------------> NEW
  *
  * The table is open addressing over pids. A scan marks what it meets with its own number and then
@@ -152,8 +152,12 @@ static void look_at(struct roster *roster, struct entry *entry, const struct pro
         .retry = entry->pause_ms > 0,
         .settled = age_ms(roster, entry) >= ROSTER_SETTLED_MS,
     };
-    if (stat->state == 'Z' || stat->kernel_thread || roster->watched >= ROSTER_WATCHED_MAX) {
+    if (stat->state == 'Z' || stat->kernel_thread) {
         rest_as_foreign(roster, entry);
+        return;
+    }
+    if (roster->watched >= ROSTER_WATCHED_MAX) {
+        rest_as_denied(roster, entry);
         return;
     }
     enum status status = roster->events.look(roster->user, &look);

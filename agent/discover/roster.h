@@ -20,7 +20,7 @@
 #include "why.h"
 
 enum {
-    ROSTER_WATCHED_MAX = 4096, /* the protocol's limit for a stream */
+    ROSTER_WATCHED_MAX = 4096, /* the protocol's limit for a stream; more wait for one to end */
     ROSTER_SETTLED_MS = 3000,  /* older than this, a process is what it is */
 };
 
@@ -50,8 +50,8 @@ void roster_free(struct roster *roster); /* says no `ended`; NULL is fine */
 /* FAILED: /proc cannot be listed. */
 enum status roster_scan(struct roster *roster, int64_t now_ms, struct why *why) MUST_CHECK;
 
-/* What was under watch turned out to be something else (its census failed): no `ended` will come,
- * and it is shown to `look` again, at the earliest after `pause_ms`. */
+/* What `look` took under watch is not (there is no room for it): no `ended` will come, and it is
+ * shown to `look` again, at the earliest after `pause_ms`. */
 void roster_forget(struct roster *roster, pid_t pid, int64_t now_ms, int64_t pause_ms);
 
 uint32_t roster_watched(const struct roster *roster);

@@ -1,5 +1,6 @@
 #include "alert.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ enum {
     ALERTS_A_ROUND = 50,
     REMIND_MS = 60 * 1000, /* Alertmanager */
     VALID_MS = 5 * 60 * 1000,
+    CLAIMED_MS = ALERT_CLAIM_MS - ALERT_POST_MS, /* that a request may begin in */
 };
 
 static const size_t round_bytes_max = (size_t)16 << 20;
@@ -20,7 +22,8 @@ struct alerter {
     struct loop *loop;
     struct loop_timer *timer;
     struct worker *worker;
-    int is_busy; /* the loop's */
+    int is_busy;          /* the loop's */
+    atomic_int is_ending; /* a round goes no further than the request that is under way */
     /* from here on the worker's */
     char *dsn, *webhook, *secret, *alertmanager, *severity;
     struct db *db;
@@ -50,9 +53,20 @@ static void mark(struct alerter *alerter, const char *receiver, const struct ale
                   alert->finding.id, why.text);
 }
 
+/* Two collectors may find the same due; who claims it behind the other learns what that one told.
+ */
+static int is_known(const struct alert_row *alert)
+{
+    return strcmp(alert->state, alert->told) == 0;
+}
+
 static void post_to_webhook(struct alerter *alerter, const struct alert_row *alert)
 {
     struct why why = {""};
+    if (is_known(alert)) {
+        mark(alerter, "webhook", alert, STATUS_OK, NULL);
+        return;
+    }
     struct buf body = BUF_INIT;
     struct buf signature = BUF_INIT;
     alert_write_webhook(alert, &body);
@@ -69,15 +83,22 @@ static void post_to_webhook(struct alerter *alerter, const struct alert_row *ale
     buf_done(&signature);
 }
 
+/* A receiver may take its time: once the claim is over, another collector may tell the rest. */
+static int may_post(const struct alerter *alerter, int64_t until_ms)
+{
+    return clock_mono_ms() < until_ms && !atomic_load(&alerter->is_ending);
+}
+
 static enum status tell_webhook(struct alerter *alerter, struct arena *arena, struct why *why)
 {
     const struct alert_wish wish = {
         .receiver = "webhook", .severity = alerter->severity, .count_max = ALERTS_A_ROUND};
     struct alert_row *alerts = NULL;
     size_t count = 0;
+    int64_t until_ms = clock_mono_ms() + CLAIMED_MS;
     enum status status =
         alerts_claim(alerter->db, &wish, clock_wall_ms(), arena, &alerts, &count, why);
-    for (size_t i = 0; status == STATUS_OK && i < count; i++)
+    for (size_t i = 0; status == STATUS_OK && i < count && may_post(alerter, until_ms); i++)
         post_to_webhook(alerter, &alerts[i]);
     return status;
 }
@@ -120,7 +141,7 @@ static enum status tell_all(struct alerter *alerter, struct arena *arena, struct
         status = db_open(alerter->dsn, &alerter->db, why);
     if (status == STATUS_OK && alerter->webhook != NULL)
         status = tell_webhook(alerter, arena, why);
-    if (status == STATUS_OK && alerter->alertmanager != NULL)
+    if (status == STATUS_OK && alerter->alertmanager != NULL && !atomic_load(&alerter->is_ending))
         status = tell_alertmanager(alerter, arena, why);
     return status;
 }
@@ -206,6 +227,7 @@ void alerter_free(struct alerter *alerter)
     if (alerter == NULL)
         return;
     loop_timer_free(alerter->timer);
+    atomic_store(&alerter->is_ending, 1);
     worker_free(alerter->worker);
     db_close(alerter->db);
     free(alerter->dsn);

@@ -32,7 +32,8 @@ enum status alert_check(const struct alert_config *config, struct why *why) MUST
  * told anything. */
 struct alerter *alerter_new(struct loop *loop, const char *dsn, const struct alert_config *config);
 
-/* Waits for what is under way. Before the loop's end. NULL is fine. */
+/* Waits for the request that is under way; what it did not come to, somebody tells when its claim
+ * is over. Before the loop's end. NULL is fine. */
 void alerter_free(struct alerter *alerter);
 
 #endif

@@ -35,8 +35,9 @@ enum session_state {
     SESSION_ENDED,
 };
 
-/* Names of one TypeDefinitions: its message is at most 256 KiB, its names 16,384. */
-enum { TEXTS_BYTES_MAX = 2 * 1024 * 1024 };
+/* The names of one TypeDefinitions, however large a message may be: all that a process can have,
+ * each with its zero, what the arena pads it by, and a pointer in two lists. */
+enum { TEXTS_BYTES_MAX = SNAPSHOT_TYPES_MAX * (SNAPSHOT_NAME_BYTES_MAX + 64) };
 
 /* TypeDefinitions whose new names the database is adding. */
 struct naming {

@@ -1,4 +1,5 @@
 """The agent from outside: `run` as an init process, `watch` against real processes and collectors."""
+import contextlib
 import json
 import os
 import pathlib
@@ -474,6 +475,16 @@ def test_streams_what_is_there(collector):
         agent.wait_for("process.ended", "reason=exited")
         assert agent.stop() == 0
         assert agent.matching("agent.stopped", "undelivered=0")
+
+
+def test_watches_more_processes_than_the_usual_limit_of_descriptors_lets_it():
+    """A process is one; 16 stand for a machine's 1,024."""
+    with contextlib.ExitStack() as stack:
+        services = [stack.enter_context(Service("crowd")) for _ in range(16)]
+        pids = [word for service in services for word in ("--pid", service.child.pid)]
+        agent = stack.enter_context(Agent("watch", "--collector", NOBODY, "--flush", "0", *pids,
+                                          program=("prlimit", "--nofile=20:1024", PROGRAM)))
+        assert "watched=16" in agent.wait_for("scan.first")[0]
 
 
 def test_streams_the_memory_around_the_objects():

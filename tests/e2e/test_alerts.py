@@ -79,11 +79,12 @@ class Findings:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def open(self, kind="confirmed", name="shop.Cart"):
+    def open(self, kind="confirmed", name="shop.Cart", seen_ms=None):
+        seen_ms = seen_ms or now_ms()
         self.run("INSERT INTO heapfleet.finding (service_id, type, first_seen_ms, last_seen_ms, "
                  "severity, introduced_in, count_per_hour, bytes_per_hour, confidence, "
                  "until_limit_ms, instances, companions) "
-                 f"SELECT id, '{name}', {now_ms()}, {now_ms()}, '{kind}', 'v2', 900, 43200, 0.9, 0, "
+                 f"SELECT id, '{name}', {seen_ms}, {seen_ms}, '{kind}', 'v2', 900, 43200, 0.9, 0, "
                  "4, '[\"dict\"]' FROM heapfleet.service")
 
     def become(self, kind):
@@ -153,6 +154,23 @@ def test_a_webhook_that_fails_is_tried_again():
         assert findings.run("SELECT attempts FROM heapfleet.alert WHERE told = 'confirmed'") == "0"
 
 
+def test_a_webhook_that_hangs_does_not_hold_the_end_up():
+    """Each request has ten seconds, and the collector twenty until it is killed."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        deaf.settimeout(30)
+        with running(["--alert-webhook", f"http://127.0.0.1:{deaf.getsockname()[1]}/"]) as collector:
+            findings = Findings(collector)
+            findings.run("INSERT INTO heapfleet.finding (service_id, type, first_seen_ms, last_seen_ms, "
+                         "severity, introduced_in, count_per_hour, bytes_per_hour, confidence, "
+                         "until_limit_ms, instances, companions) "
+                         f"SELECT id, 'shop.Cart' || i, {now_ms()}, {now_ms()}, "
+                         "'confirmed', 'v2', 900, 43200, 0.9, 0, 4, '[]' "
+                         "FROM heapfleet.service, generate_series(1, 5) i")
+            connection, _ = deaf.accept()
+            with connection:
+                assert collector.stop() == 0
+
+
 def test_what_is_muted_or_acknowledged_is_not_told():
     webhook = Webhook()
     with running(["--alert-webhook", webhook.url]) as collector:
@@ -190,6 +208,27 @@ def test_two_collectors_tell_a_thing_once():
             assert len(webhook.taken) == 20
         finally:
             second.stop()
+
+
+def test_what_another_collector_tells_meanwhile_is_not_told_again():
+    """Both found it due; one has told it before the other comes to claim it."""
+    webhook = Webhook()
+    with running(["--alert-webhook", webhook.url]) as collector:
+        findings = Findings(collector)
+        other = subprocess.Popen(["psql", "-qAtX", findings.dsn], stdin=subprocess.PIPE, text=True,
+                                 stdout=subprocess.PIPE, env=clean_environment())
+        seen_ms = now_ms()
+        other.stdin.write("BEGIN; INSERT INTO heapfleet.alert SELECT id, 'shop.Cart', "
+                          f"{seen_ms}, 'webhook', 'confirmed', {seen_ms}, 0, 0, '' FROM heapfleet.service; "
+                          "SELECT 'held';\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == "held\n"
+        findings.open(seen_ms=seen_ms)
+        eventually(lambda: findings.run("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0")
+        other.communicate("COMMIT;\n")
+        eventually(lambda: findings.run("SELECT next_ms FROM heapfleet.alert") == "0")
+        time.sleep(1)
+        assert webhook.states() == []
 
 
 @pytest.mark.parametrize("options, sentence", [

@@ -229,7 +229,7 @@ def test_a_module_that_could_not_be_read_is_asked_for_again():
         tracking = subprocess.Popen([AGENT, "track", str(target.pid), "--every", "100ms", "-o", "csv"],
                                     stdout=subprocess.PIPE, text=True)
         try:
-            for module, name in ((5, '"Late"'), ("shop", '"shop.Late"')):
+            for module, name in ((5, ",Late,"), ("shop", ",shop.Late,")):
                 for _ in range(50):
                     target.ask("late", module=module, n=50)
                     if name in tracking.stdout.readline():

@@ -74,7 +74,7 @@ UNUSED static void fake_heap_init(struct fake_heap *heap)
         .next_text = 0x10000,
     };
     ASSERT(heap->bytes);
-    ASSERT(python_process_start_ticks(getpid(), &heap->process.start_ticks) == STATUS_OK);
+    ASSERT(python_process_identify(&heap->process) == STATUS_OK);
     heap->type = fake_type(heap, "type", 904, 40, TYPE_TYPE | TYPE_HAS_GC);
     heap->object = fake_type(heap, "object", 16, 0, 0);
     fake_put(heap, heap->object + TYPE_BASE, 0);

@@ -104,7 +104,7 @@ UNUSED static void heap_image_load(const char *path, struct heap_image *ret)
     ASSERT(image.bytes != NULL);
     heap_image_unpack(file, image.bytes, image.size);
     (void)fclose(file);
-    ASSERT(python_process_start_ticks(image.process.pid, &image.process.start_ticks) == STATUS_OK);
+    ASSERT(python_process_identify(&image.process) == STATUS_OK);
     *ret = image;
 }
 

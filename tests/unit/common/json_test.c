@@ -26,6 +26,8 @@ static void strings(void **state)
         {"\xc3\xa9\xf0\x9f\x90\x8d", 6, "\"\xc3\xa9\xf0\x9f\x90\x8d\""},
         {"a\xff\xc3", 3, "\"a\\ufffd\\ufffd\""},
         {"\xed\xa0\x80", 3, "\"\\ufffd\\ufffd\\ufffd\""}, /* a surrogate */
+        /* CSI in one character, right-to-left override, a line separator */
+        {"\xc2\x9b\xe2\x80\xae\xe2\x80\xa8", 8, "\"\\u009b\\u202e\\u2028\""},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buf buf = BUF_INIT;

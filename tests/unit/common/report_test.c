@@ -167,8 +167,34 @@ static void csv(void **state)
           "type,count,bytes,bytes_per_hour,last_seen,with\n"
           "caf\xc3\xa9,1234567,18446744073709551615,1500,2026-11-22T09:12:41.123Z,"
           "\"dict, li\"\"st\"\n"
-          "\"=a,\"\"b\"\"??[2J\",0,5,,,\n");
+          "\"'=a,\"\"b\"\"??[2J\",0,5,,,\n");
     shows(REPORT_CSV, 0, "none", 0, "type,count,bytes,bytes_per_hour,last_seen,with\n");
+}
+
+static void csv_of_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *expected;
+    } rows[] = {
+        {"", ""},
+        {"dict", "dict"},
+        {"=HYPERLINK(1)", "'=HYPERLINK(1)"},
+        {"+1", "'+1"},
+        {"-x", "'-x"},
+        {"@SUM(A1)", "'@SUM(A1)"},
+        {"a=b", "a=b"},
+        {" =a", "\" =a\""},
+        {"-a,b", "\"'-a,b\""},
+        {"\xc2\x9bm", "?"
+                      "?m"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct buf buf = BUF_INIT;
+        report_append_csv(&buf, rows[i].text);
+        assert_string_equal(buf_text(&buf), rows[i].expected);
+        buf_done(&buf);
+    }
 }
 
 static void formats(void **state)
@@ -194,6 +220,7 @@ int main(void)
         cmocka_unit_test(columns_that_are_empty),
         cmocka_unit_test(json),
         cmocka_unit_test(csv),
+        cmocka_unit_test(csv_of_texts),
         cmocka_unit_test(formats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -261,6 +262,21 @@ static void skips_what_is_not_present(void **state)
     expect(scene, "type", 8, 8 * 408);
 }
 
+/* It may have been swapped out as a whole, and comes back. */
+static void a_process_of_which_nothing_is_present_is_not_gone(void **state)
+{
+    struct scene *scene = *state;
+    const addr_t end = scene->heap.present.end;
+    struct why why = {0};
+    run(scene);
+    scene->heap.present.end = scene->heap.present.start;
+    assert_int_equal(census_run(scene->census, &scene->result, &why), STATUS_UNAVAILABLE);
+    assert_non_null(strstr(why.text, "swapped out"));
+    scene->heap.present.end = end;
+    run(scene);
+    expect(scene, "type", 8, 8 * 408);
+}
+
 static void forgets_a_type_that_has_ended(void **state)
 {
     struct scene *scene = *state;
@@ -305,6 +321,54 @@ static void counts_in_slices(void **state)
     assert_int_equal(scene->result.objects, objects);
 }
 
+/* A process that waits, and becomes `cat` once it is told to. */
+static pid_t start_changeling(int *ret_fd)
+{
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char byte;
+        (void)dup2(fds[0], STDIN_FILENO);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+        if (read(STDIN_FILENO, &byte, 1) == 1)
+            (void)execlp("cat", "cat", NULL);
+        _exit(1);
+    }
+    assert_true(pid > 0);
+    (void)close(fds[0]);
+    *ret_fd = fds[1];
+    return pid;
+}
+
+/* What is left of its heap is not its heap. */
+static void a_process_that_becomes_another_program_is_gone(void **state)
+{
+    struct scene *scene = *state;
+    struct python_process *process = &scene->heap.process, now = {0};
+    struct why why = {0};
+    int more = 0, fd = -1;
+    now.pid = process->pid = start_changeling(&fd);
+    assert_int_equal(python_process_identify(process), STATUS_OK);
+    assert_int_equal(census_new_over(fake_heap_open(&scene->heap), process, &scene->census, &why),
+                     STATUS_OK);
+    assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    assert_int_equal(more, 1);
+    assert_int_equal(write(fd, "x", 1), 1);
+    do {
+        assert_int_equal(python_process_identify(&now), STATUS_OK);
+    } while (now.image == process->image || now.image == 0);
+    enum status status = STATUS_OK;
+    while (more)
+        status = census_slice(scene->census, 0, &scene->result, &more, &why);
+    assert_int_equal(status, STATUS_GONE);
+    assert_non_null(strstr(why.text, "has become another program"));
+    assert_int_equal(census_run(scene->census, &scene->result, &why), STATUS_GONE);
+    (void)close(fd);
+    assert_int_equal(waitpid(process->pid, NULL, 0), process->pid);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -320,8 +384,12 @@ int main(void)
         TEST(knows_the_last_of_a_generation),
         TEST(finds_objects_on_the_seams_of_chunks),
         TEST(skips_what_is_not_present),
+        cmocka_unit_test_setup_teardown(a_process_of_which_nothing_is_present_is_not_gone, set_up,
+                                        tear_down),
         TEST(forgets_a_type_that_has_ended),
         cmocka_unit_test_setup_teardown(counts_in_slices, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_process_that_becomes_another_program_is_gone, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

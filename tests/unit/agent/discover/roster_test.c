@@ -11,7 +11,7 @@
 
 /* A /proc of our own, and a `look` whose answers are set per pid. */
 
-enum { PIDS = 64 };
+enum { PIDS = ROSTER_WATCHED_MAX + 64 };
 #define SECOND ((int64_t)1000)
 
 struct world {
@@ -265,6 +265,28 @@ static void many_come_and_go(void **state)
     assert_int_equal(world->ends[3], 19);
 }
 
+/* One too many is not forgotten: it is looked at once another one has ended. */
+static void has_room_again_when_one_ends(void **state)
+{
+    struct world *world = *state;
+    enum { LAST = ROSTER_WATCHED_MAX + 1 };
+    for (int pid = 1; pid <= LAST; pid++) {
+        world->answer[pid] = STATUS_OK;
+        run(world, pid, 10 * SECOND, 1, 'S');
+    }
+    scan_after(world, 1);
+    assert_int_equal(roster_watched(world->roster), ROSTER_WATCHED_MAX);
+    assert_int_equal(roster_denied(world->roster), 1);
+    int left = 1; /* in whatever order the folder tells them */
+    while (world->looks[left] == 1)
+        left++;
+    stop(world, left == LAST ? 1 : LAST);
+    scan_after(world, 600 * SECOND);
+    scan_after(world, 600 * SECOND);
+    assert_int_equal(world->looks[left], 1);
+    assert_int_equal(roster_denied(world->roster), 0);
+}
+
 int main(void)
 {
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -280,6 +302,7 @@ int main(void)
         WITH_WORLD(forgets_on_demand),
         WITH_WORLD(survives_hostile_stat_files),
         WITH_WORLD(many_come_and_go),
+        WITH_WORLD(has_room_again_when_one_ends),
     };
 #undef WITH_WORLD
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,23 @@ static void types_and_names_are_bounded(void **state)
     }
 }
 
+/* A message of --max-message-size may hold as many names as a process may have, of any length. */
+static void all_the_names_of_a_process_may_come_at_once(void **state)
+{
+    (void)state;
+    struct scene *scene = scene_with_process(&session_limits_default, 0);
+    static char name[SNAPSHOT_NAME_BYTES_MAX + 1];
+    static const char *names[SNAPSHOT_TYPES_MAX];
+    memset(name, 'x', SNAPSHOT_NAME_BYTES_MAX);
+    for (size_t i = 0; i < SNAPSHOT_TYPES_MAX; i++)
+        names[i] = name;
+    open_second(scene);
+    assert_int_equal(define_types(scene, 2, 0, SNAPSHOT_TYPES_MAX, names), SESSION_READ);
+    assert_int_equal(scene->faults[FAULT_NUMBERING], 1); /* they are all the same */
+    assert_first_goes_on(scene, 101);
+    scene_free(scene);
+}
+
 static void a_chain_that_never_ends_is_refused(void **state)
 {
     (void)state;
@@ -395,6 +412,7 @@ int main(void)
         cmocka_unit_test(another_runs_newer_facts_are_told),
         cmocka_unit_test(processes_are_bounded_and_come_and_go),
         cmocka_unit_test(types_and_names_are_bounded),
+        cmocka_unit_test(all_the_names_of_a_process_may_come_at_once),
         cmocka_unit_test(a_chain_that_never_ends_is_refused),
         cmocka_unit_test(reasons_have_names),
         cmocka_unit_test(heaps_are_counted_for_all_streams_together),
