@@ -134,6 +134,11 @@ static void append_share(struct buf *ret, double size)
     buf_printf(ret, "%.0f %%", size * 100);
 }
 
+static void append_digits(struct buf *ret, double size)
+{
+    buf_printf(ret, "%.0f", size);
+}
+
 static const struct {
     void (*append)(struct buf *ret, double size);
     const char *suffix; /* of a rate that is not zero */
@@ -142,6 +147,7 @@ static const struct {
     [REPORT_RATE] = {append_rate, "/h"},     [REPORT_BYTE_RATE] = {append_bytes, "/h"},
     [REPORT_TIME] = {append_local_time, ""}, [REPORT_DURATION] = {append_duration, ""},
     [REPORT_SHARE] = {append_share, ""},     [REPORT_BYTE_CHANGE] = {append_bytes, ""},
+    [REPORT_ID] = {append_digits, ""},
 };
 
 /* Shown with a sign and in colour. */
@@ -332,6 +338,8 @@ void report_uint(struct report *report, uint64_t value)
         buf_printf(&report->text, "%" PRIu64, value);
     else if (unit == REPORT_PLAIN)
         append_grouped(&report->text, value);
+    else if (unit == REPORT_ID)
+        buf_printf(&report->text, "%" PRIu64, value);
     else
         report_format_number(&report->text, (double)value, unit);
     end_cell(report);

@@ -34,6 +34,7 @@ enum report_unit {
     REPORT_DURATION,    /* milliseconds; table: "3d 4h" */
     REPORT_BYTE_CHANGE, /* bytes with sign, table: "+1.2 MB" */
     REPORT_SHARE,       /* 0..1; table: "97 %" */
+    REPORT_ID,          /* a whole number that is a name, as a pid is: its digits stay together */
 };
 
 struct report_column {

@@ -50,7 +50,9 @@ const struct cli_command cli_commands[] = {
      "leaks cannot be listed",
      "With --exit-code the command ends with 6 when one of them is open or acknowledged.\n"},
     {"leaks show", SHOW, 1, 1, "ID", cli_leaks_show, "why one of them is believed to be a leak",
-     "the leak cannot be shown", "ID may be the first digits, as long as no other begins so.\n"},
+     "the leak cannot be shown",
+     "ID may be the first digits, as long as no other begins so.\n"
+     "As JSON it is one object with all of it, as CSV the growth curves, a row a point.\n"},
     {"leaks ack", ACK, 1, 1, "ID", cli_leaks_ack, "say that it is known: no more alerts",
      "the leak cannot be acknowledged", "It holds until the leak is resolved.\n"},
     {"leaks mute", MUTE, 1, 1, "SERVICE", cli_leaks_mute, "no alerts for a type, or for all",

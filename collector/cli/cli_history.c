@@ -28,7 +28,7 @@ static const struct report_column step_columns[] = {
 static const struct report_column raw_columns[] = {
     {"time", "TIME", REPORT_TIME},          {"count", "COUNT", REPORT_PLAIN},
     {"bytes", "BYTES", REPORT_BYTES},       {"version", "VERSION", REPORT_PLAIN},
-    {"instance", "INSTANCE", REPORT_PLAIN}, {"sequence", "SEQUENCE", REPORT_PLAIN},
+    {"instance", "INSTANCE", REPORT_PLAIN}, {"sequence", "SEQUENCE", REPORT_ID},
 };
 
 static const char empty[] = "no snapshot of it in this span: try a longer one with --from";

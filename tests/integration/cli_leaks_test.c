@@ -46,12 +46,29 @@ static void shown_with_its_evidence(void **state)
            "id,service,type,version,instances,uptime_ms,count,bytes\n");
 }
 
+/* One object, so that a program has what people read. */
+static void shown_to_programs(void **state)
+{
+    (void)state;
+    const char *line = with_id("leaks show", " -o json");
+    prints(line, "{\"id\":\"");
+    prints(line, "\"service\":\"shop\",\"environment\":\"prod\",\"service_namespace\":\"\","
+                 "\"type\":\"shop.cart.CartLine\",\"severity\":\"confirmed\",\"state\":\"open\"");
+    prints(line, "\"companions\":[\"dict\"],\"acknowledged\":null,\"acknowledged_by\":\"\"");
+    prints(line, "\"evidence\":{\"reason\":\"a line, not a curve\",\"second_half\":\"0.51\"");
+    prints(line, "\"event\":\"opened\",\"detail\":\"confirmed\",\"actor\":\"\"}");
+    prints(line, "\"curves\":[{\"version\":\"v1\",\"instances\":2,\"points\":[{\"uptime_ms\":");
+}
+
 static void named_wrongly(void **state)
 {
     (void)state;
     refuses("leaks show zzzzzzzz", 3,
             "heapfleet: the leak cannot be shown: there is no leak 'zzzzzzzz': heapfleet leaks "
             "lists them\n");
+    refuses("leaks shwo 12", 2,
+            "heapfleet: there is no command 'leaks shwo': did you mean 'leaks show'?\n");
+    refuses("leaks 12", 2, "heapfleet: unexpected argument '12'\n");
     refuses("leaks show", 2, "heapfleet: an argument is missing: heapfleet leaks show ID\n");
     refuses("leaks --severity bad", 2,
             "heapfleet: leaks cannot be listed: a severity is watch, suspect or confirmed, not "
@@ -59,7 +76,8 @@ static void named_wrongly(void **state)
     refuses("leaks mute shop", 2,
             "heapfleet: the service cannot be muted: say why with --reason: somebody will ask\n");
     refuses("leaks unmute shop", 3,
-            "heapfleet: the service cannot be unmuted: there is no such mute\n");
+            "heapfleet: the service cannot be unmuted: there is no such mute: heapfleet leaks "
+            "mutes lists them\n");
     run("leaks mute shop --reason x --type shop.cart.CartLin");
     assert_int_equal(outcome.exit_code, 3);
     assert_non_null(strstr(outcome.err, "shop.cart.CartLine"));
@@ -168,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shown_with_its_evidence),
+        cmocka_unit_test(shown_to_programs),
         cmocka_unit_test(named_wrongly),
         cmocka_unit_test(a_gate_lets_pass_or_not),
         cmocka_unit_test(muted_and_unmuted),

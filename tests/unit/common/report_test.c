@@ -50,6 +50,7 @@ static void numbers_for_people(void **state)
         {3600000, REPORT_DURATION, "1h"},
         {273600000, REPORT_DURATION, "3d 4h"},
         {0.97, REPORT_SHARE, "97 %"},
+        {28540, REPORT_ID, "28540"},
         {1.2e6, REPORT_BYTE_CHANGE, "+1.2 MB"},
         {-999, REPORT_BYTE_CHANGE, "-999 B"},
         {0.4, REPORT_BYTE_CHANGE, "0 B"},
@@ -108,6 +109,21 @@ static void tables(void **state)
           "=a,\"b\"??[2J          0      5 B          -  -                    -\n");
     shows(REPORT_TABLE, 0, "nothing leaks", 0, "nothing leaks\n");
     shows(REPORT_TABLE, 0, NULL, 0, "TYPE  COUNT  BYTES  GROWTH  LAST SEEN  WITH\n");
+}
+
+static void numbers_that_are_names(void **state)
+{
+    (void)state;
+    static const struct report_column ids[] = {{"sequence", "SEQUENCE", REPORT_ID}};
+    struct report report;
+    struct buf buf = BUF_INIT;
+    report_begin(&report, REPORT_TABLE, ids, ARRAY_SIZE(ids));
+    report_uint(&report, 18446744073709551615ULL);
+    report_uint(&report, 7);
+    report_finish(&report, NULL, 0, &buf);
+    assert_string_equal(buf_text(&buf),
+                        "            SEQUENCE\n18446744073709551615\n                   7\n");
+    buf_done(&buf);
 }
 
 static void colours(void **state)
@@ -190,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_for_people),
         cmocka_unit_test(tables),
+        cmocka_unit_test(numbers_that_are_names),
         cmocka_unit_test(colours),
         cmocka_unit_test(columns_that_are_empty),
         cmocka_unit_test(json),
