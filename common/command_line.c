@@ -129,6 +129,18 @@ int command_line_is_set(const struct command_line *line, const char *option)
     return line->result.origins[row(line, option)].source != OPTION_DEFAULT;
 }
 
+void command_line_note(struct command_line *line, const char *option, const char *words)
+{
+    line->notes[row(line, option)] = words;
+}
+
+int command_line_prefers(const struct command_line *line, const char *first, const char *second)
+{
+    enum option_source a = line->result.origins[row(line, first)].source;
+    enum option_source b = line->result.origins[row(line, second)].source;
+    return (a > b) - (a < b);
+}
+
 static int same_text(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
@@ -211,7 +223,9 @@ static void print_config(const struct command_line *line)
         const struct option_origin *origin = &line->result.origins[i];
         const struct option_list *list = option->target;
         const char *usual = default_of(option);
-        if (origin->source != OPTION_DEFAULT && option->kind == OPTION_LIST)
+        if (line->notes[i] != NULL)
+            (void)printf("# %s %s\n", option->name, line->notes[i]);
+        else if (origin->source != OPTION_DEFAULT && option->kind == OPTION_LIST)
             for (int j = 0; j < list->count; j++)
                 print_setting(option, list->items[j], origin->place);
         else if (origin->source != OPTION_DEFAULT)

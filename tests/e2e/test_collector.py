@@ -742,6 +742,22 @@ def test_the_command_line_says_what_is_wrong(arguments, code, words):
         assert result.stderr.startswith(("heapfleet-collector", "usage", "20"))
 
 
+URL = "postgresql://u:hunter2@h/x"
+
+
+@pytest.mark.parametrize("arguments,environment,dsn,folder", [
+    ([], {"DATABASE_URL": URL}, "# dsn is hidden: DATABASE_URL has it\n", "# data-dir is not set"),
+    ([], {"PGHOST": "h"}, "# dsn is what libpq makes of PGHOST", "# data-dir is not set"),
+    (["--data-dir", "/d"], {"HEAPFLEET_DSN": URL}, "# dsn is not used: data-dir", "data-dir = /d "),
+    (["--dsn", URL], {"HEAPFLEET_DATA_DIR": "/d"}, "# dsn is hidden ", "# data-dir is not used: dsn"),
+    (["--data-dir", "/d"], {"DATABASE_URL": URL}, "# dsn is not set", "data-dir = /d "),
+])
+def test_which_database_is_said_and_not_its_password(arguments, environment, dsn, folder):
+    result = run("serve", "--print-config", *arguments, **environment)
+    assert result.returncode == 0, result.stderr
+    assert dsn in result.stdout and folder in result.stdout and "hunter2" not in result.stdout
+
+
 def test_two_collectors_do_not_share_a_data_directory(collector):
     result = run("serve", "--listen", "127.0.0.1:0", "--data-dir", str(collector.folder / "data"))
     assert result.returncode == 1
