@@ -218,6 +218,11 @@ def test_token_new_makes_a_token_and_its_line(scene):
     token = made.stdout.strip()
     assert re.fullmatch(r"hf_[0-9a-f]{64}", token)
     assert f"{digest(token)}  agent  a-*,b  team" in made.stderr.splitlines()
+    for services in ("", "a b", "a #"):  # would be read as another right
+        wrong = subprocess.run([str(PROGRAM), "token", "new", "--services", services],
+                               capture_output=True, text=True)
+        assert wrong.returncode == 2 and not wrong.stdout
+        assert f"--services cannot be '{services}'" in wrong.stderr
     wrong = subprocess.run([str(PROGRAM), "token", "new", "--role", "king"], capture_output=True,
                            text=True)
     assert wrong.returncode == 2 and "'king' is no role" in wrong.stderr

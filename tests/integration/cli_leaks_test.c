@@ -126,7 +126,8 @@ static void watched_types_are_listed_when_asked_for(void **state)
                                    .count_per_hour = 30,
                                    .bytes_per_hour = 3000,
                                    .companions_json = "[]",
-                                   .evidence_json = "{\"why\": \"it may fill up\"}"}};
+                                   .evidence_json = "{\"why\": \"it may fill up\", "
+                                                    "\"dBIC, line against filling up\": 8}"}};
     struct finding_row *found = NULL;
     struct arena arena;
     struct why why = {""};
@@ -152,7 +153,8 @@ static void watched_types_are_listed_when_asked_for(void **state)
     char show[64];
     (void)snprintf(show, sizeof(show), "leaks show %.8s", line);
     prints(show, "shop.Session in shop, prod: watch, open (");
-    prints(show, "why                  it may fill up\n");
+    prints(show, "  dBIC, line against filling up  8\n"
+                 "  why                            it may fill up\n");
     prints(show, "  opened: watch\n");
     prints(with_id("leaks show", ""), "  severity: confirmed to suspect: less sure now\n");
     run("leaks --severity confirmed --exit-code");
