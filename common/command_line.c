@@ -62,6 +62,7 @@ static enum status read_all(struct command_line *line, int argc, char **argv, st
         .argc = argc,
         .argv = argv,
         .operands_max = line->operands_max,
+        .advice = line->advice,
         .aliases = line->aliases,
         .elsewhere = line->elsewhere,
     };

@@ -35,6 +35,7 @@ struct command_line {
     int has_config;
     int operands_max;
     int takes_rest;                     /* what follows "--" is the command's; else it is refused */
+    const char *advice;                 /* options.h; NULL: none */
     const struct option_alias *aliases; /* options.h; NULL: none */
     const struct option *elsewhere;     /* options.h; NULL: none */
     const char *const *reloadable;      /* names that a reload may change, NULL behind the last */

@@ -147,19 +147,20 @@ static const struct {
     [REPORT_RATE] = {append_rate, "/h"},     [REPORT_BYTE_RATE] = {append_bytes, "/h"},
     [REPORT_TIME] = {append_local_time, ""}, [REPORT_DURATION] = {append_duration, ""},
     [REPORT_SHARE] = {append_share, ""},     [REPORT_BYTE_CHANGE] = {append_bytes, ""},
-    [REPORT_ID] = {append_digits, ""},
+    [REPORT_ID] = {append_digits, ""},       [REPORT_CHANGE] = {append_rate, ""},
 };
 
 /* Shown with a sign and in colour. */
 static int is_signed(enum report_unit unit)
 {
-    return unit == REPORT_RATE || unit == REPORT_BYTE_RATE || unit == REPORT_BYTE_CHANGE;
+    return unit == REPORT_RATE || unit == REPORT_BYTE_RATE || unit == REPORT_CHANGE ||
+           unit == REPORT_BYTE_CHANGE;
 }
 
 /* What would be shown as zero is zero: neither growth nor shrinking. */
 static int rounds_to_zero(double value, enum report_unit unit)
 {
-    return fabs(value) < (unit == REPORT_RATE ? 0.05 : 0.5);
+    return fabs(value) < (unit == REPORT_RATE || unit == REPORT_CHANGE ? 0.05 : 0.5);
 }
 
 void report_format_number(struct buf *ret, double value, enum report_unit unit)

@@ -32,6 +32,7 @@ enum report_unit {
     REPORT_TIME, /* milliseconds since 1970; table: local "2026-11-22 09:20:46"; JSON and CSV: UTC
                     text. 0: unknown, an empty cell */
     REPORT_DURATION,    /* milliseconds; table: "3d 4h" */
+    REPORT_CHANGE,      /* number with sign, table: "+1,234" */
     REPORT_BYTE_CHANGE, /* bytes with sign, table: "+1.2 MB" */
     REPORT_SHARE,       /* 0..1; table: "97 %" */
     REPORT_ID,          /* a whole number that is a name, as a pid is: its digits stay together */
