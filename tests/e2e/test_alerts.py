@@ -193,8 +193,8 @@ def test_two_collectors_tell_a_thing_once():
 
 
 @pytest.mark.parametrize("options, sentence", [
-    (["--alert-webhook", "not a url"], "'not a url' is not a URL"),
-    (["--alertmanager", "ftp://x"], "'ftp://x' is not a URL"),
+    (["--alert-webhook", "not a url"], "--alert-webhook: 'not a url' is not a URL"),
+    (["--alertmanager", "ftp://x"], "--alertmanager: 'ftp://x' is not a URL"),
     (["--alert-severity", "bad"], "watch, suspect or confirmed"),
 ])
 def test_wrong_options_are_told(options, sentence):
