@@ -5,12 +5,13 @@
  *     report_text(&report, "shop"); report_uint(&report, 12); ...   one call a column, row by row
  *     report_end(&report);                                          prints to standard output
  *
- * A table has aligned columns (numbers to the right, thousands apart, bytes as 1.2 MB), is cut to
- * no width, and is coloured only on a terminal: growth red, shrinking green. JSON is an array of
- * objects with the columns' keys and raw numbers; CSV (RFC 4180, lines end with a line feed) has a
- * header line of keys and raw numbers. Text from outside is shown with its control bytes as '?', so
- * that it cannot drive the terminal; CSV text that a spreadsheet would run as a formula is left
- * alone inside quotes.
+ * A table has aligned columns (numbers to the right, thousands apart, bytes as 1.2 MB). Only on a
+ * terminal is it coloured, growth red and shrinking green, and are long texts shortened in their
+ * middle where it would be wider than that: not below 40 columns, so that few names ever are. JSON
+ * is an array of objects with the columns' keys and raw numbers; CSV (RFC 4180, lines end with a
+ * line feed) has a header line of keys and raw numbers. Text from outside is shown with its control
+ * bytes as '?', so that it cannot drive the terminal; CSV text that a spreadsheet would run as a
+ * formula is left alone inside quotes.
  */
 #ifndef COMMON_REPORT_H
 #define COMMON_REPORT_H
@@ -51,6 +52,7 @@ struct report {
     size_t next; /* column of the next cell */
     size_t rows;
     uint32_t hidden_if_empty; /* bit i: column i */
+    size_t columns_max;       /* of the terminal; 0: it is none */
     struct buf text; /* JSON, CSV: all so far. table: the cells, marked, each with a final zero */
 };
 

@@ -114,6 +114,49 @@ static void tables(void **state)
     shows(REPORT_TABLE, 0, NULL, 0, "TYPE  COUNT  BYTES  GROWTH  LAST SEEN  WITH\n");
 }
 
+/* On a terminal: the class at the end of a name stays, and names of 40 columns are never touched.
+ */
+static void long_names_are_shortened_on_a_terminal(void **state)
+{
+    (void)state;
+    static const struct report_column named[] = {{"type", "TYPE", REPORT_PLAIN},
+                                                 {"version", "VERSION", REPORT_PLAIN},
+                                                 {"count", "COUNT", REPORT_PLAIN}};
+    static const struct {
+        size_t columns_max;
+        const char *text;
+    } rows[] = {
+        {0,
+         "TYPE                                               VERSION  COUNT\n"
+         "a.package.with.a.very.long.path.\xe6\x97\xa5\xe6\x9c\xac.and.TheClass  v1           7\n"
+         "dict                                               v1           7\n"},
+        {62, "TYPE                                            VERSION  COUNT\n"
+             "a.package.with.\xe2\x80\xa6ry.long.path.\xe6\x97\xa5\xe6\x9c\xac.and.TheClass  v1    "
+             "       7\n"
+             "dict                                            v1           7\n"},
+        {20,
+         "TYPE                                      VERSION  COUNT\n"
+         "a.package.wit\xe2\x80\xa6ong.path.\xe6\x97\xa5\xe6\x9c\xac.and.TheClass  v1           7\n"
+         "dict                                      v1           7\n"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct report report;
+        struct buf buf = BUF_INIT;
+        report_begin(&report, REPORT_TABLE, named, ARRAY_SIZE(named));
+        report.columns_max = rows[i].columns_max;
+        report_text(&report,
+                    "a.package.with.a.very.long.path.\xe6\x97\xa5\xe6\x9c\xac.and.TheClass");
+        report_text(&report, "v1");
+        report_uint(&report, 7);
+        report_text(&report, "dict");
+        report_text(&report, "v1");
+        report_uint(&report, 7);
+        report_finish(&report, NULL, 0, &buf);
+        assert_string_equal(buf_text(&buf), rows[i].text);
+        buf_done(&buf);
+    }
+}
+
 static void numbers_that_are_names(void **state)
 {
     (void)state;
@@ -209,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_for_people),
         cmocka_unit_test(tables),
+        cmocka_unit_test(long_names_are_shortened_on_a_terminal),
         cmocka_unit_test(numbers_that_are_names),
         cmocka_unit_test(colours),
         cmocka_unit_test(columns_that_are_empty),
