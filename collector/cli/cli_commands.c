@@ -156,9 +156,11 @@ static size_t take_common(struct cli *cli, unsigned bits, struct option *ret)
 {
     const struct cli_option rows[] = {
         {ASKING & ~(unsigned)(SHOW | ACK | MUTES),
-         {"environment", 'e', OPTION_TEXT, &cli->environment, "ENV", "of this environment", NULL}},
+         {"environment", 'e', OPTION_TEXT, &cli->environment, "ENV",
+          "of this environment; -: of none", NULL}},
         {ASKING & ~(unsigned)(SERVICES | SHOW | ACK | MUTES),
-         {"namespace", 0, OPTION_TEXT, &cli->service_namespace, "NS", "of this namespace", NULL}},
+         {"namespace", 0, OPTION_TEXT, &cli->service_namespace, "NS",
+          "of this namespace; -: of none", NULL}},
         {ASKING,
          {"output", 'o', OPTION_TEXT, &cli->output, "FORMAT", "table, json or csv", "table"}},
         {ASKING,
