@@ -93,6 +93,10 @@ static struct progress *start_progress(const struct cli *cli)
 
 static enum status connect_to_collector(struct cli *cli, struct why *why)
 {
+    if (cli->tls_ca == NULL && (cli->tls_cert != NULL || cli->tls_key != NULL))
+        return why_fail(why, STATUS_USAGE, "--tls-cert and --tls-key need --tls-ca");
+    if ((cli->tls_cert == NULL) != (cli->tls_key == NULL))
+        return why_fail(why, STATUS_USAGE, "--tls-cert and --tls-key go together");
     const struct rpc_tls_paths paths = {
         .certificate = cli->tls_cert, .key = cli->tls_key, .ca = cli->tls_ca};
     struct rpc_tls_texts texts = {0};

@@ -194,6 +194,10 @@ static void wrong_command_lines(void **state)
             "options\n");
     refuses("top shop --limt 3", 2,
             "heapfleet: unknown option '--limt': did you mean '--limit'?\n");
+    refuses("services --tls-cert c", 2,
+            "heapfleet: services cannot be listed: --tls-cert and --tls-key need --tls-ca\n");
+    refuses("services --tls-ca a --tls-key k", 2,
+            "heapfleet: services cannot be listed: --tls-cert and --tls-key go together\n");
     refuses("services -o yaml", 2,
             "heapfleet: there is no output format 'yaml': it is table, json or csv\n");
     refuses("top shop --by age", 2,
