@@ -161,6 +161,25 @@ static void watched_types_are_listed_when_asked_for(void **state)
     assert_int_equal(outcome.exit_code, 0);
 }
 
+/* A shop without an environment beside that of prod: `-` names it, and so do its own curves. Behind
+ * the last test. */
+static void a_service_without_environment_can_be_named(void **state)
+{
+    (void)state;
+    query_scene_process(&scene, "shop", "", "v2", scene.now_ms - scene_hour_ms, 10, 0);
+    query_scene_finding(&scene);
+    refuses("top shop", 2,
+            "heapfleet: types cannot be listed: service 'shop' is in several environments: '-', "
+            "'prod'; name one of them\n");
+    prints("top shop -e - -n 1", "shop v2, 1 process\n");
+    prints("services -e - -o csv", "\nshop,,");
+    prints("leaks -e - -o csv", ",shop,,shop.cart.CartLine,");
+    char show[64];
+    (void)snprintf(show, sizeof(show), "leaks show %.8s", strchr(outcome.out, '\n') + 1);
+    prints(show, "shop.cart.CartLine in shop: confirmed, open (");
+    prints(show, "  v2           ");
+}
+
 /* v2 of the scene leaks CartLine, v1 does not; both ran for an hour. */
 static void a_gate_lets_pass_or_not(void **state)
 {
@@ -194,6 +213,7 @@ int main(void)
         cmocka_unit_test(muted_and_unmuted),
         cmocka_unit_test(acknowledged),
         cmocka_unit_test(watched_types_are_listed_when_asked_for),
+        cmocka_unit_test(a_service_without_environment_can_be_named),
     };
     return cmocka_run_group_tests(tests, cli_scene_start, cli_scene_stop);
 }
