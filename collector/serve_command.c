@@ -402,10 +402,16 @@ static enum status migrate(struct db *db, const struct database_options *options
     return status == STATUS_OK && options->citus ? citus_distribute(db, why) : status;
 }
 
+/* As tables show what is not there. */
+static const char *or_none(const char *name)
+{
+    return strcmp(name, "-") == 0 ? "" : name;
+}
+
 static enum status forget(struct db *db, const struct database_options *options, struct why *why)
 {
-    enum status status =
-        service_forget(db, options->service, options->service_namespace, options->environment, why);
+    enum status status = service_forget(db, options->service, or_none(options->service_namespace),
+                                        or_none(options->environment), why);
     if (status == STATUS_OK)
         (void)printf("all that was known of %s is deleted\n", options->service);
     return status;
@@ -482,15 +488,16 @@ int forget_command(int argc, char **argv)
     struct database_options options = {.service_namespace = "", .environment = ""};
     const struct option table[] = {
         {"dsn", 0, OPTION_SECRET, &options.dsn, "DSN", "PostgreSQL that has the history", NULL},
-        {"namespace", 0, OPTION_TEXT, &options.service_namespace, "NAME", "of the service", NULL},
-        {"environment", 0, OPTION_TEXT, &options.environment, "NAME", "of the service", NULL},
+        {"namespace", 0, OPTION_TEXT, &options.service_namespace, "NAME", "of the service", "none"},
+        {"environment", 0, OPTION_TEXT, &options.environment, "NAME", "of the service", "none"},
         {0},
     };
     struct command_line line = {
         .name = "heapfleet-collector forget",
         .help = "usage: heapfleet-collector forget SERVICE --dsn DSN\n\nDeletes all that is known "
                 "of a service: its history, its processes, its findings. Agents that\nstill watch "
-                "it begin anew when they connect again.\n",
+                "it begin anew when they connect again; what they send until then is "
+                "lost.\n",
         .options = table,
         .operands_max = 1,
     };

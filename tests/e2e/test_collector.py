@@ -742,6 +742,21 @@ def test_the_command_line_says_what_is_wrong(arguments, code, words):
         assert result.stderr.startswith(("heapfleet-collector", "usage", "20"))
 
 
+def test_a_service_is_forgotten_by_its_whole_name(collector):
+    dsn = f"host='{collector.folder / 'data/socket'}' user=heapfleet dbname=postgres"
+    stream, process = Stream(collector.address), Process(1, service="leaver")
+    process.announce(stream)
+    stream.wait_ack(send_growth(stream, process, start_sequence(), 3))
+    stream.close()
+    wrong = run("forget", "leaver", "--dsn", dsn)
+    assert wrong.returncode == 3 and "in namespace '', environment ''" in wrong.stderr
+    right = run("forget", "leaver", "--environment", "test", "--namespace", "-", "--dsn", dsn)
+    assert right.returncode == 0, right.stderr
+    services = ask(collector.address, "ListServices", query.ListServicesRequest(),
+                   query.ListServicesResponse).services
+    assert "leaver" not in [service.name for service in services]
+
+
 URL = "postgresql://u:hunter2@h/x"
 
 
