@@ -36,6 +36,7 @@ static void tables(void **state)
            "96.0 kB to 182.4 kB in 2h; now 3,800 objects, 182.4 kB in 2 processes\n");
     prints("history shop dict --by count --since 30m", "count of dict in shop");
     prints("history shop dict --version v1 --since 1m", "no snapshot of it in this span");
+    prints("history shop dict --from 4m --step 5m", "one point in this span, at ");
     prints("history shop", "bytes of all types in shop\n");
     prints("history shop --resolution hour", "bytes of all types in shop, means of hours\n");
     prints("history shop str --from 2h --to 90m --instance 0101", "in 1 process\n");
