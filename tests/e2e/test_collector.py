@@ -723,7 +723,7 @@ def run(*arguments, **environment):
     (["--help"], 0, "serve"),
     (["serve", "--help"], 0, "--data-dir"),
     ([], 2, "usage"),
-    (["sevre"], 2, "there is no command"),
+    (["sevre"], 2, "there is no command 'sevre': did you mean 'serve'?"),
     (["serve", "--lisen", "x"], 2, "--listen"),
     (["serve", "--listen", "nonsense"], 2, "nonsense"),
     (["serve", "--listen", "0.0.0.0:0", "--data-dir", "/nowhere"], 2, "--insecure"),
