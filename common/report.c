@@ -335,12 +335,10 @@ void report_uint(struct report *report, uint64_t value)
         return;
     }
     (void)begin_cell(report, mark_of((double)value, unit));
-    if (report->format != REPORT_TABLE)
+    if (report->format != REPORT_TABLE || unit == REPORT_ID)
         buf_printf(&report->text, "%" PRIu64, value);
     else if (unit == REPORT_PLAIN)
         append_grouped(&report->text, value);
-    else if (unit == REPORT_ID)
-        buf_printf(&report->text, "%" PRIu64, value);
     else
         report_format_number(&report->text, (double)value, unit);
     end_cell(report);
