@@ -5,6 +5,7 @@
 #include "census_command.h"
 #include "doctor_command.h"
 #include "run_command.h"
+#include "suggest.h"
 #include "version.h"
 #include "watch_command.h"
 
@@ -24,7 +25,7 @@ static const struct command {
 
 static void print_help(void)
 {
-    printf("heapfleet-agent COMMAND [OPTION ...]\n\n"
+    printf("usage: heapfleet-agent COMMAND [OPTION ...]\n\n"
            "What fills the heaps of live CPython processes: read from outside, without stopping "
            "them.\n\n");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -32,6 +33,26 @@ static void print_help(void)
     printf("\n  heapfleet-agent COMMAND --help says more; --version prints the version.\n"
            "  Exit codes: 0 ok, 1 failed, 2 usage, 3 no such process, 4 no permission,\n"
            "  5 not supported, 7 partial result.\n");
+}
+
+static void refuse(const char *word)
+{
+    const char *nearest = NULL;
+    int best = SUGGEST_FAR;
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        int distance = suggest_distance(word, commands[i].name);
+        if (distance < best) {
+            best = distance;
+            nearest = commands[i].name;
+        }
+    }
+    fprintf(stderr, "heapfleet-agent: ");
+    if (*word == '\0')
+        fprintf(stderr, "a command is missing: heapfleet-agent --help lists them\n");
+    else if (nearest != NULL)
+        fprintf(stderr, "there is no command '%s': did you mean '%s'?\n", word, nearest);
+    else
+        fprintf(stderr, "there is no command '%s': heapfleet-agent --help lists them\n", word);
 }
 
 int main(int argc, char **argv)
@@ -49,10 +70,6 @@ int main(int argc, char **argv)
         if (strcmp(word, commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     }
-    if (*word == '\0')
-        fprintf(stderr, "heapfleet-agent: no command is given: see heapfleet-agent --help\n");
-    else
-        fprintf(stderr, "heapfleet-agent: there is no command \"%s\": see heapfleet-agent --help\n",
-                word);
+    refuse(word);
     return EXIT_USAGE;
 }

@@ -149,9 +149,10 @@ static void append_memory(struct buf *buf, const struct memory_facts *memory)
 static void print_summary(const struct python_process *process, const struct census_result *result)
 {
     struct buf text = BUF_INIT;
+    report_format_number(&text, (double)result->objects, REPORT_PLAIN);
+    buf_append_text(&text, " objects, ");
     report_format_number(&text, (double)result->bytes, REPORT_BYTES);
-    printf("process %d, CPython %s: %llu objects, %s; ", (int)process->pid, process->version,
-           (unsigned long long)result->objects, buf_text(&text));
+    printf("process %d, CPython %s: %s; ", (int)process->pid, process->version, buf_text(&text));
     buf_clear(&text);
     report_format_number(&text, (double)result->rss_anon_bytes, REPORT_BYTES);
     printf("%s resident; read in %.0f ms\n", buf_text(&text), (double)result->elapsed_ns / 1e6);
@@ -160,11 +161,11 @@ static void print_summary(const struct python_process *process, const struct cen
         printf("%u types more than have room are counted in \"(other)\"\n", result->types_folded);
     if (result->is_sample) {
         buf_clear(&text);
+        report_format_number(&text, (double)result->total_error.count, REPORT_PLAIN);
+        buf_append_text(&text, " objects, ");
         report_format_number(&text, (double)result->total_error.bytes, REPORT_BYTES);
-        printf("an estimate from %.1f %% of the heap: off by at most %llu objects, %s, 19 times of "
-               "20\n",
-               result->coverage / 100.0, (unsigned long long)result->total_error.count,
-               buf_text(&text));
+        printf("an estimate from %.1f %% of the heap: off by at most %s, 19 times of 20\n",
+               result->coverage / 100.0, buf_text(&text));
     }
     buf_done(&text);
 }
@@ -287,9 +288,11 @@ static void print_growth_table(const struct python_process *process, const struc
                                size_t count)
 {
     static const struct report_column columns[] = {
-        {"type", "TYPE", REPORT_PLAIN},          {"count", "COUNT", REPORT_PLAIN},
-        {"bytes", "BYTES", REPORT_BYTES},        {"count_change", "GREW BY", REPORT_PLAIN},
-        {"bytes_change", "BYTES", REPORT_BYTES},
+        {"type", "TYPE", REPORT_PLAIN},
+        {"count", "COUNT", REPORT_PLAIN},
+        {"bytes", "BYTES", REPORT_BYTES},
+        {"count_change", "COUNT GROWTH", REPORT_CHANGE},
+        {"bytes_change", "BYTES GROWTH", REPORT_BYTE_CHANGE},
     };
     struct report report;
     char time[CLOCK_TEXT_BYTES];

@@ -36,7 +36,7 @@ static void print_text(const struct doctor_finding *findings, size_t count)
         };
         for (size_t j = 0; j < ARRAY_SIZE(remedies) && finding->verdict == DOCTOR_BAD; j++) {
             if (remedies[j].text != NULL)
-                printf("      %10s    %s\n", remedies[j].where, remedies[j].text);
+                printf("      %-10s  %s\n", remedies[j].where, remedies[j].text);
         }
     }
 }
@@ -107,12 +107,12 @@ int doctor_command(int argc, char **argv)
     enum status status = options_parse(options, argc, argv, &operand, 1, &operands, &rest, &why);
     if (status == STATUS_OK && help) {
         printf(
-            "heapfleet-agent doctor [OPTION ...] [PID]\n\n"
+            "usage: heapfleet-agent doctor [PID] [OPTION ...]\n\n"
             "Check what counting a process needs: user, dumpable, Yama, capability, seccomp,\n"
             "namespaces, version. For what is wrong, print the fix for Docker, Kubernetes and\n"
-            "systemd. Without a PID, what holds for the whole machine, and each Python process\n"
-            "that is found in a word. Exit codes: 0 all is well, 3 no such process, 4 no\n"
-            "permission, 5 not a Python that can be counted, 7 some can be counted, some not.\n\n");
+            "systemd. Without a PID, what holds for the whole machine, and whether each Python on\n"
+            "it can be counted. Exit codes: 0 all is well, 3 no such process, 4 no permission,\n"
+            "5 not a Python that can be counted, 7 some of the machine's can and some cannot.\n\n");
         options_print_help(options);
         return 0;
     }

@@ -31,6 +31,24 @@ static void print_help(FILE *to)
         to);
 }
 
+static void refuse(const char *word)
+{
+    const char *nearest = NULL;
+    int best = SUGGEST_FAR;
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        int distance = suggest_distance(word, commands[i].name);
+        if (distance < best) {
+            best = distance;
+            nearest = commands[i].name;
+        }
+    }
+    (void)fprintf(stderr, "heapfleet-collector: there is no command '%s': ", word);
+    if (nearest != NULL)
+        (void)fprintf(stderr, "did you mean '%s'?\n", nearest);
+    else
+        (void)fputs("heapfleet-collector --help lists them\n", stderr);
+}
+
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
@@ -47,7 +65,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (word[0] != '\0')
-        (void)fprintf(stderr, "heapfleet-collector: there is no command \"%s\"\n\n", word);
-    print_help(stderr);
+        refuse(word);
+    else
+        print_help(stderr);
     return status_exit_code(STATUS_USAGE);
 }

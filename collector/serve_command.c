@@ -32,13 +32,15 @@ struct serve_options {
 
 /* ---- which database ------------------------------------------------------------------------- */
 
-/* NULL: none is named. "": libpq's own variables name it. */
-static const char *dsn_of_environment(void)
+/* NULL: none is named. "": libpq's own variables name it. Where it is found, in words, to `ret`. */
+static const char *dsn_of_environment(const char **ret)
 {
     const char *url = getenv("DATABASE_URL");
+    *ret = "is hidden: DATABASE_URL has it";
     if (url != NULL && url[0] != '\0')
         return url;
     static const char *const names[] = {"PGHOST", "PGHOSTADDR", "PGSERVICE"};
+    *ret = "is what libpq makes of PGHOST, PGSERVICE and their kin";
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         const char *value = getenv(names[i]);
         if (value != NULL && value[0] != '\0')
@@ -82,15 +84,37 @@ static enum status default_data_dir(char *ret, size_t size, struct why *why)
     return STATUS_OK;
 }
 
-/* --dsn, then --data-dir, then the environment's database, then the usual place for our own. */
-static enum status choose_database(struct serve_options *options, struct why *why)
+/* Both may be said in different places: a flag is meant for now, an image's variable for ever. */
+static enum status settle_conflict(struct serve_options *options, struct command_line *line,
+                                   struct why *why)
 {
-    if (options->dsn != NULL && options->data_dir != NULL)
+    int winner = command_line_prefers(line, "dsn", "data-dir");
+    if (winner == 0)
         return why_fail(why, STATUS_USAGE,
-                        "--dsn names a database and --data-dir asks for a private one: give one of "
-                        "them");
-    if (options->dsn == NULL && options->data_dir == NULL)
-        options->dsn = dsn_of_environment();
+                        "%s names a database and %s asks for a private one: give one of them",
+                        command_line_place(line, "dsn"), command_line_place(line, "data-dir"));
+    if (winner > 0) {
+        options->data_dir = NULL;
+        command_line_note(line, "data-dir", "is not used: dsn names a database");
+    } else {
+        options->dsn = NULL;
+        command_line_note(line, "dsn", "is not used: data-dir asks for a private database");
+    }
+    return STATUS_OK;
+}
+
+/* --dsn or --data-dir, then the environment's database, then the usual place for our own. */
+static enum status choose_database(struct serve_options *options, struct command_line *line,
+                                   struct why *why)
+{
+    const char *words = NULL;
+    if (options->dsn != NULL && options->data_dir != NULL)
+        return settle_conflict(options, line, why);
+    if (options->dsn == NULL && options->data_dir == NULL) {
+        options->dsn = dsn_of_environment(&words);
+        if (options->dsn != NULL)
+            command_line_note(line, "dsn", words);
+    }
     if (options->dsn != NULL || options->data_dir != NULL)
         return STATUS_OK;
     options->data_dir = options->usual_data_dir;
@@ -326,7 +350,7 @@ static enum status prepare(struct serve *serve, struct why *why)
 {
     enum status status = check_serve(&serve->options, serve->line, why);
     if (status == STATUS_OK)
-        status = choose_database(&serve->options, why);
+        status = choose_database(&serve->options, serve->line, why);
     const struct gate_options files = door_settings_gate(&serve->options.door);
     if (status == STATUS_OK)
         status = gate_new(&files, &serve->gate, why);
@@ -368,22 +392,32 @@ static enum status migrate(struct db *db, const struct database_options *options
     return status == STATUS_OK && options->citus ? citus_distribute(db, why) : status;
 }
 
+/* As tables show what is not there. */
+static const char *or_none(const char *name)
+{
+    return strcmp(name, "-") == 0 ? "" : name;
+}
+
 static enum status forget(struct db *db, const struct database_options *options, struct why *why)
 {
-    enum status status =
-        service_forget(db, options->service, options->service_namespace, options->environment, why);
+    enum status status = service_forget(db, options->service, or_none(options->service_namespace),
+                                        or_none(options->environment), why);
     if (status == STATUS_OK)
         (void)printf("all that was known of %s is deleted\n", options->service);
     return status;
 }
 
-static enum status check_database(struct database_options *options, struct why *why)
+static enum status check_database(struct database_options *options, struct command_line *line,
+                                  struct why *why)
 {
-    if (options->dsn == NULL)
-        options->dsn = dsn_of_environment();
+    const char *words = NULL;
+    if (options->dsn != NULL)
+        return STATUS_OK;
+    options->dsn = dsn_of_environment(&words);
     if (options->dsn == NULL)
         return why_fail(why, STATUS_USAGE,
                         "no database is named: give --dsn, DATABASE_URL or PGHOST");
+    command_line_note(line, "dsn", words);
     return STATUS_OK;
 }
 
@@ -409,7 +443,7 @@ static int database_command(struct command_line *line, struct database_options *
     line->elsewhere = elsewhere;
     int code = command_line_read(line, argc, argv);
     if (code < 0) {
-        enum status status = check_database(options, &why);
+        enum status status = check_database(options, line, &why);
         if (status == STATUS_OK && line->operand_count < line->operands_max)
             status = why_fail(&why, STATUS_USAGE, "which service?");
         options->service = line->operands[0];
@@ -444,15 +478,16 @@ int forget_command(int argc, char **argv)
     struct database_options options = {.service_namespace = "", .environment = ""};
     const struct option table[] = {
         {"dsn", 0, OPTION_SECRET, &options.dsn, "DSN", "PostgreSQL that has the history", NULL},
-        {"namespace", 0, OPTION_TEXT, &options.service_namespace, "NAME", "of the service", NULL},
-        {"environment", 0, OPTION_TEXT, &options.environment, "NAME", "of the service", NULL},
+        {"namespace", 0, OPTION_TEXT, &options.service_namespace, "NAME", "of the service", "none"},
+        {"environment", 0, OPTION_TEXT, &options.environment, "NAME", "of the service", "none"},
         {0},
     };
     struct command_line line = {
         .name = "heapfleet-collector forget",
         .help = "usage: heapfleet-collector forget SERVICE --dsn DSN\n\nDeletes all that is known "
                 "of a service: its history, its processes, its findings. Agents that\nstill watch "
-                "it begin anew when they connect again.\n",
+                "it begin anew when they connect again; what they send until then is "
+                "lost.\n",
         .options = table,
         .operands_max = 1,
     };

@@ -62,11 +62,22 @@ static enum status make_token(const struct token_options *options, struct why *w
     return STATUS_OK;
 }
 
-static enum status check_words(const struct command_line *line, struct why *why)
+/* Each of them is a word of the line; one that is empty, or two, would give another right than was
+ * meant. */
+static enum status check_words(const struct token_options *options, const struct command_line *line,
+                               struct why *why)
 {
-    if (line->operand_count == 1 && strcmp(line->operands[0], "new") == 0)
-        return STATUS_OK;
-    return why_fail(why, STATUS_USAGE, "what to do is missing: heapfleet-collector token new");
+    if (line->operand_count != 1 || strcmp(line->operands[0], "new") != 0)
+        return why_fail(why, STATUS_USAGE, "what to do is missing: heapfleet-collector token new");
+    const struct {
+        const char *name, *text;
+    } words[] = {{"role", options->role}, {"services", options->services}, {"name", options->name}};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (words[i].text[0] == '\0' || words[i].text[strcspn(words[i].text, " \t\r\n#")] != '\0')
+            return why_fail(why, STATUS_USAGE, "%s cannot be '%s': it is one word, without # in it",
+                            command_line_place(line, words[i].name), words[i].text);
+    }
+    return STATUS_OK;
 }
 
 int token_command(int argc, char **argv)
@@ -89,7 +100,7 @@ int token_command(int argc, char **argv)
     struct why why = {""};
     int code = command_line_read(&line, argc, argv);
     if (code < 0)
-        code = command_line_settle(&line, check_words(&line, &why), &why);
+        code = command_line_settle(&line, check_words(&options, &line, &why), &why);
     if (code < 0)
         code = command_line_end(&line, make_token(&options, &why), &why);
     command_line_done(&line);

@@ -62,6 +62,7 @@ static enum status read_all(struct command_line *line, int argc, char **argv, st
         .argc = argc,
         .argv = argv,
         .operands_max = line->operands_max,
+        .advice = line->advice,
         .aliases = line->aliases,
         .elsewhere = line->elsewhere,
     };
@@ -127,6 +128,18 @@ const char *command_line_place(const struct command_line *line, const char *opti
 int command_line_is_set(const struct command_line *line, const char *option)
 {
     return line->result.origins[row(line, option)].source != OPTION_DEFAULT;
+}
+
+void command_line_note(struct command_line *line, const char *option, const char *words)
+{
+    line->notes[row(line, option)] = words;
+}
+
+int command_line_prefers(const struct command_line *line, const char *first, const char *second)
+{
+    enum option_source a = line->result.origins[row(line, first)].source;
+    enum option_source b = line->result.origins[row(line, second)].source;
+    return (a > b) - (a < b);
 }
 
 static int same_text(const char *a, const char *b)
@@ -211,7 +224,9 @@ static void print_config(const struct command_line *line)
         const struct option_origin *origin = &line->result.origins[i];
         const struct option_list *list = option->target;
         const char *usual = default_of(option);
-        if (origin->source != OPTION_DEFAULT && option->kind == OPTION_LIST)
+        if (line->notes[i] != NULL)
+            (void)printf("# %s %s\n", option->name, line->notes[i]);
+        else if (origin->source != OPTION_DEFAULT && option->kind == OPTION_LIST)
             for (int j = 0; j < list->count; j++)
                 print_setting(option, list->items[j], origin->place);
         else if (origin->source != OPTION_DEFAULT)

@@ -35,6 +35,7 @@ struct command_line {
     int has_config;
     int operands_max;
     int takes_rest;                     /* what follows "--" is the command's; else it is refused */
+    const char *advice;                 /* options.h; NULL: none */
     const struct option_alias *aliases; /* options.h; NULL: none */
     const struct option *elsewhere;     /* options.h; NULL: none */
     const char *const *reloadable;      /* names that a reload may change, NULL behind the last */
@@ -50,6 +51,7 @@ struct command_line {
     int help_wanted, print_config, check;
     const char *config;
     struct option table[OPTIONS_MAX + 1];
+    const char *notes[OPTIONS_MAX + 1]; /* by row of the table */
     struct options_result result;
     struct arena arena;
 };
@@ -75,6 +77,14 @@ const char *command_line_place(const struct command_line *line, const char *opti
 
 /* 1: the value is not the default. */
 int command_line_is_set(const struct command_line *line, const char *option);
+
+/* What the command made of an option, which --print-config says instead of its value: "is hidden,
+ * as DATABASE_URL has it". `words` are kept as they are. */
+void command_line_note(struct command_line *line, const char *option, const char *words);
+
+/* Which of two options that exclude each other wins: above 0 the first, whose place is the stronger
+ * one (flag, environment, file), below 0 the second, 0 neither. */
+int command_line_prefers(const struct command_line *line, const char *first, const char *second);
 
 /*
  * Read the same words, environment and files again into `again`, which names a table with other

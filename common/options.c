@@ -110,7 +110,8 @@ static enum status take_words(struct reader *reader)
         else if (result->operand_count < input->operands_max)
             result->operands[result->operand_count++] = word;
         else
-            status = why_fail(reader->why, STATUS_USAGE, "unexpected argument '%s'", word);
+            status = why_fail(reader->why, STATUS_USAGE, "unexpected argument '%s'%s", word,
+                              input->advice != NULL ? input->advice : "");
     }
     result->rest = reader->at;
     return status;

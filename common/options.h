@@ -78,6 +78,7 @@ struct options_input {
     int argc;
     char **argv;
     int operands_max;                   /* room in `operands` */
+    const char *advice;                 /* behind a complaint of one too many; NULL: none */
     const struct option_alias *aliases; /* NULL: none */
     const struct option *elsewhere; /* options of other commands: their lines in the configuration
                                        file are passed over. NULL: none */

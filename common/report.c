@@ -18,7 +18,7 @@
 #include "terminal.h"
 #include "utf8.h"
 
-enum { COLUMNS_MAX = 32, GAP_COLUMNS = 2 };
+enum { COLUMNS_MAX = 32, GAP_COLUMNS = 2, TEXT_COLUMNS_MIN = 40 };
 
 enum mark {
     MARK_TEXT = 't',
@@ -134,6 +134,11 @@ static void append_share(struct buf *ret, double size)
     buf_printf(ret, "%.0f %%", size * 100);
 }
 
+static void append_digits(struct buf *ret, double size)
+{
+    buf_printf(ret, "%.0f", size);
+}
+
 static const struct {
     void (*append)(struct buf *ret, double size);
     const char *suffix; /* of a rate that is not zero */
@@ -142,18 +147,20 @@ static const struct {
     [REPORT_RATE] = {append_rate, "/h"},     [REPORT_BYTE_RATE] = {append_bytes, "/h"},
     [REPORT_TIME] = {append_local_time, ""}, [REPORT_DURATION] = {append_duration, ""},
     [REPORT_SHARE] = {append_share, ""},     [REPORT_BYTE_CHANGE] = {append_bytes, ""},
+    [REPORT_ID] = {append_digits, ""},       [REPORT_CHANGE] = {append_rate, ""},
 };
 
 /* Shown with a sign and in colour. */
 static int is_signed(enum report_unit unit)
 {
-    return unit == REPORT_RATE || unit == REPORT_BYTE_RATE || unit == REPORT_BYTE_CHANGE;
+    return unit == REPORT_RATE || unit == REPORT_BYTE_RATE || unit == REPORT_CHANGE ||
+           unit == REPORT_BYTE_CHANGE;
 }
 
 /* What would be shown as zero is zero: neither growth nor shrinking. */
 static int rounds_to_zero(double value, enum report_unit unit)
 {
-    return fabs(value) < (unit == REPORT_RATE ? 0.05 : 0.5);
+    return fabs(value) < (unit == REPORT_RATE || unit == REPORT_CHANGE ? 0.05 : 0.5);
 }
 
 void report_format_number(struct buf *ret, double value, enum report_unit unit)
@@ -327,7 +334,7 @@ void report_uint(struct report *report, uint64_t value)
         return;
     }
     (void)begin_cell(report, mark_of((double)value, unit));
-    if (report->format != REPORT_TABLE)
+    if (report->format != REPORT_TABLE || unit == REPORT_ID)
         buf_printf(&report->text, "%" PRIu64, value);
     else if (unit == REPORT_PLAIN)
         append_grouped(&report->text, value);
@@ -403,11 +410,58 @@ static void measure(const struct report *report, struct layout *ret)
         ret->last = ret->shown[i] ? i : ret->last;
 }
 
+/* Take from the widest text as long as a line does not fit. */
+static void fit(const struct report *report, struct layout *layout)
+{
+    size_t line = 0;
+    for (size_t i = 0; i < report->column_count; i++)
+        line += layout->shown[i] ? layout->width[i] + (i < layout->last ? GAP_COLUMNS : 0) : 0;
+    while (line > report->columns_max) {
+        size_t widest = COLUMNS_MAX;
+        for (size_t i = 0; i < report->column_count; i++) {
+            if (layout->shown[i] && !layout->to_the_right[i] &&
+                layout->width[i] > TEXT_COLUMNS_MIN &&
+                (widest == COLUMNS_MAX || layout->width[i] > layout->width[widest]))
+                widest = i;
+        }
+        if (widest == COLUMNS_MAX)
+            return;
+        layout->width[widest]--;
+        line--;
+    }
+}
+
+/* A third of its beginning and the end, which of a type is the class. `text` is valid UTF-8. */
+static void append_shortened(const char *text, size_t width, struct buf *ret)
+{
+    size_t size = strlen(text);
+    size_t head = 0, head_columns = 0;
+    for (;;) {
+        size_t bytes = utf8_sequence(text + head, size - head);
+        size_t columns = utf8_columns(text + head, bytes);
+        if (head_columns + columns > (width - 1) / 3)
+            break;
+        head += bytes;
+        head_columns += columns;
+    }
+    size_t tail = head;
+    while (head_columns + 1 + utf8_columns(text + tail, size - tail) > width)
+        tail += utf8_sequence(text + tail, size - tail);
+    buf_append(ret, text, head);
+    buf_append_text(ret, "\xe2\x80\xa6");
+    buf_append_text(ret, text + tail);
+}
+
 static void append_cell(const struct layout *layout, size_t column, const char *text,
                         const char *colour, struct buf *ret)
 {
     if (!layout->shown[column])
         return;
+    struct buf shortened = BUF_INIT;
+    if (utf8_columns(text, strlen(text)) > layout->width[column]) {
+        append_shortened(text, layout->width[column], &shortened);
+        text = buf_text(&shortened);
+    }
     int blanks = (int)(layout->width[column] - utf8_columns(text, strlen(text)));
     if (layout->to_the_right[column])
         buf_printf(ret, "%*s", blanks, "");
@@ -416,6 +470,7 @@ static void append_cell(const struct layout *layout, size_t column, const char *
         buf_append_byte(ret, '\n');
     else
         buf_printf(ret, "%*s", GAP_COLUMNS + (layout->to_the_right[column] ? 0 : blanks), "");
+    buf_done(&shortened);
 }
 
 static const char *colour_of(char mark)
@@ -437,6 +492,8 @@ static void append_table(const struct report *report, int colours, struct buf *r
 {
     struct layout layout;
     measure(report, &layout);
+    if (report->columns_max > 0)
+        fit(report, &layout);
     for (size_t i = 0; i < report->column_count; i++)
         append_cell(&layout, i, report->columns[i].title, colours ? "\033[1m" : "", ret);
     const char *cell = (const char *)report->text.data;
@@ -465,6 +522,7 @@ void report_finish(struct report *report, const char *empty, int colours, struct
 void report_end(struct report *report, const char *empty)
 {
     struct buf out = BUF_INIT;
+    report->columns_max = (size_t)terminal_columns(STDOUT_FILENO, 0);
     report_finish(report, empty, terminal_has_colours(STDOUT_FILENO), &out);
     (void)fwrite(out.data, 1, out.size, stdout);
     buf_done(&out);

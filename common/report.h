@@ -5,12 +5,13 @@
  *     report_text(&report, "shop"); report_uint(&report, 12); ...   one call a column, row by row
  *     report_end(&report);                                          prints to standard output
  *
- * A table has aligned columns (numbers to the right, thousands apart, bytes as 1.2 MB), is cut to
- * no width, and is coloured only on a terminal: growth red, shrinking green. JSON is an array of
- * objects with the columns' keys and raw numbers; CSV (RFC 4180, lines end with a line feed) has a
- * header line of keys and raw numbers. Text from outside is shown with its control bytes as '?' (in
- * JSON escaped), so that it cannot drive the terminal; CSV text that a spreadsheet would run as a
- * formula has an apostrophe in front.
+ * A table has aligned columns (numbers to the right, thousands apart, bytes as 1.2 MB). Only on a
+ * terminal is it coloured, growth red and shrinking green, and are long texts shortened in their
+ * middle where it would be wider than that: not below 40 columns, so that few names ever are. JSON
+ * is an array of objects with the columns' keys and raw numbers; CSV (RFC 4180, lines end with a
+ * line feed) has a header line of keys and raw numbers. Text from outside is shown with its control
+ * bytes as '?' (in JSON escaped), so that it cannot drive the terminal; CSV text that a spreadsheet
+ * would run as a formula has an apostrophe in front.
  */
 #ifndef COMMON_REPORT_H
 #define COMMON_REPORT_H
@@ -32,8 +33,10 @@ enum report_unit {
     REPORT_TIME, /* milliseconds since 1970; table: local "2026-11-22 09:20:46"; JSON and CSV: UTC
                     text. 0: unknown, an empty cell */
     REPORT_DURATION,    /* milliseconds; table: "3d 4h" */
+    REPORT_CHANGE,      /* number with sign, table: "+1,234" */
     REPORT_BYTE_CHANGE, /* bytes with sign, table: "+1.2 MB" */
     REPORT_SHARE,       /* 0..1; table: "97 %" */
+    REPORT_ID,          /* a whole number that is a name, as a pid is: its digits stay together */
 };
 
 struct report_column {
@@ -49,6 +52,7 @@ struct report {
     size_t next; /* column of the next cell */
     size_t rows;
     uint32_t hidden_if_empty; /* bit i: column i */
+    size_t columns_max;       /* of the terminal; 0: it is none */
     struct buf text; /* JSON, CSV: all so far. table: the cells, marked, each with a final zero */
 };
 

@@ -244,6 +244,11 @@ const struct cpython_layout *cpython_layout_find(uint32_t version_hex)
     return NULL;
 }
 
+int cpython_layout_may_come(uint32_t version_hex)
+{
+    return version_hex > layouts[0].from;
+}
+
 const char *cpython_layout_versions(void)
 {
     return "3.8 to 3.15";

@@ -111,6 +111,9 @@ struct cpython_layout {
 /* The row of a version, or NULL. */
 const struct cpython_layout *cpython_layout_find(uint32_t version_hex) MUST_CHECK;
 
+/* 1 if a version without a row is newer than the first: another release may have one. */
+int cpython_layout_may_come(uint32_t version_hex);
+
 /* "3.8 to 3.15": for messages. */
 const char *cpython_layout_versions(void);
 

@@ -106,8 +106,11 @@ static enum status check_build(const struct python_process *process,
     if (!layout)
         return why_fail(why, STATUS_UNSUPPORTED,
                         "process %d runs CPython %s, whose memory layout this version of heapfleet "
-                        "does not know (it knows %s); look for a newer heapfleet",
-                        (int)process->pid, process->version, cpython_layout_versions());
+                        "does not know (it knows %s)%s",
+                        (int)process->pid, process->version, cpython_layout_versions(),
+                        cpython_layout_may_come(process->version_hex)
+                            ? "; look for a newer heapfleet"
+                            : ": that Python is too old");
     if (process->free_threaded)
         return why_fail(why, STATUS_UNSUPPORTED,
                         "process %d runs a free-threaded CPython %s, which is not supported; run "

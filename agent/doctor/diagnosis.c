@@ -246,10 +246,13 @@ static void check_modules(const struct doctor_facts *facts, struct doctor_findin
         say(finding, DOCTOR_OK, "no security module objects");
         return;
     }
+    int has_labels = facts->label[0] != '\0' || facts->target_label[0] != '\0';
     say(finding, DOCTOR_BAD,
-        "reading is denied though user, Yama and seccomp allow it: a security module objects "
-        "(the agent is \"%s\", the process \"%s\")",
-        facts->label, facts->target_label);
+        "reading is denied though user, Yama and seccomp allow it: a security module "
+        "objects%s%s%s%s%s",
+        has_labels ? " (the agent is \"" : "", has_labels ? facts->label : "",
+        has_labels ? "\", the process \"" : "", has_labels ? facts->target_label : "",
+        has_labels ? "\")" : "");
     finding->general = "let the security policy (AppArmor, SELinux) grant the agent ptrace read";
     finding->docker =
         "the same --security-opt apparmor=PROFILE for both, or apparmor=unconfined for "
@@ -269,8 +272,8 @@ static void check_python(const struct doctor_facts *facts, struct doctor_finding
     } else {
         say(finding, DOCTOR_BAD, "%s", facts->why.text);
         finding->general = facts->find_status == STATUS_OK
-                               ? "see heapfleet-agent census --help for the versions it knows, or "
-                                 "install a newer agent"
+                               ? "run the service on the default build of a CPython that the "
+                                 "agent knows; a newer agent may know more"
                                : "name a process that runs CPython";
     }
 }

@@ -155,6 +155,16 @@ static unsigned roles_of_peer(const struct access *access, const struct access_p
     return 0;
 }
 
+/* What a peer shows has no rule, and one for everybody here let it in: it will think that it is
+ * known. */
+static int is_known_as_local_only(const struct access *access, const struct access_peer *peer)
+{
+    struct access_peer elsewhere = *peer;
+    const char *rule = "";
+    elsewhere.is_local = 0;
+    return !is_anybody(peer) && roles_of_peer(access, &elsewhere, NULL, &rule) == 0;
+}
+
 enum rpc_code access_admit(void *user, struct rpc_call *call, const struct rpc_method *method,
                            const char **ret_message)
 {
@@ -169,7 +179,9 @@ enum rpc_code access_admit(void *user, struct rpc_call *call, const struct rpc_m
         return RPC_OK;
     }
     enum rpc_code code = roles == 0 ? RPC_UNAUTHENTICATED : RPC_PERMISSION_DENIED;
-    if (code == RPC_PERMISSION_DENIED)
+    if (code == RPC_PERMISSION_DENIED && is_known_as_local_only(access, &peer))
+        *ret_message = "the token or certificate has no rule, and who is local may not do this";
+    else if (code == RPC_PERMISSION_DENIED)
         *ret_message = "what you are known as may not do this";
     else if (is_anybody(&peer))
         *ret_message = "this collector wants to know who you are: give a token or a certificate";

@@ -177,14 +177,22 @@ static void on_timer(void *arg)
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
+static enum status check_url(const char *option, const char *url, struct why *why)
+{
+    enum status status = alert_check_url(url, why);
+    if (status != STATUS_OK)
+        why_prefix(why, "%s", option);
+    return status;
+}
+
 enum status alert_check(const struct alert_config *config, struct why *why)
 {
     static const char *const severities[] = {"watch", "suspect", "confirmed"};
     enum status status = STATUS_OK;
     if (config->webhook != NULL)
-        status = alert_check_url(config->webhook, why);
+        status = check_url("--alert-webhook", config->webhook, why);
     if (status == STATUS_OK && config->alertmanager != NULL)
-        status = alert_check_url(config->alertmanager, why);
+        status = check_url("--alertmanager", config->alertmanager, why);
     if (status == STATUS_OK && config->every_ms < 100)
         status = why_fail(why, STATUS_USAGE, "--alert-every is at least 100ms");
     if (status != STATUS_OK)

@@ -93,6 +93,10 @@ static struct progress *start_progress(const struct cli *cli)
 
 static enum status connect_to_collector(struct cli *cli, struct why *why)
 {
+    if (cli->tls_ca == NULL && (cli->tls_cert != NULL || cli->tls_key != NULL))
+        return why_fail(why, STATUS_USAGE, "--tls-cert and --tls-key need --tls-ca");
+    if ((cli->tls_cert == NULL) != (cli->tls_key == NULL))
+        return why_fail(why, STATUS_USAGE, "--tls-cert and --tls-key go together");
     const struct rpc_tls_paths paths = {
         .certificate = cli->tls_cert, .key = cli->tls_key, .ca = cli->tls_ca};
     struct rpc_tls_texts texts = {0};
@@ -249,6 +253,31 @@ static int words_of(const struct cli_command *command)
     return strchr(command->name, ' ') != NULL ? 2 : 1;
 }
 
+/* What the second word was meant to be, when the first has commands below it and takes nothing. */
+static enum status check_second(const struct cli_command *command, int argc, char **argv, int at,
+                                struct why *why)
+{
+    size_t first = strlen(command->name);
+    const char *nearest = NULL;
+    int best = SUGGEST_FAR;
+    if (command->operands_most > 0 || at + 1 >= argc || argv[at + 1][0] == '-')
+        return STATUS_OK;
+    for (size_t i = 0; cli_commands[i].name != NULL; i++) {
+        const char *name = cli_commands[i].name;
+        if (strncmp(name, command->name, first) != 0 || name[first] != ' ')
+            continue;
+        int distance = suggest_distance(argv[at + 1], name + first + 1);
+        if (distance < best) {
+            best = distance;
+            nearest = name;
+        }
+    }
+    if (nearest == NULL)
+        return STATUS_OK;
+    return why_fail(why, STATUS_USAGE, "there is no command '%s %s': did you mean '%s'?",
+                    command->name, argv[at + 1], nearest);
+}
+
 /* The command of two words that begins here; NULL: there is none, the second is no part of it. */
 static const struct cli_command *find_pair(int argc, char **argv, int at)
 {
@@ -368,7 +397,9 @@ static int run_words(struct cli *cli, int argc, char **argv)
         command = find_command(argv[at], &why);
     if (command == NULL)
         return fail(STATUS_USAGE, &why);
-    enum status status = parse(cli, command, argc, argv, at, &why);
+    enum status status = check_second(command, argc, argv, at, &why);
+    if (status == STATUS_OK)
+        status = parse(cli, command, argc, argv, at, &why);
     if (status != STATUS_OK)
         return fail(status, &why);
     if (cli->help) {

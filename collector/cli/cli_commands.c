@@ -50,7 +50,9 @@ const struct cli_command cli_commands[] = {
      "leaks cannot be listed",
      "With --exit-code the command ends with 6 when one of them is open or acknowledged.\n"},
     {"leaks show", SHOW, 1, 1, "ID", cli_leaks_show, "why one of them is believed to be a leak",
-     "the leak cannot be shown", "ID may be the first digits, as long as no other begins so.\n"},
+     "the leak cannot be shown",
+     "ID may be the first digits, as long as no other begins so.\n"
+     "As JSON it is one object with all of it, as CSV the growth curves, a row a point.\n"},
     {"leaks ack", ACK, 1, 1, "ID", cli_leaks_ack, "say that it is known: no more alerts",
      "the leak cannot be acknowledged", "It holds until the leak is resolved.\n"},
     {"leaks mute", MUTE, 1, 1, "SERVICE", cli_leaks_mute, "no alerts for a type, or for all",
@@ -154,9 +156,11 @@ static size_t take_common(struct cli *cli, unsigned bits, struct option *ret)
 {
     const struct cli_option rows[] = {
         {ASKING & ~(unsigned)(SHOW | ACK | MUTES),
-         {"environment", 'e', OPTION_TEXT, &cli->environment, "ENV", "of this environment", NULL}},
+         {"environment", 'e', OPTION_TEXT, &cli->environment, "ENV",
+          "of this environment; -: of none", NULL}},
         {ASKING & ~(unsigned)(SERVICES | SHOW | ACK | MUTES),
-         {"namespace", 0, OPTION_TEXT, &cli->service_namespace, "NS", "of this namespace", NULL}},
+         {"namespace", 0, OPTION_TEXT, &cli->service_namespace, "NS",
+          "of this namespace; -: of none", NULL}},
         {ASKING,
          {"output", 'o', OPTION_TEXT, &cli->output, "FORMAT", "table, json or csv", "table"}},
         {ASKING,

@@ -10,7 +10,7 @@ static const struct report_column columns[] = {
     {"instance", "INSTANCE", REPORT_PLAIN},
     {"pod", "POD", REPORT_PLAIN},
     {"host", "HOST", REPORT_PLAIN},
-    {"pid", "PID", REPORT_PLAIN},
+    {"pid", "PID", REPORT_ID},
     {"version", "VERSION", REPORT_PLAIN},
     {"started", "STARTED", REPORT_TIME},
     {"state", "STATE", REPORT_PLAIN},

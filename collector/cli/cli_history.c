@@ -28,7 +28,7 @@ static const struct report_column step_columns[] = {
 static const struct report_column raw_columns[] = {
     {"time", "TIME", REPORT_TIME},          {"count", "COUNT", REPORT_PLAIN},
     {"bytes", "BYTES", REPORT_BYTES},       {"version", "VERSION", REPORT_PLAIN},
-    {"instance", "INSTANCE", REPORT_PLAIN}, {"sequence", "SEQUENCE", REPORT_PLAIN},
+    {"instance", "INSTANCE", REPORT_PLAIN}, {"sequence", "SEQUENCE", REPORT_ID},
 };
 
 static const char empty[] = "no snapshot of it in this span: try a longer one with --from";
@@ -91,18 +91,24 @@ static double value_of(const struct cli *cli, const Heapfleet__V1__HistoryPoint 
     return (double)(strcmp(cli->by, "count") == 0 ? point->count : point->bytes);
 }
 
-/* "1.0 MB to 12.3 MB in 6m 40s, 4 processes" */
+/* "1.0 MB to 12.3 MB in 6m 40s; now 12,300 objects, 12.3 MB in 4 processes" */
 static void print_summary(const struct plot *plot, const Heapfleet__V1__HistoryPoint *last)
 {
     const struct plot_point *from = &plot->points[0];
     const struct plot_point *to = &plot->points[plot->count - 1];
     struct buf line = BUF_INIT;
-    report_format_number(&line, from->value, plot->unit);
-    buf_append_text(&line, " to ");
-    report_format_number(&line, to->value, plot->unit);
-    buf_append_text(&line, " in ");
-    report_format_number(&line, (double)(to->time_ms - from->time_ms), REPORT_DURATION);
-    buf_append_text(&line, "; now ");
+    if (plot->count > 1) {
+        report_format_number(&line, from->value, plot->unit);
+        buf_append_text(&line, " to ");
+        report_format_number(&line, to->value, plot->unit);
+        buf_append_text(&line, " in ");
+        report_format_number(&line, (double)(to->time_ms - from->time_ms), REPORT_DURATION);
+        buf_append_text(&line, "; now ");
+    } else {
+        buf_append_text(&line, "one point in this span, at ");
+        report_format_number(&line, (double)to->time_ms, REPORT_TIME);
+        buf_append_text(&line, ": ");
+    }
     report_format_number(&line, (double)last->count, REPORT_PLAIN);
     buf_append_text(&line, " objects, ");
     report_format_number(&line, (double)last->bytes, REPORT_BYTES);
@@ -161,10 +167,12 @@ static void print_plot(struct cli *cli, const Heapfleet__V1__GetHistoryResponse 
              *type_of(cli) != '\0' ? type_of(cli) : "all types", cli->operands[0],
              *cli->version != '\0' ? " " : "", cli->version, read_from(answer));
     cli_line("%s", "");
-    struct buf text = BUF_INIT;
-    plot_draw(&plot, &text);
-    (void)printf("%s\n", buf_text(&text));
-    buf_done(&text);
+    if (count > 1) { /* one has no course */
+        struct buf text = BUF_INIT;
+        plot_draw(&plot, &text);
+        (void)printf("%s\n", buf_text(&text));
+        buf_done(&text);
+    }
     print_summary(&plot, answer->points[answer->n_points - 1]);
 }
 

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "cli_leak_json.h"
+#include "utf8.h"
 
-enum { NAME_WIDTH = 22, CURVE_COLUMNS = 48, HIGHEST_BLOCK = 7 };
+enum { NAME_WIDTH = 22, EVIDENCE_WIDTH_MAX = 60, CURVE_COLUMNS = 48, HIGHEST_BLOCK = 7 };
 
 /* ---- what it is ----------------------------------------------------------------------------- */
 
@@ -85,7 +86,7 @@ static void print_facts(const Heapfleet__V1__Leak *leak)
     print_pair("what grows", what_grows(leak->kind));
     print_pair("introduced in",
                *leak->introduced_in != '\0' ? leak->introduced_in : "the oldest version known");
-    print_pair("newest version with it", leak->version);
+    print_pair("last version with it", leak->version);
     print_number("objects of a process", leak->count_per_hour, REPORT_RATE);
     print_number("bytes of a process", leak->bytes_per_hour, REPORT_BYTE_RATE);
     if (leak->until_limit_ms > 0)
@@ -188,9 +189,22 @@ static void print_curves(const Heapfleet__V1__GetLeakResponse *answer)
 
 /* ---- evidence and history ------------------------------------------------------------------- */
 
+/* Where the values stand: behind the longest name, and not before those of the facts above. */
+static int evidence_width(const Heapfleet__V1__GetLeakResponse *answer)
+{
+    size_t width = NAME_WIDTH - 2;
+    for (size_t i = 0; i < answer->n_evidence; i++) {
+        const char *name = answer->evidence[i]->name;
+        size_t columns = utf8_columns(name, strlen(name)) + 1;
+        width = columns > width ? columns : width;
+    }
+    return (int)(width < EVIDENCE_WIDTH_MAX ? width : EVIDENCE_WIDTH_MAX);
+}
+
 /* "second_half" reads "second half". */
 static void print_evidence(const Heapfleet__V1__GetLeakResponse *answer)
 {
+    int width = evidence_width(answer);
     if (answer->n_evidence == 0)
         return;
     cli_line("%s", "");
@@ -201,7 +215,7 @@ static void print_evidence(const Heapfleet__V1__GetLeakResponse *answer)
         struct buf name = BUF_INIT;
         for (const char *at = figure->name; *at != '\0'; at++)
             buf_append_byte(&name, (uint8_t)(*at == '_' ? ' ' : *at));
-        cli_line("  %-*s %s", NAME_WIDTH - 2, buf_text(&name), figure->value);
+        cli_line("  %-*s %s", width, buf_text(&name), figure->value);
         buf_done(&name);
     }
 }
@@ -235,7 +249,7 @@ static const struct report_column curve_columns[] = {
     {"count", "", REPORT_PLAIN},   {"bytes", "", REPORT_PLAIN},
 };
 
-/* The growth curves, a row a point: the rest is in `leaks -o json`. */
+/* As CSV the growth curves, a row a point: no more than one table fits. */
 static void print_rows(const struct cli *cli, const Heapfleet__V1__GetLeakResponse *answer)
 {
     struct report report;
@@ -268,7 +282,14 @@ enum status cli_leaks_show(struct cli *cli, struct why *why)
     const Heapfleet__V1__GetLeakResponse *answer = (const void *)message;
     if (answer->leak == NULL)
         return why_fail(why, STATUS_FAILED, "the collector's answer has no leak in it");
-    if (!cli_is_table(cli)) {
+    if (cli->format == REPORT_JSON) {
+        struct buf text = BUF_INIT;
+        cli_leak_json(answer, &text);
+        (void)fwrite(text.data, 1, text.size, stdout);
+        buf_done(&text);
+        return STATUS_OK;
+    }
+    if (cli->format == REPORT_CSV) {
         print_rows(cli, answer);
         return STATUS_OK;
     }

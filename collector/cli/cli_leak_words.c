@@ -1,22 +1,39 @@
 /* heapfleet leaks ack, mute, unmute, mutes: what people say of leaks. */
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
 
-/* Who is at the keyboard, unless --actor says another name. */
+/* Who is at the keyboard. A service, or a container's shell, has no USER. */
+static void append_user(struct buf *ret)
+{
+    const char *user = getenv("SUDO_USER");
+    if (user == NULL || *user == '\0')
+        user = getenv("USER");
+    char texts[4096];
+    struct passwd entry;
+    struct passwd *found = NULL;
+    if ((user == NULL || *user == '\0') &&
+        getpwuid_r(geteuid(), &entry, texts, sizeof(texts), &found) == 0 && found != NULL)
+        user = entry.pw_name;
+    if (user != NULL && *user != '\0')
+        buf_printf(ret, "%.100s", user);
+    else
+        buf_printf(ret, "uid %u", (unsigned)geteuid());
+}
+
+/* The user and the machine, unless --actor says another name. */
 static char *actor_of(struct cli *cli)
 {
     if (*cli->actor != '\0')
         return cli_string(cli->actor);
     char host[64] = "";
     (void)gethostname(host, sizeof(host) - 1);
-    const char *user = getenv("SUDO_USER");
-    if (user == NULL || *user == '\0')
-        user = getenv("USER");
     struct buf name = BUF_INIT;
-    buf_printf(&name, "%.100s@%s", user != NULL && *user != '\0' ? user : "somebody", host);
+    append_user(&name);
+    buf_printf(&name, "@%s", host);
     char *text = arena_strndup(&cli->arena, buf_text(&name), name.size);
     ASSERT(text != NULL);
     buf_done(&name);

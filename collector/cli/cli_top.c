@@ -35,8 +35,8 @@ static enum status parse_order(const char *word, Heapfleet__V1__TopOrder *ret, s
 static void print(const struct cli *cli, const Heapfleet__V1__GetTopResponse *answer)
 {
     if (cli_is_table(cli) && answer->n_types > 0) {
-        cli_line("%s %s, %u process%s", cli->operands[0], answer->version, answer->instances,
-                 answer->instances == 1 ? "" : "es");
+        cli_line("%s%s%s, %u process%s", cli->operands[0], *answer->version != '\0' ? " " : "",
+                 answer->version, answer->instances, answer->instances == 1 ? "" : "es");
         cli_line("%s", "");
     }
     struct report report;

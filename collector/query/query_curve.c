@@ -147,13 +147,19 @@ static size_t version_end(const struct fleet *fleet, const char *version)
     return fleet->deployment_count;
 }
 
+/* A name of ours as a question that wants nothing else. */
+static char *exactly(const char *name)
+{
+    return (char *)(*name != '\0' ? name : QUERY_NONE);
+}
+
 enum status query_growth_curves(struct query *query, const struct finding_row *finding,
                                 Heapfleet__V1__GetLeakResponse *ret, struct why *why)
 {
     Heapfleet__V1__ServiceRef ref = HEAPFLEET__V1__SERVICE_REF__INIT;
     ref.name = (char *)finding->service;
-    ref.environment = (char *)finding->environment;
-    ref.service_namespace = (char *)finding->service_namespace;
+    ref.environment = exactly(finding->environment);
+    ref.service_namespace = exactly(finding->service_namespace);
     struct fleet fleet;
     struct instance_filter filter = {0};
     void *memory = NULL;

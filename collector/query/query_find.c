@@ -45,17 +45,18 @@ static void offer(struct nearest *nearest, const char *name)
 
 /* ---- services ------------------------------------------------------------------------------- */
 
-static int same_or_any(const char *wanted, const char *text)
+int query_wants(const char *wanted, const char *text)
 {
-    return *wanted == '\0' || strcmp(wanted, text) == 0;
+    return *wanted == '\0' || strcmp(wanted, text) == 0 ||
+           (*text == '\0' && strcmp(wanted, QUERY_NONE) == 0);
 }
 
 int query_matches(const Heapfleet__V1__ServiceRef *ref, const char *name, const char *environment,
                   const char *service_namespace)
 {
     return ref == NULL ||
-           (same_or_any(ref->name, name) && same_or_any(ref->environment, environment) &&
-            same_or_any(ref->service_namespace, service_namespace));
+           (query_wants(ref->name, name) && query_wants(ref->environment, environment) &&
+            query_wants(ref->service_namespace, service_namespace));
 }
 
 static enum status no_such_service(const char *name, const struct service_row *rows, size_t count,
@@ -97,8 +98,9 @@ static enum status several_services(const Heapfleet__V1__ServiceRef *ref,
             namespaces = 1;
     }
     for (size_t i = 0; i < count; i++) {
+        const char *name = namespaces ? rows[i].service_namespace : rows[i].environment;
         if (query_matches(ref, rows[i].name, rows[i].environment, rows[i].service_namespace))
-            list_name(&list, namespaces ? rows[i].service_namespace : rows[i].environment);
+            list_name(&list, *name != '\0' ? name : QUERY_NONE);
     }
     why_set(why, "service '%s' is in several %s: %s; name one of them", ref->name,
             namespaces ? "namespaces" : "environments", list_end(&list));

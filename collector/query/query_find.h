@@ -9,7 +9,13 @@
 enum status query_find_service(struct query *query, const Heapfleet__V1__ServiceRef *ref,
                                struct service_row *ret, struct why *why) MUST_CHECK;
 
-/* 1 if the non-empty fields of `ref` (NULL: none) are those of the service. */
+/* In a question: without an environment, or a namespace. Tables show it so. */
+#define QUERY_NONE "-"
+
+/* 1 if what is asked for, "" for any and QUERY_NONE for none, is `text`. */
+int query_wants(const char *wanted, const char *text);
+
+/* 1 if the fields of `ref` (NULL: none) want those of the service. */
 int query_matches(const Heapfleet__V1__ServiceRef *ref, const char *name, const char *environment,
                   const char *service_namespace);
 

@@ -124,7 +124,7 @@ enum status query_list_services(struct query *query, const ProtobufCMessage *req
     response->services = memory;
     for (size_t i = 0; i < glance.service_count && status == STATUS_OK; i++) {
         const struct service_row *row = &glance.services[i];
-        if (*asked->environment != '\0' && strcmp(asked->environment, row->environment) != 0)
+        if (!query_wants(asked->environment, row->environment))
             continue;
         status = query_alloc(query, sizeof(Heapfleet__V1__Service), &memory, why);
         if (status != STATUS_OK)

@@ -271,7 +271,8 @@ enum status mute_remove(struct db *db, int64_t service_id, const char *type,
     uint64_t removed = rows.changed;
     pg_rows_done(&rows);
     if (removed == 0)
-        return why_fail(why, STATUS_NOT_FOUND, "there is no such mute");
+        return why_fail(why, STATUS_NOT_FOUND,
+                        "there is no such mute: heapfleet leaks mutes lists them");
     pg_param_text(&params, word->text);
     pg_param_text(&params, word->actor);
     return pg_run(db->pg, unmuted_sql, &params, NULL, why);

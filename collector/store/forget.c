@@ -27,7 +27,8 @@ static enum status find(struct pg *pg, const char *name, const char *service_nam
         return status;
     if (rows.count == 0)
         status = why_fail(why, STATUS_NOT_FOUND,
-                          "there is no service \"%s\" in namespace \"%s\", environment \"%s\"",
+                          "there is no service '%s' in namespace '%s', environment '%s': give "
+                          "both as `heapfleet services` shows them",
                           name, service_namespace, environment);
     else
         *ret = pg_i64(&rows, 0, 0);

@@ -51,8 +51,8 @@ def test_help_goes_to_stdout(arguments):
 
 
 WRONG = [
-    ((), "no command is given"),
-    (("wacth",), "there is no command"),
+    ((), "a command is missing"),
+    (("wacth",), "there is no command 'wacth': did you mean 'watch'?"),
     (("watch",), "--collector"),
     (("watch", "--colector", "x:1"), "--collector"),
     (("watch", "--collector", "nowhere"), "HOST:PORT"),
@@ -66,6 +66,7 @@ WRONG = [
     (("watch", "-c", NOBODY, "--tls-key", "k"), "--tls-ca"),
     (("watch", "-c", NOBODY, "--", "cmd"), "run"),
     (("run", "--collector", NOBODY), "no command is given"),
+    (("run", "-c", NOBODY, "true"), "unexpected argument 'true': put -- before the command"),
     (("run", "--", "true"), "--collector"),
     (("run", "-c", NOBODY, "--pid", "1", "--", "true"), "--pid"),
 ]

@@ -232,8 +232,8 @@ def test_what_another_collector_tells_meanwhile_is_not_told_again():
 
 
 @pytest.mark.parametrize("options, sentence", [
-    (["--alert-webhook", "not a url"], "'not a url' is not a URL"),
-    (["--alertmanager", "ftp://x"], "'ftp://x' is not a URL"),
+    (["--alert-webhook", "not a url"], "--alert-webhook: 'not a url' is not a URL"),
+    (["--alertmanager", "ftp://x"], "--alertmanager: 'ftp://x' is not a URL"),
     (["--alert-severity", "bad"], "watch, suspect or confirmed"),
 ])
 def test_wrong_options_are_told(options, sentence):

@@ -723,7 +723,7 @@ def run(*arguments, **environment):
     (["--help"], 0, "serve"),
     (["serve", "--help"], 0, "--data-dir"),
     ([], 2, "usage"),
-    (["sevre"], 2, "there is no command"),
+    (["sevre"], 2, "there is no command 'sevre': did you mean 'serve'?"),
     (["serve", "--lisen", "x"], 2, "--listen"),
     (["serve", "--listen", "nonsense"], 2, "nonsense"),
     (["serve", "--listen", "0.0.0.0:0", "--data-dir", "/nowhere"], 2, "--insecure"),
@@ -740,6 +740,37 @@ def test_the_command_line_says_what_is_wrong(arguments, code, words):
     assert words in result.stdout + result.stderr
     if code:
         assert result.stderr.startswith(("heapfleet-collector", "usage", "20"))
+
+
+def test_a_service_is_forgotten_by_its_whole_name(collector):
+    dsn = f"host='{collector.folder / 'data/socket'}' user=heapfleet dbname=postgres"
+    stream, process = Stream(collector.address), Process(1, service="leaver")
+    process.announce(stream)
+    stream.wait_ack(send_growth(stream, process, start_sequence(), 3))
+    stream.close()
+    wrong = run("forget", "leaver", "--dsn", dsn)
+    assert wrong.returncode == 3 and "in namespace '', environment ''" in wrong.stderr
+    right = run("forget", "leaver", "--environment", "test", "--namespace", "-", "--dsn", dsn)
+    assert right.returncode == 0, right.stderr
+    services = ask(collector.address, "ListServices", query.ListServicesRequest(),
+                   query.ListServicesResponse).services
+    assert "leaver" not in [service.name for service in services]
+
+
+URL = "postgresql://u:hunter2@h/x"
+
+
+@pytest.mark.parametrize("arguments,environment,dsn,folder", [
+    ([], {"DATABASE_URL": URL}, "# dsn is hidden: DATABASE_URL has it\n", "# data-dir is not set"),
+    ([], {"PGHOST": "h"}, "# dsn is what libpq makes of PGHOST", "# data-dir is not set"),
+    (["--data-dir", "/d"], {"HEAPFLEET_DSN": URL}, "# dsn is not used: data-dir", "data-dir = /d "),
+    (["--dsn", URL], {"HEAPFLEET_DATA_DIR": "/d"}, "# dsn is hidden ", "# data-dir is not used: dsn"),
+    (["--data-dir", "/d"], {"DATABASE_URL": URL}, "# dsn is not set", "data-dir = /d "),
+])
+def test_which_database_is_said_and_not_its_password(arguments, environment, dsn, folder):
+    result = run("serve", "--print-config", *arguments, **environment)
+    assert result.returncode == 0, result.stderr
+    assert dsn in result.stdout and folder in result.stdout and "hunter2" not in result.stdout
 
 
 def test_two_collectors_do_not_share_a_data_directory(collector):

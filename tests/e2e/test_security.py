@@ -212,12 +212,32 @@ def test_the_command_line_has_tokens_and_certificates(scene):
     assert "it may want TLS" in plain.stderr
 
 
+def test_a_wrong_token_is_told_where_local_peers_may_ask(tmp_path):
+    """Else its bearer thinks that the token is known."""
+    policy = tmp_path / "access"
+    policy.write_text(f"local read\n{digest('for-agents')} agent * robots\n")
+    with Collector(options=["--access", str(policy)]) as collector:
+        def mute(*words):
+            return subprocess.run([str(BIN / "heapfleet"), "leaks", "mute", "shop", "--reason", "x",
+                                   "--collector", collector.address, *words], text=True,
+                                  capture_output=True)
+        for token in ("for-agentz", "for-agents", None):
+            done = mute("--token", token) if token else mute()
+            assert done.returncode == 4
+            assert ("the token or certificate has no rule" in done.stderr) == (token == "for-agentz")
+
+
 def test_token_new_makes_a_token_and_its_line(scene):
     made = subprocess.run([str(PROGRAM), "token", "new", "--services", "a-*,b", "--name", "team"],
                           capture_output=True, text=True)
     token = made.stdout.strip()
     assert re.fullmatch(r"hf_[0-9a-f]{64}", token)
     assert f"{digest(token)}  agent  a-*,b  team" in made.stderr.splitlines()
+    for services in ("", "a b", "a #"):  # would be read as another right
+        wrong = subprocess.run([str(PROGRAM), "token", "new", "--services", services],
+                               capture_output=True, text=True)
+        assert wrong.returncode == 2 and not wrong.stdout
+        assert f"--services cannot be '{services}'" in wrong.stderr
     wrong = subprocess.run([str(PROGRAM), "token", "new", "--role", "king"], capture_output=True,
                            text=True)
     assert wrong.returncode == 2 and "'king' is no role" in wrong.stderr

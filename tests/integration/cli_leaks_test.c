@@ -46,12 +46,29 @@ static void shown_with_its_evidence(void **state)
            "id,service,type,version,instances,uptime_ms,count,bytes\n");
 }
 
+/* One object, so that a program has what people read. */
+static void shown_to_programs(void **state)
+{
+    (void)state;
+    const char *line = with_id("leaks show", " -o json");
+    prints(line, "{\"id\":\"");
+    prints(line, "\"service\":\"shop\",\"environment\":\"prod\",\"service_namespace\":\"\","
+                 "\"type\":\"shop.cart.CartLine\",\"severity\":\"confirmed\",\"state\":\"open\"");
+    prints(line, "\"companions\":[\"dict\"],\"acknowledged\":null,\"acknowledged_by\":\"\"");
+    prints(line, "\"evidence\":{\"reason\":\"a line, not a curve\",\"second_half\":\"0.51\"");
+    prints(line, "\"event\":\"opened\",\"detail\":\"confirmed\",\"actor\":\"\"}");
+    prints(line, "\"curves\":[{\"version\":\"v1\",\"instances\":2,\"points\":[{\"uptime_ms\":");
+}
+
 static void named_wrongly(void **state)
 {
     (void)state;
     refuses("leaks show zzzzzzzz", 3,
             "heapfleet: the leak cannot be shown: there is no leak 'zzzzzzzz': heapfleet leaks "
             "lists them\n");
+    refuses("leaks shwo 12", 2,
+            "heapfleet: there is no command 'leaks shwo': did you mean 'leaks show'?\n");
+    refuses("leaks 12", 2, "heapfleet: unexpected argument '12'\n");
     refuses("leaks show", 2, "heapfleet: an argument is missing: heapfleet leaks show ID\n");
     refuses("leaks --severity bad", 2,
             "heapfleet: leaks cannot be listed: a severity is watch, suspect or confirmed, not "
@@ -59,7 +76,8 @@ static void named_wrongly(void **state)
     refuses("leaks mute shop", 2,
             "heapfleet: the service cannot be muted: say why with --reason: somebody will ask\n");
     refuses("leaks unmute shop", 3,
-            "heapfleet: the service cannot be unmuted: there is no such mute\n");
+            "heapfleet: the service cannot be unmuted: there is no such mute: heapfleet leaks "
+            "mutes lists them\n");
     run("leaks mute shop --reason x --type shop.cart.CartLin");
     assert_int_equal(outcome.exit_code, 3);
     assert_non_null(strstr(outcome.err, "shop.cart.CartLine"));
@@ -108,7 +126,8 @@ static void watched_types_are_listed_when_asked_for(void **state)
                                    .count_per_hour = 30,
                                    .bytes_per_hour = 3000,
                                    .companions_json = "[]",
-                                   .evidence_json = "{\"why\": \"it may fill up\"}"}};
+                                   .evidence_json = "{\"why\": \"it may fill up\", "
+                                                    "\"dBIC, line against filling up\": 8}"}};
     struct finding_row *found = NULL;
     struct arena arena;
     struct why why = {""};
@@ -134,11 +153,31 @@ static void watched_types_are_listed_when_asked_for(void **state)
     char show[64];
     (void)snprintf(show, sizeof(show), "leaks show %.8s", line);
     prints(show, "shop.Session in shop, prod: watch, open (");
-    prints(show, "why                  it may fill up\n");
+    prints(show, "  dBIC, line against filling up  8\n"
+                 "  why                            it may fill up\n");
     prints(show, "  opened: watch\n");
     prints(with_id("leaks show", ""), "  severity: confirmed to suspect: less sure now\n");
     run("leaks --severity confirmed --exit-code");
     assert_int_equal(outcome.exit_code, 0);
+}
+
+/* A shop without an environment beside that of prod: `-` names it, and so do its own curves. Behind
+ * the last test. */
+static void a_service_without_environment_can_be_named(void **state)
+{
+    (void)state;
+    query_scene_process(&scene, "shop", "", "v2", scene.now_ms - scene_hour_ms, 10, 0);
+    query_scene_finding(&scene);
+    refuses("top shop", 2,
+            "heapfleet: types cannot be listed: service 'shop' is in several environments: '-', "
+            "'prod'; name one of them\n");
+    prints("top shop -e - -n 1", "shop v2, 1 process\n");
+    prints("services -e - -o csv", "\nshop,,");
+    prints("leaks -e - -o csv", ",shop,,shop.cart.CartLine,");
+    char show[64];
+    (void)snprintf(show, sizeof(show), "leaks show %.8s", strchr(outcome.out, '\n') + 1);
+    prints(show, "shop.cart.CartLine in shop: confirmed, open (");
+    prints(show, "  v2           ");
 }
 
 /* v2 of the scene leaks CartLine, v1 does not; both ran for an hour. */
@@ -168,11 +207,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shown_with_its_evidence),
+        cmocka_unit_test(shown_to_programs),
         cmocka_unit_test(named_wrongly),
         cmocka_unit_test(a_gate_lets_pass_or_not),
         cmocka_unit_test(muted_and_unmuted),
         cmocka_unit_test(acknowledged),
         cmocka_unit_test(watched_types_are_listed_when_asked_for),
+        cmocka_unit_test(a_service_without_environment_can_be_named),
     };
     return cmocka_run_group_tests(tests, cli_scene_start, cli_scene_stop);
 }

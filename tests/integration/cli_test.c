@@ -36,6 +36,7 @@ static void tables(void **state)
            "96.0 kB to 182.4 kB in 2h; now 3,800 objects, 182.4 kB in 2 processes\n");
     prints("history shop dict --by count --since 30m", "count of dict in shop");
     prints("history shop dict --version v1 --since 1m", "no snapshot of it in this span");
+    prints("history shop dict --from 4m --step 5m", "one point in this span, at ");
     prints("history shop", "bytes of all types in shop\n");
     prints("history shop --resolution hour", "bytes of all types in shop, means of hours\n");
     prints("history shop str --from 2h --to 90m --instance 0101", "in 1 process\n");
@@ -194,6 +195,10 @@ static void wrong_command_lines(void **state)
             "options\n");
     refuses("top shop --limt 3", 2,
             "heapfleet: unknown option '--limt': did you mean '--limit'?\n");
+    refuses("services --tls-cert c", 2,
+            "heapfleet: services cannot be listed: --tls-cert and --tls-key need --tls-ca\n");
+    refuses("services --tls-ca a --tls-key k", 2,
+            "heapfleet: services cannot be listed: --tls-cert and --tls-key go together\n");
     refuses("services -o yaml", 2,
             "heapfleet: there is no output format 'yaml': it is table, json or csv\n");
     refuses("top shop --by age", 2,

@@ -414,6 +414,8 @@ static void mistakes_are_explained(void **state)
             "there is no resolution 'week'");
     refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v3')",
             "the service has no version 'v3'");
+    refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v2', at_uptime => '400 days')",
+            "version 'v1' has not reached an uptime of 9600:00:00");
     refuses("SELECT * FROM heapfleet.top_growth('shop', now() - interval '1 minute')",
             "fewer than two hours of this span are rolled up yet");
 }

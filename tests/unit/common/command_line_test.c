@@ -26,6 +26,7 @@ struct scene {
     struct command_line line;
     char folder[64], config[96], secret[96];
     struct buf out, err;
+    const char *note; /* NULL: the command has none, of the token */
 };
 
 static const char *const reloadable[] = {"limit", NULL};
@@ -84,7 +85,8 @@ static int tear_down(void **state)
 {
     static const char *const variables[] = {"HEAPFLEET_LIMIT",      "HEAPFLEET_TOKEN",
                                             "HEAPFLEET_TOKEN_FILE", "HEAPFLEET_CERTIFICATE_FILE",
-                                            "OTHER_CERTIFICATE",    "HEAPFLEET_CONFIG"};
+                                            "OTHER_CERTIFICATE",    "HEAPFLEET_CONFIG",
+                                            "HEAPFLEET_EVERY"};
     for (size_t i = 0; i < ARRAY_SIZE(variables); i++)
         unsetenv(variables[i]);
     struct scene *s = *state;
@@ -130,6 +132,8 @@ static int run(struct scene *s, int count, const char *const *words, enum status
     make_line(s);
     struct why why = {"as the command says"};
     int code = command_line_read(&s->line, count, (char **)words);
+    if (code < 0 && s->note != NULL)
+        command_line_note(&s->line, "token", s->note);
     if (code < 0)
         code = command_line_settle(&s->line, verdict, &why);
     (void)fflush(stdout);
@@ -283,6 +287,29 @@ static void printed_settings_can_be_read(void **state)
     buf_done(&first);
 }
 
+/* Two that exclude each other: a flag is stronger than a variable, and that than the file. */
+static void the_stronger_place_wins(void **state)
+{
+    struct scene *s = *state;
+    write_file(s->config, "limit = 3\nevery = 9s\n");
+    assert_int_equal(setenv("HEAPFLEET_EVERY", "2s", 1), 0);
+    assert_int_equal(RUN(s, STATUS_OK, "--config", s->config), -1);
+    assert_int_equal(command_line_prefers(&s->line, "every", "limit"), 1);
+    assert_int_equal(command_line_prefers(&s->line, "limit", "every"), -1);
+    assert_int_equal(RUN(s, STATUS_OK, "--limit=4", "--every=1s"), -1);
+    assert_int_equal(command_line_prefers(&s->line, "limit", "every"), 0);
+    assert_int_equal(command_line_prefers(&s->line, "listen", "limit"), -1);
+}
+
+static void a_note_stands_for_the_value(void **state)
+{
+    struct scene *s = *state;
+    s->note = "is not used: OTHER has it";
+    assert_int_equal(RUN(s, STATUS_OK, "--print-config", "--token", "t", "--limit=7"), 0);
+    assert_non_null(strstr(out(s), "# token is not used: OTHER has it\n"));
+    assert_non_null(strstr(out(s), "limit = 7 "));
+}
+
 static void help_and_wrong_words(void **state)
 {
     struct scene *s = *state;
@@ -336,6 +363,7 @@ int main(void)
         TEST(the_order_of_the_sources), TEST(what_is_wrong_names_its_place),
         TEST(secrets_come_from_files),  TEST(files_have_other_names),
         TEST(check_opens_the_files),    TEST(printed_settings_can_be_read),
+        TEST(the_stronger_place_wins),  TEST(a_note_stands_for_the_value),
         TEST(help_and_wrong_words),     TEST(reading_again_tells_what_differs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,10 @@ static void numbers_for_people(void **state)
         {3600000, REPORT_DURATION, "1h"},
         {273600000, REPORT_DURATION, "3d 4h"},
         {0.97, REPORT_SHARE, "97 %"},
+        {28540, REPORT_ID, "28540"},
+        {1234, REPORT_CHANGE, "+1,234"},
+        {-7.5, REPORT_CHANGE, "-7.5"},
+        {0.04, REPORT_CHANGE, "0"},
         {1.2e6, REPORT_BYTE_CHANGE, "+1.2 MB"},
         {-999, REPORT_BYTE_CHANGE, "-999 B"},
         {0.4, REPORT_BYTE_CHANGE, "0 B"},
@@ -108,6 +112,64 @@ static void tables(void **state)
           "=a,\"b\"??[2J          0      5 B          -  -                    -\n");
     shows(REPORT_TABLE, 0, "nothing leaks", 0, "nothing leaks\n");
     shows(REPORT_TABLE, 0, NULL, 0, "TYPE  COUNT  BYTES  GROWTH  LAST SEEN  WITH\n");
+}
+
+/* On a terminal: the class at the end of a name stays, and names of 40 columns are never touched.
+ */
+static void long_names_are_shortened_on_a_terminal(void **state)
+{
+    (void)state;
+    static const struct report_column named[] = {{"type", "TYPE", REPORT_PLAIN},
+                                                 {"version", "VERSION", REPORT_PLAIN},
+                                                 {"count", "COUNT", REPORT_PLAIN}};
+    static const struct {
+        size_t columns_max;
+        const char *text;
+    } rows[] = {
+        {0,
+         "TYPE                                               VERSION  COUNT\n"
+         "a.package.with.a.very.long.path.\xe6\x97\xa5\xe6\x9c\xac.and.TheClass  v1           7\n"
+         "dict                                               v1           7\n"},
+        {62, "TYPE                                            VERSION  COUNT\n"
+             "a.package.with.\xe2\x80\xa6ry.long.path.\xe6\x97\xa5\xe6\x9c\xac.and.TheClass  v1    "
+             "       7\n"
+             "dict                                            v1           7\n"},
+        {20,
+         "TYPE                                      VERSION  COUNT\n"
+         "a.package.wit\xe2\x80\xa6ong.path.\xe6\x97\xa5\xe6\x9c\xac.and.TheClass  v1           7\n"
+         "dict                                      v1           7\n"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct report report;
+        struct buf buf = BUF_INIT;
+        report_begin(&report, REPORT_TABLE, named, ARRAY_SIZE(named));
+        report.columns_max = rows[i].columns_max;
+        report_text(&report,
+                    "a.package.with.a.very.long.path.\xe6\x97\xa5\xe6\x9c\xac.and.TheClass");
+        report_text(&report, "v1");
+        report_uint(&report, 7);
+        report_text(&report, "dict");
+        report_text(&report, "v1");
+        report_uint(&report, 7);
+        report_finish(&report, NULL, 0, &buf);
+        assert_string_equal(buf_text(&buf), rows[i].text);
+        buf_done(&buf);
+    }
+}
+
+static void numbers_that_are_names(void **state)
+{
+    (void)state;
+    static const struct report_column ids[] = {{"sequence", "SEQUENCE", REPORT_ID}};
+    struct report report;
+    struct buf buf = BUF_INIT;
+    report_begin(&report, REPORT_TABLE, ids, ARRAY_SIZE(ids));
+    report_uint(&report, 18446744073709551615ULL);
+    report_uint(&report, 7);
+    report_finish(&report, NULL, 0, &buf);
+    assert_string_equal(buf_text(&buf),
+                        "            SEQUENCE\n18446744073709551615\n                   7\n");
+    buf_done(&buf);
 }
 
 static void colours(void **state)
@@ -216,6 +278,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_for_people),
         cmocka_unit_test(tables),
+        cmocka_unit_test(long_names_are_shortened_on_a_terminal),
+        cmocka_unit_test(numbers_that_are_names),
         cmocka_unit_test(colours),
         cmocka_unit_test(columns_that_are_empty),
         cmocka_unit_test(json),

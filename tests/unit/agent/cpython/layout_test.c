@@ -72,7 +72,8 @@ static void refuses_what_does_not(void **state)
         int debug_build, free_threaded;
         int type_at, dict_at; /* put a wrong size there */
     } lies[] = {
-        {"does not know", 0x030712f0, 0, 0, 0, 0},
+        {": that Python is too old", 0x030712f0, 0, 0, 0, 0},
+        {"; look for a newer heapfleet", 0x031000f0, 0, 0, 0, 0},
         {"debug build", 0x030b07f0, 1, 0, 0, 0},
         {"free-threaded", 0x030b07f0, 0, 1, 0, 0},
         {"laid out differently", 0x030c01f0, 0, 0, 0, 0}, /* 3.12 has larger types */

@@ -90,6 +90,15 @@ static void names_that_are_wrong(void **state)
     refuses(query_list_deployments, &request, STATUS_INVALID, "the request names no service");
     request.service = ref("cart", "staging");
     (void)answer(query_list_deployments, &request);
+    (void)fake_service("cart", "", "");
+    request.service = ref("cart", "");
+    refuses(query_list_deployments, &request, STATUS_INVALID,
+            "service 'cart' is in several environments: 'prod', 'staging', '-'; name one of them");
+    request.service = ref("cart", "-");
+    (void)answer(query_list_deployments, &request);
+    request.service = ref("shop", "-");
+    refuses(query_list_deployments, &request, STATUS_NOT_FOUND,
+            "there is a service 'shop', but not in that environment or namespace");
     fake_reset();
     request.service = ref("shop", "");
     refuses(query_list_deployments, &request, STATUS_NOT_FOUND,
