@@ -450,7 +450,7 @@ enum status keep_house(struct db *db, const struct keep_house_config *config, in
 {
     *ret = (struct keep_house_report){0};
     struct round round = {.db = db, .config = config, .now_ms = now_ms, .report = ret};
-    int is_kept = db->kept_hour == now_ms / MS_PER_HOUR; /* the same hour as the last round */
+    int is_kept = db->kept_slot == now_ms / MS_PER_SLOT; /* the same slot as the last round */
     enum status status = is_kept ? STATUS_OK : make_ahead(&round, why);
     if (status == STATUS_OK)
         status = for_each_time(&round, slots_sql, compact_one, why);
@@ -461,6 +461,6 @@ enum status keep_house(struct db *db, const struct keep_house_config *config, in
     if (status == STATUS_OK && !is_kept)
         status = forget_values(&round, why);
     if (status == STATUS_OK)
-        db->kept_hour = now_ms / MS_PER_HOUR;
+        db->kept_slot = now_ms / MS_PER_SLOT;
     return status == STATUS_CONFLICT || status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }
