@@ -37,6 +37,12 @@ static enum status make_ahead(struct round *round, struct why *why)
     return STATUS_OK;
 }
 
+/* One that somebody made by hand has no key yet, and would store twice what comes twice. */
+static const char key_sql[] =
+    "SELECT count(heapfleet.key_hot_partition(h.inhrelid)) FROM pg_inherits h "
+    "WHERE h.inhparent = 'heapfleet.snap_delta'::regclass AND NOT EXISTS "
+    "(SELECT FROM pg_index i WHERE i.indrelid = h.inhrelid AND i.indisprimary)";
+
 /* ---- dropping ------------------------------------------------------------------------------- */
 
 /* "heapfleet.a, heapfleet.b": the partitions of a level within these times; "" if none. */
@@ -458,6 +464,8 @@ enum status keep_house(struct db *db, const struct keep_house_config *config, in
         status = for_each_time(&round, days_sql, make_day, why);
     if (status == STATUS_OK)
         status = retain(&round, why);
+    if (status == STATUS_OK)
+        status = pg_run(db->pg, key_sql, NULL, NULL, why);
     if (status == STATUS_OK && !is_kept)
         status = forget_values(&round, why);
     if (status == STATUS_OK)
