@@ -25,7 +25,7 @@ enum {
     /* COPY keeps up to a thousand rows before it stores them, each with a pin of the table's
      * description, and each pin steps over all the others of a hash of equal keys: a large batch
      * goes in by parts. */
-    COPY_ROWS = 128,
+    COPY_ROWS = 256,
 };
 
 #define SNAPSHOT_COLUMNS "service_id, instance_id, sequence, time_ms, base_sequence, process, body"

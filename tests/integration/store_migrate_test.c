@@ -336,7 +336,7 @@ static const char old_names[] =
 
 /* The columns of the key of the partition that begins then. */
 #define KEY_COLUMNS(from_ms)                                                                       \
-    "SELECT x.indnkeyatts::bigint FROM heapfleet.partition p JOIN pg_index x ON x.indisprimary "           \
+    "SELECT x.indnkeyatts::bigint FROM heapfleet.partition p JOIN pg_index x ON x.indisprimary "   \
     "AND x.indrelid = ('heapfleet.' || p.name)::regclass "                                         \
     "WHERE p.level = 'snap_delta' AND p.from_ms = " from_ms
 
