@@ -115,7 +115,8 @@ static struct ack *ack_of(struct batch *batch, struct ingest_ticket *ticket, str
         ASSERT(batch->acks != NULL);
     }
     int64_t now_ms = clock_mono_ms();
-    int is_due = ticket->raised_at_ms == 0 || now_ms - ticket->raised_at_ms >= RAISE_EVERY_MS;
+    int is_due = ticket->raised_at_ms == 0 ||
+                 now_ms / RAISE_EVERY_MS != ticket->raised_at_ms / RAISE_EVERY_MS;
     *ticket = (struct ingest_ticket){batch->number, batch->ack_count,
                                      is_due ? now_ms : ticket->raised_at_ms};
     struct ack *ack = &batch->acks[batch->ack_count++];

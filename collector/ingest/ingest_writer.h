@@ -8,8 +8,9 @@
  * batches together.
  *
  * How far an agent has been stored is written down with its first batch, its last one, and every
- * hour. That spares a row for each snapshot, and an agent that comes back repeats only what it has
- * no Ack for, however old the mark: repeats are stored once anyway, by their key.
+ * hour, all agents in the same few batches: one statement for many. That spares a row for each
+ * snapshot, and an agent that comes back repeats only what it has no Ack for, however old the mark:
+ * repeats are stored once anyway, by their key.
  *
  * Everything runs on the rpc thread, but the commits.
  */

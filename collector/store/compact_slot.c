@@ -18,14 +18,12 @@
 #include "rollup_row.h"
 
 enum {
-    FETCH_ROWS = 2000,
+    PAGE_ROWS = 2000,
     COPY_BYTES = 4 * 1024 * 1024, /* of chunks, gathered before they are sent */
     LAST_BYTES = 1024 * 1024,     /* of newest snapshots, likewise */
     REST_PROCESSES = 64,          /* looked up together when nothing of them is hot */
     TYPES_BYTES = SNAPSHOT_TYPES_MAX * 4 + 4096,
 };
-
-#define FETCH_SQL "FETCH 2000 FROM hot"
 
 struct work {
     struct db *db;
@@ -278,31 +276,58 @@ static enum status take_rows(struct work *work, const struct pg_rows *rows, stru
 
 /* ---- the slot ------------------------------------------------------------------------------- */
 
+/* By pages, each a statement of its own: what a cursor gives goes through a store of the server's
+ * first. A row that comes meanwhile, before the page that is being read, is not counted in, and has
+ * the slot done anew. */
 static const char hot_sql[] =
-    "DECLARE hot NO SCROLL CURSOR FOR SELECT instance_id, " HOT_COLUMNS " "
-    "FROM heapfleet.snap_delta WHERE service_id = $1 AND time_ms >= $2 AND time_ms < $3 "
-    "ORDER BY instance_id, sequence";
+    "SELECT instance_id, " HOT_COLUMNS " FROM heapfleet.snap_delta "
+    "WHERE service_id = $1 AND time_ms >= $2 AND time_ms < $3 AND (instance_id, sequence) >= ($4, "
+    "$5) ORDER BY instance_id, sequence OFFSET $6 LIMIT $7";
 
-static enum status take_hot(struct work *work, struct why *why)
+/* The last row that was read, and how many of its name were: partitions of before schema 17 may
+ * have a name with two times. */
+struct hot_place {
+    int64_t instance_id, sequence, rows;
+};
+
+static enum status read_page(struct work *work, const struct hot_place *from, struct pg_rows *ret,
+                             struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, work->service_id);
     pg_param_i64(&params, work->slot_ms);
     pg_param_i64(&params, work->slot_ms + CHUNK_SLOT_MS);
-    enum status status = pg_run(work->db->pg, hot_sql, &params, NULL, why);
-    int more = 1;
-    while (status == STATUS_OK && more) {
+    pg_param_i64(&params, from->instance_id);
+    pg_param_i64(&params, from->sequence);
+    pg_param_i64(&params, from->rows);
+    pg_param_i64(&params, PAGE_ROWS);
+    return pg_run(work->db->pg, hot_sql, &params, ret, why);
+}
+
+static void go_on(struct hot_place *place, const struct pg_rows *rows)
+{
+    for (int i = 0; i < rows->count; i++) {
+        int64_t instance_id = pg_i64(rows, i, 0), sequence = pg_i64(rows, i, 1);
+        int is_same = instance_id == place->instance_id && sequence == place->sequence;
+        *place = (struct hot_place){instance_id, sequence, is_same ? place->rows + 1 : 1};
+    }
+}
+
+static enum status take_hot(struct work *work, struct why *why)
+{
+    enum status status = STATUS_OK;
+    struct hot_place place = {INT64_MIN, INT64_MIN, 0};
+    for (int more = 1; status == STATUS_OK && more;) {
         struct pg_rows rows;
-        status = pg_run(work->db->pg, FETCH_SQL, NULL, &rows, why);
+        status = read_page(work, &place, &rows, why);
         if (status != STATUS_OK)
             break;
-        more = rows.count == FETCH_ROWS;
+        more = rows.count == PAGE_ROWS;
+        go_on(&place, &rows);
         status = take_rows(work, &rows, why);
         pg_rows_done(&rows);
     }
-    if (status == STATUS_OK)
-        status = end_process(work, why);
-    return status == STATUS_OK ? pg_run(work->db->pg, "CLOSE hot", NULL, NULL, why) : status;
+    return status == STATUS_OK ? end_process(work, why) : status;
 }
 
 static enum status list_there(struct work *work, struct why *why)

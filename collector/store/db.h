@@ -10,7 +10,8 @@ struct db {
     struct pg *pg;
     struct type_cache types;
     int one_by_one;    /* no statement takes the types of many processes: Citus */
-    int64_t kept_hour; /* for which keep_house has done what is done once an hour; 0: none */
+    int64_t kept_slot; /* for which keep_house has done what is done once a slot; 0: none */
+    size_t copy_rows;  /* snapshots of a COPY, at most; 0: not known yet */
 };
 
 /*

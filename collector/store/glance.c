@@ -4,6 +4,7 @@
 
 #include "db.h"
 #include "newest.h"
+#include "partitions.h"
 #include "process_numbers.h"
 
 static const int64_t near_ms = 15 * 60000LL;     /* by the collector's clock */
@@ -12,8 +13,9 @@ static const int64_t silent_ms = 96 * 3600000LL; /* more than three of the longe
 /* ---- who was seen just now ------------------------------------------------------------------ */
 
 /*
- * Those from now on are looked at, too: its clock may be ahead. From each process that has such a
- * row to the one before it, by the key: its newest row, and when the row before that was.
+ * Those from now on are looked at, too: its clock may be ahead. From each process that has a row in
+ * the partitions since then to the one before it, by the key: its newest row, and when the row
+ * before that was.
  */
 static const char near_sql[] =
     "WITH RECURSIVE near AS (SELECT 9223372036854775807 AS service_id, "
@@ -24,13 +26,13 @@ static const char near_sql[] =
     "                AND lead(n.instance_id) OVER w = n.instance_id "
     "                THEN lead(n.time_ms) OVER w END "
     "        FROM (SELECT d.service_id, d.instance_id, d.sequence, d.time_ms, d.process "
-    "            FROM heapfleet.snap_delta d WHERE d.time_ms >= $1 "
+    "            FROM heapfleet.snap_delta d WHERE d.time_ms >= $2 "
     "            AND (d.service_id, d.instance_id) < (near.service_id, near.id) "
     "            ORDER BY d.service_id DESC, d.instance_id DESC, d.sequence DESC LIMIT 2) n "
     "        WINDOW w AS (ORDER BY n.service_id DESC, n.instance_id DESC, n.sequence DESC) "
     "        LIMIT 1) s) "
-    "SELECT service_id, id, time_ms, process, before_ms FROM near WHERE time_ms IS NOT NULL "
-    "ORDER BY 1, 2";
+    "SELECT service_id, id, time_ms, process, CASE WHEN before_ms >= $1 THEN before_ms END "
+    "FROM near WHERE time_ms >= $1 ORDER BY 1, 2";
 
 static const char open_sql[] =
     "SELECT service_id, id, deployment_id, started_ms, clock_behind_ms, NULL::bigint "
@@ -166,6 +168,7 @@ static enum status find_near(struct db *db, int64_t now_ms, const struct service
     struct pg_params params = PG_PARAMS_INIT;
     struct pg_rows near = {0}, open = {0}, silent = {0};
     pg_param_i64(&params, now_ms - near_ms);
+    pg_param_i64(&params, now_ms - near_ms - (now_ms - near_ms) % MS_PER_SLOT);
     enum status status = pg_run(db->pg, near_sql, &params, &near, why);
     if (status == STATUS_OK)
         status = pg_run(db->pg, open_sql, NULL, &open, why);

@@ -37,6 +37,12 @@ static enum status make_ahead(struct round *round, struct why *why)
     return STATUS_OK;
 }
 
+/* One that somebody made by hand has no key yet, and would store twice what comes twice. */
+static const char key_sql[] =
+    "SELECT count(heapfleet.key_hot_partition(h.inhrelid)) FROM pg_inherits h "
+    "WHERE h.inhparent = 'heapfleet.snap_delta'::regclass AND NOT EXISTS "
+    "(SELECT FROM pg_index i WHERE i.indrelid = h.inhrelid AND i.indisprimary)";
+
 /* ---- dropping ------------------------------------------------------------------------------- */
 
 /* "heapfleet.a, heapfleet.b": the partitions of a level within these times; "" if none. */
@@ -187,12 +193,37 @@ static const char count_sql[] =
     "INSERT INTO heapfleet.compaction (service_id, slot_ms, hot_rows) "
     "SELECT service_id, $1, rows FROM n ORDER BY service_id ON CONFLICT DO NOTHING";
 
-static enum status count_hot(struct round *round, int64_t slot_ms, struct why *why)
+/* Of a slot that nobody has worked at yet, every service that has a row is work, and how many rows
+ * it has is known when they are read: one probe of the key a service. */
+static const char begin_sql[] =
+    "WITH RECURSIVE s AS ((SELECT service_id FROM heapfleet.snap_delta WHERE time_ms >= $1 "
+    "    AND time_ms < $1 + 14400000 ORDER BY service_id LIMIT 1) UNION ALL "
+    "    SELECT (SELECT d.service_id FROM heapfleet.snap_delta d WHERE d.time_ms >= $1 "
+    "        AND d.time_ms < $1 + 14400000 AND d.service_id > s.service_id "
+    "        ORDER BY d.service_id LIMIT 1) FROM s WHERE s.service_id IS NOT NULL) "
+    "INSERT INTO heapfleet.compaction (service_id, slot_ms, hot_rows) "
+    "SELECT service_id, $1, 1 FROM s WHERE service_id IS NOT NULL AND NOT EXISTS "
+    "    (SELECT FROM heapfleet.compaction WHERE slot_ms = $1) "
+    "ORDER BY service_id ON CONFLICT DO NOTHING";
+
+/* Citus has no such walk over the services: FAILED. */
+static enum status note_work(struct round *round, int64_t slot_ms, struct why *why)
 {
-    static const char *const levels[] = {"heap_chunk", "deployment_hour", "hour_group"};
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, slot_ms);
-    enum status status = pg_run(round->db->pg, count_sql, &params, NULL, why);
+    struct pg_rows rows = {0};
+    enum status status = pg_run(round->db->pg, begin_sql, &params, &rows, why);
+    int is_begun = status == STATUS_OK && rows.changed > 0;
+    pg_rows_done(&rows);
+    if (is_begun || (status != STATUS_OK && status != STATUS_FAILED))
+        return status;
+    return pg_run(round->db->pg, count_sql, &params, NULL, why);
+}
+
+static enum status prepare_slot(struct round *round, int64_t slot_ms, struct why *why)
+{
+    static const char *const levels[] = {"heap_chunk", "deployment_hour", "hour_group"};
+    enum status status = note_work(round, slot_ms, why);
     for (size_t i = 0; i < ARRAY_SIZE(levels) && status == STATUS_OK; i++)
         status = partitions_make(round->db, levels[i], &slot_ms, 1, why);
     return status;
@@ -330,7 +361,7 @@ static enum status compact_one(struct round *round, int64_t slot_ms, struct why 
 {
     if (is_too_old(round, slot_ms))
         return drop_between(round, "snap_delta", slot_ms, slot_ms + MS_PER_SLOT, 0, why);
-    enum status status = count_hot(round, slot_ms, why);
+    enum status status = prepare_slot(round, slot_ms, why);
     if (status == STATUS_OK)
         status = do_units(round, do_slot, slot_ms, why);
     if (status == STATUS_OK)
@@ -450,7 +481,7 @@ enum status keep_house(struct db *db, const struct keep_house_config *config, in
 {
     *ret = (struct keep_house_report){0};
     struct round round = {.db = db, .config = config, .now_ms = now_ms, .report = ret};
-    int is_kept = db->kept_hour == now_ms / MS_PER_HOUR; /* the same hour as the last round */
+    int is_kept = db->kept_slot == now_ms / MS_PER_SLOT; /* the same slot as the last round */
     enum status status = is_kept ? STATUS_OK : make_ahead(&round, why);
     if (status == STATUS_OK)
         status = for_each_time(&round, slots_sql, compact_one, why);
@@ -458,9 +489,11 @@ enum status keep_house(struct db *db, const struct keep_house_config *config, in
         status = for_each_time(&round, days_sql, make_day, why);
     if (status == STATUS_OK)
         status = retain(&round, why);
+    if (status == STATUS_OK)
+        status = pg_run(db->pg, key_sql, NULL, NULL, why);
     if (status == STATUS_OK && !is_kept)
         status = forget_values(&round, why);
     if (status == STATUS_OK)
-        db->kept_hour = now_ms / MS_PER_HOUR;
+        db->kept_slot = now_ms / MS_PER_SLOT;
     return status == STATUS_CONFLICT || status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "pg_connect.h"
 #include "pg_statements.h"
 
 struct pg {
@@ -23,6 +24,7 @@ struct pg {
     char *dsn;
     int deadline_ms;
     int in_transaction;
+    int begin_waits;   /* BEGIN goes out with the first statement of the transaction */
     int is_direct;     /* no pooler stands between: the session is ours alone */
     int session_ms;    /* the statement_timeout of such a session */
     int used_prepared; /* the statement that is under way is a prepared one */
@@ -43,7 +45,7 @@ static void close_connection(struct pg *pg)
 {
     PQfinish(pg->conn);
     pg->conn = NULL;
-    pg->in_transaction = pg->is_direct = 0;
+    pg->in_transaction = pg->begin_waits = pg->is_direct = 0;
     pg_statements_forget(&pg->statements);
 }
 
@@ -149,38 +151,6 @@ static void ignore_notice(void *user, const PGresult *result)
     (void)result;
 }
 
-/* Our defaults stand before the DSN, which overrides them; an environment variable removes one. */
-static const struct {
-    const char *keyword, *value, *environment;
-} connect_defaults[] = {
-    {"connect_timeout", "10", "PGCONNECT_TIMEOUT"},
-    {"tcp_user_timeout", "20000", NULL},
-    {"keepalives_idle", "20", NULL},
-    {"keepalives_interval", "5", NULL},
-    {"fallback_application_name", "heapfleet-collector", NULL},
-};
-
-static PGconn *connect_to(const char *dsn)
-{
-    const char *keywords[ARRAY_SIZE(connect_defaults) + 3];
-    const char *values[ARRAY_SIZE(connect_defaults) + 3];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(connect_defaults); i++) {
-        const char *environment = connect_defaults[i].environment;
-        if (environment != NULL && getenv(environment) != NULL)
-            continue;
-        keywords[n] = connect_defaults[i].keyword;
-        values[n++] = connect_defaults[i].value;
-    }
-    keywords[n] = "dbname";
-    values[n++] = dsn;
-    keywords[n] = "client_encoding";
-    values[n++] = "UTF8";
-    keywords[n] = NULL;
-    values[n] = NULL;
-    return PQconnectdbParams(keywords, values, 1);
-}
-
 /* An idle connection that is readable holds a farewell and an end of file, or some notice. */
 static void drop_if_stale(struct pg *pg)
 {
@@ -202,7 +172,7 @@ static void drop_if_stale(struct pg *pg)
 static enum status connect_anew(struct pg *pg, struct why *why)
 {
     ASSERT(!pg->in_transaction);
-    pg->conn = connect_to(pg->dsn);
+    pg->conn = pg_connect_to(pg->dsn);
     ASSERT(pg->conn != NULL);
     if (PQstatus(pg->conn) != CONNECTION_OK)
         return lost(pg, why);
@@ -210,18 +180,6 @@ static enum status connect_anew(struct pg *pg, struct why *why)
     if (PQsetnonblocking(pg->conn, 1) != 0)
         return lost(pg, why);
     return STATUS_OK;
-}
-
-enum pg_answer pg_probe(const char *dsn)
-{
-    switch (PQping(dsn)) {
-    case PQPING_OK:
-        return PG_ANSWERS;
-    case PQPING_REJECT:
-        return PG_STARTING;
-    default:
-        return PG_SILENT;
-    }
 }
 
 /* ---- waiting -------------------------------------------------------------------------------- */
@@ -342,20 +300,20 @@ static enum status learn_who_answers(struct pg *pg, struct why *why)
 }
 
 /* Settings of a session, or of a transaction where a pooler may give each another session. */
-static void write_settings(const struct pg *pg, const char *begin, int is_local, struct buf *ret)
+static void write_settings(const struct pg *pg, int is_local, struct buf *ret)
 {
     const char *local = is_local ? "true" : "false";
     buf_printf(ret,
-               "%sSELECT set_config('statement_timeout', '%d', %s), set_config('jit', 'off', %s), "
+               "SELECT set_config('statement_timeout', '%d', %s), set_config('jit', 'off', %s), "
                "set_config('synchronous_commit', coalesce(nullif("
-               "current_setting('synchronous_commit'), 'off'), 'on'), %s)",
-               begin, pg->deadline_ms, local, local, local);
+               "current_setting('synchronous_commit'), 'off'), 'on'), %s); ",
+               pg->deadline_ms, local, local, local);
 }
 
 static enum status set_session(struct pg *pg, struct why *why)
 {
     struct buf sql = BUF_INIT;
-    write_settings(pg, "", 0, &sql);
+    write_settings(pg, 0, &sql);
     PGresult *result = NULL;
     enum status status = run_simple(pg, buf_text(&sql), &result, why);
     buf_done(&sql);
@@ -379,6 +337,36 @@ static enum status ensure_open(struct pg *pg, struct why *why)
         pg->session_ms != pg->deadline_ms)
         status = set_session(pg, why);
     if (status != STATUS_OK && pg->conn != NULL)
+        close_connection(pg);
+    return status;
+}
+
+/* ---- transactions --------------------------------------------------------------------------- */
+
+/* Ahead of a transaction's first statement, in the same text or on its own. */
+static void write_begin(struct pg *pg, struct buf *ret)
+{
+    if (!pg->begin_waits)
+        return;
+    pg->begin_waits = 0;
+    buf_printf(ret, "BEGIN; ");
+    if (!pg->is_direct)
+        write_settings(pg, 1, ret);
+}
+
+static enum status be_ready(struct pg *pg, struct why *why)
+{
+    enum status status = ensure_open(pg, why);
+    if (status != STATUS_OK || !pg->begin_waits)
+        return status;
+    struct buf sql = BUF_INIT;
+    PGresult *result = NULL;
+    write_begin(pg, &sql);
+    status = run_simple(pg, buf_text(&sql), &result, why);
+    buf_done(&sql);
+    if (status == STATUS_OK)
+        PQclear(result);
+    else if (pg->conn != NULL)
         close_connection(pg);
     return status;
 }
@@ -434,7 +422,7 @@ enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *param
     static const struct pg_params none = {.count = 0};
     const struct pg_params *p = params != NULL ? params : &none;
     int place = -1;
-    enum status status = ensure_open(pg, why);
+    enum status status = be_ready(pg, why);
     if (status == STATUS_OK)
         status = prepare(pg, sql, p, &place, why);
     if (status != STATUS_OK)
@@ -458,7 +446,7 @@ enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *param
 static enum status run_text(struct pg *pg, const char *sql, char *tag, size_t tag_size,
                             struct why *why)
 {
-    enum status status = ensure_open(pg, why);
+    enum status status = be_ready(pg, why);
     PGresult *result = NULL;
     if (status == STATUS_OK)
         status = run_simple(pg, sql, &result, why);
@@ -475,27 +463,11 @@ enum status pg_script(struct pg *pg, const char *sql, struct why *why)
     return run_text(pg, sql, NULL, 0, why);
 }
 
-static enum status begin_by_text(struct pg *pg, struct why *why)
-{
-    struct buf sql = BUF_INIT;
-    if (pg->is_direct)
-        return pg_script(pg, "BEGIN", why);
-    write_settings(pg, "BEGIN; ", 1, &sql);
-    enum status status = pg_script(pg, buf_text(&sql), why);
-    buf_done(&sql);
-    return status;
-}
-
 enum status pg_begin(struct pg *pg, struct why *why)
 {
     ASSERT(!pg->in_transaction);
     enum status status = ensure_open(pg, why);
-    if (status == STATUS_OK)
-        status = begin_by_text(pg, why);
-    if (status == STATUS_OK)
-        pg->in_transaction = 1;
-    else if (pg->conn != NULL)
-        close_connection(pg);
+    pg->in_transaction = pg->begin_waits = status == STATUS_OK;
     return status;
 }
 
@@ -503,6 +475,10 @@ enum status pg_commit(struct pg *pg, struct why *why)
 {
     ASSERT(pg->in_transaction && pg->conn != NULL);
     char tag[32] = "";
+    if (pg->begin_waits) { /* nothing was said in it */
+        pg->in_transaction = pg->begin_waits = 0;
+        return STATUS_OK;
+    }
     enum status status = run_text(pg, "COMMIT", tag, sizeof(tag), why);
     pg->in_transaction = 0;
     if (status != STATUS_OK)
@@ -516,9 +492,10 @@ void pg_rollback(struct pg *pg)
 {
     if (pg->conn == NULL || !pg->in_transaction)
         return;
-    if (run_text(pg, "ROLLBACK", NULL, 0, NULL) != STATUS_OK && pg->conn != NULL)
+    if (!pg->begin_waits && run_text(pg, "ROLLBACK", NULL, 0, NULL) != STATUS_OK &&
+        pg->conn != NULL)
         close_connection(pg);
-    pg->in_transaction = 0;
+    pg->in_transaction = pg->begin_waits = 0;
 }
 
 /* ---- COPY ----------------------------------------------------------------------------------- */
@@ -548,32 +525,48 @@ static enum status send_copy(struct pg *pg, const struct buf *data, int64_t dead
     return ended > 0 ? STATUS_OK : lost(pg, why);
 }
 
-enum status pg_copy_in(struct pg *pg, const char *sql, const struct buf *data, struct why *why)
+/* Send it, and BEGIN if that waits, and see what comes before the data: OK when they are expected.
+ */
+static enum status begin_copy(struct pg *pg, const char *sql, int64_t deadline_ns, struct why *why)
 {
-    enum status status = ensure_open(pg, why);
-    if (status != STATUS_OK)
-        return status;
-    int64_t deadline_ns = new_deadline(pg);
+    struct buf text = BUF_INIT;
+    write_begin(pg, &text);
+    buf_printf(&text, "%s", sql);
     pg->used_prepared = 0;
-    if (!PQsendQuery(pg->conn, sql))
+    int is_sent = PQsendQuery(pg->conn, buf_text(&text));
+    buf_done(&text);
+    if (!is_sent)
         return lost(pg, why);
-    PGresult *result = NULL;
-    status = next_result(pg, deadline_ns, &result, why);
-    if (status != STATUS_OK)
-        return status;
-    int ready = PQresultStatus(result) == PGRES_COPY_IN;
-    if (!ready) {
-        status = judge(pg, result, why);
+    for (;;) {
+        PGresult *result = NULL;
+        enum status status = next_result(pg, deadline_ns, &result, why);
+        if (status != STATUS_OK)
+            return status;
+        int is_copy = PQresultStatus(result) == PGRES_COPY_IN, is_before = is_success(result);
+        if (!is_copy && !is_before)
+            status = judge(pg, result, why);
         PQclear(result);
+        if (is_copy)
+            return STATUS_OK;
+        if (is_before)
+            continue;
         if (pg->conn != NULL && finish(pg, deadline_ns, &result, NULL) == STATUS_OK)
             PQclear(result);
         return status;
     }
-    PQclear(result);
-    status = send_copy(pg, data, deadline_ns, why);
-    if (status != STATUS_OK)
-        return status;
-    status = finish(pg, deadline_ns, &result, why);
+}
+
+enum status pg_copy_in(struct pg *pg, const char *sql, const struct buf *data, struct why *why)
+{
+    enum status status = ensure_open(pg, why);
+    int64_t deadline_ns = new_deadline(pg);
+    if (status == STATUS_OK)
+        status = begin_copy(pg, sql, deadline_ns, why);
+    if (status == STATUS_OK)
+        status = send_copy(pg, data, deadline_ns, why);
+    PGresult *result = NULL;
+    if (status == STATUS_OK)
+        status = finish(pg, deadline_ns, &result, why);
     if (status == STATUS_OK)
         PQclear(result);
     return status;

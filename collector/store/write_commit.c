@@ -20,7 +20,13 @@
 
 /* ---- snapshots ------------------------------------------------------------------------------ */
 
-enum { KEY_NUMBERS = 5 };
+enum {
+    KEY_NUMBERS = 5,
+    /* COPY keeps up to a thousand rows before it stores them, each with a pin of the table's
+     * description, and each pin steps over all the others of a hash of equal keys: a large batch
+     * goes in by parts. */
+    COPY_ROWS = 256,
+};
 
 #define SNAPSHOT_COLUMNS "service_id, instance_id, sequence, time_ms, base_sequence, process, body"
 
@@ -56,11 +62,13 @@ static void row_process(const struct snapshot_row *row, struct buf *ret)
     process_numbers_pack(&numbers, ret);
 }
 
-static enum status copy_snapshots(struct db *db, const struct write_batch *batch, struct why *why)
+/* Rows `begin` up to `end` of the batch. */
+static enum status copy_part(struct db *db, const struct write_batch *batch, size_t begin,
+                             size_t end, struct why *why)
 {
     struct buf copy = BUF_INIT, process = BUF_INIT;
     pg_copy_begin(&copy);
-    for (size_t i = 0; i < write_batch_snapshots(batch); i++) {
+    for (size_t i = begin; i < end; i++) {
         struct snapshot_row row = write_batch_row(batch, i);
         int64_t key[KEY_NUMBERS];
         row_key(&row, key);
@@ -77,6 +85,35 @@ static enum status copy_snapshots(struct db *db, const struct write_batch *batch
         &copy, why);
     buf_done(&copy);
     buf_done(&process);
+    return status;
+}
+
+/* On Citus a COPY is one on each shard that it touches, so that parts of a batch would cost more
+ * than they save. */
+static enum status learn_copy_rows(struct db *db, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status = pg_run(
+        db->pg, "SELECT (to_regclass('pg_dist_partition') IS NOT NULL)::integer", NULL, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    db->copy_rows = pg_i64(&rows, 0, 0) != 0 ? SIZE_MAX : COPY_ROWS;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+static enum status copy_snapshots(struct db *db, const struct write_batch *batch, struct why *why)
+{
+    size_t count = write_batch_snapshots(batch);
+    enum status status = STATUS_OK;
+    if (db->copy_rows == 0 && count > COPY_ROWS)
+        status = learn_copy_rows(db, why);
+    size_t most = db->copy_rows != 0 ? db->copy_rows : COPY_ROWS;
+    for (size_t begin = 0; begin < count && status == STATUS_OK;) {
+        size_t end = count - begin > most ? begin + most : count;
+        status = copy_part(db, batch, begin, end, why);
+        begin = end;
+    }
     return status;
 }
 

@@ -168,13 +168,14 @@ static void fill_memory(const struct fleet_process *process, struct snapshot_row
     row->pss_bytes = row->rss_anon_bytes + (6 << 20) + turn % 16 * page_bytes;
 }
 
-/* As the collector does it: with the first snapshot of a stream, and then every hour. */
+/* As the collector does it: with the first snapshot of a stream, and then every hour, of all agents
+ * at once. */
 static void raise_high_water(struct loader *loader, const struct fleet_process *process)
 {
     uint8_t agent_id[ID_BYTES] = {1};
     memcpy(agent_id + 1, &process->container, sizeof(process->container));
-    int64_t every = RAISE_MS / loader->job->shape.interval_ms;
-    if (process->snapshots == 1 || (process->snapshots + process->container) % every == 0)
+    int64_t before_ms = process->time_ms - loader->job->shape.interval_ms;
+    if (process->snapshots == 1 || process->time_ms / RAISE_MS != before_ms / RAISE_MS)
         write_batch_high_water(loader->batch, agent_id, process->snapshots);
 }
 

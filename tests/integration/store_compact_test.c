@@ -381,6 +381,15 @@ static void a_database_edited_by_hand_loses_nothing(void **state)
     (void)keep(MIDNIGHT + 2 * DAY_MS);
     model_assert(&model, 0, INT64_MAX);
 
+    /* a partition of somebody's own making gets the key that stores each row once */
+    must_run(dsn, "CREATE TABLE heapfleet.own PARTITION OF heapfleet.snap_delta "
+                  "FOR VALUES FROM (1728864000000) TO (1728878400000)");
+    (void)keep(MIDNIGHT + 2 * DAY_MS);
+    assert_int_equal(number("SELECT count(*) FROM pg_index WHERE indisprimary "
+                            "AND indrelid = 'heapfleet.own'::regclass"),
+                     1);
+    must_run(dsn, "DROP TABLE heapfleet.own");
+
     /* a partition that is not attached any more holds the batch up, and says so */
     must_run(dsn, "SELECT heapfleet.make_partition('snap_delta', 86400000)");
     must_run(dsn, "ALTER TABLE heapfleet.snap_delta DETACH PARTITION "

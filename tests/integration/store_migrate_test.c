@@ -325,6 +325,40 @@ static void hot_partitions_of_an_hour_are_joined(void **state)
                      0);
 }
 
+/* ---- keys of hot rows ------------------------------------------------------------------------ */
+
+static const char old_names[] =
+    "SELECT heapfleet.make_partition('snap_delta', 1700006400000 + h * 14400000) "
+    "FROM generate_series(0, 1) h;"
+    "INSERT INTO heapfleet.snap_delta SELECT 5, 1, s, 1700006400000 + h * 14400000 + s, s - 1, "
+    "    ''::bytea, ''::bytea FROM generate_series(1, 50) s, generate_series(0, 1) h;"
+    "INSERT INTO heapfleet.snap_delta VALUES (5, 1, 7, 1700006400007 + 1000, 6, '', '');";
+
+/* The columns of the key of the partition that begins then. */
+#define KEY_COLUMNS(from_ms)                                                                       \
+    "SELECT x.indnkeyatts::bigint FROM heapfleet.partition p JOIN pg_index x ON x.indisprimary "   \
+    "AND x.indrelid = ('heapfleet.' || p.name)::regclass "                                         \
+    "WHERE p.level = 'snap_delta' AND p.from_ms = " from_ms
+
+static void a_hot_row_has_its_name_as_key(void **state)
+{
+    (void)state;
+    must_run(embedded_dsn(store.server), "CREATE DATABASE names");
+    char dsn[1024];
+    (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=names"));
+    struct why why = {""};
+    struct pg *pg = pg_new(dsn);
+    migrate_until(pg, 16);
+    private_store_must(pg_script(pg, old_names, &why), &why);
+    pg_free(pg);
+    (void)migrate(dsn);
+    assert_int_equal(number_of(dsn, "SELECT count(*) FROM heapfleet.snap_delta"), 101);
+    assert_int_equal(number_of(dsn, KEY_COLUMNS("1700006400000")), 4); /* a name with two times */
+    assert_int_equal(number_of(dsn, KEY_COLUMNS("1700020800000")), 3);
+    must_run(dsn, "SELECT heapfleet.make_partition('snap_delta', 1700035200000)");
+    assert_int_equal(number_of(dsn, KEY_COLUMNS("1700035200000")), 3);
+}
+
 /* ---- the rules ------------------------------------------------------------------------------ */
 
 /* So that the same schema can be distributed by service, and explains itself to who reads it. Each
@@ -348,10 +382,10 @@ static const char *const rules[] = {
     "WHERE c.relnamespace = 'heapfleet'::regnamespace AND a.attname <> 'service_id' "
     "AND c.relname NOT IN ('service', 'type', 'agent', 'sweep_collector', 'level', "
     "'schema_version')",
-    /* every table of facts has the service, and a key */
+    /* every table of facts has the service, and a key; of hot rows each partition has it */
     "SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'heapfleet'::regnamespace "
     "AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('service', 'type', 'agent', "
-    "'sweep_collector', 'level', "
+    "'sweep_collector', 'level', 'snap_delta', "
     "'schema_version') AND NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid "
     "AND x.indisprimary)",
     /* facts have no ids that the database draws */
@@ -449,6 +483,7 @@ int main(void)
         cmocka_unit_test(chunks_of_the_first_format_stay_as_they_are),
         cmocka_unit_test(old_hours_are_carried_over),
         cmocka_unit_test(hot_partitions_of_an_hour_are_joined),
+        cmocka_unit_test(a_hot_row_has_its_name_as_key),
         cmocka_unit_test(the_schema_keeps_its_rules),
         cmocka_unit_test(the_schema_can_be_distributed_by_service),
     };
