@@ -22,6 +22,7 @@
 
 #include "attribute.h"
 #include "attributes.h"
+#include "room.h"
 #include "trend.h"
 #include "type_kind.h"
 
@@ -30,7 +31,6 @@ static const double near_horizons = 0.8;       /* to the limit */
 static const double uptime_min = 1.0 / 30;     /* horizons */
 static const double uptime_of_rest = 1.0 / 12; /* of the time that is left */
 static const double uptime_max = 0.78;         /* of the living: the other rules take over */
-static const double recent_share = 0.4;
 static const double straight_r2 = 0.99;
 static const double straight_second_half = 0.45;
 static const double straight_tail = 0.85;
@@ -96,27 +96,24 @@ static double objects_slope(const struct detector *detector, uint16_t life, doub
     return owners.classes + owners.built_ins;
 }
 
-/* Present growth of the process a bin, when caches have had half its time to fill; NaN: its memory
- * is not known. */
-static double process_slope(const struct life *life)
+/* Until the life's container is full. `bytes_per_hour`: of all its lives, where they do not say. */
+static double until_limit_ms(const struct detector *detector, uint32_t life, double bytes_per_hour)
 {
-    struct life_curve curve;
-    double settled = fmax(life_uptime(life) * recent_share, 4);
-    if (!life_trace(life, TYPE_PROCESS_MEMORY, LIFE_BYTES, settled, 0, &curve) &&
-        !life_trace(life, TYPE_PROCESS_MEMORY, LIFE_BYTES, 4, 0, &curve))
-        return NAN;
-    return trend_slope(curve.values, curve.count) / curve.width;
+    if (detector->lives[life].ended || detector->lives[life].limit_bytes == 0)
+        return INFINITY;
+    const struct room *room = room_of(detector, life);
+    double rate = room->slope > 0 ? room->slope * ms_per_hour / detector->bin_ms : bytes_per_hour;
+    return rate > 0 && isfinite(room->left) ? room->left / rate * ms_per_hour : INFINITY;
 }
 
-static double until_limit_ms(const struct detector *detector, const struct life *life,
-                             double bytes_per_hour)
+/* How many of the lives that grow share a container with this one, itself included. */
+static uint32_t sharing(const struct detector *detector, const struct judge_look *look,
+                        uint32_t life)
 {
-    if (life->ended || life->limit_bytes == 0)
-        return INFINITY;
-    double process = process_slope(life) * ms_per_hour / detector->bin_ms;
-    double rate = isfinite(process) && process > 0 ? process : bytes_per_hour;
-    double room = (double)life->limit_bytes - (double)life->usage_bytes;
-    return rate > 0 ? fmax(room, 0) / rate * ms_per_hour : INFINITY;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < look->growing_count; i++)
+        count += (uint32_t)room_is_shared(detector, look->growing[i], life);
+    return count;
 }
 
 int64_t urgent_until_limit_ms(const struct detector *detector, const struct judge_look *look,
@@ -124,29 +121,33 @@ int64_t urgent_until_limit_ms(const struct detector *detector, const struct judg
 {
     double shortest = INFINITY;
     for (uint32_t i = 0; i < look->growing_count; i++) {
-        const struct life *life = &detector->lives[look->growing[i]];
-        if (life->version == version)
-            shortest = fmin(shortest, until_limit_ms(detector, life, bytes_per_hour));
+        uint16_t life = look->growing[i];
+        if (detector->lives[life].version == version)
+            shortest =
+                fmin(shortest, until_limit_ms(detector, life,
+                                              bytes_per_hour * sharing(detector, look, life)));
     }
     if (!isfinite(shortest) || shortest >= (double)INT64_MAX / 2)
         return 0;
     return shortest < 1 ? 1 : (int64_t)shortest;
 }
 
-static int is_near(const struct detector *detector, const struct life *life)
+static int is_near(const struct detector *detector, uint32_t index)
 {
+    const struct life *life = &detector->lives[index];
     if (judge_is_killed(&detector->judge, life))
         return 1; /* of a limit that may not be known */
     return judge_is_living(&detector->judge, life) && life->limit_bytes > 0 &&
            life_uptime(life) < uptime_max * LIFE_BINS_PER_HORIZON &&
            life_uptime(life) >= uptime_min * LIFE_BINS_PER_HORIZON &&
-           until_limit_ms(detector, life, 0) <= near_horizons * (double)detector->config.horizon_ms;
+           until_limit_ms(detector, index, 0) <=
+               near_horizons * (double)detector->config.horizon_ms;
 }
 
 int urgent_is_possible(const struct detector *detector)
 {
     for (uint32_t i = 0; i < detector->life_count; i++)
-        if (is_near(detector, &detector->lives[i]))
+        if (is_near(detector, i))
             return 1;
     return 0;
 }
@@ -157,7 +158,7 @@ struct pressure {
     double slope;    /* of the process, a bin */
     double until_ms; /* median of the lives */
     double used;     /* share of the room there was at its start, median */
-    double room;     /* bytes, median */
+    double room;     /* bytes that are left for each of the lives, median */
 };
 
 static int group_pressure(const struct detector *detector, const struct judge_group *group,
@@ -170,18 +171,22 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
     uint32_t count = 0;
     for (uint32_t i = 0; i < group->count; i++) {
         const struct life *life = &detector->lives[group->lives[i]];
-        if (!is_near(detector, life))
-            continue;
+        double slope = room_process_slope(life);
         int is_killed = judge_is_killed(&detector->judge, life);
-        slopes[count] = process_slope(life);
-        if (!isfinite(slopes[count]) && is_killed)
-            slopes[count] = objects_slope(detector, group->lives[i], group->from);
-        until[count] = is_killed ? 0 : until_limit_ms(detector, life, 0);
-        double grown = slopes[count] * life_uptime(life);
-        double room = (double)life->limit_bytes - (double)life->usage_bytes;
-        rooms[count] = fmax(room, 0); /* 0 where nothing is known of a killed one's limit */
-        room = rooms[count];
-        used[count++] = isfinite(grown) ? grown / fmax(grown + room, 1) : 0;
+        if (!is_near(detector, group->lives[i]))
+            continue;
+        if (!isfinite(slope) && is_killed)
+            slope = objects_slope(detector, group->lives[i], group->from);
+        if (!isfinite(slope))
+            continue;
+        const struct room *room = room_of(detector, group->lives[i]);
+        double left =
+            isfinite(room->left) ? room->left : 0; /* of a killed one nothing may be known */
+        double grown = is_killed ? slope * life_uptime(life) : room->grown;
+        slopes[count] = slope;
+        until[count] = is_killed ? 0 : until_limit_ms(detector, group->lives[i], 0);
+        rooms[count] = left / room->fillers;
+        used[count++] = grown / fmax(grown + left, 1);
     }
     if (count * 2 < group->count || count == 0)
         return 0;

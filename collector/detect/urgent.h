@@ -23,8 +23,9 @@ void urgent_judge(struct detector *detector, const struct version_order *order,
                   const struct judge_group *groups, uint32_t count);
 
 /*
- * Time, in ms, until the first living life that grows is at its limit, by the growth of the whole
- * process where that is known, else by `bytes_per_hour`. 0: no limit is known, or it does not grow.
+ * Time, in ms, until the first container of a living life that grows is full, by the growth of all
+ * processes in it where that is known, else by `bytes_per_hour` of each of these lives. 0: no limit
+ * is known, or it does not grow.
  */
 int64_t urgent_until_limit_ms(const struct detector *detector, const struct judge_look *look,
                               uint32_t version, double bytes_per_hour);

@@ -164,6 +164,112 @@ static void test_the_silent_are_not_the_living(void **state)
     assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
 }
 
+/* ---- a container that several share ------------------------------------------------------------
+ */
+
+enum { WORKERS = 4, DEPLOYED = 300 };
+
+/* The workers of one container, which has `room` at their start. */
+static void add_workers(const char *version, uint32_t start, uint32_t end, scene_model_fn *model,
+                        uint64_t per_bin, uint64_t room, uint8_t container)
+{
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        struct scene_life *life = add_limited(version, start, end, model, per_bin, room);
+        life->process.container_limit_bytes += (WORKERS - 1) * life->process.rss_bytes;
+        life->container = container;
+    }
+}
+
+/* Each alone would need 1.1 horizons to fill the container; together they need 0.28. */
+static void test_workers_fill_their_container_together(void **state)
+{
+    (void)state;
+    add_workers("v1", 0, DEPLOYED, booting, 0, 480000, 1);
+    add_workers("v2", DEPLOYED, 0, booting_and_leaking, 1200, 480000, 2);
+    scene_run(&scene, DEPLOYED + 40);
+    assert_non_null(confirmed());
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+    scene_run(&scene, DEPLOYED + 62);
+    int64_t until_ms = (480000 / 1200 / WORKERS - 60) * SCENE_BIN_MS;
+    assert_true(llabs(confirmed()->until_limit_ms - until_ms) < until_ms / 5);
+}
+
+/* The same room, but each has it alone. */
+static void test_who_lives_alone_has_all_the_room(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        add_limited("v1", i, DEPLOYED + i, booting, 0, 480000);
+        add_limited("v2", DEPLOYED + i, 0, booting_and_leaking, 1200, 480000);
+    }
+    scene_run(&scene, DEPLOYED + 40);
+    assert_null(confirmed());
+}
+
+/* One leaks, beside three that do not: nobody fills the container but that one. */
+static void test_one_of_the_workers_has_the_room_of_all(void **state)
+{
+    (void)state;
+    add_workers("v1", 0, DEPLOYED, booting, 0, 480000, 1);
+    add_workers("v2", DEPLOYED, 0, booting, 0, 480000, 2);
+    scene.lives[2 * WORKERS - 1].model = booting_and_leaking;
+    scene.lives[2 * WORKERS - 1].native_per_bin = 1200;
+    scene_run(&scene, DEPLOYED + 60);
+    assert_null(confirmed());
+    scene_run(&scene, DEPLOYED + 470);
+    assert_non_null(confirmed());
+    int64_t until_ms = (480000 / 1200 - 470) * SCENE_BIN_MS;
+    assert_true(confirmed()->until_limit_ms > until_ms);
+}
+
+/* Most of what the processes grow by is something else; but the leak alone is enough for the
+ * container, since it is in all of them. */
+static void test_a_leak_in_all_is_deadly_in_each(void **state)
+{
+    (void)state;
+    add_workers("v1", 0, DEPLOYED, booting, 0, 800000, 1);
+    add_workers("v2", DEPLOYED, 0, booting_and_leaking, 5000, 800000, 2);
+    scene_run(&scene, DEPLOYED + 34);
+    assert_non_null(confirmed());
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+}
+
+/* Those that were killed come back, and are too young to be measured: the pace stays. */
+static void test_who_has_just_begun_grows_as_those_beside_it(void **state)
+{
+    (void)state;
+    add_workers("v1", 0, DEPLOYED, booting, 0, 480000, 1);
+    add_workers("v2", DEPLOYED, 0, booting_and_leaking, 1200, 480000, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct scene_life *killed = &scene.lives[WORKERS + i];
+        killed->end = DEPLOYED + 32;
+        killed->oom_killed = 1;
+        add_limited("v2", DEPLOYED + 33, 0, booting_and_leaking, 1200, 480000);
+        scene.lives[scene.life_count - 1] = *killed;
+        scene.lives[scene.life_count - 1].start = DEPLOYED + 33;
+        scene.lives[scene.life_count - 1].end = 0;
+    }
+    scene_run(&scene, DEPLOYED + 40);
+    assert_non_null(confirmed());
+    int64_t until_ms = (480000 / 1200 / WORKERS - 20) * SCENE_BIN_MS;
+    assert_true(llabs(confirmed()->until_limit_ms - until_ms) < until_ms / 4);
+}
+
+/* Where nobody knows a process's own memory, the container's is not theirs four times over. */
+static void test_a_container_is_counted_once(void **state)
+{
+    (void)state;
+    add_workers("v1", 0, DEPLOYED, booting, 0, 480000, 1);
+    add_workers("v2", DEPLOYED, 0, booting_and_leaking, 1200, 480000, 2);
+    for (uint32_t i = 0; i < scene.life_count; i++)
+        scene.lives[i].is_memory_hidden = 1;
+    scene_run(&scene, DEPLOYED + 40);
+    assert_non_null(confirmed());
+    scene_run(&scene, DEPLOYED + 62);
+    int64_t until_ms = (480000 / 1200 / WORKERS - 60) * SCENE_BIN_MS;
+    assert_true(llabs(confirmed()->until_limit_ms - until_ms) < until_ms / 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +280,15 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_was_held_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_silent_are_not_the_living, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_workers_fill_their_container_together, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_who_lives_alone_has_all_the_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_of_the_workers_has_the_room_of_all, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_leak_in_all_is_deadly_in_each, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who_has_just_begun_grows_as_those_beside_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_container_is_counted_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
