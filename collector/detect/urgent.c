@@ -31,6 +31,7 @@ static const double near_horizons = 0.8;       /* to the limit */
 static const double uptime_min = 1.0 / 30;     /* horizons */
 static const double uptime_of_rest = 1.0 / 12; /* of the time that is left */
 static const double uptime_max = 0.78;         /* of the living: the other rules take over */
+static const double recent_share = 0.4;
 static const double straight_r2 = 0.99;
 static const double straight_second_half = 0.45;
 static const double straight_tail = 0.85;
@@ -40,6 +41,7 @@ static const double straight_share_min = 0.25; /* of the growth of the process, 
 static const double piece_share_min = 0.02;    /* one of them */
 static const double usual_share_min = 0.3;     /* of the slope, in an earlier life */
 static const double usual_lives_on = 3;        /* times the uptime */
+static const double stopped_share_max = 0.1;   /* of the slope, late in a life that filled up */
 static const double killer_share_min = 0.3;    /* of the slope, either way, in a life it killed */
 static const double used_min = 0.5;            /* of the room there was */
 enum {
@@ -199,6 +201,16 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
     return group->horizons >= least;
 }
 
+/* It held as much and had long stopped: what its start says in the night, or in the morning, says
+ * little of the same code at another time of the day. */
+static int has_filled(const struct life *life, uint32_t type, const struct judge_look *look,
+                      double slope)
+{
+    double uptime = life_uptime(life);
+    double late = life_slope(life, type, LIFE_COUNT, recent_share * uptime, uptime);
+    return life_high(life, type) >= look->level && late <= stopped_share_max * slope;
+}
+
 int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t type,
                     const struct judge_look *look, double slope)
 {
@@ -209,7 +221,8 @@ int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t 
         if (!life->used || life->oom_killed || life->late || uptime < usual_lives_on * look->to ||
             (life->version == version && !life->ended))
             continue;
-        if (life_high(life, type) >= look->level && life->version != version)
+        if (life->version == version ? has_filled(life, type, look, slope)
+                                     : life_high(life, type) >= look->level)
             return 1;
         double early = life_early_slope(life, type, look->from, look->to);
         if (!isfinite(early))

@@ -150,6 +150,33 @@ static void test_what_was_held_before_is_usual(void **state)
     }
 }
 
+/* A cache that is asked little at first, and then much. */
+static double filled_by_night(uint32_t type, const char *version, uint32_t bin)
+{
+    double asked = 0.2 * fmin(bin, 60) + 2 * fmax(0, (double)bin - 60);
+    return scene_steady(type, version, bin) + leaked(type, (uint32_t)fmin(asked, 120));
+}
+
+static double filled_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + leaked(type, (uint32_t)fmin(bin, 120));
+}
+
+/* Taken back in the morning, a version fills faster than it did when it was deployed at night. */
+static void test_what_filled_up_before_is_usual(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, filled_by_night, 0, 150000);
+        add_limited("v2", 300 + i, 303 + i, booting, 0, 150000);
+        add_limited("v1", 304 + i, 0, filled_by_day, 1200, 150000);
+    }
+    for (uint32_t bin = 310; bin < 350; bin += 4) {
+        scene_run(&scene, bin);
+        assert_null(confirmed());
+    }
+}
+
 /* Whoever is not heard of any more does not stand for the lives that go on. */
 static void test_the_silent_are_not_the_living(void **state)
 {
@@ -279,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_life_that_was_killed_is_witness_enough, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_was_held_before_is_usual, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_filled_up_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_silent_are_not_the_living, setup, teardown),
         cmocka_unit_test_setup_teardown(test_workers_fill_their_container_together, setup,
                                         teardown),
