@@ -130,6 +130,49 @@ static void test_a_life_that_was_killed_is_witness_enough(void **state)
     assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
 }
 
+/* A deployment in the morning: there is ever more to do, from a fifth to the double. */
+static double by_morning(uint32_t bin)
+{
+    return 0.2 * bin + bin * bin / 60.0;
+}
+
+static double leaking_by_morning(uint32_t type, const char *version, uint32_t bin)
+{
+    return booting(type, version, bin) + leaked(type, (uint32_t)by_morning(bin));
+}
+
+/* What is in work, and for how long. */
+static double busy_by_morning(uint32_t type, const char *version, uint32_t bin)
+{
+    double load = (by_morning(bin) - by_morning(bin > 6 ? bin - 6 : 0)) / 6;
+    return booting(type, version, bin) + 150 * load;
+}
+
+static void test_a_morning_hides_no_leak(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 150000);
+        add_limited("v2", 300 + i, 0, leaking_by_morning, 1200, 150000)->work = by_morning;
+    }
+    scene_run(&scene, 300 + 60);
+    assert_non_null(confirmed());
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+}
+
+static void test_a_morning_is_no_leak(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 150000);
+        add_limited("v2", 300 + i, 0, busy_by_morning, 1200, 150000)->work = by_morning;
+    }
+    for (uint32_t bin = 310; bin < 400; bin += 4) {
+        scene_run(&scene, bin);
+        assert_null(confirmed());
+    }
+}
+
 /* Garbage in cycles: in a line up to what the collector waits for, and then it is gone. */
 static double in_cycles(uint32_t type, const char *version, uint32_t bin)
 {
@@ -305,6 +348,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_life_that_was_killed_is_witness_enough, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_morning_hides_no_leak, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_morning_is_no_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_held_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_filled_up_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_silent_are_not_the_living, setup, teardown),
