@@ -27,7 +27,9 @@
 #include "type_kind.h"
 
 static const double ms_per_hour = 3600e3;
-static const double near_horizons = 0.8;       /* to the limit */
+static const double near_horizons = 0.8;       /* to the limit, of one that has just begun */
+static const double life_horizons = 0.9;       /* to the limit from the start of the life */
+static const double nearest_horizons = 0.4;    /* that is near for any */
 static const double uptime_min = 1.0 / 30;     /* horizons */
 static const double uptime_of_rest = 1.0 / 12; /* of the time that is left */
 static const double uptime_max = 0.78;         /* of the living: the other rules take over */
@@ -134,6 +136,14 @@ int64_t urgent_until_limit_ms(const struct detector *detector, const struct judg
     return shortest < 1 ? 1 : (int64_t)shortest;
 }
 
+/* What will take more than a day in all can wait: it may still be seen to fill up and stop. */
+static double near_ms(const struct detector *detector, const struct life *life)
+{
+    double lived = (double)life_uptime(life) / LIFE_BINS_PER_HORIZON;
+    double near = fmin(near_horizons, fmax(nearest_horizons, life_horizons - lived));
+    return near * (double)detector->config.horizon_ms;
+}
+
 static int is_near(const struct detector *detector, uint32_t index)
 {
     const struct life *life = &detector->lives[index];
@@ -142,8 +152,7 @@ static int is_near(const struct detector *detector, uint32_t index)
     return judge_is_living(&detector->judge, life) && life->limit_bytes > 0 &&
            life_uptime(life) < uptime_max * LIFE_BINS_PER_HORIZON &&
            life_uptime(life) >= uptime_min * LIFE_BINS_PER_HORIZON &&
-           until_limit_ms(detector, index, 0) <=
-               near_horizons * (double)detector->config.horizon_ms;
+           until_limit_ms(detector, index, 0) <= near_ms(detector, life);
 }
 
 int urgent_is_possible(const struct detector *detector)

@@ -234,6 +234,29 @@ static void test_the_silent_are_not_the_living(void **state)
     assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
 }
 
+/* Killed after 0.97 horizons it would be seen to grow for long before; after 0.83 it would not. */
+static void test_what_takes_longer_than_a_day_can_wait(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 420000);
+        add_limited("v2", 300 + i, 0, booting_and_leaking, 1200, 420000);
+    }
+    scene_run(&scene, 300 + 190);
+    assert_null(confirmed());
+    scene_run(&scene, 300 + 240); /* 0.3 horizons are left */
+    assert_non_null(confirmed());
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+    scene_end(&scene);
+    scene_begin(&scene);
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 300000);
+        add_limited("v2", 300 + i, 0, booting_and_leaking, 1200, 300000);
+    }
+    scene_run(&scene, 300 + 60);
+    assert_non_null(confirmed());
+}
+
 /* ---- a container that several share ------------------------------------------------------------
  */
 
@@ -353,6 +376,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_was_held_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_filled_up_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_silent_are_not_the_living, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_takes_longer_than_a_day_can_wait, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_workers_fill_their_container_together, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_who_lives_alone_has_all_the_room, setup, teardown),
