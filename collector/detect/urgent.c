@@ -1,10 +1,10 @@
 /*
  * Early on, a cache that fills in a line looks like a leak. Three things stand for the time that is
  * missing: the line is straight in nearly all of the lives' growth; the container would not live to
- * the horizon at the present pace of the process; and it is new, because no earlier life grew so at
+ * the horizon at the present pace of all in it; and it is new, because no earlier life grew so at
  * equal uptime and then went on living. Where no earlier life is known, half of the room that there
- * was must be used up. Where one is, it also tells what load does to the type, so that a morning's
- * rise hides less of a leak.
+ * was must be used up, or less by a line that is as good as drawn. Where one is, it also tells what
+ * load does to the type, so that a morning's rise hides less of a leak.
  *
  * A life that was killed for memory has shown what the others are feared for: it is judged as well,
  * as it was at its end, and those that grow as it did need not use up half of the room again.
@@ -45,7 +45,10 @@ static const double usual_share_min = 0.3;     /* of the slope, in an earlier li
 static const double usual_lives_on = 3;        /* times the uptime */
 static const double stopped_share_max = 0.1;   /* of the slope, late in a life that filled up */
 static const double killer_share_min = 0.3;    /* of the slope, either way, in a life it killed */
-static const double used_min = 0.5;            /* of the room there was */
+static const double used_min = 0.5;            /* of the room there was, */
+static const double used_line_min = 0.4;       /* by a class in a line that is as good as drawn */
+static const double line_r2 = 0.998;
+static const double line_gain = 50;
 enum {
     urgent_passes = 2, /* of the last three, */
     urgent_memory = 7, /* a bit each */
@@ -331,12 +334,24 @@ static int look_if_straight(const struct detector *detector, const struct judge_
     return 1;
 }
 
-static int is_urgent(const struct pressure *pressure, const struct straight *one)
+/* How much of the room must be used up where no life tells whether this is usual. Everybody's dicts
+ * and strings grow in lines that caches have drawn together, so those do not count. */
+static double used_enough(const struct detector *detector, const struct straight *one)
+{
+    const struct verdict_evidence *evidence = &one->look.evidence;
+    int is_drawn = evidence->r2 >= line_r2 && evidence->line_gain >= line_gain &&
+                   type_kind_of(detector->types.names[one->type]) != TYPE_BUILT_IN;
+    return is_drawn ? used_line_min : used_min;
+}
+
+static int is_urgent(const struct detector *detector, const struct pressure *pressure,
+                     const struct straight *one)
 {
     if (!(one->slope >= piece_share_min * pressure->slope))
         return 0;
     if (one->usual < 0) /* then a cache that fills beside the leak must not lend it its name */
-        return pressure->used >= used_min && one->slope >= straight_share_min * pressure->slope;
+        return pressure->used >= used_enough(detector, one) &&
+               one->slope >= straight_share_min * pressure->slope;
     return one->usual == 0;
 }
 
@@ -392,7 +407,7 @@ static void judge_group(struct detector *detector, const struct version_order *o
                                        near_horizons * (double)detector->config.horizon_ms;
     for (uint32_t i = 0; i < count; i++)
         if ((is_large || (is_deadly && is_new(detector, order, group, &found[i]))) &&
-            is_urgent(pressure, &found[i]))
+            is_urgent(detector, pressure, &found[i]))
             put_urgent(detector, group, pressure, &found[i]);
     free(found);
 }

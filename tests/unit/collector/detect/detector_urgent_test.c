@@ -173,6 +173,34 @@ static void test_a_morning_is_no_leak(void **state)
     }
 }
 
+/* In a line that is as good as drawn. */
+static double leaking_evenly(uint32_t type, const char *version, uint32_t bin)
+{
+    static const double drag[SCENE_TYPES] = {1, 1, 3};
+    return booting(type, version, bin) + 20 * drag[type] * bin;
+}
+
+/* No life tells whether it is usual: then it must have used up a good part of the room. */
+static void test_a_first_life_must_use_up_some_room(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        add_limited("v1", i, 0, leaking_evenly, 12000, 1200000);
+    scene_run(&scene, 36);
+    assert_null(confirmed());
+    scene_run(&scene, 49);
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->type, "shop.Cart");
+    scene_end(&scene);
+    scene_begin(&scene);
+    for (uint32_t i = 0; i < 3; i++)
+        add_limited("v1", i, 0, booting_and_leaking, 1200, 120000);
+    scene_run(&scene, 49);
+    assert_null(confirmed());
+    scene_run(&scene, 66);
+    assert_non_null(confirmed());
+}
+
 /* Garbage in cycles: in a line up to what the collector waits for, and then it is gone. */
 static double in_cycles(uint32_t type, const char *version, uint32_t bin)
 {
@@ -373,6 +401,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_morning_hides_no_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_morning_is_no_leak, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_first_life_must_use_up_some_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_held_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_filled_up_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_silent_are_not_the_living, setup, teardown),
