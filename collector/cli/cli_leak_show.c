@@ -90,7 +90,7 @@ static void print_facts(const Heapfleet__V1__Leak *leak)
     print_number("objects of a process", leak->count_per_hour, REPORT_RATE);
     print_number("bytes of a process", leak->bytes_per_hour, REPORT_BYTE_RATE);
     if (leak->until_limit_ms > 0)
-        print_number("memory limit in", (double)leak->until_limit_ms, REPORT_DURATION);
+        print_number("container full in", (double)leak->until_limit_ms, REPORT_DURATION);
     print_number("confidence", leak->confidence, REPORT_SHARE);
     print_number("processes judged", leak->instances, REPORT_PLAIN);
     struct buf names = BUF_INIT;

@@ -38,6 +38,9 @@ static const double far_better = 3;
 static const double idle_share = 0.8;
 static const double idle_min = 0.1;
 
+/* Points whose work may still be there in what follows it. */
+static const size_t level_windows[] = {1, 2, 4};
+
 /* Sums of squares that the models leave. */
 struct fits {
     double line, warm, exponential, hinge;
@@ -287,9 +290,35 @@ static int without_idling(const double *work, double *ret)
     return idle > idle_min;
 }
 
-/* Fit over time and work; `bend` is the least over an axis that explains the curve well; `over`:
- * the values along that axis on which a line is best. */
-static struct fits fit(const double *values, const double *work, double *bend, double *over)
+/* Of what is as much as the work of each point and those before it: of the first of them, nothing
+ * else is known than that the load was as theirs. */
+static double level_sse(const double *work, const double *values)
+{
+    double best = INFINITY;
+    for (size_t k = 0; k < ARRAY_SIZE(level_windows); k++) {
+        size_t window = level_windows[k];
+        double levels[CURVE_POINTS];
+        struct model model = model_constant(work, CURVE_POINTS);
+        for (size_t i = 0; i < CURVE_POINTS; i++)
+            levels[i] = i >= window
+                            ? work[i] - work[i - window]
+                            : work[i] - work[0] + (double)(window - i) * (work[1] - work[0]);
+        model_add(&model, levels);
+        best = fmin(best, model_sse(&model, values));
+    }
+    return best;
+}
+
+/* What fitting over time and work says beside the fits. */
+struct axes {
+    double bend;               /* the least over an axis that explains the curve well */
+    double over[CURVE_POINTS]; /* the values along that axis on which a line is best */
+    double level;              /* what following the work leaves, and */
+    double summed;             /* the line over it, where that axis is the work's; else 0 */
+};
+
+/* Fit over time and work. */
+static struct fits fit(const double *values, const double *work, struct axes *ret)
 {
     double axes[3][CURVE_POINTS];
     struct fits fits[3];
@@ -304,15 +333,19 @@ static struct fits fit(const double *values, const double *work, double *bend, d
         fits[i] = fit_over(axes[i], values);
         best = fmin(best, best_sse(&fits[i]));
     }
-    *bend = BEND_MAX;
+    *ret = (struct axes){.bend = BEND_MAX};
     for (size_t i = 0; i < count; i++)
         if (best_sse(&fits[i]) <= far_better * best)
-            *bend = fmin(*bend, bend_over(axes[i], values));
+            ret->bend = fmin(ret->bend, bend_over(axes[i], values));
     size_t straightest = 0;
     for (size_t i = 1; i < count; i++)
         if (fmin(fits[i].line, fits[i].warm) < fmin(fits[straightest].line, fits[straightest].warm))
             straightest = i;
-    resample_over(axes[straightest], values, over);
+    resample_over(axes[straightest], values, ret->over);
+    if (straightest > 0) {
+        ret->level = level_sse(work, values);
+        ret->summed = fits[straightest].line;
+    }
     return count == 1 ? fits[0] : best_fits(&fits[0], &fits[1]);
 }
 
@@ -352,8 +385,8 @@ void curve_measure(const double values[CURVE_POINTS], const double *work, struct
     if (!(curve_growth(values) > 0) || !(slope > 0) || !(total > 0) || !isfinite(total))
         return;
 
-    double over[CURVE_POINTS];
-    struct fits fits = fit(values, work, &ret->bend, over);
+    struct axes axes;
+    struct fits fits = fit(values, work, &axes);
     double floor = total * 1e-9;
     double bic_line = fmin(bic(fits.line, floor, 2), bic(fits.warm, floor, 4));
     double bic_saturating = fmin(bic(fits.exponential, floor, 3), bic(fits.hinge, floor, 3));
@@ -363,7 +396,11 @@ void curve_measure(const double values[CURVE_POINTS], const double *work, struct
     ret->p = chance_of_line(ret->r2);
     ret->line_gain = bic_saturating - bic_line;
     ret->time = course_of(values);
-    ret->best = course_of(over);
+    ret->best = course_of(axes.over);
+    ret->bend = axes.bend;
+    ret->level_gain = bic(axes.level, floor, 3) - bic(axes.summed, floor, 2);
+    if (!(axes.level > 0))
+        ret->level_gain = 0;
 }
 
 static double line_rise(const double *values, size_t count)

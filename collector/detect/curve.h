@@ -28,6 +28,8 @@ struct curve_shape {
     struct curve_course time; /* along the time */
     struct curve_course best; /* along that of time and work on which the line is better */
     double bend;              /* the least of time and work; a line: 1 */
+    double level_gain; /* BIC of what follows the work, now or of late, minus that of a line over
+                        * all that was done; > 0: it is kept. 0: a line over the time is better */
 };
 
 /*
@@ -41,6 +43,9 @@ struct curve_shape {
  * `work`, if not NULL, is the load up to each point, from 0 to 1 and never falling: each model is
  * then fitted over it as well, and the better fit counts. A leak by request is a line over the work
  * done, a cache fills up over it.
+ *
+ * Where load rises, what is busy or lives for a short while rises with it, as a leak does; but it
+ * follows the work of each point, or of the last few, and not the sum of all.
  *
  * The bend is what no model of these tells: sets of keys grow by a power of the work, or by its
  * logarithm, and never look full; and a line with a short exponential fits them well. But they bend

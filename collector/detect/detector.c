@@ -31,6 +31,7 @@ struct detector *detector_new(const struct detect_config *config)
     detector->verdicts = calloc(VERDICTS_MAX, sizeof(*detector->verdicts));
     ASSERT(detector->candidates != NULL && detector->held != NULL && detector->verdicts != NULL);
     name_table_init(&detector->types, DETECT_TYPES_MAX, type_bytes_max);
+    detector->rooms = rooms_new();
     judge_init(&detector->judge, detector->bin_ms);
     for (size_t i = 0; i < TYPES_OWN; i++)
         ASSERT(detector_type(detector, own_types[i], strlen(own_types[i])) == (int)i);
@@ -48,6 +49,7 @@ void detector_free(struct detector *detector)
     free(detector->tracks);
     free(detector->candidates);
     free(detector->held);
+    free(detector->rooms);
     free(detector->verdicts);
     free(detector);
 }
@@ -65,6 +67,21 @@ int detector_type(struct detector *detector, const char *name, size_t size)
                (detector->track_room - before) * sizeof(*detector->tracks));
     }
     return type;
+}
+
+/* Two sums of 64 bits. */
+struct detect_key detect_key_of(const char *name, size_t size)
+{
+    struct detect_key key;
+    uint64_t sums[2] = {0xcbf29ce484222325U, 0x9e3779b97f4a7c15U};
+    for (size_t i = 0; i < size; i++) {
+        sums[0] = (sums[0] ^ (uint8_t)name[i]) * 0x100000001b3U;
+        sums[1] = (sums[1] + (uint8_t)name[i]) * 0xff51afd7ed558ccdU;
+        sums[1] ^= sums[1] >> 32;
+    }
+    memcpy(key.bytes, sums, sizeof(key.bytes));
+    key.bytes[15] |= 1;
+    return key;
 }
 
 /* ---- lives ----------------------------------------------------------------------------------- */

@@ -46,10 +46,13 @@ void detector_free(struct detector *detector); /* NULL is fine */
 /* The number of a type's name, for detect_value; DETECT_NONE above DETECT_TYPES_MAX. */
 int detector_type(struct detector *detector, const char *name, size_t size);
 
-/* Who a life is: 16 bytes that no other life of the service has. */
+/* Who a life is: 16 bytes that no other life of the service has. Who a container is, too. */
 struct detect_key {
     uint8_t bytes[16];
 };
+
+/* Of names that differ, keys that differ; never zero. */
+struct detect_key detect_key_of(const char *name, size_t size);
 
 /*
  * The life's number, stable until it has been forgotten; asked again with the same key it is the
@@ -77,6 +80,7 @@ struct detect_process {
     uint64_t not_objects_bytes;
     uint64_t free_pool_bytes, free_malloc_bytes; /* of those, in pools and in malloc's blocks */
     uint64_t container_usage_bytes, container_limit_bytes;
+    struct detect_key container; /* the same for all that share that limit; zero: the life alone */
 };
 
 /*

@@ -245,6 +245,9 @@ static int refresh(struct detector *detector, const struct version_order *order,
         finding->clean_row = 0;
     if (candidate->tier == VERDICT_CONFIRMED)
         describe(detector, candidate, finding);
+    else if (candidate->look.growing_count > 0) /* less sure, but as much is left as is left */
+        finding->until_limit_ms = urgent_until_limit_ms(
+            detector, &candidate->look, candidate->version, candidate->bytes_per_hour);
     if (is_leak) {
         finding->since_ms = detector->last_pass_ms;
         date(detector, order, candidate, finding);

@@ -13,6 +13,7 @@
 #include "attributes.h"
 #include "detector_state.h"
 #include "fold.h"
+#include "room.h"
 #include "succession.h"
 #include "type_kind.h"
 #include "urgent.h"
@@ -298,6 +299,7 @@ int detector_pass(struct detector *detector, int64_t before_ms)
     detector->judge.lives = detector->lives;
     detector->judge.life_count = detector->life_count;
     detector->judge.now_ms = detector->last_pass_ms;
+    rooms_forget(detector);
     if (!major && !urgent_is_possible(detector))
         return 0;
     begin(detector, &pass,

@@ -103,8 +103,12 @@ struct detector {
     struct candidate *held; /* [CANDIDATES_MAX], of passes before; see detector_watch.c */
     uint32_t held_count;
     struct judge judge;
+    struct rooms *rooms;      /* of the pass; not saved */
     struct verdict *verdicts; /* [VERDICTS_MAX]; not saved */
 };
+
+/* room.c: where room_of keeps what it has measured; free() it. */
+struct rooms *rooms_new(void);
 
 /* detector_pass.c: judge every type, at last_pass_ms; the pass before was at `before_ms`. 1 if
  * something was confirmed or resolved. */

@@ -18,6 +18,7 @@ static const double chance_max = 3e-5;
 static const double line_gain_min = 2;
 static const double load_growth_factor = 2.5;
 static const double early_load_factor = 1.25;
+static const double kept_gain_min = 30; /* by which it is no function of the present load */
 static const double member_growth_min = 0.05;
 static const double witness_share_min = 0.15;
 static const double growing_growth_min = 0.015;
@@ -423,7 +424,7 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
                    enum life_value value, double elasticity, struct judge_look *ret)
 {
     const struct rule *rule = &rules[group->rule];
-    ret->grows = ret->passes = ret->passes_early = 0;
+    ret->grows = ret->passes = ret->passes_early = ret->passes_by_work = 0;
     ret->growing_count = 0;
     ret->stopped = 1;
     if (group->count == 0 || !any_rises(judge, group, type, value, elasticity))
@@ -442,8 +443,12 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
             .horizons = group->horizons};
         ret->passes = passes(&pool, rule, 1, load_growth_factor) &&
                       runs_straight(&pool.shape.time, pool.shape.bend, pool.plateau, rule);
-        if ((ret->passes || ret->passes_early) && fell_back(judge, type, value, &pool))
-            ret->passes = ret->passes_early = 0;
+        ret->passes_by_work =
+            pool.shape.level_gain >= kept_gain_min && passes(&pool, rule, 1, 0) &&
+            runs_straight(&pool.shape.best, pool.shape.best.bend, pool.plateau_best, rule);
+        if ((ret->passes || ret->passes_early || ret->passes_by_work) &&
+            fell_back(judge, type, value, &pool))
+            ret->passes = ret->passes_early = ret->passes_by_work = 0;
         if (group->rule == VERDICT_RULE_A && is_strong(&pool))
             ret->horizons /= strong_horizons;
         ret->grows |= ret->passes;

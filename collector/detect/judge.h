@@ -72,8 +72,10 @@ struct judge_look {
     double from, to;
     struct curve_course course; /* over time or the work done; of the evidence: over time */
     uint32_t growing_count;
-    int passes_early; /* as `passes`, where lives without the growth tell what load does to the
-                       * type: less of it is asked for, and over the work done it may be straight */
+    int passes_early;   /* as `passes`, where lives without the growth tell what load does to the
+                         * type: less of it is asked for, and over the work done it may be straight */
+    int passes_by_work; /* as `passes_early`, but that it is no function of the load is seen */
+    uint32_t zero;
     uint16_t growing[DETECT_LIVES_MAX]; /* lives */
 };
 NO_PADDING_END

@@ -297,8 +297,10 @@ int life_snapshot(struct life *life, double bin_ms, int64_t time_ms,
     life->last_ms = time_ms;
     life->samples++;
     if (process->container_usage_bytes > 0) {
+        life->container = process->container;
         life->usage_bytes = process->container_usage_bytes;
         life->limit_bytes = process->container_limit_bytes;
+        life->is_memory_shared = process->rss_bytes == 0;
     }
     if (process->cpu_ms > 0)
         add_load(life, time_ms, process->cpu_ms);

@@ -62,7 +62,7 @@ struct life_chunk {
 };
 
 struct life {
-    struct detect_key key;
+    struct detect_key key, container; /* who lives there, too; zero: nobody */
     uint32_t version;
     int used;          /* the slot is not free */
     int64_t origin_ms; /* uptime counts from here; 0: no snapshot yet */
@@ -73,6 +73,7 @@ struct life {
     uint64_t cpu_ms;                   /* newest; 0: unknown */
     int64_t cpu_at_ms;
     int late, ended, oom_killed;                   /* late: first seen long after its start */
+    int is_memory_shared;                          /* the process's is not known apart */
     uint32_t bin;                                  /* under way */
     uint32_t block_bins;                           /* length of a block */
     uint32_t samples;                              /* in the bin */
@@ -81,7 +82,7 @@ struct life {
     float slot_cpu, slot_ms;                       /* of the slot under way */
     float slot_load_before;                        /* NaN: unknown */
     float slot_loads[LIFE_SLOTS];                  /* NaN: unknown */
-    uint32_t chunk_count;
+    uint32_t zero, chunk_count;
     struct life_chunk **chunks; /* [chunk_count], NULL where no type has been seen */
 };
 NO_PADDING_END

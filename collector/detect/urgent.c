@@ -1,10 +1,10 @@
 /*
  * Early on, a cache that fills in a line looks like a leak. Three things stand for the time that is
  * missing: the line is straight in nearly all of the lives' growth; the container would not live to
- * the horizon at the present pace of the process; and it is new, because no earlier life grew so at
+ * the horizon at the present pace of all in it; and it is new, because no earlier life grew so at
  * equal uptime and then went on living. Where no earlier life is known, half of the room that there
- * was must be used up. Where one is, it also tells what load does to the type, so that a morning's
- * rise hides less of a leak.
+ * was must be used up, or less by a line that is as good as drawn. Where one is, it also tells what
+ * load does to the type, so that a morning's rise hides less of a leak.
  *
  * A life that was killed for memory has shown what the others are feared for: it is judged as well,
  * as it was at its end, and those that grow as it did need not use up half of the room again.
@@ -22,11 +22,14 @@
 
 #include "attribute.h"
 #include "attributes.h"
+#include "room.h"
 #include "trend.h"
 #include "type_kind.h"
 
 static const double ms_per_hour = 3600e3;
-static const double near_horizons = 0.8;       /* to the limit */
+static const double near_horizons = 0.8;       /* to the limit, of one that has just begun */
+static const double life_horizons = 0.9;       /* to the limit from the start of the life */
+static const double nearest_horizons = 0.4;    /* that is near for any */
 static const double uptime_min = 1.0 / 30;     /* horizons */
 static const double uptime_of_rest = 1.0 / 12; /* of the time that is left */
 static const double uptime_max = 0.78;         /* of the living: the other rules take over */
@@ -40,8 +43,12 @@ static const double straight_share_min = 0.25; /* of the growth of the process, 
 static const double piece_share_min = 0.02;    /* one of them */
 static const double usual_share_min = 0.3;     /* of the slope, in an earlier life */
 static const double usual_lives_on = 3;        /* times the uptime */
+static const double stopped_share_max = 0.1;   /* of the slope, late in a life that filled up */
 static const double killer_share_min = 0.3;    /* of the slope, either way, in a life it killed */
-static const double used_min = 0.5;            /* of the room there was */
+static const double used_min = 0.5;            /* of the room there was, */
+static const double used_line_min = 0.4;       /* by a class in a line that is as good as drawn */
+static const double line_r2 = 0.998;
+static const double line_gain = 50;
 enum {
     urgent_passes = 2, /* of the last three, */
     urgent_memory = 7, /* a bit each */
@@ -96,27 +103,24 @@ static double objects_slope(const struct detector *detector, uint16_t life, doub
     return owners.classes + owners.built_ins;
 }
 
-/* Present growth of the process a bin, when caches have had half its time to fill; NaN: its memory
- * is not known. */
-static double process_slope(const struct life *life)
+/* Until the life's container is full. `bytes_per_hour`: of all its lives, where they do not say. */
+static double until_limit_ms(const struct detector *detector, uint32_t life, double bytes_per_hour)
 {
-    struct life_curve curve;
-    double settled = fmax(life_uptime(life) * recent_share, 4);
-    if (!life_trace(life, TYPE_PROCESS_MEMORY, LIFE_BYTES, settled, 0, &curve) &&
-        !life_trace(life, TYPE_PROCESS_MEMORY, LIFE_BYTES, 4, 0, &curve))
-        return NAN;
-    return trend_slope(curve.values, curve.count) / curve.width;
+    if (detector->lives[life].ended || detector->lives[life].limit_bytes == 0)
+        return INFINITY;
+    const struct room *room = room_of(detector, life);
+    double rate = room->slope > 0 ? room->slope * ms_per_hour / detector->bin_ms : bytes_per_hour;
+    return rate > 0 && isfinite(room->left) ? room->left / rate * ms_per_hour : INFINITY;
 }
 
-static double until_limit_ms(const struct detector *detector, const struct life *life,
-                             double bytes_per_hour)
+/* How many of the lives that grow share a container with this one, itself included. */
+static uint32_t sharing(const struct detector *detector, const struct judge_look *look,
+                        uint32_t life)
 {
-    if (life->ended || life->limit_bytes == 0)
-        return INFINITY;
-    double process = process_slope(life) * ms_per_hour / detector->bin_ms;
-    double rate = isfinite(process) && process > 0 ? process : bytes_per_hour;
-    double room = (double)life->limit_bytes - (double)life->usage_bytes;
-    return rate > 0 ? fmax(room, 0) / rate * ms_per_hour : INFINITY;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < look->growing_count; i++)
+        count += (uint32_t)room_is_shared(detector, look->growing[i], life);
+    return count;
 }
 
 int64_t urgent_until_limit_ms(const struct detector *detector, const struct judge_look *look,
@@ -124,29 +128,40 @@ int64_t urgent_until_limit_ms(const struct detector *detector, const struct judg
 {
     double shortest = INFINITY;
     for (uint32_t i = 0; i < look->growing_count; i++) {
-        const struct life *life = &detector->lives[look->growing[i]];
-        if (life->version == version)
-            shortest = fmin(shortest, until_limit_ms(detector, life, bytes_per_hour));
+        uint16_t life = look->growing[i];
+        if (detector->lives[life].version == version)
+            shortest =
+                fmin(shortest, until_limit_ms(detector, life,
+                                              bytes_per_hour * sharing(detector, look, life)));
     }
     if (!isfinite(shortest) || shortest >= (double)INT64_MAX / 2)
         return 0;
     return shortest < 1 ? 1 : (int64_t)shortest;
 }
 
-static int is_near(const struct detector *detector, const struct life *life)
+/* What will take more than a day in all can wait: it may still be seen to fill up and stop. */
+static double near_ms(const struct detector *detector, const struct life *life)
 {
+    double lived = (double)life_uptime(life) / LIFE_BINS_PER_HORIZON;
+    double near = fmin(near_horizons, fmax(nearest_horizons, life_horizons - lived));
+    return near * (double)detector->config.horizon_ms;
+}
+
+static int is_near(const struct detector *detector, uint32_t index)
+{
+    const struct life *life = &detector->lives[index];
     if (judge_is_killed(&detector->judge, life))
         return 1; /* of a limit that may not be known */
     return judge_is_living(&detector->judge, life) && life->limit_bytes > 0 &&
            life_uptime(life) < uptime_max * LIFE_BINS_PER_HORIZON &&
            life_uptime(life) >= uptime_min * LIFE_BINS_PER_HORIZON &&
-           until_limit_ms(detector, life, 0) <= near_horizons * (double)detector->config.horizon_ms;
+           until_limit_ms(detector, index, 0) <= near_ms(detector, life);
 }
 
 int urgent_is_possible(const struct detector *detector)
 {
     for (uint32_t i = 0; i < detector->life_count; i++)
-        if (is_near(detector, &detector->lives[i]))
+        if (is_near(detector, i))
             return 1;
     return 0;
 }
@@ -157,7 +172,7 @@ struct pressure {
     double slope;    /* of the process, a bin */
     double until_ms; /* median of the lives */
     double used;     /* share of the room there was at its start, median */
-    double room;     /* bytes, median */
+    double room;     /* bytes that are left for each of the lives, median */
 };
 
 static int group_pressure(const struct detector *detector, const struct judge_group *group,
@@ -170,18 +185,22 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
     uint32_t count = 0;
     for (uint32_t i = 0; i < group->count; i++) {
         const struct life *life = &detector->lives[group->lives[i]];
-        if (!is_near(detector, life))
-            continue;
+        double slope = room_process_slope(life);
         int is_killed = judge_is_killed(&detector->judge, life);
-        slopes[count] = process_slope(life);
-        if (!isfinite(slopes[count]) && is_killed)
-            slopes[count] = objects_slope(detector, group->lives[i], group->from);
-        until[count] = is_killed ? 0 : until_limit_ms(detector, life, 0);
-        double grown = slopes[count] * life_uptime(life);
-        double room = (double)life->limit_bytes - (double)life->usage_bytes;
-        rooms[count] = fmax(room, 0); /* 0 where nothing is known of a killed one's limit */
-        room = rooms[count];
-        used[count++] = isfinite(grown) ? grown / fmax(grown + room, 1) : 0;
+        if (!is_near(detector, group->lives[i]))
+            continue;
+        if (!isfinite(slope) && is_killed)
+            slope = objects_slope(detector, group->lives[i], group->from);
+        if (!isfinite(slope))
+            continue;
+        const struct room *room = room_of(detector, group->lives[i]);
+        double left =
+            isfinite(room->left) ? room->left : 0; /* of a killed one nothing may be known */
+        double grown = is_killed ? slope * life_uptime(life) : room->grown;
+        slopes[count] = slope;
+        until[count] = is_killed ? 0 : until_limit_ms(detector, group->lives[i], 0);
+        rooms[count] = left / room->fillers;
+        used[count++] = grown / fmax(grown + left, 1);
     }
     if (count * 2 < group->count || count == 0)
         return 0;
@@ -194,6 +213,16 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
     return group->horizons >= least;
 }
 
+/* It held as much and had long stopped: what its start says in the night, or in the morning, says
+ * little of the same code at another time of the day. */
+static int has_filled(const struct life *life, uint32_t type, const struct judge_look *look,
+                      double slope)
+{
+    double uptime = life_uptime(life);
+    double late = life_slope(life, type, LIFE_COUNT, recent_share * uptime, uptime);
+    return life_high(life, type) >= look->level && late <= stopped_share_max * slope;
+}
+
 int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t type,
                     const struct judge_look *look, double slope)
 {
@@ -204,7 +233,8 @@ int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t 
         if (!life->used || life->oom_killed || life->late || uptime < usual_lives_on * look->to ||
             (life->version == version && !life->ended))
             continue;
-        if (life_high(life, type) >= look->level && life->version != version)
+        if (life->version == version ? has_filled(life, type, look, slope)
+                                     : life_high(life, type) >= look->level)
             return 1;
         double early = life_early_slope(life, type, look->from, look->to);
         if (!isfinite(early))
@@ -286,8 +316,8 @@ static int look_if_straight(const struct detector *detector, const struct judge_
     if (type_kind_of(detector->types.names[type]) == TYPE_NONE)
         return 0;
     judge_look_at(&detector->judge, group, type, LIFE_COUNT, 0, &ret->look);
-    if (!(ret->look.passes || ret->look.passes_early) || ret->look.growing_count == 0 ||
-        !is_straight(&ret->look))
+    if (!(ret->look.passes || ret->look.passes_early || ret->look.passes_by_work) ||
+        ret->look.growing_count == 0 || !is_straight(&ret->look))
         return 0;
     ret->usual = urgent_is_usual(detector, group->version, type, &ret->look, ret->look.slope);
     if (ret->usual < 0 && !is_killed && has_killed(detector, type, ret->look.slope))
@@ -304,12 +334,24 @@ static int look_if_straight(const struct detector *detector, const struct judge_
     return 1;
 }
 
-static int is_urgent(const struct pressure *pressure, const struct straight *one)
+/* How much of the room must be used up where no life tells whether this is usual. Everybody's dicts
+ * and strings grow in lines that caches have drawn together, so those do not count. */
+static double used_enough(const struct detector *detector, const struct straight *one)
+{
+    const struct verdict_evidence *evidence = &one->look.evidence;
+    int is_drawn = evidence->r2 >= line_r2 && evidence->line_gain >= line_gain &&
+                   type_kind_of(detector->types.names[one->type]) != TYPE_BUILT_IN;
+    return is_drawn ? used_line_min : used_min;
+}
+
+static int is_urgent(const struct detector *detector, const struct pressure *pressure,
+                     const struct straight *one)
 {
     if (!(one->slope >= piece_share_min * pressure->slope))
         return 0;
     if (one->usual < 0) /* then a cache that fills beside the leak must not lend it its name */
-        return pressure->used >= used_min && one->slope >= straight_share_min * pressure->slope;
+        return pressure->used >= used_enough(detector, one) &&
+               one->slope >= straight_share_min * pressure->slope;
     return one->usual == 0;
 }
 
@@ -365,7 +407,7 @@ static void judge_group(struct detector *detector, const struct version_order *o
                                        near_horizons * (double)detector->config.horizon_ms;
     for (uint32_t i = 0; i < count; i++)
         if ((is_large || (is_deadly && is_new(detector, order, group, &found[i]))) &&
-            is_urgent(pressure, &found[i]))
+            is_urgent(detector, pressure, &found[i]))
             put_urgent(detector, group, pressure, &found[i]);
     free(found);
 }

@@ -12,8 +12,9 @@ int urgent_is_possible(const struct detector *detector);
 
 /*
  * Did lives of this or other versions grow as much at the look's stretch of uptime, and live on?
- * 1, as for lives of other versions that have held as many as these hold now; they did not: 0;
- * none are known: -1. `slope`: objects a bin, as it is now.
+ * 1, as for lives of other versions that have held as many as these hold now, and for lives of this
+ * one that did and then stopped; they did not: 0; none are known: -1. `slope`: objects a bin, as it
+ * is now.
  */
 int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t type,
                     const struct judge_look *look, double slope);
@@ -23,8 +24,9 @@ void urgent_judge(struct detector *detector, const struct version_order *order,
                   const struct judge_group *groups, uint32_t count);
 
 /*
- * Time, in ms, until the first living life that grows is at its limit, by the growth of the whole
- * process where that is known, else by `bytes_per_hour`. 0: no limit is known, or it does not grow.
+ * Time, in ms, until the first container of a living life that grows is full, by the growth of all
+ * processes in it where that is known, else by `bytes_per_hour` of each of these lives. 0: no limit
+ * is known, or it does not grow.
  */
 int64_t urgent_until_limit_ms(const struct detector *detector, const struct judge_look *look,
                               uint32_t version, double bytes_per_hour);

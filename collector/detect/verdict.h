@@ -89,7 +89,7 @@ struct verdict {
     const char *fixed_in;      /* "": not fixed */
     double count_per_hour, bytes_per_hour;
     double confidence;      /* 0..1; a rank, not a probability that was measured */
-    int64_t until_limit_ms; /* to the nearest container's memory limit at this slope; 0: unknown */
+    int64_t until_limit_ms; /* until the first container is full, as all in it grow; 0: unknown */
     const char *reason;     /* why this tier, why not a cache, or why resolved: a sentence */
     struct verdict_evidence evidence;
     struct verdict_curve curves[VERDICT_CURVES_MAX]; /* newest version first */

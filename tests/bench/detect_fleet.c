@@ -36,7 +36,8 @@ struct run {
     uint32_t numbers[SIM_CONTAINERS_MAX];
     struct score scores[DETECTORS];
     double cpu_ms;
-    uint64_t limit_bytes;
+    uint64_t limit_bytes;                    /* of a process's part of its container */
+    uint64_t held_bytes[SIM_CONTAINERS_MAX]; /* by each process, newest */
     int verbose;
 };
 
@@ -67,6 +68,18 @@ static double cpu_ms(void)
     return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
+static void tell_container(const struct run *run, const struct sim_life *life,
+                           struct detect_process *process)
+{
+    uint32_t first = sim_first_process(run->service, life->container);
+    for (uint32_t i = first; i < sim_end_process(run->service, life->container); i++) {
+        process->container_usage_bytes += run->held_bytes[i];
+        process->container_limit_bytes += run->limit_bytes;
+    }
+    const uint32_t name[2] = {first, life->version}; /* a deployment brings new ones */
+    process->container = detect_key_of((const char *)name, sizeof(name));
+}
+
 static void feed(struct run *run, const struct sim_service *service, const struct sim_sight *sight)
 {
     struct detect_value values[SIM_TYPES_MAX];
@@ -90,10 +103,9 @@ static void feed(struct run *run, const struct sim_service *service, const struc
     }
     if (run->limit_bytes == 0)
         run->limit_bytes = plan_limit(service, total);
-    const struct detect_process process = {.cpu_ms = sight->cpu_ms,
-                                           .rss_bytes = total,
-                                           .container_usage_bytes = total,
-                                           .container_limit_bytes = run->limit_bytes};
+    run->held_bytes[life->container] = total;
+    struct detect_process process = {.cpu_ms = sight->cpu_ms, .rss_bytes = total};
+    tell_container(run, life, &process);
     if (run->lives[life->container] >= 0)
         detector_snapshot(run->detector, run->lives[life->container], sight->time_ms, &process,
                           values, service->types);
@@ -111,6 +123,7 @@ static void see(void *user, const struct sim_service *service, const struct sim_
 static void end(void *user, const struct sim_life *life, int64_t time_ms, int oom_killed)
 {
     struct run *run = user;
+    run->held_bytes[life->container] = 0;
     if (run->lives[life->container] >= 0 && run->numbers[life->container] == life->number + 1)
         detector_end(run->detector, run->lives[life->container], time_ms, oom_killed);
     if (run->rivals != NULL)

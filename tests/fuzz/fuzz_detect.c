@@ -59,7 +59,8 @@ static void see(struct world *world, struct fuzz_input *input)
                                                .rss_bytes = (uint64_t)choice << 20,
                                                .not_objects_bytes = (uint64_t)k << 16,
                                                .container_usage_bytes = (uint64_t)k << 20,
-                                               .container_limit_bytes = (uint64_t)choice << 22};
+                                               .container_limit_bytes = (uint64_t)choice << 22,
+                                               .container = {{(uint8_t)(choice % 3)}}};
         world->now_ms += step_ms;
         for (size_t i = 0; i < TYPES; i++) {
             values[i].count += (uint64_t)slopes[i];

@@ -35,7 +35,7 @@ static void shown_with_its_evidence(void **state)
     prints(line, "what grows             objects that are kept\n");
     prints(line, "introduced in          v2\n");
     prints(line, "objects of a process   +900/h\n");
-    prints(line, "memory limit in        1d 6h\n");
+    prints(line, "container full in      1d 6h\n");
     prints(line, "with it grow           dict\n");
     prints(line, "  v1           ▁");
     prints(line, "█  ");

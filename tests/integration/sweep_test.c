@@ -205,6 +205,9 @@ static void write_line(struct buf *file, uint32_t bin, const char *version, uint
                    (long long)day_ms + (long long)bin * BIN_MS, version, pod, names[i],
                    (unsigned long long)values.values[i].count,
                    (unsigned long long)values.values[i].bytes);
+    buf_printf(file, "%lld,twin,%s,pod-%u,@container,%d,%d,box-%s\n",
+               (long long)day_ms + (long long)bin * BIN_MS, version, pod, CONTAINER_USAGE,
+               CONTAINER_LIMIT, version);
     heap_values_done(&values);
 }
 
@@ -235,9 +238,12 @@ static void test_live_and_replay_say_the_same(void **state)
     struct finding_row *rows;
     arena_init(&arena, 1 << 20);
     for (int i = 0; i < 2; i++) {
+        container_id = "box of v1";
         add_process("twin", "v1", 300, 60, 0);
+        container_id = "box of v2";
         add_process("twin", "v2", 360, 70, 10);
     }
+    container_id = "";
     for (uint32_t bin = 300; bin <= 430; bin += 7)
         sweep_at(bin);
     sweep_at(430);
@@ -252,6 +258,9 @@ static void test_live_and_replay_say_the_same(void **state)
     assert_string_equal(told.introduced_in, row->introduced_in);
     assert_string_equal(told.companion, row->companions_json);
     assert_string_equal(verdict_rule_name(told.verdict.rule), row->rule);
+    /* as in the test above, but two fill one container */
+    assert_true(row->until_limit_ms > 400000 && row->until_limit_ms < 475000);
+    assert_true(told.verdict.until_limit_ms > 400000 && told.verdict.until_limit_ms < 475000);
     arena_done(&arena);
 }
 

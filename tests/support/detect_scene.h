@@ -40,6 +40,8 @@ struct scene_life {
     uint64_t native_per_bin;
     uint64_t pools_per_bin, malloc_per_bin; /* of that, free in pools or in malloc's blocks */
     scene_work_fn *work;                    /* NULL: as much in each bin */
+    uint8_t container;                      /* that it shares with others; 0: its own */
+    int is_memory_hidden;                   /* all but the container's */
 };
 
 struct scene {
@@ -76,6 +78,24 @@ static inline struct detect_key scene_key(uint32_t life)
     return key;
 }
 
+static inline uint64_t scene_memory(const struct scene *scene, const struct scene_life *life)
+{
+    int is_there = scene->now >= life->start && (life->end == 0 || scene->now < life->end);
+    return is_there ? life->process.rss_bytes + life->native_per_bin * (scene->now - life->start)
+                    : 0;
+}
+
+/* What all that live in the container take. */
+static inline uint64_t scene_usage(const struct scene *scene, const struct scene_life *life)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < scene->life_count; i++)
+        if (&scene->lives[i] == life ||
+            (life->container != 0 && scene->lives[i].container == life->container))
+            sum += scene_memory(scene, &scene->lives[i]);
+    return sum;
+}
+
 static inline void scene_see(struct scene *scene, uint32_t index)
 {
     const struct scene_life *life = &scene->lives[index];
@@ -88,7 +108,11 @@ static inline void scene_see(struct scene *scene, uint32_t index)
     process.cpu_ms = (uint64_t)((double)process.cpu_ms * work);
     process.not_objects_bytes += life->native_per_bin * bin;
     process.rss_bytes += life->native_per_bin * bin;
-    process.container_usage_bytes = process.container_limit_bytes > 0 ? process.rss_bytes : 0;
+    process.container_usage_bytes =
+        process.container_limit_bytes > 0 ? scene_usage(scene, life) : 0;
+    process.container.bytes[0] = life->container;
+    if (life->is_memory_hidden)
+        process.rss_bytes = 0;
     process.free_pool_bytes += life->pools_per_bin * bin;
     process.free_malloc_bytes += life->malloc_per_bin * bin;
     if (life->end != 0 && scene->now >= life->end) {

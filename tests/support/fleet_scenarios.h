@@ -224,6 +224,26 @@ static const struct sim_scenario sim_scenarios[] = {
      .fill = SIM_FILL_TTL,
      .fill_hours = {24, 24.1},
      .fill_amount = {0.5, 3}},
+
+    /* ---- workers that share a container; last, since a service's seed has its place ---- */
+    {.name = "killed within a day, workers",
+     .class = SIM_LEAK,
+     USUAL,
+     .containers = {4, 11},
+     .processes = 4,
+     .deploy_hours = {60, 90},
+     .leak_from = 1,
+     .leak_per_hour = {0.1, 0.5},
+     .killed_hours = {6, 22}},
+    {.name = "new cache in v2, workers",
+     USUAL,
+     .containers = {4, 11},
+     .processes = 4,
+     .deploy_hours = {70, 120},
+     .fill_from = 1,
+     .fill = SIM_FILL_EXPONENTIAL,
+     .fill_hours = {1, 9},
+     .fill_amount = {0.3, 3}},
 };
 
 #endif

@@ -51,6 +51,7 @@ struct sim_scenario {
     uint32_t leak_until;       /* first version that does not any more; 0: never fixed */
     int leak_by_load, leak_by_mix;
     double killed_hours[2]; /* out of memory after about so long of leaking */
+    uint32_t processes;     /* that share a container and its limit; 0: each has its own */
     double creep[2];        /* each version starts so much higher */
 
     enum sim_fill fill; /* a cache, in the subject */
@@ -370,6 +371,40 @@ static int sim_damage(struct sim_service *service, uint64_t *counts)
     return 1;
 }
 
+/* ---- memory ------------------------------------------------------------------------------------
+ */
+
+/* Those that share its container are neighbours. */
+static uint32_t sim_first_process(const struct sim_service *service, uint32_t container)
+{
+    uint32_t processes = service->scenario.processes;
+    return processes > 1 ? container / processes * processes : container;
+}
+
+static uint32_t sim_end_process(const struct sim_service *service, uint32_t container)
+{
+    uint32_t processes = service->scenario.processes;
+    uint32_t end = sim_first_process(service, container) + (processes > 1 ? processes : 1);
+    return end < service->containers ? end : service->containers;
+}
+
+/* When all of a container hold too much, the kernel takes the one that holds most. */
+static int sim_is_killed(const struct sim_service *service, const struct sim_life *life)
+{
+    double together = 0;
+    uint32_t first = sim_first_process(service, life->container);
+    uint32_t end = sim_end_process(service, life->container);
+    if (!life->used || !(service->killed_at > 0))
+        return 0;
+    for (uint32_t i = first; i < end; i++) {
+        const struct sim_life *other = &service->lives[i];
+        together += other->used ? other->leaked : 0;
+        if (other->used && other->leaked > life->leaked)
+            return 0;
+    }
+    return together >= service->killed_at * (end - first);
+}
+
 /* ---- the fleet ------------------------------------------------------------------------------- */
 
 static uint32_t sim_version_at(const struct sim_service *service, uint32_t container, uint32_t bin)
@@ -415,7 +450,7 @@ static void sim_container(struct sim_service *service, uint32_t container, uint3
     struct sim_life *life = &service->lives[container];
     uint32_t version = sim_version_at(service, container, bin);
     int64_t now_ms = sim_start_ms + (int64_t)bin * SIM_BIN_MS;
-    int killed = life->used && service->killed_at > 0 && life->leaked >= service->killed_at;
+    int killed = sim_is_killed(service, life);
     if (life->used && (killed || life->version != version || bin >= life->stop)) {
         visitor->end(visitor->user, life, now_ms, killed);
         life->used = 0;

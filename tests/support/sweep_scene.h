@@ -16,6 +16,7 @@
 
 /* A snapshot every 100 ms, 48 of them in a horizon. */
 enum { BIN_MS = 100, HORIZON_BINS = 48, TYPES = 4 };
+enum { CONTAINER_USAGE = 60 << 20, CONTAINER_LIMIT = 64 << 20 };
 static const struct sweep_config config = {
     .detect = {.horizon_ms = BIN_MS * HORIZON_BINS}, .collector_id = {1}, .lease_ms = 60000};
 static struct sweep *sweep;
@@ -24,6 +25,7 @@ static const char *const names[TYPES] = {"shop.Cart", "dict", "function", "str"}
 
 static struct private_store store;
 static uint8_t next_number;
+static const char *container_id = ""; /* of the processes that begin */
 static uint32_t snapshots_a_bin = 1;
 static uint32_t full_at = UINT32_MAX; /* snapshots, after which a process gains no more */
 
@@ -65,7 +67,7 @@ static inline struct instance_state open_process(const char *service, const char
         .version = version,
         .host = "node",
         .pod = "",
-        .container_id = "",
+        .container_id = container_id,
         .image = "",
         .runtime = "cpython",
         .runtime_version = "3.11.2",
@@ -111,8 +113,8 @@ static inline void add_process(const char *service, const char *version, uint32_
             .sequence = i + 1,
             .time_ms = started_ms + (int64_t)i * BIN_MS / snapshots_a_bin,
             .types = TYPES,
-            .container_usage_bytes = 60u << 20,
-            .container_limit_bytes = 64u << 20,
+            .container_usage_bytes = CONTAINER_USAGE,
+            .container_limit_bytes = CONTAINER_LIMIT,
             .coverage = 10000,
             .body = body.data,
             .body_size = body.size,

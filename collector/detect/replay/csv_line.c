@@ -32,8 +32,8 @@ static char *take_field(char *at, char *end, struct csv_field *ret)
     return comma != NULL ? comma + 1 : end + 1;
 }
 
-enum status csv_line_split(char *line, size_t size, struct csv_field *ret, size_t count,
-                           struct why *why)
+enum status csv_line_split(char *line, size_t size, struct csv_field *ret, size_t least,
+                           size_t most, struct why *why)
 {
     char *at = line;
     if (size > 0 && line[size - 1] == '\r')
@@ -45,12 +45,14 @@ enum status csv_line_split(char *line, size_t size, struct csv_field *ret, size_
         at = take_field(at, end, &field);
         if (at == NULL)
             return why_fail(why, STATUS_INVALID, "a quote that is not closed, or followed by more");
-        if (fields < count)
+        if (fields < most)
             ret[fields] = field;
         fields++;
     }
-    if (fields != count)
-        return why_fail(why, STATUS_INVALID, "%zu fields, expected %zu", fields, count);
+    if (fields < least || fields > most)
+        return why_fail(why, STATUS_INVALID, "%zu fields, expected %zu", fields, least);
+    for (; fields < most; fields++)
+        ret[fields] = (struct csv_field){line, 0};
     return STATUS_OK;
 }
 

@@ -16,10 +16,10 @@ struct csv_field {
     size_t size;
 };
 
-/* Exactly `count` fields, unquoted within `line`, which is changed. INVALID: it is something else.
- */
-enum status csv_line_split(char *line, size_t size, struct csv_field *ret, size_t count,
-                           struct why *why) MUST_CHECK;
+/* `least` to `most` fields, unquoted within `line`, which is changed; those that it does not have
+ * are empty. INVALID: it is something else. */
+enum status csv_line_split(char *line, size_t size, struct csv_field *ret, size_t least,
+                           size_t most, struct why *why) MUST_CHECK;
 
 /*
  * A number: digits, maybe with a sign and decimals, which are cut off. What is beyond the range

@@ -21,7 +21,8 @@ static const char help[] =
     "  time,service,version,instance,type,count,bytes\n\n"
     "with the time in seconds; the type @cpu_ms gives the CPU time of the process so far, @end "
     "its\n"
-    "end (count 1: killed for memory), @rss and @container its memory.\n";
+    "end (count 1: killed for memory), @rss its memory, @container that of its container and the\n"
+    "limit. Processes of one container name it in an eighth field.\n";
 
 struct replay_options {
     int64_t horizon_ms;

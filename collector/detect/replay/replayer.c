@@ -14,6 +14,7 @@
 
 enum {
     FIELDS = 7,
+    FIELDS_MAX = 8, /* with the container */
     HEAD_FIELDS = 4,
     PREFIX_MAX = 4096,
     VALUES_MAX = DETECT_TYPES_MAX,
@@ -144,21 +145,6 @@ static void flush(struct replay *replay)
     replay->has_end = replay->oom_killed = 0;
 }
 
-/* Two sums of 64 bits: names that differ have keys that differ. */
-static struct detect_key key_of(const struct csv_field *name)
-{
-    struct detect_key key;
-    uint64_t sums[2] = {0xcbf29ce484222325U, 0x9e3779b97f4a7c15U};
-    for (size_t i = 0; i < name->size; i++) {
-        sums[0] = (sums[0] ^ (uint8_t)name->text[i]) * 0x100000001b3U;
-        sums[1] = (sums[1] + (uint8_t)name->text[i]) * 0xff51afd7ed558ccdU;
-        sums[1] ^= sums[1] >> 32;
-    }
-    memcpy(key.bytes, sums, sizeof(key.bytes));
-    key.bytes[15] |= 1; /* never all zero */
-    return key;
-}
-
 static enum status begin_snapshot(struct replay *replay, const struct csv_field *fields,
                                   struct why *why)
 {
@@ -176,7 +162,7 @@ static enum status begin_snapshot(struct replay *replay, const struct csv_field 
     replay->version_size =
         fields[2].size < sizeof(replay->version) ? fields[2].size : sizeof(replay->version);
     memcpy(replay->version, fields[2].text, replay->version_size);
-    replay->key = key_of(&fields[3]);
+    replay->key = detect_key_of(fields[3].text, fields[3].size);
     return STATUS_OK;
 }
 
@@ -224,6 +210,8 @@ static enum status add_value(struct replay *replay, const struct csv_field *fiel
         status = csv_number(&fields[2], "bytes", &bytes, why);
     if (status != STATUS_OK)
         return status;
+    if (fields[3].size > 0)
+        replay->process.container = detect_key_of(fields[3].text, fields[3].size);
     if (fields[0].size > 0 && fields[0].text[0] == '@') {
         add_own(replay, &fields[0], count < 0 ? 0 : (uint64_t)count,
                 bytes < 0 ? 0 : (uint64_t)bytes);
@@ -269,21 +257,21 @@ static size_t prefix_of(const char *line, size_t size)
 
 static enum status take_line(struct replay *replay, char *line, size_t size, struct why *why)
 {
-    struct csv_field fields[FIELDS];
+    struct csv_field fields[FIELDS_MAX];
     replay->lines++;
     if (size == 0 || (size == 1 && line[0] == '\r') || is_heading(replay, line, size))
         return STATUS_OK;
     if (replay->prefix_size > 0 && size > replay->prefix_size &&
         memcmp(line, replay->prefix, replay->prefix_size) == 0) {
         size_t head = replay->prefix_size;
-        enum status status =
-            csv_line_split(line + head, size - head, fields, FIELDS - HEAD_FIELDS, why);
+        enum status status = csv_line_split(line + head, size - head, fields, FIELDS - HEAD_FIELDS,
+                                            FIELDS_MAX - HEAD_FIELDS, why);
         return status == STATUS_OK ? add_value(replay, fields, why) : status;
     }
     flush(replay);
     size_t prefix_size = prefix_of(line, size);
     memcpy(replay->prefix, line, prefix_size);
-    enum status status = csv_line_split(line, size, fields, FIELDS, why);
+    enum status status = csv_line_split(line, size, fields, FIELDS, FIELDS_MAX, why);
     if (status == STATUS_OK)
         status = begin_snapshot(replay, fields, why);
     if (status == STATUS_OK)

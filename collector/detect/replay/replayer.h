@@ -17,6 +17,11 @@
  *     @free_pools count: bytes of those that are free within Python's own pools
  *     @free_malloc count: bytes of those in free blocks of malloc
  *
+ * An eighth field, in any line of a snapshot, best in that of @container, names the container of
+ * the process: who names the same one shares its limit. Without it each has a container of its own.
+ *
+ *     1760000000,checkout,v12,pod-a/7,@container,730000000,1073741824,pod-a
+ *
  * Others that begin with @ are passed by. A line whose time lies before what its life has seen is
  * left out, as the live detector does with a clock that went back. Counts and bytes that are
  * negative or beyond 2^60 are damaged numbers and taken for missing. A type without a line in a

@@ -20,17 +20,19 @@
 #include "arena.h"
 #include "backlog.h"
 #include "history_ranges.h"
+#include "instance_about.h"
 
 static const size_t lists_bytes_max = (size_t)256 << 20;
-static const uint32_t state_magic = 0x48465301; /* changes with what is saved here */
+static const uint32_t state_magic = 0x48465302; /* changes with what is saved here */
 
 NO_PADDING_BEGIN
 /* How far a process has been read. Saved as it lies in memory. */
 struct follower {
     int64_t instance_id;
-    int64_t read_ms; /* newest snapshot; 0: none */
-    int32_t ended;   /* its end has been told */
-    uint32_t seen;   /* in this sweep's list */
+    int64_t read_ms;             /* newest snapshot; 0: none */
+    int32_t ended;               /* its end has been told */
+    uint32_t seen;               /* in this sweep's list */
+    struct detect_key container; /* zero: not asked for yet */
 };
 NO_PADDING_END
 
@@ -191,6 +193,7 @@ static enum status feed(void *user, size_t range, const struct history_snapshot 
         .free_malloc_bytes = snapshot->malloc_free_bytes,
         .container_usage_bytes = snapshot->container_usage_bytes,
         .container_limit_bytes = snapshot->container_limit_bytes,
+        .container = follower->container,
     };
     uint32_t count = heap->types < instance->type_count ? heap->types : instance->type_count;
     for (uint32_t i = 0; i < count; i++)
@@ -257,6 +260,42 @@ static void match_followers(struct reading *reading, int64_t oldest_ms)
         qsort(service->followers, kept, sizeof(*service->followers), compare_followers);
 }
 
+static int is_placed(const struct follower *follower)
+{
+    static const struct detect_key none;
+    return memcmp(&follower->container, &none, sizeof(none)) != 0;
+}
+
+/* A process of no known container has one to itself: its own name is as good as any. */
+static void place(struct follower *follower, const struct instance_about *about)
+{
+    const char *name = about->container_id;
+    follower->container = *name != '\0' ? detect_key_of(name, strlen(name))
+                                        : detect_key_of((const char *)&follower->instance_id,
+                                                        sizeof(follower->instance_id));
+}
+
+/* Each process is asked once which container it lives in. */
+static enum status place_new(struct reading *reading)
+{
+    struct service_sweep *service = reading->service;
+    int64_t *ids = arena_alloc(&reading->arena, (service->follower_count + 1) * sizeof(*ids));
+    struct instance_about *about;
+    size_t count = 0;
+    if (ids == NULL)
+        return why_fail(reading->why, STATUS_LIMIT, "the service has too many processes");
+    for (uint32_t i = 0; i < service->follower_count; i++)
+        if (!is_placed(&service->followers[i]))
+            ids[count++] = service->followers[i].instance_id;
+    if (count == 0)
+        return STATUS_OK;
+    enum status status = instance_about_read(reading->db, service->service_id, ids, count,
+                                             &reading->arena, &about, reading->why);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++)
+        place(find_follower(service, ids[i]), &about[i]);
+    return status;
+}
+
 static enum status list_processes(struct reading *reading, int64_t oldest_ms)
 {
     struct service_sweep *service = reading->service;
@@ -279,7 +318,7 @@ static enum status list_processes(struct reading *reading, int64_t oldest_ms)
     for (size_t i = 0; i < count; i++)
         reading->maps[i] = NULL;
     match_followers(reading, oldest_ms);
-    return STATUS_OK;
+    return place_new(reading);
 }
 
 /* ---- turns ----------------------------------------------------------------------------------- */

@@ -462,6 +462,7 @@ class Service:
                                 life.oom = True
                             serial += 1
                             life.end, life.why, life.name = end, why, f"pod-{slot}-{serial // 3}/{serial + 6}"
+                            life.container = f"pod-{slot}-{on}"  # until it is deployed or scaled down
                             out.append(life)
                             at = end + (1 if why or self.recycle else int(r.integers(1, 8)))
         return out
@@ -505,7 +506,8 @@ class Service:
                 extra.append((life.cpu[i],))
             if self.has_memory:
                 form += f"%d,{self.name},{life.version},{life.name},@rss,%d,%d\n"
-                form += f"%d,{self.name},{life.version},{life.name},@container,%d,{int(self.limit * self.workers)}\n"
+                limit = int(self.limit * self.workers)
+                form += f"%d,{self.name},{life.version},{life.name},@container,%d,{limit},{life.container}\n"
                 extra += [(life.rss[i], not_objects[i]), (usage[life.slot][life.start : life.start + m][i],)]
             cells = []
             for j in range(len(names)):

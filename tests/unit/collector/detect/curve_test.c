@@ -118,7 +118,7 @@ static double root_of_a_rising_load(double x)
     return root(work_of_a_rising_load(x));
 }
 
-static double bend_over_work(double (*curve)(double), double (*work_at)(double))
+static struct curve_shape measure_over_work(double (*curve)(double), double (*work_at)(double))
 {
     double values[CURVE_POINTS];
     double work[CURVE_POINTS];
@@ -128,7 +128,12 @@ static double bend_over_work(double (*curve)(double), double (*work_at)(double))
         work[i] = work_at(place(i, CURVE_POINTS));
     }
     curve_measure(values, work, &shape);
-    return shape.bend;
+    return shape;
+}
+
+static double bend_over_work(double (*curve)(double), double (*work_at)(double))
+{
+    return measure_over_work(curve, work_at).bend;
 }
 
 static void test_it_bends_over_what_explains_it(void **state)
@@ -155,6 +160,35 @@ static void test_it_bends_over_work_without_idling(void **state)
     (void)state;
     assert_true(bend_over_work(root_of_a_rising_load, mostly_idle) < 0.8);
     assert_true(bend_over_work(waves, mostly_idle_waves) > 0.9);
+}
+
+/* The load of a morning, from a fifth to six fifths, and the work done by then, of 0 to 1. */
+static double morning(double x)
+{
+    return 0.2 + 1 / (1 + exp((0.5 - x) / 0.08));
+}
+
+static double work_of_a_morning(double x)
+{
+    double done = 0.2 * x + 0.08 * log((1 + exp((x - 0.5) / 0.08)) / (1 + exp(-0.5 / 0.08)));
+    return done / 0.7;
+}
+
+/* What a request needs while it is served, and what is kept for a tenth of the morning behind it.
+ */
+static double kept_a_while(double x)
+{
+    return (work_of_a_morning(x) - work_of_a_morning(fmax(x - 0.1, 0))) / 0.1;
+}
+
+static void test_what_follows_the_load_is_not_kept(void **state)
+{
+    (void)state;
+    assert_true(measure_over_work(work_of_a_morning, work_of_a_morning).level_gain > 40);
+    assert_true(measure_over_work(morning, work_of_a_morning).level_gain < 10);
+    assert_true(measure_over_work(kept_a_while, work_of_a_morning).level_gain < 10);
+    assert_true(fabs(measure_over_work(line, work_of_a_morning).level_gain) < 1e-9); /* a timer */
+    assert_true(fabs(measure(line).level_gain) < 1e-9);
 }
 
 static void test_a_step_is_a_jump(void **state)
@@ -240,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_a_power_of_the_work_bends),
         cmocka_unit_test(test_it_bends_over_what_explains_it),
         cmocka_unit_test(test_it_bends_over_work_without_idling),
+        cmocka_unit_test(test_what_follows_the_load_is_not_kept),
         cmocka_unit_test(test_a_step_is_a_jump),
         cmocka_unit_test(test_what_falls_has_no_shape),
         cmocka_unit_test(test_a_perfect_line_divides_by_nothing),

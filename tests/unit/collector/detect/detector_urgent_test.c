@@ -130,6 +130,77 @@ static void test_a_life_that_was_killed_is_witness_enough(void **state)
     assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
 }
 
+/* A deployment in the morning: there is ever more to do, from a fifth to the double. */
+static double by_morning(uint32_t bin)
+{
+    return 0.2 * bin + bin * bin / 60.0;
+}
+
+static double leaking_by_morning(uint32_t type, const char *version, uint32_t bin)
+{
+    return booting(type, version, bin) + leaked(type, (uint32_t)by_morning(bin));
+}
+
+/* What is in work, and for how long. */
+static double busy_by_morning(uint32_t type, const char *version, uint32_t bin)
+{
+    double load = (by_morning(bin) - by_morning(bin > 6 ? bin - 6 : 0)) / 6;
+    return booting(type, version, bin) + 150 * load;
+}
+
+static void test_a_morning_hides_no_leak(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 150000);
+        add_limited("v2", 300 + i, 0, leaking_by_morning, 1200, 150000)->work = by_morning;
+    }
+    scene_run(&scene, 300 + 60);
+    assert_non_null(confirmed());
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+}
+
+static void test_a_morning_is_no_leak(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 150000);
+        add_limited("v2", 300 + i, 0, busy_by_morning, 1200, 150000)->work = by_morning;
+    }
+    for (uint32_t bin = 310; bin < 400; bin += 4) {
+        scene_run(&scene, bin);
+        assert_null(confirmed());
+    }
+}
+
+/* In a line that is as good as drawn. */
+static double leaking_evenly(uint32_t type, const char *version, uint32_t bin)
+{
+    static const double drag[SCENE_TYPES] = {1, 1, 3};
+    return booting(type, version, bin) + 20 * drag[type] * bin;
+}
+
+/* No life tells whether it is usual: then it must have used up a good part of the room. */
+static void test_a_first_life_must_use_up_some_room(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        add_limited("v1", i, 0, leaking_evenly, 12000, 1200000);
+    scene_run(&scene, 36);
+    assert_null(confirmed());
+    scene_run(&scene, 49);
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->type, "shop.Cart");
+    scene_end(&scene);
+    scene_begin(&scene);
+    for (uint32_t i = 0; i < 3; i++)
+        add_limited("v1", i, 0, booting_and_leaking, 1200, 120000);
+    scene_run(&scene, 49);
+    assert_null(confirmed());
+    scene_run(&scene, 66);
+    assert_non_null(confirmed());
+}
+
 /* Garbage in cycles: in a line up to what the collector waits for, and then it is gone. */
 static double in_cycles(uint32_t type, const char *version, uint32_t bin)
 {
@@ -143,6 +214,33 @@ static void test_what_was_held_before_is_usual(void **state)
     for (uint32_t i = 0; i < 3; i++) {
         add_limited("v1", i, 300 + i, in_cycles, 0, 150000);
         add_limited("v2", 300 + i, 0, in_cycles, 1200, 150000);
+    }
+    for (uint32_t bin = 310; bin < 350; bin += 4) {
+        scene_run(&scene, bin);
+        assert_null(confirmed());
+    }
+}
+
+/* A cache that is asked little at first, and then much. */
+static double filled_by_night(uint32_t type, const char *version, uint32_t bin)
+{
+    double asked = 0.2 * fmin(bin, 60) + 2 * fmax(0, (double)bin - 60);
+    return scene_steady(type, version, bin) + leaked(type, (uint32_t)fmin(asked, 120));
+}
+
+static double filled_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + leaked(type, (uint32_t)fmin(bin, 120));
+}
+
+/* Taken back in the morning, a version fills faster than it did when it was deployed at night. */
+static void test_what_filled_up_before_is_usual(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, filled_by_night, 0, 150000);
+        add_limited("v2", 300 + i, 303 + i, booting, 0, 150000);
+        add_limited("v1", 304 + i, 0, filled_by_day, 1200, 150000);
     }
     for (uint32_t bin = 310; bin < 350; bin += 4) {
         scene_run(&scene, bin);
@@ -164,6 +262,135 @@ static void test_the_silent_are_not_the_living(void **state)
     assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
 }
 
+/* Killed after 0.97 horizons it would be seen to grow for long before; after 0.83 it would not. */
+static void test_what_takes_longer_than_a_day_can_wait(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 420000);
+        add_limited("v2", 300 + i, 0, booting_and_leaking, 1200, 420000);
+    }
+    scene_run(&scene, 300 + 190);
+    assert_null(confirmed());
+    scene_run(&scene, 300 + 240); /* 0.3 horizons are left */
+    assert_non_null(confirmed());
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+    scene_end(&scene);
+    scene_begin(&scene);
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 300000);
+        add_limited("v2", 300 + i, 0, booting_and_leaking, 1200, 300000);
+    }
+    scene_run(&scene, 300 + 60);
+    assert_non_null(confirmed());
+}
+
+/* ---- a container that several share ------------------------------------------------------------
+ */
+
+enum { WORKERS = 4, DEPLOYED = 300 };
+
+/* The workers of one container, which has `room` at their start. */
+static void add_workers(const char *version, uint32_t start, uint32_t end, scene_model_fn *model,
+                        uint64_t per_bin, uint64_t room, uint8_t container)
+{
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        struct scene_life *life = add_limited(version, start, end, model, per_bin, room);
+        life->process.container_limit_bytes += (WORKERS - 1) * life->process.rss_bytes;
+        life->container = container;
+    }
+}
+
+/* Each alone would need 1.1 horizons to fill the container; together they need 0.28. */
+static void test_workers_fill_their_container_together(void **state)
+{
+    (void)state;
+    add_workers("v1", 0, DEPLOYED, booting, 0, 480000, 1);
+    add_workers("v2", DEPLOYED, 0, booting_and_leaking, 1200, 480000, 2);
+    scene_run(&scene, DEPLOYED + 40);
+    assert_non_null(confirmed());
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+    scene_run(&scene, DEPLOYED + 62);
+    int64_t until_ms = (480000 / 1200 / WORKERS - 60) * SCENE_BIN_MS;
+    assert_true(llabs(confirmed()->until_limit_ms - until_ms) < until_ms / 5);
+}
+
+/* The same room, but each has it alone. */
+static void test_who_lives_alone_has_all_the_room(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < WORKERS; i++) {
+        add_limited("v1", i, DEPLOYED + i, booting, 0, 480000);
+        add_limited("v2", DEPLOYED + i, 0, booting_and_leaking, 1200, 480000);
+    }
+    scene_run(&scene, DEPLOYED + 40);
+    assert_null(confirmed());
+}
+
+/* One leaks, beside three that do not: nobody fills the container but that one. */
+static void test_one_of_the_workers_has_the_room_of_all(void **state)
+{
+    (void)state;
+    add_workers("v1", 0, DEPLOYED, booting, 0, 480000, 1);
+    add_workers("v2", DEPLOYED, 0, booting, 0, 480000, 2);
+    scene.lives[2 * WORKERS - 1].model = booting_and_leaking;
+    scene.lives[2 * WORKERS - 1].native_per_bin = 1200;
+    scene_run(&scene, DEPLOYED + 60);
+    assert_null(confirmed());
+    scene_run(&scene, DEPLOYED + 470);
+    assert_non_null(confirmed());
+    int64_t until_ms = (480000 / 1200 - 470) * SCENE_BIN_MS;
+    assert_true(confirmed()->until_limit_ms > until_ms);
+}
+
+/* Most of what the processes grow by is something else; but the leak alone is enough for the
+ * container, since it is in all of them. */
+static void test_a_leak_in_all_is_deadly_in_each(void **state)
+{
+    (void)state;
+    add_workers("v1", 0, DEPLOYED, booting, 0, 800000, 1);
+    add_workers("v2", DEPLOYED, 0, booting_and_leaking, 5000, 800000, 2);
+    scene_run(&scene, DEPLOYED + 34);
+    assert_non_null(confirmed());
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_D);
+}
+
+/* Those that were killed come back, and are too young to be measured: the pace stays. */
+static void test_who_has_just_begun_grows_as_those_beside_it(void **state)
+{
+    (void)state;
+    add_workers("v1", 0, DEPLOYED, booting, 0, 480000, 1);
+    add_workers("v2", DEPLOYED, 0, booting_and_leaking, 1200, 480000, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct scene_life *killed = &scene.lives[WORKERS + i];
+        killed->end = DEPLOYED + 32;
+        killed->oom_killed = 1;
+        add_limited("v2", DEPLOYED + 33, 0, booting_and_leaking, 1200, 480000);
+        scene.lives[scene.life_count - 1] = *killed;
+        scene.lives[scene.life_count - 1].start = DEPLOYED + 33;
+        scene.lives[scene.life_count - 1].end = 0;
+    }
+    scene_run(&scene, DEPLOYED + 40);
+    assert_non_null(confirmed());
+    int64_t until_ms = (480000 / 1200 / WORKERS - 20) * SCENE_BIN_MS;
+    assert_true(llabs(confirmed()->until_limit_ms - until_ms) < until_ms / 4);
+}
+
+/* Where nobody knows a process's own memory, the container's is not theirs four times over. */
+static void test_a_container_is_counted_once(void **state)
+{
+    (void)state;
+    add_workers("v1", 0, DEPLOYED, booting, 0, 480000, 1);
+    add_workers("v2", DEPLOYED, 0, booting_and_leaking, 1200, 480000, 2);
+    for (uint32_t i = 0; i < scene.life_count; i++)
+        scene.lives[i].is_memory_hidden = 1;
+    scene_run(&scene, DEPLOYED + 40);
+    assert_non_null(confirmed());
+    scene_run(&scene, DEPLOYED + 62);
+    int64_t until_ms = (480000 / 1200 / WORKERS - 60) * SCENE_BIN_MS;
+    assert_true(llabs(confirmed()->until_limit_ms - until_ms) < until_ms / 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,8 +399,23 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_life_that_was_killed_is_witness_enough, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_morning_hides_no_leak, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_morning_is_no_leak, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_first_life_must_use_up_some_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_held_before_is_usual, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_filled_up_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_silent_are_not_the_living, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_takes_longer_than_a_day_can_wait, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_workers_fill_their_container_together, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_who_lives_alone_has_all_the_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_of_the_workers_has_the_room_of_all, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_leak_in_all_is_deadly_in_each, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who_has_just_begun_grows_as_those_beside_it, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_container_is_counted_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -97,6 +98,46 @@ static void test_quotes_and_carriage_returns_are_taken(void **state)
     done(&file);
 }
 
+/* The leak in containers of 50 MB that have 4 MB left; `names` tells which. */
+static long long until_limit_ms(const char *const names[3], const char *quote)
+{
+    struct file file = {.lines = 0};
+    for (int t = 0; t < HORIZON_S * 3 / 2; t += STEP_S)
+        for (int pod = 0; pod < 3; pod++)
+            buf_printf(&file.text,
+                       "%d,shop,v1,%spod-%d%s,shop.Cart,%d,%d\n"
+                       "%d,shop,v1,%spod-%d%s,@container,46000000,50000000%s\n",
+                       1760000000 + t, quote, pod, quote, 500 + t, 50000 + 100 * t, 1760000000 + t,
+                       quote, pod, quote, names[pod]);
+    assert_int_equal(run(&file), STATUS_OK);
+    buf_append_byte(&file.told, 0);
+    const char *at = strstr((const char *)file.told.data, "\"until_limit_ms\":");
+    assert_non_null(at);
+    long long until = strtoll(strchr(at, ':') + 1, NULL, 10);
+    done(&file);
+    return until;
+}
+
+static void assert_about(long long value, long long expected)
+{
+    assert_true(value > expected * 9 / 10 && value < expected * 11 / 10);
+}
+
+/* 100 bytes a second each; those that name a container fill it together. */
+static void test_a_container_can_be_named(void **state)
+{
+    (void)state;
+    static const char *const unnamed[] = {"", ",", ",\"\""};
+    static const char *const own[] = {",a", ",b", ",c"};
+    static const char *const two[] = {",box", ",other", ",box"};
+    static const char *const all[] = {",box", ",\"box\"", ",box\r"};
+    assert_about(until_limit_ms(unnamed, ""), 40000000);
+    assert_about(until_limit_ms(own, ""), 40000000);
+    assert_about(until_limit_ms(two, ""), 20000000);
+    assert_about(until_limit_ms(two, "\""), 20000000);
+    assert_about(until_limit_ms(all, ""), 13333333);
+}
+
 static void test_what_is_wrong_is_named_by_its_line(void **state)
 {
     (void)state;
@@ -104,7 +145,8 @@ static void test_what_is_wrong_is_named_by_its_line(void **state)
         const char *text, *reason;
     } rows[] = {
         {"1,a,v,i,dict,1", "line 1: 6 fields, expected 7"},
-        {"1,a,v,i,dict,1,2\n1,a,v,i,dict,1,2,3\n", "line 2: 4 fields, expected 3"},
+        {"1,a,v,i,dict,1,2\n1,a,v,i,dict,1,2,3,4\n", "line 2: 5 fields, expected 3"},
+        {"1,a,v,i,dict,1,2,3,4\n", "line 1: 9 fields, expected 7"},
         {"time,service\n1,a,v,i,dict,x,2", "line 2: count is not a number: \"x\""},
         {"1,a,v,i,dict,1,\n", "line 1: bytes is not a number: \"\""},
         {"yesterday,a,v,i,dict,1,1\n", "line 1: time is not a number: \"yesterday\""},
@@ -144,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_leak_is_told_once),
         cmocka_unit_test(test_quotes_and_carriage_returns_are_taken),
+        cmocka_unit_test(test_a_container_can_be_named),
         cmocka_unit_test(test_what_is_wrong_is_named_by_its_line),
         cmocka_unit_test(test_damaged_numbers_and_clocks_are_borne),
     };
