@@ -33,6 +33,22 @@ void attribute_leak(const struct judge *judge, const struct version_order *order
 double attribute_share(const struct judge *judge, uint32_t type, enum life_value value,
                        uint32_t version, uint32_t leaking_version, const struct judge_look *look);
 
+/* The same, where a quiet day makes no leak slow: by the load early in the lives of both. */
+double attribute_share_at_load(const struct judge *judge, uint32_t type, enum life_value value,
+                               const struct judge_group *other, uint32_t leaking_version,
+                               double leaking_uptime, const struct judge_look *look);
+
+/* 1 if the leak itself shows over the uptime by which these two are compared, or nobody knows. */
+int attribute_shows(const struct judge *judge, uint32_t type, enum life_value value,
+                    uint32_t version, uint32_t leaking_version, const struct judge_look *look);
+
+/*
+ * Slope over the last horizon, of the living lives of a version, as a share of `slope`, or of what
+ * little load would make of it. `lives`: share of them that grow. NaN: they are too young.
+ */
+double attribute_recent_share(const struct judge *judge, uint32_t type, enum life_value value,
+                              uint32_t version, double slope, double lives);
+
 struct creep {
     uint32_t versions; /* rises in a row, up to the newest version */
     double growth;     /* over all of them, relative to the first */

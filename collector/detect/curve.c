@@ -43,6 +43,10 @@ struct fits {
     double line, warm, exponential, hinge;
 };
 
+/* How long what follows the load may remember it, in points; and the points before the first. */
+static const size_t windows[] = {1, 2, 3, 4, 6, 8, 10, 13};
+static const double points_before = 0.1 / 0.9 * CURVE_POINTS;
+
 static double dot(const double *a, const double *b, size_t count)
 {
     double sum = 0;
@@ -167,7 +171,7 @@ static double bic(double sse, double floor, size_t parameters)
  * Student's distribution with 6 degrees of freedom has a closed form; with theta = atan(t / sqrt
  * 6): P(|T| < t) = sin theta (1 + cos^2 theta / 2 + 3 cos^4 theta / 8).
  */
-static double chance_of_line(double r2)
+double curve_chance(double r2)
 {
     double t = sqrt(degrees_of_freedom * r2 / fmax(1 - r2, DBL_EPSILON));
     double theta = atan(t / sqrt(degrees_of_freedom));
@@ -237,6 +241,27 @@ static struct fits fit_over(const double *x, const double *values)
     };
 }
 
+/* Work done up to a point, which may lie before the first: then the load was as it was there. */
+static double work_until(const double *work, double point)
+{
+    return point >= 0 ? work[(size_t)point] : fmax(point, -points_before) * (work[1] - work[0]);
+}
+
+/* What follows the load: so much of the work as was done in the last stretch, of any length. */
+static double window_sse(const double *work, const double *values)
+{
+    double best = INFINITY;
+    for (size_t k = 0; k < ARRAY_SIZE(windows); k++) {
+        double window[CURVE_POINTS];
+        for (size_t i = 0; i < CURVE_POINTS; i++)
+            window[i] = work[i] - work_until(work, (double)i - (double)windows[k]);
+        struct model model = model_constant(work, CURVE_POINTS);
+        model_add(&model, window);
+        best = fmin(best, model_sse(&model, values));
+    }
+    return best;
+}
+
 static void even_places(double *ret, size_t points)
 {
     for (size_t i = 0; i < points; i++)
@@ -287,6 +312,82 @@ static int without_idling(const double *work, double *ret)
     return idle > idle_min;
 }
 
+static double square_sum(const double *values)
+{
+    double mean = 0;
+    double sum = 0;
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        mean += values[i] / CURVE_POINTS;
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        sum += (values[i] - mean) * (values[i] - mean);
+    return sum;
+}
+
+static struct curve_course course_of(const double *values)
+{
+    const size_t half = CURVE_POINTS / 2;
+    double even[CURVE_POINTS];
+    even_places(even, CURVE_POINTS);
+    double start = median_of_three(values);
+    double end = median_of_three(values + CURVE_POINTS - 3);
+    double middle = (values[half - 1] + values[half]) / 2;
+    double slope = trend_slope(values, CURVE_POINTS);
+    return (struct curve_course){
+        .second_half = (end - middle) / (end - start),
+        .tail = slope > 0 ? trend_slope(values + CURVE_POINTS - 5, 5) / slope : 0,
+        .jump = curve_largest_step(values) / (end - start),
+        .bend = bend_over(even, values),
+    };
+}
+
+/*
+ * Work without the idling that makes `values` straightest, if a line over time and work together
+ * rises with the work: what is left of the least that was done in any stretch is not negative. 0:
+ * nothing is to be taken off.
+ */
+static int without_any_idling(const double *work, const double *values, double *ret)
+{
+    static const double all_but = 0.98;
+    double time[CURVE_POINTS];
+    double rest[CURVE_POINTS];
+    even_places(time, CURVE_POINTS);
+    double drift = slope_over(time, work, CURVE_POINTS);
+    double slope = slope_over(time, values, CURVE_POINTS);
+    double least = 1;
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        rest[i] = work[i] - drift * time[i];
+        least = i > 0 ? fmin(least, (work[i] - work[i - 1]) * (CURVE_POINTS - 1)) : least;
+    }
+    double by_work = slope_over(rest, values, CURVE_POINTS);
+    if (!(by_work > 0))
+        return 0;
+    double idle = fmin(drift - slope / by_work, all_but * least);
+    if (!(idle > idle_min))
+        return 0;
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        ret[i] = (work[i] - idle * time[i]) / (1 - idle);
+    return 1;
+}
+
+/* As fit, over the work without its idling; nothing is said of what has none. */
+static void measure_idling(const double *values, const double *work, const struct fits *fits,
+                           double total, struct curve_shape *ret)
+{
+    double axis[CURVE_POINTS];
+    double over[CURVE_POINTS];
+    if (!without_any_idling(work, values, axis))
+        return;
+    double floor = total * 1e-9;
+    double line = line_sse(axis, values, CURVE_POINTS);
+    double saturating =
+        fmin(fmin(fits->exponential, fits->hinge), fmin(exponential_sse(axis, values, CURVE_POINTS),
+                                                        hinge_sse(axis, values, CURVE_POINTS)));
+    resample_over(axis, values, over);
+    ret->busy_r2 = fmax(1 - line / total, 0);
+    ret->busy_gain = bic(saturating, floor, 3) - bic(line, floor, 3);
+    ret->busy = course_of(over);
+}
+
 /* Fit over time and work; `bend` is the least over an axis that explains the curve well; `over`:
  * the values along that axis on which a line is best. */
 static struct fits fit(const double *values, const double *work, double *bend, double *over)
@@ -316,34 +417,6 @@ static struct fits fit(const double *values, const double *work, double *bend, d
     return count == 1 ? fits[0] : best_fits(&fits[0], &fits[1]);
 }
 
-static double square_sum(const double *values)
-{
-    double mean = 0;
-    double sum = 0;
-    for (size_t i = 0; i < CURVE_POINTS; i++)
-        mean += values[i] / CURVE_POINTS;
-    for (size_t i = 0; i < CURVE_POINTS; i++)
-        sum += (values[i] - mean) * (values[i] - mean);
-    return sum;
-}
-
-static struct curve_course course_of(const double *values)
-{
-    const size_t half = CURVE_POINTS / 2;
-    double even[CURVE_POINTS];
-    even_places(even, CURVE_POINTS);
-    double start = median_of_three(values);
-    double end = median_of_three(values + CURVE_POINTS - 3);
-    double middle = (values[half - 1] + values[half]) / 2;
-    double slope = trend_slope(values, CURVE_POINTS);
-    return (struct curve_course){
-        .second_half = (end - middle) / (end - start),
-        .tail = slope > 0 ? trend_slope(values + CURVE_POINTS - 5, 5) / slope : 0,
-        .jump = curve_largest_step(values) / (end - start),
-        .bend = bend_over(even, values),
-    };
-}
-
 void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret)
 {
     *ret = (struct curve_shape){.p = 1};
@@ -360,10 +433,14 @@ void curve_measure(const double values[CURVE_POINTS], const double *work, struct
 
     ret->growth = curve_growth(values);
     ret->r2 = fmax(1 - fmin(fits.line, fits.warm) / total, 0);
-    ret->p = chance_of_line(ret->r2);
+    ret->p = curve_chance(ret->r2);
     ret->line_gain = bic_saturating - bic_line;
+    if (work != NULL)
+        ret->load_gain = bic(window_sse(work, values), floor, 3) - bic_line;
     ret->time = course_of(values);
     ret->best = course_of(over);
+    if (work != NULL)
+        measure_idling(values, work, &fits, total, ret);
 }
 
 static double line_rise(const double *values, size_t count)

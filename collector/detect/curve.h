@@ -25,9 +25,13 @@ struct curve_shape {
     double p;      /* of a line as straight as this by chance, one-sided */
     double
         line_gain; /* BIC of the best saturating curve minus that of the best line; > 0: a line */
+    double load_gain; /* as line_gain, of the best curve that follows the load; 0: not known */
     struct curve_course time; /* along the time */
     struct curve_course best; /* along that of time and work on which the line is better */
-    double bend;              /* the least of time and work; a line: 1 */
+    /* Over work without what idling makes of it, where that is much; busy_r2 0: it is not. */
+    double busy_r2, busy_gain;
+    struct curve_course busy;
+    double bend; /* the least of time and work; a line: 1 */
 };
 
 /*
@@ -51,6 +55,9 @@ struct curve_shape {
  * not asked about work, nor requests about time.
  */
 void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret);
+
+/* The p of an R2. */
+double curve_chance(double r2);
 
 /* The largest step up, the median of three points against that of the three before. */
 double curve_largest_step(const double values[CURVE_POINTS]);

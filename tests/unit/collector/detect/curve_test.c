@@ -209,6 +209,71 @@ static void test_a_day_bends_time_but_not_work(void **state)
     assert_true(shape.line_gain < 2 && shape.best.tail < 0.5);
 }
 
+/* ---- load ------------------------------------------------------------------------------------ */
+
+static double two_days(double x)
+{
+    return x + 0.06 * sin(12.56 * x);
+}
+
+static struct curve_shape measure_over(double (*curve)(double), double (*work_at)(double))
+{
+    double values[CURVE_POINTS];
+    double work[CURVE_POINTS];
+    struct curve_shape shape;
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        values[i] = curve(place(i, CURVE_POINTS)) + 0.2 * uneven(i);
+        work[i] = work_at(place(i, CURVE_POINTS));
+    }
+    curve_measure(values, work, &shape);
+    return shape;
+}
+
+/* What came in the last part of the time. */
+static double sessions(double x)
+{
+    return 1 + two_days(x) - two_days(fmax(x - 0.25, 0));
+}
+
+static double leak_by_rising_load(double x)
+{
+    return line(work_of_a_rising_load(x));
+}
+
+static void test_what_follows_the_load_is_told_by_it(void **state)
+{
+    (void)state;
+    assert_true(measure_over(sessions, two_days).load_gain < 2);
+    assert_true(measure_over(leak_by_rising_load, work_of_a_rising_load).load_gain > 10);
+    assert_true(measure_over(line, two_days).load_gain > 10); /* a timer's leak */
+    assert_true(measure_over(two_days, two_days).load_gain > 10);
+}
+
+static double nearly_idle(double x)
+{
+    return 0.9 * x + 0.1 * work_by(x);
+}
+
+static double leak_by_day(double x)
+{
+    return line(work_by(x));
+}
+
+static double cache_by_day(double x)
+{
+    return saturating(work_by(x));
+}
+
+static void test_a_line_shows_beneath_the_idling(void **state)
+{
+    (void)state;
+    struct curve_shape leak = measure_over(leak_by_day, nearly_idle);
+    assert_true(leak.time.tail < 0.5 && leak.bend < 0.7);
+    assert_true(leak.busy_r2 > 0.99 && leak.busy_gain > 2);
+    assert_true(leak.busy.bend > 0.8 && leak.busy.tail > 0.8);
+    assert_true(measure_over(cache_by_day, nearly_idle).busy_gain < 2);
+}
+
 static void test_plateau(void **state)
 {
     (void)state;
@@ -244,6 +309,8 @@ int main(void)
         cmocka_unit_test(test_what_falls_has_no_shape),
         cmocka_unit_test(test_a_perfect_line_divides_by_nothing),
         cmocka_unit_test(test_a_day_bends_time_but_not_work),
+        cmocka_unit_test(test_what_follows_the_load_is_told_by_it),
+        cmocka_unit_test(test_a_line_shows_beneath_the_idling),
         cmocka_unit_test(test_plateau),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

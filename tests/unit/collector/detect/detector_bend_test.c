@@ -159,6 +159,26 @@ static void test_what_fell_back_by_less_than_it_grows_is_a_leak(void **state)
     assert_int_equal(confirmed(), 1);
 }
 
+enum { DAY = SCENE_HORIZON * 4 / 5 };
+
+/* Cleared each day: by then it has been a straight line for long enough. */
+static double logging_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == 0 ? scene_leaked(bin % DAY, 8) : 0);
+}
+
+/* Blocks are an hour or two long by then, and a fall is seen when two of them are done. */
+static void test_a_fall_is_seen_before_its_block_is_done(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, logging_by_day);
+    for (uint32_t now = DAY; now <= 3 * DAY; now += 4) {
+        scene_run(&scene, now);
+        assert_int_equal(confirmed(), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +189,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_steps_at_other_times_in_each_life_are_no_line, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_fell_back_from_as_high_is_no_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_fall_is_seen_before_its_block_is_done, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_fell_back_by_less_than_it_grows_is_a_leak, setup,
                                         teardown),
