@@ -72,6 +72,25 @@ static void test_what_grows_by_a_power_of_the_work_is_no_leak(void **state)
     assert_never_until(4 * SCENE_HORIZON);
 }
 
+/* Carts are kept by a set that bends; what leaks are dicts alone. */
+static double dicts_beside_a_set(uint32_t type, const char *version, uint32_t bin)
+{
+    double leaked = type == 1 ? scene_leaked(bin, 2) : 0;
+    return scene_steady(type, version, bin) + leaked +
+           (type == 0 ? 60 * pow(scene_leaked(bin, 1), 0.4) : 0);
+}
+
+static void test_what_bends_gives_no_name_to_what_leaks(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, dicts_beside_a_set);
+    scene_run(&scene, VERDICT_BINS);
+    assert_int_equal(scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict), 1);
+    assert_string_equal(verdict->type, "dict");
+}
+
 static void test_a_leak_behind_a_cache_that_filled_is_found_later(void **state)
 {
     (void)state;
@@ -183,6 +202,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_grows_by_a_power_of_the_work_is_no_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_bends_gives_no_name_to_what_leaks, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_leak_behind_a_cache_that_filled_is_found_later,
                                         setup, teardown),
