@@ -14,6 +14,11 @@ static const double same_leak_min = 0.3;
  * since a day's load may rise just then. */
 static const double whole_life_min = 1.5;
 
+/* What stops is quiet for longer than it may have been before; by more than so much, it grows. */
+static const double recent_part = 1.0 / 3;
+static const double recent_growth_max = 0.03;
+static const double recent_horizons = 1.5; /* by then the next life in its place can tell */
+
 /* Half of the version's lives have reached this uptime. 0: there are none. */
 static double median_uptime(const struct judge *judge, uint32_t version)
 {
@@ -165,19 +170,22 @@ void attribute_leak(const struct judge *judge, const struct version_order *order
 }
 
 double attribute_recent_share(const struct judge *judge, uint32_t type, enum life_value value,
-                              uint32_t version, double slope, double lives)
+                              uint32_t version, double slope)
 {
-    size_t count = 0;
+    double most = NAN;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
-        if (life->version != version || !judge_is_living(judge, life))
+        double silent = (double)(judge->now_ms - life->last_ms) / judge->bin_ms;
+        if (life->version != version || !(silent < recent_horizons * LIFE_BINS_PER_HORIZON))
             continue;
-        double recent = life_recent_slope(life, type, value, LIFE_BINS_PER_HORIZON);
-        double load = life_recent_load(life, LIFE_BINS_PER_HORIZON);
-        if (isfinite(recent))
-            judge->space[count++] = recent / slope / (load < 1 ? load : 1);
+        double bins = fmax(LIFE_BINS_PER_HORIZON, recent_part * life_uptime(life));
+        double recent = life_recent_slope(life, type, value, bins);
+        double load = life_recent_load(life, bins);
+        if (recent * bins >= recent_growth_max * life_newest(life, type, value))
+            recent = fmax(recent, slope);
+        most = fmax(most, recent / slope / (load < 1 ? load : 1)); /* of NaN and a number, this */
     }
-    return median_of_steepest(judge->space, count, lives);
+    return most;
 }
 
 /* ---- creep ----------------------------------------------------------------------------------- */

@@ -43,11 +43,13 @@ int attribute_shows(const struct judge *judge, uint32_t type, enum life_value va
                     uint32_t version, uint32_t leaking_version, const struct judge_look *look);
 
 /*
- * Slope over the last horizon, of the living lives of a version, as a share of `slope`, or of what
- * little load would make of it. `lives`: share of them that grow. NaN: they are too young.
+ * The steepest slope of the lives of a version, also of those just ended, over the last horizon, or
+ * the last third of their life, since a leak on errors may rest for days: as a share of `slope`, or
+ * of what little load would make of it. What grows by as much as is asked of a leak is not called
+ * less than it. NaN: they are too young.
  */
 double attribute_recent_share(const struct judge *judge, uint32_t type, enum life_value value,
-                              uint32_t version, double slope, double lives);
+                              uint32_t version, double slope);
 
 struct creep {
     uint32_t versions; /* rises in a row, up to the newest version */

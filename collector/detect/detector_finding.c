@@ -336,7 +336,7 @@ static int is_fixed_in(const struct detector *detector, const struct finding *fi
 }
 
 /*
- * The version itself grows no more: over the last horizon, which has all hours of a day in it, by a
+ * No life of the version grows any more: over a horizon, which has all hours of a day in it, by a
  * small part of what it did, or of what so little load would have made of that.
  */
 static int has_stopped(const struct detector *detector, const struct finding *finding,
@@ -346,7 +346,7 @@ static int has_stopped(const struct detector *detector, const struct finding *fi
         group->horizons < stopped_horizons)
         return 0;
     double share = attribute_recent_share(&detector->judge, finding->type, value_of(finding->kind),
-                                          group->version, finding->slope, finding->share);
+                                          group->version, finding->slope);
     return isfinite(share) && share < stopped_share_max;
 }
 

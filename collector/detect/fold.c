@@ -234,8 +234,8 @@ void fold_name(const struct detector *detector, struct candidate *candidate)
                      side_of(type, VERDICT_OBJECTS), &follow) ||
             follow.pool_left > name_left_max ||
             (kind == best_kind && follow.pool_left >= best_left) ||
-            (candidate->look.rule == VERDICT_RULE_D && is_usual(detector, candidate, type)) ||
-            bends(detector, &candidate->look, type))
+            (candidate->look.rule == VERDICT_RULE_D ? is_usual(detector, candidate, type)
+                                                    : bends(detector, &candidate->look, type)))
             continue;
         best_kind = kind;
         best = type;

@@ -496,6 +496,15 @@ double life_largest_fall(const struct life *life, uint32_t type, enum life_value
     return fall;
 }
 
+double life_newest(const struct life *life, uint32_t type, enum life_value value)
+{
+    const struct life_series *series = life_find(life, type);
+    uint32_t end = blocks_done(life);
+    return series == NULL || end < 2
+               ? NAN
+               : fmaxf(series->blocks[value][end - 1], series->blocks[value][end - 2]);
+}
+
 double life_recent_slope(const struct life *life, uint32_t type, enum life_value value, double bins)
 {
     const struct life_series *series = life_find(life, type);
@@ -504,10 +513,8 @@ double life_recent_slope(const struct life *life, uint32_t type, enum life_value
     if (series == NULL || end < back + 2)
         return NAN;
     const float *floors = series->blocks[value];
-    /* of two, the higher one: a torn snapshot may be the floor of a block */
-    double now = fmaxf(floors[end - 1], floors[end - 2]);
     double before = fmaxf(floors[end - 1 - back], floors[end - 2 - back]);
-    return (now - before) / ((double)back * life->block_bins);
+    return (life_newest(life, type, value) - before) / ((double)back * life->block_bins);
 }
 
 double life_recent_load(const struct life *life, double bins)

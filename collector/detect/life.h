@@ -151,6 +151,10 @@ double life_object_growth(const struct life *life, uint32_t type);
  * count, the last hour or two are known before their block is done. */
 double life_largest_fall(const struct life *life, uint32_t type, enum life_value value);
 
+/* The newest floor: of two blocks the higher one, since a torn snapshot may be one. NaN: not seen.
+ */
+double life_newest(const struct life *life, uint32_t type, enum life_value value);
+
 /* Slope, a bin, from so many bins ago until now, end to end. NaN: not that old, or not seen. */
 double life_recent_slope(const struct life *life, uint32_t type, enum life_value value,
                          double bins);
