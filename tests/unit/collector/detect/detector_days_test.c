@@ -189,7 +189,8 @@ static void test_what_is_full_by_then_is_none(void **state)
 static double leaking_at_night(uint32_t type, const char *version, uint32_t bin)
 {
     static const double drag[SCENE_TYPES] = {1, 1, 3};
-    return scene_steady(type, version, bin) + drag[type] * 200 * ((bin + DAY / 3) / DAY);
+    uint32_t nights = (bin + DAY / 3) / DAY;
+    return scene_steady(type, version, bin) + drag[type] * 200 * nights;
 }
 
 /* The version after it has not had a night before it has had an evening. */
@@ -229,7 +230,8 @@ static double creeping_with_load(uint32_t type, const char *version, uint32_t bi
 
 static double changing_work(uint32_t bin)
 {
-    return bin + 0.2 * ((bin / 12 % 2) * (bin % 12) + bin / 24 * 12.0);
+    uint32_t whole = bin / 24;
+    return bin + 0.2 * ((bin / 12 % 2) * (bin % 12) + whole * 12.0);
 }
 
 static uint32_t crept(scene_model_fn *model)
