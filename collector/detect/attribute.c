@@ -14,6 +14,11 @@ static const double same_leak_min = 0.3;
  * since a day's load may rise just then. */
 static const double whole_life_min = 1.5;
 
+/* What stops is quiet for longer than it may have been before; by more than so much, it grows. */
+static const double recent_part = 1.0 / 3;
+static const double recent_growth_max = 0.03;
+static const double recent_horizons = 1.5; /* by then the next life in its place can tell */
+
 /* Half of the version's lives have reached this uptime. 0: there are none. */
 static double median_uptime(const struct judge *judge, uint32_t version)
 {
@@ -22,6 +27,16 @@ static double median_uptime(const struct judge *judge, uint32_t version)
         if (judge->lives[i].version == version && life_uptime(&judge->lives[i]) > 0)
             judge->space[count++] = life_uptime(&judge->lives[i]);
     return count == 0 ? 0 : trend_median(judge->space, count);
+}
+
+static double median_of_steepest(double *slopes, size_t count, double share)
+{
+    if (count == 0)
+        return NAN;
+    trend_sort(slopes, count);
+    size_t steepest = (size_t)ceil(share * (double)count);
+    steepest = steepest < 1 ? 1 : steepest > count ? count : steepest;
+    return trend_median(slopes + count - steepest, steepest);
 }
 
 /*
@@ -42,24 +57,34 @@ static double version_slope(const struct judge *judge, uint32_t type, enum life_
         if (isfinite(slope))
             judge->space[count++] = slope;
     }
-    if (count == 0)
-        return NAN;
-    trend_sort(judge->space, count);
-    size_t steepest = (size_t)ceil(share * (double)count);
-    steepest = steepest < 1 ? 1 : steepest > count ? count : steepest;
-    return trend_median(judge->space + count - steepest, steepest);
+    return median_of_steepest(judge->space, count, share);
+}
+
+/* The steepest lives that are compared. */
+static double share_of_lives(const struct judge_look *look)
+{
+    return (double)look->growing_count / fmax(look->evidence.lives, 1);
+}
+
+/* The stretch of uptime that both versions have; 0: there is none yet. */
+static int equal_uptime(const struct judge *judge, uint32_t other, uint32_t leaking,
+                        const struct judge_look *look, double *ret_from, double *ret_to)
+{
+    double to = fmin(fmin(median_uptime(judge, other), median_uptime(judge, leaking)), look->to);
+    *ret_to = to;
+    *ret_from = fmax(to / 10, LIFE_SLOT_BINS);
+    return to >= (look->rule == VERDICT_RULE_D ? LIFE_SLOT_BINS : uptime_min);
 }
 
 static double share_of(const struct judge *judge, uint32_t type, enum life_value value,
                        uint32_t other, uint32_t leaking, const struct judge_look *look,
                        double *ret_slope)
 {
-    double share = (double)look->growing_count / fmax(look->evidence.lives, 1);
-    double to = fmin(fmin(median_uptime(judge, other), median_uptime(judge, leaking)), look->to);
-    double least = look->rule == VERDICT_RULE_D ? LIFE_SLOT_BINS : uptime_min;
-    if (to < least)
+    double share = share_of_lives(look);
+    double from = 0;
+    double to = 0;
+    if (!equal_uptime(judge, other, leaking, look, &from, &to))
         return NAN;
-    double from = fmax(to / 10, LIFE_SLOT_BINS);
     double now = version_slope(judge, type, value, leaking, from, to, share);
     if (!isfinite(now) || now < look->slope / 2)
         now = look->slope; /* that early it is not known, or not yet as it is now */
@@ -77,6 +102,49 @@ double attribute_share(const struct judge *judge, uint32_t type, enum life_value
 {
     double slope;
     return share_of(judge, type, value, version, leaking_version, look, &slope);
+}
+
+/* Mean load of a version's lives, early in them. NaN: not known. */
+static double early_load(const struct judge *judge, uint32_t version, double uptime)
+{
+    uint32_t to = (uint32_t)fmin(uptime / LIFE_SLOT_BINS, LIFE_SLOTS);
+    double sum = 0;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < judge->life_count; i++) {
+        double load =
+            judge->lives[i].version == version ? life_slot_load(&judge->lives[i], 1, to) : NAN;
+        if (isfinite(load)) {
+            sum += load;
+            count++;
+        }
+    }
+    return count > 0 ? sum / count : NAN;
+}
+
+double attribute_share_at_load(const struct judge *judge, uint32_t type, enum life_value value,
+                               const struct judge_group *other, uint32_t leaking_version,
+                               double leaking_uptime, const struct judge_look *look)
+{
+    double share = attribute_share(judge, type, value, other->version, leaking_version, look);
+    double uptime = fmin(other->uptime, leaking_uptime);
+    double load =
+        early_load(judge, leaking_version, uptime) / early_load(judge, other->version, uptime);
+    return share > 0 && load > 1 && isfinite(load) ? share * load : share;
+}
+
+int attribute_shows(const struct judge *judge, uint32_t type, enum life_value value,
+                    uint32_t version, uint32_t leaking_version, const struct judge_look *look)
+{
+    double from = 0;
+    double to = 0;
+    if (!equal_uptime(judge, version, leaking_version, look, &from, &to))
+        return 0;
+    double share = share_of_lives(look);
+    double early = version_slope(judge, type, value, leaking_version, from, to, share);
+    if (!isfinite(early)) /* an old life has few blocks, but its slots */
+        early = version_slope(judge, type, value, leaking_version, from,
+                              fmin(to, LIFE_SLOTS * LIFE_SLOT_BINS), share);
+    return !(early < look->slope / 2);
 }
 
 void attribute_leak(const struct judge *judge, const struct version_order *order, uint32_t type,
@@ -101,16 +169,36 @@ void attribute_leak(const struct judge *judge, const struct version_order *order
     }
 }
 
+double attribute_recent_share(const struct judge *judge, uint32_t type, enum life_value value,
+                              uint32_t version, double slope)
+{
+    double most = NAN;
+    for (uint32_t i = 0; i < judge->life_count; i++) {
+        const struct life *life = &judge->lives[i];
+        double silent = (double)(judge->now_ms - life->last_ms) / judge->bin_ms;
+        if (life->version != version || !(silent < recent_horizons * LIFE_BINS_PER_HORIZON))
+            continue;
+        double bins = fmax(LIFE_BINS_PER_HORIZON, recent_part * life_uptime(life));
+        double recent = life_recent_slope(life, type, value, bins);
+        double load = life_recent_load(life, bins);
+        if (recent * bins >= recent_growth_max * life_newest(life, type, value))
+            recent = fmax(recent, slope);
+        most = fmax(most, recent / slope / (load < 1 ? load : 1)); /* of NaN and a number, this */
+    }
+    return most;
+}
+
 /* ---- creep ----------------------------------------------------------------------------------- */
 
 enum {
     early_from = 2, /* slots: 2 h to 6 h of 30 */
     early_to = 6,
     rises_min = 5,
+    lives_to_tell = 3,
 };
 static const double rise_min = 0.03;
 static const double rise_all_min = 0.3;
-static const double load_factor_each = 1;
+static const double error_factor = 2; /* of a standard error */
 static const double load_factor_all = 2.5;
 static const double steadiness_min = 2.5; /* mean rise over its standard deviation */
 static const double early_objects_min = 10;
@@ -119,11 +207,13 @@ static const double early_objects_min = 10;
 struct early {
     double floor; /* NaN: none has got that far */
     double load;  /* NaN: not known */
+    double error; /* variance of the floor's mean, relative; 0: too few lives to tell */
 };
 
 static struct early early_of(const struct judge *judge, uint32_t type, uint32_t version)
 {
-    struct early sum = {0, 0};
+    struct early sum = {0};
+    double square = 0;
     uint32_t count = 0;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         if (judge->lives[i].version != version)
@@ -131,11 +221,15 @@ static struct early early_of(const struct judge *judge, uint32_t type, uint32_t 
         double floor = life_slot_floor(&judge->lives[i], type, early_from, early_to);
         if (isfinite(floor)) {
             sum.floor += floor;
+            square += floor * floor;
             sum.load += life_slot_load(&judge->lives[i], early_from, early_to);
             count++;
         }
     }
-    return (struct early){sum.floor / count, sum.load / count};
+    double mean = sum.floor / count;
+    double spread = fmax(square / count - mean * mean, 0) / (count - 1.0);
+    double error = count >= lives_to_tell && mean > 0 ? spread / (mean * mean) : 0;
+    return (struct early){mean, sum.load / count, error};
 }
 
 /* By how much the load has grown; 0 where it has not, or nobody knows. */
@@ -145,7 +239,8 @@ static double load_growth(const struct early *before, const struct early *after)
     return isfinite(growth) ? fmax(growth, 0) : 0;
 }
 
-static int is_steady(const double *rises, uint32_t count)
+/* `noise`: variance of a rise that the lives' own differences make. */
+static int is_steady(const double *rises, uint32_t count, double noise)
 {
     double mean = 0;
     double square = 0;
@@ -153,21 +248,25 @@ static int is_steady(const double *rises, uint32_t count)
         mean += rises[i] / count;
     for (uint32_t i = 0; i < count; i++)
         square += (rises[i] - mean) * (rises[i] - mean) / (count - 1);
-    return mean >= steadiness_min * sqrt(square);
+    return mean >= steadiness_min * sqrt(fmax(square - noise, 0));
 }
 
 /*
  * Versions that are deployed a little later each day meet another load at equal uptime, and what
- * follows the load rises or falls from one to the next.
+ * follows the load rises or falls from one to the next: by no more than the type is seen to follow
+ * it within lives. Nor do lives of a version start alike, least where only a sample of the heap is
+ * read: by how much their mean may be wrong is no rise, and no lack of one.
  */
 int attribute_creep(const struct judge *judge, const struct version_order *order, uint32_t type,
                     struct creep *ret)
 {
     double rises[DETECT_VERSIONS_MAX];
-    struct early later = {NAN, NAN};
-    struct early newest = {NAN, NAN};
+    struct early later = {NAN, NAN, 0};
+    struct early newest = {NAN, NAN, 0};
     uint32_t later_version = 0;
     uint32_t count = 0;
+    double follows = NAN;
+    double noise = 0;
     *ret = (struct creep){0};
     for (uint32_t place = order->count; place-- > 0;) {
         uint32_t version = order->versions[place];
@@ -176,7 +275,12 @@ int attribute_creep(const struct judge *judge, const struct version_order *order
             continue;
         if (isfinite(later.floor)) {
             double rise = early.floor > 0 ? later.floor / early.floor - 1 : 0;
-            if (rise < fmax(rise_min, load_factor_each * load_growth(&early, &later)))
+            double error = early.error + later.error;
+            if (rise + error_factor * sqrt(error) < rise_min)
+                break;
+            noise += error;
+            follows = isfinite(follows) ? follows : judge_elasticity_most(judge, type);
+            if (rise + error_factor * sqrt(error) < follows * load_growth(&early, &later))
                 break;
             rises[count++] = rise;
             ret->since = later_version;
@@ -187,9 +291,11 @@ int attribute_creep(const struct judge *judge, const struct version_order *order
         later = early;
         later_version = version;
     }
-    if (count < rises_min || !(newest.floor >= early_objects_min) || !is_steady(rises, count))
+    if (count < rises_min || !(newest.floor >= early_objects_min) ||
+        !is_steady(rises, count, noise / count))
         return 0;
     ret->versions = count;
     ret->growth = newest.floor / later.floor - 1;
-    return ret->growth >= fmax(rise_all_min, load_factor_all * load_growth(&later, &newest));
+    double all_min = fmax(rise_all_min, load_factor_all * follows * load_growth(&later, &newest));
+    return ret->growth >= all_min + error_factor * sqrt(later.error + newest.error);
 }

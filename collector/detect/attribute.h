@@ -33,6 +33,24 @@ void attribute_leak(const struct judge *judge, const struct version_order *order
 double attribute_share(const struct judge *judge, uint32_t type, enum life_value value,
                        uint32_t version, uint32_t leaking_version, const struct judge_look *look);
 
+/* The same, where a quiet day makes no leak slow: by the load early in the lives of both. */
+double attribute_share_at_load(const struct judge *judge, uint32_t type, enum life_value value,
+                               const struct judge_group *other, uint32_t leaking_version,
+                               double leaking_uptime, const struct judge_look *look);
+
+/* 1 if the leak itself shows over the uptime by which these two are compared, or nobody knows. */
+int attribute_shows(const struct judge *judge, uint32_t type, enum life_value value,
+                    uint32_t version, uint32_t leaking_version, const struct judge_look *look);
+
+/*
+ * The steepest slope of the lives of a version, also of those just ended, over the last horizon, or
+ * the last third of their life, since a leak on errors may rest for days: as a share of `slope`, or
+ * of what little load would make of it. What grows by as much as is asked of a leak is not called
+ * less than it. NaN: they are too young.
+ */
+double attribute_recent_share(const struct judge *judge, uint32_t type, enum life_value value,
+                              uint32_t version, double slope);
+
 struct creep {
     uint32_t versions; /* rises in a row, up to the newest version */
     double growth;     /* over all of them, relative to the first */

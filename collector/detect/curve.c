@@ -38,13 +38,16 @@ static const double far_better = 3;
 static const double idle_share = 0.8;
 static const double idle_min = 0.1;
 
-/* Points whose work may still be there in what follows it. */
-static const size_t level_windows[] = {1, 2, 4};
-
 /* Sums of squares that the models leave. */
 struct fits {
     double line, warm, exponential, hinge;
 };
+
+/* How long what follows the load may remember it, in points; and the points before the first. */
+static const size_t windows[] = {1, 2, 3, 4, 6, 8, 10, 13};
+static const double points_before = 0.1 / 0.9 * CURVE_POINTS;
+/* Points whose work may still be there in what follows it soon. */
+static const size_t short_window = 4;
 
 static double dot(const double *a, const double *b, size_t count)
 {
@@ -170,7 +173,7 @@ static double bic(double sse, double floor, size_t parameters)
  * Student's distribution with 6 degrees of freedom has a closed form; with theta = atan(t / sqrt
  * 6): P(|T| < t) = sin theta (1 + cos^2 theta / 2 + 3 cos^4 theta / 8).
  */
-static double chance_of_line(double r2)
+double curve_chance(double r2)
 {
     double t = sqrt(degrees_of_freedom * r2 / fmax(1 - r2, DBL_EPSILON));
     double theta = atan(t / sqrt(degrees_of_freedom));
@@ -240,6 +243,28 @@ static struct fits fit_over(const double *x, const double *values)
     };
 }
 
+/* Work done up to a point, which may lie before the first: then the load was as it was there. */
+static double work_until(const double *work, double point)
+{
+    return point >= 0 ? work[(size_t)point] : fmax(point, -points_before) * (work[1] - work[0]);
+}
+
+/* What follows the load: so much of the work as was done in the last stretch, of any length to
+ * `points_most`. */
+static double window_sse(const double *work, const double *values, size_t points_most)
+{
+    double best = INFINITY;
+    for (size_t k = 0; k < ARRAY_SIZE(windows) && windows[k] <= points_most; k++) {
+        double window[CURVE_POINTS];
+        for (size_t i = 0; i < CURVE_POINTS; i++)
+            window[i] = work[i] - work_until(work, (double)i - (double)windows[k]);
+        struct model model = model_constant(work, CURVE_POINTS);
+        model_add(&model, window);
+        best = fmin(best, model_sse(&model, values));
+    }
+    return best;
+}
+
 static void even_places(double *ret, size_t points)
 {
     for (size_t i = 0; i < points; i++)
@@ -290,65 +315,6 @@ static int without_idling(const double *work, double *ret)
     return idle > idle_min;
 }
 
-/* Of what is as much as the work of each point and those before it: of the first of them, nothing
- * else is known than that the load was as theirs. */
-static double level_sse(const double *work, const double *values)
-{
-    double best = INFINITY;
-    for (size_t k = 0; k < ARRAY_SIZE(level_windows); k++) {
-        size_t window = level_windows[k];
-        double levels[CURVE_POINTS];
-        struct model model = model_constant(work, CURVE_POINTS);
-        for (size_t i = 0; i < CURVE_POINTS; i++)
-            levels[i] = i >= window
-                            ? work[i] - work[i - window]
-                            : work[i] - work[0] + (double)(window - i) * (work[1] - work[0]);
-        model_add(&model, levels);
-        best = fmin(best, model_sse(&model, values));
-    }
-    return best;
-}
-
-/* What fitting over time and work says beside the fits. */
-struct axes {
-    double bend;               /* the least over an axis that explains the curve well */
-    double over[CURVE_POINTS]; /* the values along that axis on which a line is best */
-    double level;              /* what following the work leaves, and */
-    double summed;             /* the line over it, where that axis is the work's; else 0 */
-};
-
-/* Fit over time and work. */
-static struct fits fit(const double *values, const double *work, struct axes *ret)
-{
-    double axes[3][CURVE_POINTS];
-    struct fits fits[3];
-    size_t count = 1;
-    even_places(axes[0], CURVE_POINTS);
-    if (work != NULL) {
-        memcpy(axes[1], work, sizeof(axes[1]));
-        count = without_idling(work, axes[2]) ? 3 : 2;
-    }
-    double best = INFINITY;
-    for (size_t i = 0; i < count; i++) {
-        fits[i] = fit_over(axes[i], values);
-        best = fmin(best, best_sse(&fits[i]));
-    }
-    *ret = (struct axes){.bend = BEND_MAX};
-    for (size_t i = 0; i < count; i++)
-        if (best_sse(&fits[i]) <= far_better * best)
-            ret->bend = fmin(ret->bend, bend_over(axes[i], values));
-    size_t straightest = 0;
-    for (size_t i = 1; i < count; i++)
-        if (fmin(fits[i].line, fits[i].warm) < fmin(fits[straightest].line, fits[straightest].warm))
-            straightest = i;
-    resample_over(axes[straightest], values, ret->over);
-    if (straightest > 0) {
-        ret->level = level_sse(work, values);
-        ret->summed = fits[straightest].line;
-    }
-    return count == 1 ? fits[0] : best_fits(&fits[0], &fits[1]);
-}
-
 static double square_sum(const double *values)
 {
     double mean = 0;
@@ -377,6 +343,90 @@ static struct curve_course course_of(const double *values)
     };
 }
 
+/*
+ * Work without the idling that makes `values` straightest, if a line over time and work together
+ * rises with the work: what is left of the least that was done in any stretch is not negative. 0:
+ * nothing is to be taken off.
+ */
+static int without_any_idling(const double *work, const double *values, double *ret)
+{
+    static const double all_but = 0.98;
+    double time[CURVE_POINTS];
+    double rest[CURVE_POINTS];
+    even_places(time, CURVE_POINTS);
+    double drift = slope_over(time, work, CURVE_POINTS);
+    double slope = slope_over(time, values, CURVE_POINTS);
+    double least = 1;
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        rest[i] = work[i] - drift * time[i];
+        least = i > 0 ? fmin(least, (work[i] - work[i - 1]) * (CURVE_POINTS - 1)) : least;
+    }
+    double by_work = slope_over(rest, values, CURVE_POINTS);
+    if (!(by_work > 0))
+        return 0;
+    double idle = fmin(drift - slope / by_work, all_but * least);
+    if (!(idle > idle_min))
+        return 0;
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        ret[i] = (work[i] - idle * time[i]) / (1 - idle);
+    return 1;
+}
+
+/* As fit, over the work without its idling; nothing is said of what has none. */
+static void measure_idling(const double *values, const double *work, const struct fits *fits,
+                           double total, struct curve_shape *ret)
+{
+    double axis[CURVE_POINTS];
+    double over[CURVE_POINTS];
+    if (!without_any_idling(work, values, axis))
+        return;
+    double floor = total * 1e-9;
+    double line = line_sse(axis, values, CURVE_POINTS);
+    double saturating =
+        fmin(fmin(fits->exponential, fits->hinge), fmin(exponential_sse(axis, values, CURVE_POINTS),
+                                                        hinge_sse(axis, values, CURVE_POINTS)));
+    resample_over(axis, values, over);
+    ret->busy_r2 = fmax(1 - line / total, 0);
+    ret->busy_gain = bic(saturating, floor, 3) - bic(line, floor, 3);
+    ret->busy = course_of(over);
+}
+
+/* What fitting over time and work says beside the fits. */
+struct axes {
+    double bend;               /* the least over an axis that explains the curve well */
+    double over[CURVE_POINTS]; /* the values along that axis on which a line is best */
+    double by_work;            /* what the line leaves, if that axis is the work's; else 0 */
+};
+
+/* Fit over time and work. */
+static struct fits fit(const double *values, const double *work, struct axes *ret)
+{
+    double axes[3][CURVE_POINTS];
+    struct fits fits[3];
+    size_t count = 1;
+    even_places(axes[0], CURVE_POINTS);
+    if (work != NULL) {
+        memcpy(axes[1], work, sizeof(axes[1]));
+        count = without_idling(work, axes[2]) ? 3 : 2;
+    }
+    double best = INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        fits[i] = fit_over(axes[i], values);
+        best = fmin(best, best_sse(&fits[i]));
+    }
+    *ret = (struct axes){.bend = BEND_MAX};
+    for (size_t i = 0; i < count; i++)
+        if (best_sse(&fits[i]) <= far_better * best)
+            ret->bend = fmin(ret->bend, bend_over(axes[i], values));
+    size_t straightest = 0;
+    for (size_t i = 1; i < count; i++)
+        if (fmin(fits[i].line, fits[i].warm) < fmin(fits[straightest].line, fits[straightest].warm))
+            straightest = i;
+    resample_over(axes[straightest], values, ret->over);
+    ret->by_work = straightest > 0 ? fits[straightest].line : 0;
+    return count == 1 ? fits[0] : best_fits(&fits[0], &fits[1]);
+}
+
 void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret)
 {
     *ret = (struct curve_shape){.p = 1};
@@ -393,14 +443,18 @@ void curve_measure(const double values[CURVE_POINTS], const double *work, struct
 
     ret->growth = curve_growth(values);
     ret->r2 = fmax(1 - fmin(fits.line, fits.warm) / total, 0);
-    ret->p = chance_of_line(ret->r2);
+    ret->p = curve_chance(ret->r2);
     ret->line_gain = bic_saturating - bic_line;
+    ret->bend = axes.bend;
     ret->time = course_of(values);
     ret->best = course_of(axes.over);
-    ret->bend = axes.bend;
-    ret->level_gain = bic(axes.level, floor, 3) - bic(axes.summed, floor, 2);
-    if (!(axes.level > 0))
-        ret->level_gain = 0;
+    if (work == NULL)
+        return;
+    ret->load_gain = bic(window_sse(work, values, CURVE_POINTS), floor, 3) - bic_line;
+    if (axes.by_work > 0)
+        ret->early_load_gain =
+            bic(window_sse(work, values, short_window), floor, 3) - bic(axes.by_work, floor, 2);
+    measure_idling(values, work, &fits, total, ret);
 }
 
 static double line_rise(const double *values, size_t count)

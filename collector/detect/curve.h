@@ -25,11 +25,17 @@ struct curve_shape {
     double p;      /* of a line as straight as this by chance, one-sided */
     double
         line_gain; /* BIC of the best saturating curve minus that of the best line; > 0: a line */
+    double load_gain; /* as line_gain, of the best curve that follows the load; 0: not known */
+    /* The same of one that follows it soon, against a line over the work: before a whole day of
+     * the load was seen, any line and the load of long ago are alike. 0: time is the better axis.
+     */
+    double early_load_gain;
     struct curve_course time; /* along the time */
     struct curve_course best; /* along that of time and work on which the line is better */
-    double bend;              /* the least of time and work; a line: 1 */
-    double level_gain; /* BIC of what follows the work, now or of late, minus that of a line over
-                        * all that was done; > 0: it is kept. 0: a line over the time is better */
+    /* Over work without what idling makes of it, where that is much; busy_r2 0: it is not. */
+    double busy_r2, busy_gain;
+    struct curve_course busy;
+    double bend; /* the least of time and work; a line: 1 */
 };
 
 /*
@@ -44,9 +50,6 @@ struct curve_shape {
  * then fitted over it as well, and the better fit counts. A leak by request is a line over the work
  * done, a cache fills up over it.
  *
- * Where load rises, what is busy or lives for a short while rises with it, as a leak does; but it
- * follows the work of each point, or of the last few, and not the sum of all.
- *
  * The bend is what no model of these tells: sets of keys grow by a power of the work, or by its
  * logarithm, and never look full; and a line with a short exponential fits them well. But they bend
  * alike at any age, while behind a true warm-up a line gets straight. Time, work, and work without
@@ -56,6 +59,9 @@ struct curve_shape {
  * not asked about work, nor requests about time.
  */
 void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret);
+
+/* The p of an R2. */
+double curve_chance(double r2);
 
 /* The largest step up, the median of three points against that of the three before. */
 double curve_largest_step(const double values[CURVE_POINTS]);

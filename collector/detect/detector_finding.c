@@ -15,12 +15,13 @@
 
 enum {
     clean_passes = 6,
-    stopped_passes = 12,
     nameless_passes = 6,
 };
 static const double judgeable_horizons = 0.4;
 static const double stopped_horizons = 1.25;
 static const double same_leak_min = 0.3;
+static const double stopped_share_max = 0.1;
+static const double shown_horizons = 2; /* by then any leak has shown */
 static const double ms_per_hour = 3600e3;
 
 /* ---- words ----------------------------------------------------------------------------------- */
@@ -315,7 +316,8 @@ static int open_confirmed(struct detector *detector, const struct version_order 
 
 /* ---- closing --------------------------------------------------------------------------------- */
 
-/* A later version, long enough up, that has little of the slope at equal uptime. */
+/* A later version, long enough up, that has little of the slope at equal uptime and load: by when
+ * the leak had shown, since one that comes at night is not fixed in the evening. */
 static int is_fixed_in(const struct detector *detector, const struct finding *finding,
                        const struct judge_group *group)
 {
@@ -327,22 +329,28 @@ static int is_fixed_in(const struct detector *detector, const struct finding *fi
     struct judge_look look = {.to = finding->to, .slope = finding->slope};
     look.evidence.lives = 100;
     look.growing_count = (uint32_t)fmax(1, 100 * finding->share);
-    double share = attribute_share(&detector->judge, finding->type, value_of(finding->kind),
-                                   group->version, finding->version, &look);
-    return isfinite(share) && share < same_leak_min;
+    enum life_value value = value_of(finding->kind);
+    double share = attribute_share_at_load(&detector->judge, finding->type, value, group,
+                                           finding->version, finding->to, &look);
+    return isfinite(share) && share < same_leak_min &&
+           (group->horizons >= shown_horizons ||
+            attribute_shows(&detector->judge, finding->type, value, group->version,
+                            finding->version, &look));
 }
 
-/* The version itself grows no more. */
+/*
+ * No life of the version grows any more: over a horizon, which has all hours of a day in it, by a
+ * small part of what it did, or of what so little load would have made of that.
+ */
 static int has_stopped(const struct detector *detector, const struct finding *finding,
                        const struct judge_group *group)
 {
-    struct judge_look look = {0};
     if (group->rule != VERDICT_RULE_A || group->version != finding->version ||
         group->horizons < stopped_horizons)
         return 0;
-    judge_look_at(&detector->judge, group, finding->type, value_of(finding->kind),
-                  judge_elasticity(&detector->judge, finding->type), &look);
-    return look.stopped;
+    double share = attribute_recent_share(&detector->judge, finding->type, value_of(finding->kind),
+                                          group->version, finding->slope);
+    return isfinite(share) && share < stopped_share_max;
 }
 
 static int check_one(struct detector *detector, struct finding *finding,
@@ -352,7 +360,7 @@ static int check_one(struct detector *detector, struct finding *finding,
         int fixed = is_fixed_in(detector, finding, &groups[i]);
         if (!fixed && !has_stopped(detector, finding, &groups[i]))
             continue;
-        if (++finding->clean_row < (fixed ? clean_passes : stopped_passes))
+        if (++finding->clean_row < clean_passes)
             return 0;
         const char *version = detector->versions[groups[i].version].name;
         if (fixed)

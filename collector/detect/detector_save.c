@@ -30,7 +30,7 @@ struct state_reader {
     size_t left;
 };
 
-static const uint32_t magic = 0x48464407; /* changes with what the numbers mean */
+static const uint32_t magic = 0x48464408; /* changes with what the numbers mean */
 
 static uint64_t sum_of(const uint8_t *data, size_t size)
 {

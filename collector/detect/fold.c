@@ -206,6 +206,16 @@ static int is_usual(const struct detector *detector, const struct candidate *can
                                         trend_median(slopes, count)) == 1;
 }
 
+/* A cache beside the leak follows its pieces well enough, but bends; the leak does not. */
+static int bends(const struct detector *detector, const struct judge_look *look, uint32_t type)
+{
+    struct judge_group group;
+    struct judge_look own = {0};
+    judge_group_lives(&detector->judge, look->growing, look->growing_count, &group);
+    judge_look_at(&detector->judge, &group, type, LIFE_COUNT, 0, &own);
+    return own.bends;
+}
+
 void fold_name(const struct detector *detector, struct candidate *candidate)
 {
     const enum type_kind own_kind = kind_of(detector, candidate->type);
@@ -224,7 +234,8 @@ void fold_name(const struct detector *detector, struct candidate *candidate)
                      side_of(type, VERDICT_OBJECTS), &follow) ||
             follow.pool_left > name_left_max ||
             (kind == best_kind && follow.pool_left >= best_left) ||
-            (candidate->look.rule == VERDICT_RULE_D && is_usual(detector, candidate, type)))
+            (candidate->look.rule == VERDICT_RULE_D ? is_usual(detector, candidate, type)
+                                                    : bends(detector, &candidate->look, type)))
             continue;
         best_kind = kind;
         best = type;

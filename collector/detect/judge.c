@@ -18,7 +18,9 @@ static const double chance_max = 3e-5;
 static const double line_gain_min = 2;
 static const double load_growth_factor = 2.5;
 static const double early_load_factor = 1.25;
-static const double kept_gain_min = 30; /* by which it is no function of the present load */
+static const double load_gain_min = 10;       /* from which on the load explains nothing, */
+static const double early_load_gain_min = 30; /* of lives that have not seen a day of it, */
+static const double day_horizons = 0.7;
 static const double member_growth_min = 0.05;
 static const double witness_share_min = 0.15;
 static const double growing_growth_min = 0.015;
@@ -48,6 +50,7 @@ static const double strong_r2 = 0.985;
 static const double strong_line_gain = 6;
 static const double strong_tail = 0.85;
 static const double strong_bend = 0.9;
+static const double bent_max = 0.6;
 
 struct judge_member {
     uint16_t life;
@@ -240,6 +243,7 @@ static uint32_t sort_growing(struct judge_member *members, uint32_t count, doubl
 
 struct pool {
     struct curve_shape shape;
+    double horizons;    /* of the lives' uptime */
     double last, grown; /* mean of the members */
     double growth;
     double adjustment, load_growth;
@@ -326,12 +330,34 @@ static int passes(const struct pool *pool, const struct rule *rule, double chanc
                   double load_factor)
 {
     const struct curve_shape *shape = &pool->shape;
-    double growth_min =
-        fmax(rule->growth_min, fmax(pool->adjustment / 2, load_factor * pool->load_growth));
+    int explained = pool->horizons < day_horizons ? shape->early_load_gain < early_load_gain_min
+                                                  : shape->load_gain < load_gain_min;
+    double by_load = explained ? load_factor * pool->load_growth : 0;
+    double growth_min = fmax(rule->growth_min, fmax(pool->adjustment / 2, by_load));
     return shape->p * chances <= chance_max && shape->r2 >= rule->r2_min &&
            shape->growth >= growth_min && pool->last >= objects_min &&
            pool->grown >= objects_grown_min && pool->step <= own_step_max &&
            shape->line_gain >= line_gain_min;
+}
+
+static int climbs(const struct pool *pool, const struct rule *rule)
+{
+    struct pool any = *pool;
+    any.shape.line_gain = line_gain_min;
+    any.step = 0;
+    return passes(&any, rule, 1, early_load_factor);
+}
+
+/* The same over the work without any idling, which may be most of it. */
+static int passes_busy(const struct pool *pool, const struct rule *rule)
+{
+    struct pool busy = *pool;
+    busy.shape.r2 = pool->shape.busy_r2;
+    busy.shape.p = curve_chance(busy.shape.r2);
+    busy.shape.line_gain = pool->shape.busy_gain;
+    const struct curve_course *course = &pool->shape.busy;
+    return pool->shape.busy_r2 > 0 && passes(&busy, rule, 1, early_load_factor) &&
+           runs_straight(course, course->bend, 0, rule);
 }
 
 /* What rose as far before and fell again is a log of the day, a queue, or garbage in cycles. */
@@ -355,9 +381,9 @@ static int is_strong(const struct pool *pool)
 {
     const struct curve_shape *shape = &pool->shape;
     return shape->r2 >= strong_r2 && shape->line_gain >= strong_line_gain &&
-           shape->time.tail >= strong_tail && shape->bend >= strong_bend &&
-           shape->time.second_half >= 0.42 && shape->time.second_half <= 0.65 &&
-           !(pool->plateau > 0.2);
+           shape->best.tail >= strong_tail && shape->best.bend >= strong_bend &&
+           shape->best.second_half >= 0.42 && shape->best.second_half <= 0.65 &&
+           !(pool->plateau_best > 0.2);
 }
 
 /* Ways to choose m of n: a few of many that happen to grow are not evidence. */
@@ -407,6 +433,7 @@ static void look_at_some(const struct judge *judge, const struct judge_group *gr
         return;
     struct pool pool;
     pool_members(judge, growing, growing, &pool);
+    pool.horizons = group->uptime / LIFE_BINS_PER_HORIZON;
     const struct rule *rule = &rules[VERDICT_RULE_SOME];
     int passing = passes(&pool, rule, choices(count, growing), load_growth_factor) &&
                   runs_straight(&pool.shape.time, pool.shape.bend, pool.plateau, rule) &&
@@ -417,6 +444,8 @@ static void look_at_some(const struct judge *judge, const struct judge_group *gr
                                .passes = passing,
                                .rule = VERDICT_RULE_SOME,
                                .horizons = group->horizons / some_horizons};
+    if (is_strong(&pool))
+        ret->horizons /= strong_horizons;
     describe(judge, group, count, growing, &pool, elasticity, ret);
 }
 
@@ -424,9 +453,10 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
                    enum life_value value, double elasticity, struct judge_look *ret)
 {
     const struct rule *rule = &rules[group->rule];
-    ret->grows = ret->passes = ret->passes_early = ret->passes_by_work = 0;
+    ret->grows = ret->passes = ret->passes_early = 0;
+    ret->passes_busy = ret->climbs = 0;
+    ret->bends = 0;
     ret->growing_count = 0;
-    ret->stopped = 1;
     if (group->count == 0 || !any_rises(judge, group, type, value, elasticity))
         return;
     uint32_t count = measure(judge, group, type, value, elasticity);
@@ -434,25 +464,25 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
     if (growing > 0 && growing >= rule->witnesses * count) {
         struct pool pool;
         pool_members(judge, count, growing, &pool);
+        pool.horizons = group->uptime / LIFE_BINS_PER_HORIZON;
         *ret = (struct judge_look){
             .grows = still_grows(&pool),
             .passes_early =
                 passes(&pool, rule, 1, early_load_factor) &&
                 runs_straight(&pool.shape.best, pool.shape.best.bend, pool.plateau_best, rule),
+            .bends = pool.shape.bend < bent_max,
             .rule = group->rule,
             .horizons = group->horizons};
         ret->passes = passes(&pool, rule, 1, load_growth_factor) &&
                       runs_straight(&pool.shape.time, pool.shape.bend, pool.plateau, rule);
-        ret->passes_by_work =
-            pool.shape.level_gain >= kept_gain_min && passes(&pool, rule, 1, 0) &&
-            runs_straight(&pool.shape.best, pool.shape.best.bend, pool.plateau_best, rule);
-        if ((ret->passes || ret->passes_early || ret->passes_by_work) &&
+        ret->passes_busy = (uint8_t)passes_busy(&pool, rule);
+        ret->climbs = (uint8_t)climbs(&pool, rule);
+        if ((ret->passes || ret->passes_early || ret->passes_busy || ret->climbs) &&
             fell_back(judge, type, value, &pool))
-            ret->passes = ret->passes_early = ret->passes_by_work = 0;
-        if (group->rule == VERDICT_RULE_A && is_strong(&pool))
+            ret->passes = ret->passes_early = ret->passes_busy = ret->climbs = 0;
+        if (is_strong(&pool))
             ret->horizons /= strong_horizons;
         ret->grows |= ret->passes;
-        ret->stopped = !ret->grows;
         describe(judge, group, count, growing, &pool, elasticity, ret);
     }
     if (!ret->passes && group->rule == VERDICT_RULE_A)
@@ -469,7 +499,13 @@ static void add_moves(struct life_moves *sum, const struct life_moves *moves)
     sum->count += moves->count;
 }
 
-double judge_elasticity(const struct judge *judge, uint32_t type)
+/* What the lives' moves say of a type; `error`: standard error of all. Less than 12: nothing. */
+struct response {
+    double all, rising, falling, error;
+    int known;
+};
+
+static struct response response_of(const struct judge *judge, uint32_t type)
 {
     static const float moves_min = 12;
     struct life_moves rising = {0};
@@ -484,11 +520,28 @@ double judge_elasticity(const struct judge *judge, uint32_t type)
     struct life_moves all = rising;
     add_moves(&all, &falling);
     if (all.count < moves_min || !(rising.xx > 0) || !(falling.xx > 0))
-        return 0;
+        return (struct response){0};
     double e = (double)all.xy / all.xx;
-    double up = (double)rising.xy / rising.xx;
-    double down = (double)falling.xy / falling.xx;
     double rest = fmax((double)all.yy - e * all.xy, 0) / (all.count - 1);
-    double error = sqrt(rest / all.xx);
-    return e > 3 * error && up > 0 && down >= 0.3 * up ? fmin(e, 2) : 0;
+    return (struct response){
+        .all = e,
+        .rising = (double)rising.xy / rising.xx,
+        .falling = (double)falling.xy / falling.xx,
+        .error = sqrt(rest / all.xx),
+        .known = 1,
+    };
+}
+
+double judge_elasticity(const struct judge *judge, uint32_t type)
+{
+    struct response r = response_of(judge, type);
+    return r.known && r.all > 3 * r.error && r.rising > 0 && r.falling >= 0.3 * r.rising
+               ? fmin(r.all, 2)
+               : 0;
+}
+
+double judge_elasticity_most(const struct judge *judge, uint32_t type)
+{
+    struct response r = response_of(judge, type);
+    return r.known ? fmin(fmax(r.all, 0) + 2 * r.error, 1) : 1;
 }

@@ -53,8 +53,10 @@ int judge_is_killed(const struct judge *judge, const struct life *life);
 void judge_group_living(const struct judge *judge, uint32_t version, struct judge_group *ret);
 void judge_group_killed(const struct judge *judge, uint32_t version, struct judge_group *ret);
 
-/* One life alone. */
+/* One life alone; these lives. */
 void judge_group_life(const struct judge *judge, uint16_t life, struct judge_group *ret);
+void judge_group_lives(const struct judge *judge, const uint16_t *lives, uint32_t count,
+                       struct judge_group *ret);
 
 /* The short lives of all versions; empty if one reached the horizon lately. */
 void judge_group_short(const struct judge *judge, struct judge_group *ret);
@@ -63,7 +65,10 @@ NO_PADDING_BEGIN
 struct judge_look {
     int grows;              /* maybe a cache or a wave */
     int passes;             /* in a line; whether for long enough, `horizons` says */
-    int stopped;            /* it has filled up, or never grew */
+    uint8_t passes_busy;    /* as `passes_early`, over the work without any idling */
+    uint8_t climbs;         /* too steadily for chance, and falls nowhere; whether it fills up is
+                             * not asked */
+    uint16_t bends;         /* so much that it is no leak, whatever it looks like over time */
     enum verdict_rule rule; /* by which it passes */
     double horizons;        /* of 1 */
     struct verdict_evidence evidence;
@@ -72,16 +77,17 @@ struct judge_look {
     double from, to;
     struct curve_course course; /* over time or the work done; of the evidence: over time */
     uint32_t growing_count;
-    int passes_early;   /* as `passes`, where lives without the growth tell what load does to the
-                         * type: less of it is asked for, and over the work done it may be straight */
-    int passes_by_work; /* as `passes_early`, but that it is no function of the load is seen */
-    uint32_t zero;
+    int passes_early; /* as `passes`, where lives without the growth tell what load does to the
+                       * type: less of it is asked for, and over the work done it may be straight */
     uint16_t growing[DETECT_LIVES_MAX]; /* lives */
 };
 NO_PADDING_END
 
 /* How the type's count follows the load, over all lives: 0, or more when that is beyond chance. */
 double judge_elasticity(const struct judge *judge, uint32_t type);
+
+/* At most so much of a growth of the load may show in the type's count: 1 where it is not known. */
+double judge_elasticity_most(const struct judge *judge, uint32_t type);
 
 /* `ret` is only complete if it grows. */
 void judge_look_at(const struct judge *judge, const struct judge_group *group, uint32_t type,

@@ -1,5 +1,6 @@
 /* Which lives are judged together. */
 #include <math.h>
+#include <string.h>
 
 #include "judge.h"
 #include "trend.h"
@@ -99,12 +100,19 @@ void judge_group_killed(const struct judge *judge, uint32_t version, struct judg
     group_of(judge, version, judge_is_killed, ret);
 }
 
-void judge_group_life(const struct judge *judge, uint16_t life, struct judge_group *ret)
+void judge_group_lives(const struct judge *judge, const uint16_t *lives, uint32_t count,
+                       struct judge_group *ret)
 {
     *ret = (struct judge_group){
-        .rule = VERDICT_RULE_A, .version = judge->lives[life].version, .count = 1, .lives = {life}};
+        .rule = VERDICT_RULE_A, .version = judge->lives[lives[0]].version, .count = count};
+    memcpy(ret->lives, lives, count * sizeof(*lives));
     finish_group(judge, ret);
     ret->horizons = ret->uptime / horizon_bins;
+}
+
+void judge_group_life(const struct judge *judge, uint16_t life, struct judge_group *ret)
+{
+    judge_group_lives(judge, &life, 1, ret);
 }
 
 static double quantile(double *sorted, uint32_t count, double q)

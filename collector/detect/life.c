@@ -488,7 +488,52 @@ double life_largest_fall(const struct life *life, uint32_t type, enum life_value
     if (value != LIFE_COUNT)
         return fall;
     uint32_t slots = life->bin / LIFE_SLOT_BINS;
-    return fmax(fall, largest_fall(series->slots, slots < LIFE_SLOTS ? slots : LIFE_SLOTS));
+    fall = fmax(fall, largest_fall(series->slots, slots < LIFE_SLOTS ? slots : LIFE_SLOTS));
+    if (!isfinite(series->slot_low) || !isfinite(series->slot_before))
+        return fall;
+    /* blocks may be hours long: against the last two slots, those before them */
+    double now = fmaxf(series->slot_low, series->slot_before);
+    for (uint32_t i = 0; (i + 1) * life->block_bins + LIFE_SLOT_BINS <= slots * LIFE_SLOT_BINS; i++)
+        fall = fmax(fall, series->blocks[value][i] - now);
+    return fall;
+}
+
+double life_newest(const struct life *life, uint32_t type, enum life_value value)
+{
+    const struct life_series *series = life_find(life, type);
+    uint32_t end = blocks_done(life);
+    return series == NULL || end < 2
+               ? NAN
+               : fmaxf(series->blocks[value][end - 1], series->blocks[value][end - 2]);
+}
+
+double life_recent_slope(const struct life *life, uint32_t type, enum life_value value, double bins)
+{
+    const struct life_series *series = life_find(life, type);
+    uint32_t end = blocks_done(life);
+    uint32_t back = (uint32_t)ceil(bins / life->block_bins);
+    if (series == NULL || end < back + 2)
+        return NAN;
+    const float *floors = series->blocks[value];
+    double before = fmaxf(floors[end - 1 - back], floors[end - 2 - back]);
+    return (life_newest(life, type, value) - before) / ((double)back * life->block_bins);
+}
+
+double life_recent_load(const struct life *life, double bins)
+{
+    uint32_t end = blocks_done(life);
+    uint32_t back = (uint32_t)ceil(bins / life->block_bins);
+    double recent = 0;
+    double recent_ms = 0;
+    double all = 0;
+    double all_ms = 0;
+    for (uint32_t i = 0; i < end; i++) {
+        all += life->load[i];
+        all_ms += life->load_ms[i];
+        recent += i + back >= end ? life->load[i] : 0;
+        recent_ms += i + back >= end ? life->load_ms[i] : 0;
+    }
+    return recent_ms > 0 && all > 0 ? recent / recent_ms / (all / all_ms) : NAN;
 }
 
 double life_slot_floor(const struct life *life, uint32_t type, uint32_t from, uint32_t to)

@@ -148,8 +148,20 @@ double life_high(const struct life *life, uint32_t type);
 /* By how much the bytes an object have grown, relative, from the first blocks to the newest. */
 double life_object_growth(const struct life *life, uint32_t type);
 
-/* The largest fall from one block, or slot, to two later ones in a row; 0: it only rose. */
+/* The largest fall from one block, or slot, to two later ones in a row; 0: it only rose. Of the
+ * count, the last hour or two are known before their block is done. */
 double life_largest_fall(const struct life *life, uint32_t type, enum life_value value);
+
+/* The newest floor: of two blocks the higher one, since a torn snapshot may be one. NaN: not seen.
+ */
+double life_newest(const struct life *life, uint32_t type, enum life_value value);
+
+/* Slope, a bin, from so many bins ago until now, end to end. NaN: not that old, or not seen. */
+double life_recent_slope(const struct life *life, uint32_t type, enum life_value value,
+                         double bins);
+
+/* Mean load of so many newest bins over that of the whole life. NaN: not known. */
+double life_recent_load(const struct life *life, double bins);
 
 /* Lowest count in the slots [from, to). NaN: not seen. */
 double life_slot_floor(const struct life *life, uint32_t type, uint32_t from, uint32_t to);

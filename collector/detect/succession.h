@@ -6,6 +6,10 @@
  * that do are witnesses, and their uptimes add up. What fills for a day and is emptied by the next
  * deployment would say the same; but that did not begin with a deployment: a version before the
  * row is asked for, long enough up, in which it does not grow.
+ *
+ * Where CPU time does not tell the work, the day's shape stays in each of them, and no line says
+ * that it is none of a cache. But the last hours of one version and the first ones of the next have
+ * about the same load: what fills up is slow by then, and fast again in the next; a leak is not.
  */
 #ifndef COLLECTOR_DETECT_SUCCESSION_H
 #define COLLECTOR_DETECT_SUCCESSION_H

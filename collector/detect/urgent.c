@@ -316,8 +316,8 @@ static int look_if_straight(const struct detector *detector, const struct judge_
     if (type_kind_of(detector->types.names[type]) == TYPE_NONE)
         return 0;
     judge_look_at(&detector->judge, group, type, LIFE_COUNT, 0, &ret->look);
-    if (!(ret->look.passes || ret->look.passes_early || ret->look.passes_by_work) ||
-        ret->look.growing_count == 0 || !is_straight(&ret->look))
+    if (!(ret->look.passes || ret->look.passes_early) || ret->look.growing_count == 0 ||
+        !is_straight(&ret->look))
         return 0;
     ret->usual = urgent_is_usual(detector, group->version, type, &ret->look, ret->look.slope);
     if (ret->usual < 0 && !is_killed && has_killed(detector, type, ret->look.slope))

@@ -118,7 +118,7 @@ static double root_of_a_rising_load(double x)
     return root(work_of_a_rising_load(x));
 }
 
-static struct curve_shape measure_over_work(double (*curve)(double), double (*work_at)(double))
+static double bend_over_work(double (*curve)(double), double (*work_at)(double))
 {
     double values[CURVE_POINTS];
     double work[CURVE_POINTS];
@@ -128,12 +128,7 @@ static struct curve_shape measure_over_work(double (*curve)(double), double (*wo
         work[i] = work_at(place(i, CURVE_POINTS));
     }
     curve_measure(values, work, &shape);
-    return shape;
-}
-
-static double bend_over_work(double (*curve)(double), double (*work_at)(double))
-{
-    return measure_over_work(curve, work_at).bend;
+    return shape.bend;
 }
 
 static void test_it_bends_over_what_explains_it(void **state)
@@ -160,35 +155,6 @@ static void test_it_bends_over_work_without_idling(void **state)
     (void)state;
     assert_true(bend_over_work(root_of_a_rising_load, mostly_idle) < 0.8);
     assert_true(bend_over_work(waves, mostly_idle_waves) > 0.9);
-}
-
-/* The load of a morning, from a fifth to six fifths, and the work done by then, of 0 to 1. */
-static double morning(double x)
-{
-    return 0.2 + 1 / (1 + exp((0.5 - x) / 0.08));
-}
-
-static double work_of_a_morning(double x)
-{
-    double done = 0.2 * x + 0.08 * log((1 + exp((x - 0.5) / 0.08)) / (1 + exp(-0.5 / 0.08)));
-    return done / 0.7;
-}
-
-/* What a request needs while it is served, and what is kept for a tenth of the morning behind it.
- */
-static double kept_a_while(double x)
-{
-    return (work_of_a_morning(x) - work_of_a_morning(fmax(x - 0.1, 0))) / 0.1;
-}
-
-static void test_what_follows_the_load_is_not_kept(void **state)
-{
-    (void)state;
-    assert_true(measure_over_work(work_of_a_morning, work_of_a_morning).level_gain > 40);
-    assert_true(measure_over_work(morning, work_of_a_morning).level_gain < 10);
-    assert_true(measure_over_work(kept_a_while, work_of_a_morning).level_gain < 10);
-    assert_true(fabs(measure_over_work(line, work_of_a_morning).level_gain) < 1e-9); /* a timer */
-    assert_true(fabs(measure(line).level_gain) < 1e-9);
 }
 
 static void test_a_step_is_a_jump(void **state)
@@ -243,6 +209,99 @@ static void test_a_day_bends_time_but_not_work(void **state)
     assert_true(shape.line_gain < 2 && shape.best.tail < 0.5);
 }
 
+/* ---- load ------------------------------------------------------------------------------------ */
+
+static double two_days(double x)
+{
+    return x + 0.06 * sin(12.56 * x);
+}
+
+static struct curve_shape measure_over(double (*curve)(double), double (*work_at)(double))
+{
+    double values[CURVE_POINTS];
+    double work[CURVE_POINTS];
+    struct curve_shape shape;
+    for (size_t i = 0; i < CURVE_POINTS; i++) {
+        values[i] = curve(place(i, CURVE_POINTS)) + 0.2 * uneven(i);
+        work[i] = work_at(place(i, CURVE_POINTS));
+    }
+    curve_measure(values, work, &shape);
+    return shape;
+}
+
+/* What came in the last part of the time. */
+static double sessions(double x)
+{
+    return 1 + two_days(x) - two_days(fmax(x - 0.25, 0));
+}
+
+static double leak_by_rising_load(double x)
+{
+    return line(work_of_a_rising_load(x));
+}
+
+static void test_what_follows_the_load_is_told_by_it(void **state)
+{
+    (void)state;
+    assert_true(measure_over(sessions, two_days).load_gain < 2);
+    assert_true(measure_over(leak_by_rising_load, work_of_a_rising_load).load_gain > 10);
+    assert_true(measure_over(line, two_days).load_gain > 10); /* a timer's leak */
+    assert_true(measure_over(two_days, two_days).load_gain > 10);
+}
+
+/* The load of a morning, from a fifth to six fifths, and the work done by then, of 0 to 1. */
+static double morning(double x)
+{
+    return 0.2 + 1 / (1 + exp((0.5 - x) / 0.08));
+}
+
+static double work_of_a_morning(double x)
+{
+    double done = 0.2 * x + 0.08 * log((1 + exp((x - 0.5) / 0.08)) / (1 + exp(-0.5 / 0.08)));
+    return done / 0.7;
+}
+
+/* What a request needs while it is served, and what is kept for a tenth of the morning behind it.
+ */
+static double kept_a_while(double x)
+{
+    return (work_of_a_morning(x) - work_of_a_morning(fmax(x - 0.1, 0))) / 0.1;
+}
+
+static void test_a_morning_tells_what_is_kept(void **state)
+{
+    (void)state;
+    assert_true(measure_over(work_of_a_morning, work_of_a_morning).early_load_gain > 40);
+    assert_true(measure_over(morning, work_of_a_morning).early_load_gain < 10);
+    assert_true(measure_over(kept_a_while, work_of_a_morning).early_load_gain < 10);
+    assert_true(fabs(measure_over(line, work_of_a_morning).early_load_gain) < 1e-9); /* a timer */
+}
+
+static double nearly_idle(double x)
+{
+    return 0.9 * x + 0.1 * work_by(x);
+}
+
+static double leak_by_day(double x)
+{
+    return line(work_by(x));
+}
+
+static double cache_by_day(double x)
+{
+    return saturating(work_by(x));
+}
+
+static void test_a_line_shows_beneath_the_idling(void **state)
+{
+    (void)state;
+    struct curve_shape leak = measure_over(leak_by_day, nearly_idle);
+    assert_true(leak.time.tail < 0.5 && leak.bend < 0.7);
+    assert_true(leak.busy_r2 > 0.99 && leak.busy_gain > 2);
+    assert_true(leak.busy.bend > 0.8 && leak.busy.tail > 0.8);
+    assert_true(measure_over(cache_by_day, nearly_idle).busy_gain < 2);
+}
+
 static void test_plateau(void **state)
 {
     (void)state;
@@ -274,11 +333,13 @@ int main(void)
         cmocka_unit_test(test_a_power_of_the_work_bends),
         cmocka_unit_test(test_it_bends_over_what_explains_it),
         cmocka_unit_test(test_it_bends_over_work_without_idling),
-        cmocka_unit_test(test_what_follows_the_load_is_not_kept),
         cmocka_unit_test(test_a_step_is_a_jump),
         cmocka_unit_test(test_what_falls_has_no_shape),
         cmocka_unit_test(test_a_perfect_line_divides_by_nothing),
         cmocka_unit_test(test_a_day_bends_time_but_not_work),
+        cmocka_unit_test(test_what_follows_the_load_is_told_by_it),
+        cmocka_unit_test(test_a_morning_tells_what_is_kept),
+        cmocka_unit_test(test_a_line_shows_beneath_the_idling),
         cmocka_unit_test(test_plateau),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

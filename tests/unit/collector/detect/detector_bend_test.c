@@ -72,6 +72,25 @@ static void test_what_grows_by_a_power_of_the_work_is_no_leak(void **state)
     assert_never_until(4 * SCENE_HORIZON);
 }
 
+/* Carts are kept by a set that bends; what leaks are dicts alone. */
+static double dicts_beside_a_set(uint32_t type, const char *version, uint32_t bin)
+{
+    double leaked = type == 1 ? scene_leaked(bin, 2) : 0;
+    return scene_steady(type, version, bin) + leaked +
+           (type == 0 ? 60 * pow(scene_leaked(bin, 1), 0.4) : 0);
+}
+
+static void test_what_bends_gives_no_name_to_what_leaks(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, dicts_beside_a_set);
+    scene_run(&scene, VERDICT_BINS);
+    assert_int_equal(scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict), 1);
+    assert_string_equal(verdict->type, "dict");
+}
+
 static void test_a_leak_behind_a_cache_that_filled_is_found_later(void **state)
 {
     (void)state;
@@ -159,16 +178,40 @@ static void test_what_fell_back_by_less_than_it_grows_is_a_leak(void **state)
     assert_int_equal(confirmed(), 1);
 }
 
+enum { DAY = SCENE_HORIZON * 4 / 5 };
+
+/* Cleared each day: by then it has been a straight line for long enough. */
+static double logging_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == 0 ? scene_leaked(bin % DAY, 8) : 0);
+}
+
+/* Blocks are an hour or two long by then, and a fall is seen when two of them are done. */
+static void test_a_fall_is_seen_before_its_block_is_done(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, logging_by_day);
+    for (uint32_t now = DAY; now <= 3 * DAY; now += 4) {
+        scene_run(&scene, now);
+        assert_int_equal(confirmed(), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_grows_by_a_power_of_the_work_is_no_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_bends_gives_no_name_to_what_leaks, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_leak_behind_a_cache_that_filled_is_found_later,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_steps_at_other_times_in_each_life_are_no_line, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_fell_back_from_as_high_is_no_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_fall_is_seen_before_its_block_is_done, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_fell_back_by_less_than_it_grows_is_a_leak, setup,
                                         teardown),

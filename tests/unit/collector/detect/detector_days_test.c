@@ -79,7 +79,7 @@ static void test_a_quiet_day_is_not_clean(void **state)
 
 /* ---- a day of rest --------------------------------------------------------------------------- */
 
-enum { SUNDAY = 700, MONDAY = 1340, REST_PARTS = 20 };
+enum { SUNDAY = 700, MONDAY = 1430, REST_PARTS = 20 };
 
 static double work_but_on_sunday(uint32_t bin)
 {
@@ -125,6 +125,143 @@ static void test_what_stops_while_there_is_work_has_stopped(void **state)
     assert_int_equal(resolved_by_monday(leaking_until_sunday, NULL), 1);
 }
 
+/* ---- the day's shape ------------------------------------------------------------------------- */
+
+enum { DAY = SCENE_HORIZON * 4 / 5 };
+
+/* By day much more than by night; lives begin in the morning. */
+static double work_by_day(uint32_t bin)
+{
+    return bin + 0.6 * DAY / 6.2832 * (1 - cos(6.2832 * bin / DAY));
+}
+
+static double leaking_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_leaking(type, version, (uint32_t)work_by_day(bin));
+}
+
+/* Full long before the night is over. */
+static double filling_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    double full = type == 0 ? 600 * (1 - exp(-work_by_day(bin) / 80)) : 0;
+    return scene_steady(type, version, bin) + full;
+}
+
+static void test_a_line_over_the_work_is_as_good_as_one_over_time(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, leaking_by_day)->work = work_by_day;
+    scene_run(&scene, SCENE_HORIZON - 30);
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->type, "shop.Cart");
+}
+
+/* Nobody knows the work: only what one version's evening hands over to the next one's. */
+static void run_blind_days(scene_model_fn *model)
+{
+    static const char *const versions[] = {"v1", "v2", "v3", "v4"};
+    for (uint32_t i = 0; i < ARRAY_SIZE(versions); i++)
+        scene_add(&scene, versions[i], i * DAY, (i + 1) * DAY, i == 0 ? scene_steady : model)
+            ->process.cpu_ms = 0;
+    scene_run(&scene, ARRAY_SIZE(versions) * DAY);
+}
+
+static void test_what_is_handed_over_is_a_leak(void **state)
+{
+    (void)state;
+    run_blind_days(leaking_by_day);
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->type, "shop.Cart");
+    assert_int_equal(confirmed()->rule, VERDICT_RULE_B);
+    assert_string_equal(confirmed()->introduced_in, "v2");
+}
+
+static void test_what_is_full_by_then_is_none(void **state)
+{
+    (void)state;
+    run_blind_days(filling_by_day);
+    assert_null(confirmed());
+}
+
+/* ---- a leak that comes at night -------------------------------------------------------------- */
+
+static double leaking_at_night(uint32_t type, const char *version, uint32_t bin)
+{
+    static const double drag[SCENE_TYPES] = {1, 1, 3};
+    uint32_t nights = (bin + DAY / 3) / DAY;
+    return scene_steady(type, version, bin) + drag[type] * 200 * nights;
+}
+
+/* The version after it has not had a night before it has had an evening. */
+static void test_what_comes_at_night_is_not_fixed_by_day(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    uint32_t last = 8 * DAY;
+    for (uint32_t i = 0; i < 3; i++) {
+        scene_add(&scene, "v1", i, last + i, leaking_at_night);
+        scene_add(&scene, "v2", last + i, 0, leaking_at_night);
+    }
+    scene_run(&scene, last);
+    assert_non_null(confirmed());
+    for (uint32_t now = last; now <= last + 2 * DAY; now += 12) {
+        scene_run(&scene, now);
+        assert_int_equal(scene_verdicts(&scene, VERDICT_RESOLVED, &verdict), 0);
+    }
+}
+
+/* ---- creep ----------------------------------------------------------------------------------- */
+
+enum { CREEP_VERSIONS = 8, CREEP_LIFE = 90, CREEP_LIVES = 2 };
+
+static double creeping(uint32_t type, const char *version, uint32_t bin)
+{
+    double steady = scene_steady(type, version, 0);
+    (void)bin;
+    return type == 0 ? steady * pow(1.08, version[1] - '1') : steady;
+}
+
+/* As it would, if more were done: three tenths more each day, on the whole. */
+static double creeping_with_load(uint32_t type, const char *version, uint32_t bin)
+{
+    return creeping(type, version, bin) * (type == 0 ? 1 + 0.2 * (bin / 12 % 2) : 1);
+}
+
+static double changing_work(uint32_t bin)
+{
+    uint32_t whole = bin / 24;
+    return bin + 0.2 * ((bin / 12 % 2) * (bin % 12) + whole * 12.0);
+}
+
+static uint32_t crept(scene_model_fn *model)
+{
+    static const char *const versions[CREEP_VERSIONS] = {"v1", "v2", "v3", "v4",
+                                                         "v5", "v6", "v7", "v8"};
+    const struct verdict *verdict;
+    for (uint32_t i = 0; i < CREEP_VERSIONS; i++)
+        for (uint32_t k = 0; k < CREEP_LIVES; k++) {
+            struct scene_life *life =
+                scene_add(&scene, versions[i], CREEP_LIFE * i + k, CREEP_LIFE * (i + 1), model);
+            life->work = changing_work;
+            life->process.cpu_ms = (uint64_t)(1000 * pow(1.3, i));
+        }
+    scene_run(&scene, CREEP_VERSIONS * CREEP_LIFE);
+    return scene_verdicts(&scene, VERDICT_SUSPECT, &verdict);
+}
+
+static void test_more_load_explains_nothing_of_what_does_not_follow_it(void **state)
+{
+    (void)state;
+    assert_int_equal(crept(creeping), 1);
+}
+
+static void test_more_load_explains_what_follows_it(void **state)
+{
+    (void)state;
+    assert_int_equal(crept(creeping_with_load), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +269,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_always_grew_is_not_new, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_quiet_day_is_not_clean, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_day_of_rest_is_no_end_of_a_leak, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_line_over_the_work_is_as_good_as_one_over_time,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_handed_over_is_a_leak, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_full_by_then_is_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_comes_at_night_is_not_fixed_by_day, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_more_load_explains_nothing_of_what_does_not_follow_it,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_more_load_explains_what_follows_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_stops_while_there_is_work_has_stopped, setup,
                                         teardown),
     };

@@ -327,7 +327,7 @@ static void test_many_that_grow_are_few_that_are_said(void **state)
         int size = snprintf(names[i], sizeof(names[i]), "shop.Kind%u", i);
         values[i].type = detector_type(detector, names[i], (size_t)size);
     }
-    for (uint32_t bin = 0; bin < SCENE_HORIZON / 2; bin++) { /* before any is suspect */
+    for (uint32_t bin = 0; bin < SCENE_HORIZON * 3 / 8; bin++) { /* before any is suspect */
         int64_t now_ms = scene_start_ms + (int64_t)bin * SCENE_BIN_MS;
         (void)detector_advance(detector, now_ms);
         for (uint32_t life = 0; life < LIVES; life++) {

@@ -337,9 +337,9 @@ static void test_one_of_the_workers_has_the_room_of_all(void **state)
     scene.lives[2 * WORKERS - 1].native_per_bin = 1200;
     scene_run(&scene, DEPLOYED + 60);
     assert_null(confirmed());
-    scene_run(&scene, DEPLOYED + 470);
+    scene_run(&scene, DEPLOYED + 340);
     assert_non_null(confirmed());
-    int64_t until_ms = (480000 / 1200 - 470) * SCENE_BIN_MS;
+    int64_t until_ms = (480000 / 1200 - 340) * SCENE_BIN_MS;
     assert_true(confirmed()->until_limit_ms > until_ms);
 }
 
