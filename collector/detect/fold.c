@@ -24,6 +24,7 @@ static const double companion_z_min = 1.5;
 static const double life_left_max = 0.5;  /* of one container: more is chance */
 static const double name_left_max = 0.25; /* of the mean of the containers */
 static const double native_explained = 0.5;
+static const double native_left_max = 0.002;        /* of a life: both are lines */
 static const double native_an_object_max = 1 << 20; /* a thread's stack, a context of TLS */
 static const double entry_bytes_max = 160;          /* of a dict that has just grown */
 static const double as_many = 1.2;
@@ -160,20 +161,22 @@ static int may_hold(const struct detector *detector, enum verdict_kind root_kind
 
 /*
  * Classes of C libraries keep most of what they need outside Python's objects: a thread its stack,
- * a cursor its statement. Such memory is theirs if it shares their unevenness, as a class would.
+ * a cursor its statement. Such memory is theirs if their number predicts it no worse than the
+ * clock. Short lives, and those that are about to be killed, are no witnesses of that: a cache that
+ * fills in them follows anything.
  */
 static int keeps_native(const struct detector *detector, uint32_t root,
                         enum verdict_kind root_verdict, const struct candidate *native)
 {
     if (root < TYPES_OWN || root_verdict != VERDICT_OBJECTS || native->type != TYPE_NATIVE_MEMORY ||
-        rank_of(detector, root) < TYPE_RANK_LIBRARY)
+        native->look.rule != VERDICT_RULE_A || rank_of(detector, root) < TYPE_RANK_LIBRARY)
         return 0;
     struct trace trace = trace_of(detector, &native->look);
     struct follow follow;
     return follows(&trace, side_of(root, root_verdict), side_of(native->type, VERDICT_BUFFER),
                    &follow) &&
            follow.ratio <= native_an_object_max &&
-           follow.left <= follow.left_clock * coupling_slack;
+           follow.left <= fmax(follow.left_clock, native_left_max * trace.life_count);
 }
 
 int fold_explains(const struct detector *detector, uint32_t root, enum verdict_kind root_verdict,

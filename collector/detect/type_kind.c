@@ -74,14 +74,14 @@ static const char *const leaf_names[] = {
 };
 static const char *const plain_modules[] = {
     "_abc", "_collections", "_contextvars", "_datetime", "_decimal", "_frozen_importlib",
-    "_frozen_importlib_external", "_functools", "_operator", "_pydatetime", "_pydecimal", "_struct",
+    "_frozen_importlib_external", "_functools", "_operator", "_pydatetime", "_pydecimal", "_queue", "_struct",
     "_thread", "_weakref", "_weakrefset", "array", "collections", "contextvars", "dataclasses",
     "datetime", "decimal", "enum", "fractions", "functools", "importlib", "operator", "struct",
     "types", "uuid", "weakref",
 };
 /* Of other modules of the library: what their classes are built with. */
 static const char *const plain_library_names[] = {
-    "_queue.SimpleQueue", "asyncio.locks.BoundedSemaphore", "asyncio.locks.Condition",
+    "asyncio.locks.BoundedSemaphore", "asyncio.locks.Condition",
     "asyncio.locks.Event", "asyncio.locks.Lock", "asyncio.locks.Semaphore", "inspect.Parameter",
     "inspect.Signature", "threading.BoundedSemaphore", "threading.Condition", "threading.Event",
     "threading.Semaphore",

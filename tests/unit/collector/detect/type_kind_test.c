@@ -88,6 +88,7 @@ static void test_plain_data(void **state)
                                         "_contextvars.Context",
                                         "collections.deque",
                                         "threading.Event",
+                                        "_queue.Empty",
                                         "weakref.ReferenceType"};
     static const char *const others[] = {"",         "generator", "strange",
                                          "function", "deque",     "_asyncio.Task",
