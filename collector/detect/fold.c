@@ -176,7 +176,8 @@ static int keeps_native(const struct detector *detector, uint32_t root,
     return follows(&trace, side_of(root, root_verdict), side_of(native->type, VERDICT_BUFFER),
                    &follow) &&
            follow.ratio <= native_an_object_max &&
-           follow.left <= fmax(follow.left_clock, native_left_max * trace.life_count);
+           follow.left <=
+               fmax(coupling_slack * follow.left_clock, native_left_max * trace.life_count);
 }
 
 int fold_explains(const struct detector *detector, uint32_t root, enum verdict_kind root_verdict,
