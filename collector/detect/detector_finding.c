@@ -16,6 +16,7 @@
 enum {
     clean_passes = 6,
     nameless_passes = 6,
+    ownerless_passes = 12,
 };
 static const double judgeable_horizons = 0.4;
 static const double stopped_horizons = 1.25;
@@ -284,6 +285,21 @@ static int is_nameless(const struct detector *detector, const struct candidate *
            candidate->look.rule != VERDICT_RULE_D && type_kind_of(name) != TYPE_USER;
 }
 
+/* Memory that is not Python's, and a class that may turn out to keep it: one leak, by its name. */
+static int may_get_owner(const struct detector *detector, const struct candidate *native)
+{
+    if (native->tier != VERDICT_CONFIRMED || native->type != TYPE_NATIVE_MEMORY ||
+        detector->tracks[native->type].confirmed_row >= ownerless_passes)
+        return 0;
+    for (uint32_t i = 0; i < detector->candidate_count; i++) {
+        const struct candidate *other = &detector->candidates[i];
+        if (other->tier == VERDICT_SUSPECT &&
+            fold_explains(detector, other->type, other->kind, other->bytes_per_hour, native))
+            return 1;
+    }
+    return 0;
+}
+
 static int open_confirmed(struct detector *detector, const struct version_order *order)
 {
     int opened = 0;
@@ -298,6 +314,9 @@ static int open_confirmed(struct detector *detector, const struct version_order 
             candidate->tier = VERDICT_SUSPECT;
         fold_measure_rates(detector, candidate);
     }
+    for (uint32_t i = 0; i < detector->candidate_count; i++)
+        if (may_get_owner(detector, &detector->candidates[i]))
+            detector->candidates[i].tier = VERDICT_SUSPECT;
     fold_candidates(detector, detector->candidates, detector->candidate_count);
     for (uint32_t i = 0; i < detector->candidate_count; i++) {
         struct candidate *candidate = &detector->candidates[i];

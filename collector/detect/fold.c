@@ -24,7 +24,9 @@ static const double companion_z_min = 1.5;
 static const double life_left_max = 0.5;  /* of one container: more is chance */
 static const double name_left_max = 0.25; /* of the mean of the containers */
 static const double native_explained = 0.5;
-static const double entry_bytes_max = 160; /* of a dict that has just grown */
+static const double native_left_max = 0.002;        /* of a life: both are lines */
+static const double native_an_object_max = 1 << 20; /* a thread's stack, a context of TLS */
+static const double entry_bytes_max = 160;          /* of a dict that has just grown */
 static const double as_many = 1.2;
 static const double weighs_more = 1.1;
 static const double ms_per_hour = 3600e3;
@@ -144,9 +146,9 @@ static int follows(const struct trace *trace, struct side leaked, struct side ot
     return ret->ratio >= ratio_min && alike * 3 >= trace->life_count * 2;
 }
 
-static enum type_kind kind_of(const struct detector *detector, uint32_t type)
+static enum type_rank rank_of(const struct detector *detector, uint32_t type)
 {
-    return type_kind_of(detector->types.names[type]);
+    return type_rank_of(detector->types.names[type]);
 }
 
 /* A list of what is kept grows with it, by so many bytes an object; a buffer of bytes does not. */
@@ -157,27 +159,49 @@ static int may_hold(const struct detector *detector, enum verdict_kind root_kind
            (follow->ratio <= entry_bytes_max && !type_is_leaf(detector->types.names[other->type]));
 }
 
+/*
+ * Classes of C libraries keep most of what they need outside Python's objects: a thread its stack,
+ * a cursor its statement. Such memory is theirs if their number predicts it no worse than the
+ * clock. Short lives, and those that are about to be killed, are no witnesses of that: a cache that
+ * fills in them follows anything.
+ */
+static int keeps_native(const struct detector *detector, uint32_t root,
+                        enum verdict_kind root_verdict, const struct candidate *native)
+{
+    if (root < TYPES_OWN || root_verdict != VERDICT_OBJECTS || native->type != TYPE_NATIVE_MEMORY ||
+        native->look.rule != VERDICT_RULE_A || rank_of(detector, root) < TYPE_RANK_LIBRARY)
+        return 0;
+    struct trace trace = trace_of(detector, &native->look);
+    struct follow follow;
+    return follows(&trace, side_of(root, root_verdict), side_of(native->type, VERDICT_BUFFER),
+                   &follow) &&
+           follow.ratio <= native_an_object_max &&
+           follow.left <=
+               fmax(coupling_slack * follow.left_clock, native_left_max * trace.life_count);
+}
+
 int fold_explains(const struct detector *detector, uint32_t root, enum verdict_kind root_verdict,
                   double root_bytes_per_hour, const struct candidate *other)
 {
     if (root == other->type)
         return 1;
     if (other->type < TYPES_OWN)
-        return root_bytes_per_hour >= native_explained * other->bytes_per_hour;
+        return root_bytes_per_hour >= native_explained * other->bytes_per_hour ||
+               keeps_native(detector, root, root_verdict, other);
     if (root < TYPES_OWN)
         return 0;
-    enum type_kind root_kind = kind_of(detector, root);
-    enum type_kind kind = kind_of(detector, other->type);
+    enum type_rank root_rank = rank_of(detector, root);
+    enum type_rank rank = rank_of(detector, other->type);
     if (other->look.rule == VERDICT_RULE_C)
-        return root_kind > kind;
+        return root_rank > rank;
     struct trace trace = trace_of(detector, &other->look);
     struct follow follow;
     if (!follows(&trace, side_of(root, root_verdict), side_of(other->type, other->kind), &follow) ||
         !may_hold(detector, root_verdict, other, &follow))
         return 0;
-    if (root_kind > kind)
+    if (root_rank > rank)
         return 1;
-    double allowed = follow.left_clock + (kind == TYPE_USER ? 0 : follow.leak_left_clock);
+    double allowed = follow.left_clock + (rank == TYPE_RANK_USER ? 0 : follow.leak_left_clock);
     return follow.left <= allowed * coupling_slack;
 }
 
@@ -218,26 +242,26 @@ static int bends(const struct detector *detector, const struct judge_look *look,
 
 void fold_name(const struct detector *detector, struct candidate *candidate)
 {
-    const enum type_kind own_kind = kind_of(detector, candidate->type);
-    if (candidate->type < TYPES_OWN || own_kind == TYPE_USER ||
+    const enum type_rank own_rank = rank_of(detector, candidate->type);
+    if (candidate->type < TYPES_OWN || own_rank == TYPE_RANK_USER ||
         candidate->kind != VERDICT_OBJECTS || candidate->look.growing_count == 0)
         return;
     const struct trace trace = trace_of(detector, &candidate->look);
-    enum type_kind best_kind = own_kind;
+    enum type_rank best_rank = own_rank;
     uint32_t best = candidate->type;
     double best_left = INFINITY;
     for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
-        enum type_kind kind = kind_of(detector, type);
+        enum type_rank rank = rank_of(detector, type);
         struct follow follow;
-        if (kind <= own_kind || kind < best_kind ||
+        if (rank <= own_rank || rank < best_rank ||
             !follows(&trace, side_of(candidate->type, candidate->kind),
                      side_of(type, VERDICT_OBJECTS), &follow) ||
             follow.pool_left > name_left_max ||
-            (kind == best_kind && follow.pool_left >= best_left) ||
+            (rank == best_rank && follow.pool_left >= best_left) ||
             (candidate->look.rule == VERDICT_RULE_D ? is_usual(detector, candidate, type)
                                                     : bends(detector, &candidate->look, type)))
             continue;
-        best_kind = kind;
+        best_rank = rank;
         best = type;
         best_left = follow.pool_left;
     }
@@ -254,8 +278,8 @@ void fold_add_quiet(const struct detector *detector, struct candidate *candidate
         return;
     for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
         struct follow follow;
-        enum type_kind kind = kind_of(detector, type);
-        if (kind == TYPE_NONE || kind >= kind_of(detector, candidate->type) ||
+        enum type_rank rank = rank_of(detector, type);
+        if (rank == TYPE_RANK_NONE || rank >= rank_of(detector, candidate->type) ||
             candidate->companion_count == VERDICT_COMPANIONS_MAX)
             continue;
         if (follows(&trace, side_of(candidate->type, candidate->kind),
@@ -301,10 +325,10 @@ static int compare_telling(const void *left, const void *right, void *context)
     const struct candidate *b = right;
     if (a->tier != b->tier)
         return a->tier < b->tier ? 1 : -1;
-    enum type_kind first_kind = kind_of(detector, a->type);
-    enum type_kind second_kind = kind_of(detector, b->type);
-    if (first_kind != second_kind)
-        return first_kind < second_kind ? 1 : -1;
+    enum type_rank first_rank = rank_of(detector, a->type);
+    enum type_rank second_rank = rank_of(detector, b->type);
+    if (first_rank != second_rank)
+        return first_rank < second_rank ? 1 : -1;
     int is_first_watched = detector->tracks[a->type].watched_ms != 0;
     int is_second_watched = detector->tracks[b->type].watched_ms != 0;
     if (a->tier == VERDICT_WATCH && is_first_watched != is_second_watched)
@@ -318,7 +342,8 @@ static int compare_telling(const void *left, const void *right, void *context)
 
 /*
  * Of as many of each, the one to name: what is more than plain data; else the one that weighs more.
- * A task has a context, a generator a str.
+ * A task has a context, a generator a str. Of plain containers it is the heavier one in any number:
+ * what a document consists of is mostly dicts, and not the one list in it.
  */
 static int is_better_name(const struct detector *detector, const struct candidate *other,
                           const struct candidate *root)
@@ -326,8 +351,11 @@ static int is_better_name(const struct detector *detector, const struct candidat
     const char *const *names = detector->types.names;
     if (other->tier != root->tier || other->tier < VERDICT_SUSPECT || other->type < TYPES_OWN ||
         root->type < TYPES_OWN || other->kind != VERDICT_OBJECTS || root->kind != VERDICT_OBJECTS ||
-        kind_of(detector, other->type) != kind_of(detector, root->type) ||
-        !(other->count_per_hour < as_many * root->count_per_hour) ||
+        rank_of(detector, other->type) != rank_of(detector, root->type))
+        return 0;
+    if (type_is_container(names[other->type]) && type_is_container(names[root->type]))
+        return other->bytes_per_hour > weighs_more * root->bytes_per_hour;
+    if (!(other->count_per_hour < as_many * root->count_per_hour) ||
         !(root->count_per_hour < as_many * other->count_per_hour))
         return 0;
     int is_plain = type_is_plain(names[other->type]);

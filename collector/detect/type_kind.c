@@ -56,18 +56,35 @@ static const char *const library_modules[] = {
 
 /* Of the built-ins, and modules of the library whose classes hold or say something for others. */
 static const char *const plain_names[] = {
-    "NoneType", "bool", "bytearray", "bytes", "cell", "complex", "dict", "float", "frozenset",
-    "int", "list", "memoryview", "object", "range", "set", "slice", "str", "tuple",
+    "Context", "NoneType", "bool", "bytearray", "bytes", "cell", "complex", "dict", "float",
+    "frozenset", "hamt", "int", "list", "managedbuffer", "memoryview", "object", "range", "set",
+    "slice", "str", "tuple", "weakcallableproxy", "weakproxy", "weakref",
 };
+static const char *const container_names[] = {"dict", "frozenset", "list", "set", "tuple"};
+/* What a person looks for by this name; beside it the built-in errors, by how they end. */
+static const char *const telling_names[] = {
+    "async_generator", "coroutine", "generator", "module", "type",
+};
+static const char *const telling_endings[] = {"Error", "Exception", "ExceptionGroup", "Warning"};
+/* The library's metaclasses: whose instances are classes. */
+static const char *const metaclass_names[] = {"abc.ABCMeta", "enum.EnumMeta", "enum.EnumType"};
 static const char *const leaf_names[] = {
     "_io.BytesIO", "_io.StringIO", "array.array", "bytearray", "bytes", "int", "mmap.mmap",
     "numpy.ndarray", "str",
 };
 static const char *const plain_modules[] = {
-    "_collections", "_contextvars", "_datetime", "_decimal", "_functools", "_operator",
-    "_pydatetime", "_pydecimal", "_struct", "_thread", "_weakref", "_weakrefset", "array",
-    "collections", "contextvars", "datetime", "decimal", "enum", "fractions", "functools",
-    "operator", "struct", "types", "uuid", "weakref",
+    "_abc", "_collections", "_contextvars", "_datetime", "_decimal", "_frozen_importlib",
+    "_frozen_importlib_external", "_functools", "_operator", "_pydatetime", "_pydecimal", "_queue", "_struct",
+    "_thread", "_weakref", "_weakrefset", "array", "collections", "contextvars", "dataclasses",
+    "datetime", "decimal", "enum", "fractions", "functools", "importlib", "operator", "struct",
+    "types", "uuid", "weakref",
+};
+/* Of other modules of the library: what their classes are built with. */
+static const char *const plain_library_names[] = {
+    "asyncio.locks.BoundedSemaphore", "asyncio.locks.Condition",
+    "asyncio.locks.Event", "asyncio.locks.Lock", "asyncio.locks.Semaphore", "inspect.Parameter",
+    "inspect.Signature", "threading.BoundedSemaphore", "threading.Condition", "threading.Event",
+    "threading.Semaphore",
 };
 /* clang-format on */
 
@@ -91,10 +108,19 @@ static int compare_module(const void *key, const void *element)
     return name[module->size] == '\0' ? 0 : -1;
 }
 
+static int is_one_of(const char *name, const char *const *names, size_t count)
+{
+    return bsearch(name, names, count, sizeof(*names), compare_name) != NULL;
+}
+
 int type_is_leaf(const char *name)
 {
-    return bsearch(name, leaf_names, ARRAY_SIZE(leaf_names), sizeof(leaf_names[0]), compare_name) !=
-           NULL;
+    return is_one_of(name, leaf_names, ARRAY_SIZE(leaf_names));
+}
+
+int type_is_container(const char *name)
+{
+    return is_one_of(name, container_names, ARRAY_SIZE(container_names));
 }
 
 static int has_module_of(const char *name, const char *dot, const char *const *modules,
@@ -119,7 +145,37 @@ int type_is_plain(const char *name)
 {
     const char *dot = strchr(name, '.');
     if (dot == NULL)
-        return bsearch(name, plain_names, ARRAY_SIZE(plain_names), sizeof(plain_names[0]),
-                       compare_name) != NULL;
-    return has_module_of(name, dot, plain_modules, ARRAY_SIZE(plain_modules));
+        return is_one_of(name, plain_names, ARRAY_SIZE(plain_names));
+    return has_module_of(name, dot, plain_modules, ARRAY_SIZE(plain_modules)) ||
+           is_one_of(name, plain_library_names, ARRAY_SIZE(plain_library_names));
+}
+
+static int is_telling_built_in(const char *name)
+{
+    if (is_one_of(name, telling_names, ARRAY_SIZE(telling_names)))
+        return 1;
+    size_t size = strlen(name);
+    for (size_t i = 0; i < ARRAY_SIZE(telling_endings); i++) {
+        size_t ending = strlen(telling_endings[i]);
+        if (size >= ending && strcmp(name + size - ending, telling_endings[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+enum type_rank type_rank_of(const char *name)
+{
+    switch (type_kind_of(name)) {
+    case TYPE_NONE:
+        return TYPE_RANK_NONE;
+    case TYPE_BUILT_IN:
+        return is_telling_built_in(name) ? TYPE_RANK_BUILT_IN_TELLING : TYPE_RANK_BUILT_IN;
+    case TYPE_LIBRARY:
+        if (is_one_of(name, metaclass_names, ARRAY_SIZE(metaclass_names)))
+            return TYPE_RANK_BUILT_IN_TELLING;
+        return type_is_plain(name) ? TYPE_RANK_LIBRARY_PLAIN : TYPE_RANK_LIBRARY;
+    case TYPE_USER:
+        break;
+    }
+    return TYPE_RANK_USER;
 }

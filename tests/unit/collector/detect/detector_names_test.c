@@ -10,6 +10,9 @@
 
 enum { VERDICT_BINS = SCENE_HORIZON + 4 * SCENE_HORIZON / 15, LIVES = 2 };
 
+/* Memory that is not Python's, for each leaked one of the first. */
+static uint64_t native_each;
+
 struct grown {
     const char *name;
     uint64_t bytes, each; /* of one; so many of them for each leaked one */
@@ -22,7 +25,7 @@ static uint32_t find(struct grown first, struct grown second, struct verdict *re
     static const struct detect_config config = {.horizon_ms = SCENE_HORIZON_MS};
     const struct grown *const both[] = {&first, &second};
     struct scene scene = {.detector = detector_new(&config)};
-    const struct detect_process process = {.cpu_ms = 1};
+    struct detect_process process = {.cpu_ms = 1};
     struct detect_value values[2];
     for (uint32_t bin = 0; bin < VERDICT_BINS; bin++) {
         int64_t now_ms = scene_start_ms + (int64_t)bin * SCENE_BIN_MS;
@@ -31,6 +34,8 @@ static uint32_t find(struct grown first, struct grown second, struct verdict *re
             struct detect_key key = scene_key(life);
             int number = detector_life(scene.detector, &key, "v1", 2, now_ms);
             uint64_t leaked = (uint64_t)scene_leaked(bin, 100);
+            process.not_objects_bytes = native_each == 0 ? 0 : (4 << 20) + leaked * native_each;
+            process.rss_bytes = 2 * process.not_objects_bytes;
             for (int i = 0; i < 2; i++) {
                 values[i].type =
                     detector_type(scene.detector, both[i]->name, strlen(both[i]->name));
@@ -87,6 +92,52 @@ static void test_the_rarer_is_named(void **state)
     assert_told("tuple", (struct grown){"function", 160, 3, 0}, (struct grown){"tuple", 48, 1, 0});
 }
 
+static void test_of_plain_containers_the_heavier_is_named(void **state)
+{
+    (void)state;
+    assert_told("dict", (struct grown){"list", 72, 1, 0}, (struct grown){"dict", 200, 2, 0});
+    assert_told("list", (struct grown){"list", 900, 1, 0}, (struct grown){"dict", 200, 2, 0});
+}
+
+static void test_what_comes_with_others_is_not_named(void **state)
+{
+    (void)state;
+    assert_told("type", (struct grown){"weakref.ReferenceType", 72, 1, 0},
+                (struct grown){"type", 1064, 1, 0});
+    assert_told("ValueError", (struct grown){"datetime.datetime", 48, 1, 0},
+                (struct grown){"ValueError", 80, 1, 0});
+    assert_told("threading.Thread", (struct grown){"threading.Event", 48, 1, 0},
+                (struct grown){"threading.Thread", 48, 1, 0});
+    assert_told("datetime.datetime", (struct grown){"dict", 200, 1, 0},
+                (struct grown){"datetime.datetime", 48, 1, 0});
+}
+
+static uint32_t find_with_native(const char *name, uint64_t each, struct verdict *ret)
+{
+    native_each = each;
+    uint32_t count = find((struct grown){name, 300, 1, 0}, (struct grown){"float", 24, 0, 0}, ret);
+    native_each = 0;
+    return count;
+}
+
+static void test_native_memory_belongs_to_the_class_that_keeps_it(void **state)
+{
+    (void)state;
+    struct verdict verdict;
+    assert_int_equal(find_with_native("ssl.SSLContext", 40000, &verdict), 1);
+    assert_int_equal(verdict.kind, VERDICT_OBJECTS);
+    assert_int_equal(verdict.companion_count, 1);
+    assert_int_equal(find_with_native("shop.Cart", 40000, &verdict), 1);
+}
+
+static void test_native_memory_beside_plain_data_is_a_leak_of_its_own(void **state)
+{
+    (void)state;
+    struct verdict verdict;
+    assert_int_equal(find_with_native("dict", 40000, &verdict), 2);
+    assert_int_equal(find_with_native("shop.Cart", 4 << 20, &verdict), 2);
+}
+
 static void test_the_programs_own_class_is_named(void **state)
 {
     (void)state;
@@ -128,6 +179,10 @@ int main(void)
         cmocka_unit_test(test_data_is_named_after_what_has_it),
         cmocka_unit_test(test_what_weighs_more_is_named),
         cmocka_unit_test(test_the_rarer_is_named),
+        cmocka_unit_test(test_of_plain_containers_the_heavier_is_named),
+        cmocka_unit_test(test_what_comes_with_others_is_not_named),
+        cmocka_unit_test(test_native_memory_belongs_to_the_class_that_keeps_it),
+        cmocka_unit_test(test_native_memory_beside_plain_data_is_a_leak_of_its_own),
         cmocka_unit_test(test_the_programs_own_class_is_named),
         cmocka_unit_test(test_a_list_belongs_to_what_it_has),
         cmocka_unit_test(test_a_buffer_beside_is_a_leak_of_its_own),

@@ -38,17 +38,61 @@ static void test_kinds(void **state)
             fail_msg("\"%s\"", cases[i].name);
 }
 
+/* What tells least first. */
+static void test_ranks(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "(native memory)", "dict",           "function",       "weakref.ReferenceType",
+        "datetime.date",   "type",           "module",         "abc.ABCMeta",
+        "ValueError",      "RuntimeWarning", "ssl.SSLContext", "asyncio.events.TimerHandle",
+        "shop.Cart",
+    };
+    static const enum type_rank ranks[] = {
+        TYPE_RANK_NONE,
+        TYPE_RANK_BUILT_IN,
+        TYPE_RANK_BUILT_IN,
+        TYPE_RANK_LIBRARY_PLAIN,
+        TYPE_RANK_LIBRARY_PLAIN,
+        TYPE_RANK_BUILT_IN_TELLING,
+        TYPE_RANK_BUILT_IN_TELLING,
+        TYPE_RANK_BUILT_IN_TELLING,
+        TYPE_RANK_BUILT_IN_TELLING,
+        TYPE_RANK_BUILT_IN_TELLING,
+        TYPE_RANK_LIBRARY,
+        TYPE_RANK_LIBRARY,
+        TYPE_RANK_USER,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (type_rank_of(names[i]) != ranks[i])
+            fail_msg("%s", names[i]);
+}
+
+static void test_containers(void **state)
+{
+    (void)state;
+    assert_true(type_is_container("dict"));
+    assert_true(type_is_container("tuple"));
+    assert_false(type_is_container("str"));
+    assert_false(type_is_container("shop.list"));
+}
+
 static void test_plain_data(void **state)
 {
     (void)state;
     static const char *const plain[] = {"NoneType",
                                         "str",
                                         "tuple",
+                                        "managedbuffer",
+                                        "weakref",
                                         "_contextvars.Context",
                                         "collections.deque",
+                                        "threading.Event",
+                                        "_queue.Empty",
                                         "weakref.ReferenceType"};
-    static const char *const others[] = {"",      "generator",     "strange",  "function",
-                                         "deque", "_asyncio.Task", "str.Cart", "shop.dict"};
+    static const char *const others[] = {"",         "generator", "strange",
+                                         "function", "deque",     "_asyncio.Task",
+                                         "str.Cart", "shop.dict", "threading.Thread"};
     for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
         if (!type_is_plain(plain[i]))
             fail_msg("%s", plain[i]);
@@ -72,8 +116,8 @@ static void test_leaves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_plain_data),
+        cmocka_unit_test(test_kinds),      cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_containers), cmocka_unit_test(test_plain_data),
         cmocka_unit_test(test_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
