@@ -35,30 +35,12 @@ static char *read_whole(const struct proc_fs *fs, pid_t pid, const char *name, s
     return text;
 }
 
-/* Open a file of the target as the target would: a symbolic link in it cannot lead to a file of
- * ours. */
-static int open_in_root(pid_t pid, const char *path)
-{
-    char root_path[64];
-    snprintf(root_path, sizeof(root_path), "/proc/%d/root", (int)pid);
-    int root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
-        return -1;
-    struct open_how how = {
-        .flags = O_PATH | O_CLOEXEC,
-        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-    };
-    long handle = syscall(SYS_openat2, root, path, &how, sizeof(how));
-    close(root);
-    return regular_file_reopen((int)handle);
-}
-
 /* "file:/app/VERSION": its first line. NULL when it cannot be read. */
 static char *read_version_file(pid_t pid, const char *version_from)
 {
     if (version_from == NULL || strncmp(version_from, "file:", 5) != 0)
         return NULL;
-    int fd = open_in_root(pid, version_from + 5);
+    int fd = regular_file_open_in_root(pid, version_from + 5);
     if (fd < 0)
         return NULL;
     char *text = calloc(1, VERSION_FILE_BYTES_MAX + 1);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "attributes.h"
+#include "file_data.h"
 #include "maps.h"
 #include "pagemap.h"
 #include "remote_ops.h"
@@ -18,6 +19,7 @@ struct live {
     struct remote base;
     pid_t pid;
     struct pagemap pagemap;
+    struct file_data files;
 };
 
 static void note_failure(struct live *live, int error)
@@ -45,6 +47,25 @@ static size_t live_gather(struct remote *remote, const struct remote_range *rang
     if (got < 0)
         note_failure(live, errno);
     return got < 0 ? 0 : (size_t)got;
+}
+
+static enum status live_quiet(struct remote *remote, struct remote_range range, void *to,
+                              int as_linked)
+{
+    struct live *live = (struct live *)remote;
+    size_t size = (size_t)(range.end - range.start);
+    switch (pagemap_page(&live->pagemap, range.start)) {
+    case PAGE_PRESENT:
+        return remote_read(remote, range.start, to, size);
+    case PAGE_SWAPPED:
+        return as_linked ? file_data_read(&live->files, range.start, to, size) : STATUS_UNAVAILABLE;
+    case PAGE_ABSENT:
+        return file_data_read(&live->files, range.start, to, size);
+    case PAGE_GONE:
+        break;
+    }
+    remote->state = STATUS_GONE;
+    return STATUS_GONE;
 }
 
 /*
@@ -80,6 +101,7 @@ static enum status live_regions(struct remote *remote, struct remote_regions *re
     enum status status = maps_open(live->pid, &maps, why);
     if (status != STATUS_OK)
         return status;
+    file_data_clear(&live->files); /* as old as the list of regions, at most */
     while (maps_next(&maps, &entry)) {
         int is_file = entry.inode != 0;
         int is_bss = !is_file && !entry.name[0] && below.inode && entry.start == below.end;
@@ -107,12 +129,14 @@ static size_t live_present(struct remote *remote, addr_t start, addr_t end,
 
 static void live_close(struct remote *remote)
 {
+    file_data_clear(&((struct live *)remote)->files);
     close(((struct live *)remote)->pagemap.fd);
     free(remote);
 }
 
 static const struct remote_ops live_ops = {
     .gather = live_gather,
+    .quiet = live_quiet,
     .regions = live_regions,
     .present = live_present,
     .close = live_close,
@@ -134,6 +158,7 @@ enum status remote_open(pid_t pid, struct remote **ret, struct why *why)
     ASSERT(live);
     live->base.ops = &live_ops;
     live->pid = pid;
+    file_data_init(&live->files, pid);
     live->pagemap.fd = fd;
     *ret = &live->base;
     return STATUS_OK;

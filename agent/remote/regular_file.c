@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 int regular_file_reopen(int handle)
@@ -27,4 +29,20 @@ int regular_file_reopen(int handle)
 int regular_file_open(const char *path)
 {
     return regular_file_reopen(open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+}
+
+int regular_file_open_in_root(pid_t pid, const char *path)
+{
+    char root_path[64];
+    snprintf(root_path, sizeof(root_path), "/proc/%d/root", (int)pid);
+    int root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return -1;
+    struct open_how how = {
+        .flags = O_PATH | O_CLOEXEC,
+        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+    };
+    long handle = syscall(SYS_openat2, root, path, &how, sizeof(how));
+    close(root);
+    return regular_file_reopen((int)handle);
 }
