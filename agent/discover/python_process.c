@@ -266,17 +266,20 @@ static void find_symbols(const struct search *search, const struct elf_module *e
  * bytes of a pattern (Objects/obmalloc.c, _PyMem_DebugRawAlloc; unchanged from 3.8 to 3.15). The
  * tuple of `type`'s bases is such a block: a GC head, then the object.
  */
-static int has_debug_allocator(const struct search *search, addr_t type_type)
+static enum status find_allocator(const struct search *search, struct python_process *process)
 {
     static const uint8_t pattern[7] = {0xfd, 0xfd, 0xfd, 0xfd, 0xfd, 0xfd, 0xfd};
     enum { TYPE_BASES = 336, GC_HEAD_BYTES = 16, HEADER_BYTES = 16, PATTERN_AT = 9 };
     addr_t bases = 0;
     uint8_t header[HEADER_BYTES];
-    return remote_read(search->remote, type_type + TYPE_BASES, &bases, sizeof(bases)) ==
-               STATUS_OK &&
-           remote_read(search->remote, bases - GC_HEAD_BYTES - HEADER_BYTES, header,
-                       sizeof(header)) == STATUS_OK &&
-           memcmp(header + PATTERN_AT, pattern, sizeof(pattern)) == 0;
+    enum status status =
+        remote_read_quietly(search->remote, process->type_type + TYPE_BASES, &bases, sizeof(bases));
+    if (status == STATUS_OK)
+        status = remote_read_quietly(search->remote, bases - GC_HEAD_BYTES - HEADER_BYTES, header,
+                                     sizeof(header));
+    process->debug_allocator =
+        status == STATUS_OK && memcmp(header + PATTERN_AT, pattern, sizeof(pattern)) == 0;
+    return status;
 }
 
 static enum status not_python(const struct search *search, struct why *why)
@@ -294,6 +297,14 @@ static enum status not_started(const struct search *search, struct why *why)
     return why_fail(why, STATUS_UNAVAILABLE,
                     "process %d (%s) has not started its Python interpreter yet", (int)search->pid,
                     search->exe);
+}
+
+static enum status absent(const struct search *search, struct why *why)
+{
+    return why_fail(why, STATUS_UNAVAILABLE,
+                    "process %d (%s) cannot be told for now: what it is stands on pages "
+                    "that are swapped out, or in a file that cannot be read",
+                    (int)search->pid, search->exe);
 }
 
 static enum status unreadable(const struct search *search, enum status status, struct why *why)
@@ -345,6 +356,8 @@ static enum status find_landmarks(struct search *search, struct python_process *
         return unreadable(search, remote_state(search->remote), why);
     if (strncmp(base_name(search->exe), "python", 6) == 0)
         return not_started(search, why);
+    if (remote_lacked(search->remote))
+        return absent(search, why);
     return not_python(search, why);
 }
 
@@ -356,10 +369,12 @@ static enum status find(struct search *search, struct python_process *process, s
     status = find_landmarks(search, process, why);
     if (status != STATUS_OK)
         return status;
-    if (find_version(search, process) != STATUS_OK)
+    if (find_version(search, process) != STATUS_OK) {
+        if (remote_state(search->remote) != STATUS_OK)
+            return unreadable(search, remote_state(search->remote), why);
         return not_started(search, why);
-    process->debug_allocator = has_debug_allocator(search, process->type_type);
-    return STATUS_OK;
+    }
+    return find_allocator(search, process) == STATUS_UNAVAILABLE ? absent(search, why) : STATUS_OK;
 }
 
 static enum status find_process(struct search *search, struct python_process *process,
