@@ -71,8 +71,9 @@ static enum status report_failure(struct scout *scout, const struct roster_look 
                                   enum status status, const char *reason)
 {
     pid_t pid = look->stat.pid;
-    if (status == STATUS_DENIED && !look->retry) {
-        enum log_level level = is_expected(scout, &look->stat) ? LOG_WARN : LOG_DEBUG;
+    if ((status == STATUS_DENIED || status == STATUS_LIMIT) && !look->retry) {
+        int is_ours = status == STATUS_LIMIT || is_expected(scout, &look->stat);
+        enum log_level level = is_ours ? LOG_WARN : LOG_DEBUG;
         log_event(level, "process.denied", "pid=%d command=\"%s\" reason=\"%s\"", (int)pid,
                   look->stat.comm, reason);
     }

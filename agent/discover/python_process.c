@@ -71,21 +71,33 @@ enum status python_process_identify(struct python_process *process)
 {
     struct proc_fs fs;
     struct proc_stat stat;
-    if (proc_fs_open("/proc", &fs, NULL) != STATUS_OK)
-        return STATUS_NOT_FOUND;
-    enum status status = proc_stat(&fs, process->pid, &stat);
+    enum status status = proc_fs_open("/proc", &fs, NULL);
+    if (status != STATUS_OK)
+        return status;
+    status = proc_stat(&fs, process->pid, &stat);
     proc_fs_close(&fs);
     if (status != STATUS_OK)
-        return STATUS_NOT_FOUND;
+        return status == STATUS_GONE ? STATUS_NOT_FOUND : status;
     process->start_ticks = stat.start_ticks;
     process->image = stat.image;
     return STATUS_OK;
 }
 
+static enum status cannot_look(pid_t pid, enum status status, struct why *why)
+{
+    return why_fail(why, status, "cannot look at process %d in /proc%s", (int)pid,
+                    status == STATUS_LIMIT ? ": too many files are open; raise the limit "
+                                             "(ulimit -n, LimitNOFILE= of a systemd unit)"
+                                           : "");
+}
+
 enum status python_process_check(const struct python_process *process, struct why *why)
 {
     struct python_process now = {.pid = process->pid};
-    if (python_process_identify(&now) != STATUS_OK || now.start_ticks != process->start_ticks)
+    enum status status = python_process_identify(&now);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return cannot_look(process->pid, status, why);
+    if (status != STATUS_OK || now.start_ticks != process->start_ticks)
         return why_fail(why, STATUS_GONE, "process %d has ended", (int)process->pid);
     if (now.image != process->image && now.image != 0 && process->image != 0)
         return why_fail(why, STATUS_GONE, "process %d has become another program",
@@ -380,9 +392,12 @@ static enum status find(struct search *search, struct python_process *process, s
 static enum status find_process(struct search *search, struct python_process *process,
                                 struct why *why)
 {
-    if (python_process_identify(process) != STATUS_OK)
-        return why_fail(why, STATUS_NOT_FOUND, "there is no process %d", (int)search->pid);
-    enum status status = remote_open(search->pid, &search->remote, why);
+    enum status status = python_process_identify(process);
+    if (status == STATUS_NOT_FOUND)
+        return why_fail(why, status, "there is no process %d", (int)search->pid);
+    if (status != STATUS_OK)
+        return cannot_look(search->pid, status, why);
+    status = remote_open(search->pid, &search->remote, why);
     if (status == STATUS_OK)
         status = find(search, process, why);
     remote_close(search->remote);

@@ -52,11 +52,12 @@ struct python_process {
  */
 enum status python_process_find(pid_t pid, struct python_process *ret, struct why *why) MUST_CHECK;
 
-/* Set `start_ticks` and `image` to what the process at `pid` has now. NOT_FOUND when there is none.
- */
+/* Set `start_ticks` and `image` to what the process at `pid` has now. NOT_FOUND when there is none;
+ * otherwise like proc_read. */
 enum status python_process_identify(struct python_process *process) MUST_CHECK;
 
-/* GONE: the pid is no longer the process, or the process no longer the program, that was found. */
+/* GONE: the pid is no longer the process, or the process no longer the program, that was found.
+ * DENIED, LIMIT, FAILED: it cannot be told. */
 enum status python_process_check(const struct python_process *process, struct why *why) MUST_CHECK;
 
 #endif

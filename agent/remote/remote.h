@@ -59,8 +59,7 @@ struct remote_image {
     const uint8_t *bytes; /* of `present`, one range behind the other */
 };
 
-/* STATUS_NOT_FOUND, DENIED (`why` names the remedy), or OK. The memory itself is not touched yet.
- */
+/* Like proc_file_open. The memory itself is not touched yet. */
 enum status remote_open(pid_t pid, struct remote **ret, struct why *why) MUST_CHECK;
 struct remote *remote_open_image(const struct remote_image *image);
 void remote_close(struct remote *remote); /* NULL is fine */

@@ -3,7 +3,6 @@
  * other process runs, waits or is changed by it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "file_data.h"
 #include "maps.h"
 #include "pagemap.h"
+#include "proc_file.h"
 #include "remote_ops.h"
 
 enum { STACK_GUARD_BYTES_MAX = 1 << 20 };
@@ -144,16 +144,10 @@ static const struct remote_ops live_ops = {
 
 enum status remote_open(pid_t pid, struct remote **ret, struct why *why)
 {
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == ENOENT || errno == ESRCH))
-        return why_fail(why, STATUS_NOT_FOUND, "there is no process %d", (int)pid);
-    if (fd < 0)
-        return why_fail(why, STATUS_DENIED,
-                        "may not read the memory of process %d: %s; run as the same user as the "
-                        "process, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
-                        (int)pid, strerror(errno));
+    int fd = -1;
+    enum status status = proc_file_open(pid, "pagemap", &fd, why);
+    if (status != STATUS_OK)
+        return status;
     struct live *live = calloc(1, sizeof(*live));
     ASSERT(live);
     live->base.ops = &live_ops;
