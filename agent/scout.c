@@ -93,8 +93,8 @@ static enum status find_python(struct scout *scout, const struct roster_look *lo
             log_event(LOG_INFO, "process.skipped", "pid=%d reason=\"%s\"", (int)pid, why.text);
         return report_failure(scout, look, status, why.text);
     }
-    status =
-        identity_read_instance_id(&scout->fs, pid, target->python.start_ticks, target->instance_id);
+    status = identity_read_instance_id(&scout->fs, pid, target->python.start_ticks,
+                                       target->python.image, target->instance_id);
     if (status == STATUS_DENIED)
         why_set(&why, "may not see its namespaces; run as the same user, or with "
                       "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");

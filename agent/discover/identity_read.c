@@ -117,19 +117,20 @@ static hash_t hash_add(hash_t hash, const void *data, size_t size)
 }
 
 void identity_instance_id(const char *boot_id, const char *pid_namespace, pid_t namespace_pid,
-                          uint64_t start_ticks, uint8_t ret[INSTANCE_ID_BYTES])
+                          uint64_t start_ticks, uint64_t image, uint8_t ret[INSTANCE_ID_BYTES])
 {
     hash_t hash = (hash_t)0x6c62272e07bb0142u << 64 | 0x62b821756295c58du;
-    char text[320];
-    int size = snprintf(text, sizeof(text), "%.127s\n%.127s\n%d\n%llu", boot_id, pid_namespace,
-                        (int)namespace_pid, (unsigned long long)start_ticks);
+    char text[352];
+    int size =
+        snprintf(text, sizeof(text), "%.127s\n%.127s\n%d\n%llu\n%llu", boot_id, pid_namespace,
+                 (int)namespace_pid, (unsigned long long)start_ticks, (unsigned long long)image);
     hash = hash_add(hash, text, (size_t)size);
     for (size_t i = 0; i < INSTANCE_ID_BYTES; i++)
         ret[i] = (uint8_t)(hash >> (8 * (INSTANCE_ID_BYTES - 1 - i)));
 }
 
 enum status identity_read_instance_id(const struct proc_fs *fs, pid_t pid, uint64_t start_ticks,
-                                      uint8_t ret[INSTANCE_ID_BYTES])
+                                      uint64_t image, uint8_t ret[INSTANCE_ID_BYTES])
 {
     char boot_id[64];
     size_t size = 0;
@@ -146,6 +147,6 @@ enum status identity_read_instance_id(const struct proc_fs *fs, pid_t pid, uint6
     if (status != STATUS_OK)
         return status;
     pid_t seen = facts.namespace_pid > 0 ? facts.namespace_pid : pid;
-    identity_instance_id(boot_id, pid_namespace, seen, start_ticks, ret);
+    identity_instance_id(boot_id, pid_namespace, seen, start_ticks, image, ret);
     return STATUS_OK;
 }

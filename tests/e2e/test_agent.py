@@ -534,6 +534,9 @@ def test_follows_forks_and_exec(collector):
         os.kill(child, signal.SIGKILL)
         agent.wait_for("process.ended", f"pid={child} reason=exited")
         assert agent.stop(signal.SIGINT) == 0
+    deployment, = ask(collector.address, "ListDeployments", query.ListDeploymentsRequest(
+        service=query.ServiceRef(name="forking")), query.ListDeploymentsResponse).deployments
+    assert deployment.instances == 3  # the parent, the child, and what that became
 
 
 def test_finds_what_starts_later_and_what_execs_late(collector):
