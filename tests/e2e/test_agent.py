@@ -80,7 +80,7 @@ def test_a_wrong_command_line_is_one_line_and_2(arguments, hint):
 
 def test_a_tls_file_that_is_missing_is_named():
     code, _, err = run_agent("watch", "-c", NOBODY, "--tls-ca", "/nonexistent/ca.pem")
-    assert code == 3 and "/nonexistent/ca.pem" in err and len(err.splitlines()) == 1
+    assert code == 2 and "/nonexistent/ca.pem" in err and len(err.splitlines()) == 1
 
 
 def test_the_environment_configures():
