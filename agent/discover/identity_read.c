@@ -40,7 +40,7 @@ static char *read_version_file(pid_t pid, const char *version_from)
 {
     if (version_from == NULL || strncmp(version_from, "file:", 5) != 0)
         return NULL;
-    int fd = regular_file_open_in_root(pid, version_from + 5);
+    int fd = regular_file_open_in_root(pid, version_from + 5, 0);
     if (fd < 0)
         return NULL;
     char *text = calloc(1, VERSION_FILE_BYTES_MAX + 1);

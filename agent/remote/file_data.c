@@ -6,6 +6,7 @@
 
 #include "attributes.h"
 #include "maps.h"
+#include "mounts.h"
 #include "regular_file.h"
 #include "remote.h"
 
@@ -63,8 +64,10 @@ static int is_file_of(int fd, const struct maps_entry *theirs)
 static int open_file(pid_t pid, const struct maps_entry *entry)
 {
     const pid_t roots[] = {pid, getpid()};
+    if (mounts_may_wait(pid, entry->device))
+        return -1;
     for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
-        int fd = regular_file_open_in_root(roots[i], entry->name);
+        int fd = regular_file_open_in_root(roots[i], entry->name, 1);
         if (fd >= 0 && is_file_of(fd, entry))
             return fd;
         if (fd >= 0)

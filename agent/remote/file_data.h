@@ -5,6 +5,7 @@
  * The file is looked for in the process's own tree and in ours, and believed only if the kernel
  * calls it what it calls the mapping's: one that was deleted, replaced, or mapped in another tree
  * cannot be told.
+ * Nor is one that FUSE may be behind asked for: mounts.h.
  */
 #ifndef AGENT_REMOTE_FILE_DATA_H
 #define AGENT_REMOTE_FILE_DATA_H

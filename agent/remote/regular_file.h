@@ -17,7 +17,8 @@ int regular_file_open(const char *path) MUST_CHECK;
 int regular_file_reopen(int handle) MUST_CHECK;
 
 /* A file of a process as the process would open it: a symbolic link in its tree cannot lead to a
- * file of ours. */
-int regular_file_open_in_root(pid_t pid, const char *path) MUST_CHECK;
+ * file of ours. `if_cached`: not if its folders would have to be asked for it (where the kernel can
+ * tell: since Linux 5.12). */
+int regular_file_open_in_root(pid_t pid, const char *path, int if_cached) MUST_CHECK;
 
 #endif

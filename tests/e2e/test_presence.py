@@ -2,10 +2,13 @@
 import ctypes
 import os
 import struct
+import subprocess
+import textwrap
 
 import pytest
 import pythons
-from target import Target, census
+from silent_fuse import SilentFuse
+from target import AGENT, Target, census
 
 EACH = pythons.one_per_minor()
 PAGE = 4096
@@ -59,3 +62,46 @@ def test_what_was_dropped_stays_out_and_is_known_all_the_same(python):
                              if any(start <= page < end for page in faulted)]
         assert set(after) == set(before)
         assert after["__main__.Frozen"][0] == 1234
+
+
+# A static type's name is wherever it says: in a file that nobody will ever answer for.
+LIAR = textwrap.dedent("""
+    import ctypes, mmap, os, sys
+    class Liar: pass
+    held = [Liar() for _ in range(100)]
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+    at = libc.mmap(None, 4096, mmap.PROT_READ, mmap.MAP_PRIVATE, os.open(sys.argv[1], os.O_RDONLY), 0)
+    flags = ctypes.c_ulong.from_address(id(Liar) + 168)
+    ctypes.c_void_p.from_address(id(Liar) + 24).value = at
+    flags.value &= ~(1 << 9)
+    os.write(1, b"ready\\n")
+    os.read(0, 1)
+    os._exit(0)
+""")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"), reason="needs root and FUSE")
+def test_a_file_that_nobody_answers_for_holds_nobody(tmp_path):
+    """No signal ends a read of another's memory that waits for such a file."""
+    try:
+        fuse = SilentFuse(tmp_path)
+    except OSError as error:
+        pytest.skip(f"cannot mount FUSE here: {error}")
+    target = subprocess.Popen([EACH[-1].path, "-c", LIAR, fuse.path], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    try:
+        assert target.stdout.readline() == b"ready\n"
+        with subprocess.Popen([str(AGENT), "census", str(target.pid)], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as agent:
+            while agent.poll() is None and not fuse.was_read.wait(0.1):
+                pass
+            asked = fuse.was_read.is_set()
+            fuse.close()
+            out, err = agent.communicate()
+        assert not asked
+        assert agent.returncode == 0 and "list" in out, err
+    finally:
+        target.kill()
+        target.communicate()
