@@ -92,7 +92,8 @@ static void touches_nothing(void **state)
         mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(untouched, MAP_FAILED);
     assert_int_equal(madvise(untouched, 2 * PAGE, MADV_NOHUGEPAGE), 0);
-    memcpy(untouched + PAGE - 2, "ty", 2); /* and the rest is on the page that is not there */
+    untouched[PAGE - 2] = 't';
+    untouched[PAGE - 1] = 'y'; /* and the rest is on the page that is not there */
     words[11] = (uint64_t)(uintptr_t)&words[10];
     words[13] = (uint64_t)(uintptr_t)untouched + PAGE - 2;
     words[21] = (uint64_t)(uintptr_t)&words[20];
