@@ -71,8 +71,9 @@ static enum status report_failure(struct scout *scout, const struct roster_look 
                                   enum status status, const char *reason)
 {
     pid_t pid = look->stat.pid;
-    if (status == STATUS_DENIED && !look->retry) {
-        enum log_level level = is_expected(scout, &look->stat) ? LOG_WARN : LOG_DEBUG;
+    if ((status == STATUS_DENIED || status == STATUS_LIMIT) && !look->retry) {
+        int is_ours = status == STATUS_LIMIT || is_expected(scout, &look->stat);
+        enum log_level level = is_ours ? LOG_WARN : LOG_DEBUG;
         log_event(level, "process.denied", "pid=%d command=\"%s\" reason=\"%s\"", (int)pid,
                   look->stat.comm, reason);
     }
@@ -92,8 +93,8 @@ static enum status find_python(struct scout *scout, const struct roster_look *lo
             log_event(LOG_INFO, "process.skipped", "pid=%d reason=\"%s\"", (int)pid, why.text);
         return report_failure(scout, look, status, why.text);
     }
-    status =
-        identity_read_instance_id(&scout->fs, pid, target->python.start_ticks, target->instance_id);
+    status = identity_read_instance_id(&scout->fs, pid, target->python.start_ticks,
+                                       target->python.image, target->instance_id);
     if (status == STATUS_DENIED)
         why_set(&why, "may not see its namespaces; run as the same user, or with "
                       "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
@@ -180,7 +181,7 @@ static int take_kill(struct scout *scout)
 static enum end_reason reason_of(struct scout *scout, const struct target *target)
 {
     struct container_memory now;
-    if (container_read_memory(&target->memory_path, &now) != STATUS_OK)
+    if (container_read_memory_after(&target->memory_path, &now) != STATUS_OK)
         return target->memory.limit_bytes > 0 && take_kill(scout) ? END_OOM_KILLED : END_EXITED;
     if (now.oom_kills <= target->memory.oom_kills)
         return END_EXITED;
@@ -260,20 +261,24 @@ enum status scout_census(struct scout *scout, struct target *target, int64_t cpu
     enum status status = census_slice(target->census, cpu_ns, &target->result, ret_more, why);
     if (*ret_more || (status != STATUS_OK && status != STATUS_PARTIAL))
         return status;
+    struct container_memory memory = target->memory;
+    if (container_read_memory(&target->memory_path, &memory) == STATUS_OK)
+        memory.oom_kills = target->memory.oom_kills; /* ends are what is compared with it */
+    struct proc_status facts = {0};
+    uint64_t pss_bytes = 0;
+    int is_known = proc_status(&scout->fs, pid, &facts) == STATUS_OK;
+    if (is_known)
+        pss_bytes = memory_facts_pss(&scout->fs, pid, facts.rss_anon_bytes);
+    /* last: all of it was of this process, if it is still there */
     struct proc_stat stat;
     if (proc_stat(&scout->fs, pid, &stat) != STATUS_OK ||
         stat.start_ticks != target->python.start_ticks)
         return why_fail(why, STATUS_GONE, "process %d has ended", (int)pid);
     target->stat = stat;
-    struct proc_status facts;
-    if (proc_status(&scout->fs, pid, &facts) == STATUS_OK) {
+    target->memory = memory;
+    if (is_known) {
         target->swap_bytes = facts.swap_bytes;
-        target->pss_bytes = memory_facts_pss(&scout->fs, pid, facts.rss_anon_bytes);
-    }
-    struct container_memory memory;
-    if (container_read_memory(&target->memory_path, &memory) == STATUS_OK) {
-        memory.oom_kills = target->memory.oom_kills; /* ends are what is compared with it */
-        target->memory = memory;
+        target->pss_bytes = pss_bytes;
     }
     return status;
 }

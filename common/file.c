@@ -9,7 +9,9 @@ enum { CHUNK_BYTES = 4096 };
 
 static enum status explain_open(const char *path, int error, struct why *why)
 {
-    enum status status = error == EACCES || error == EPERM ? STATUS_DENIED : STATUS_NOT_FOUND;
+    enum status status = error == EACCES || error == EPERM     ? STATUS_DENIED
+                         : error == ENOENT || error == ENOTDIR ? STATUS_USAGE
+                                                               : STATUS_FAILED;
     return why_fail(why, status, "cannot open %s: %s", path, strerror(error));
 }
 

@@ -9,7 +9,8 @@
 #include "why.h"
 
 /*
- * Appends the file's bytes to `ret`. DENIED or NOT_FOUND: it cannot be opened; INVALID: it is a
+ * Appends the file's bytes to `ret`. USAGE: there is no such file; DENIED, FAILED: it cannot be
+ * opened; INVALID: it is a
  * folder, cannot be read or holds nothing; LIMIT: more than `bytes_max`. `why` names the path. On
  * failure `ret` is as it was.
  */

@@ -77,8 +77,7 @@ uint64_t late_text_bytes(const struct late_sizes *late, addr_t at)
     uint64_t bytes = 0;
     while (bytes < TEXT_BYTES_MAX) {
         size_t size = sizeof(text) - (size_t)((at + bytes) % sizeof(text));
-        if (!present_map_may_read(late->present, at + bytes, size) ||
-            remote_read(late->present->remote, at + bytes, text, size) != STATUS_OK)
+        if (!present_map_read(late->present, at + bytes, text, size))
             return 0;
         size_t length = strnlen(text, size);
         bytes += length;
@@ -93,8 +92,7 @@ uint64_t late_text_bytes(const struct late_sizes *late, addr_t at)
 static uint64_t array_item_bytes(const struct late_sizes *late, addr_t at)
 {
     uint32_t item_bytes;
-    if (!present_map_may_read(late->present, at + 4, sizeof(item_bytes)) ||
-        remote_read(late->present->remote, at + 4, &item_bytes, sizeof(item_bytes)) != STATUS_OK)
+    if (!present_map_read(late->present, at + 4, &item_bytes, sizeof(item_bytes)))
         return 0;
     return item_bytes <= 16 ? item_bytes : 0;
 }

@@ -9,7 +9,7 @@ enum { COOKIE_VERSION = 8, COOKIE_FREE_THREADED = 16, COOKIE_BYTES = 24 };
 
 static int read_word(struct remote *remote, addr_t from, uint64_t *ret)
 {
-    return remote_read(remote, from, ret, sizeof(*ret)) == STATUS_OK;
+    return remote_read_quietly(remote, from, ret, sizeof(*ret)) == STATUS_OK;
 }
 
 /* Word at `from` equals `expected`. */
@@ -29,7 +29,7 @@ static int check_type_type(struct remote *remote, const struct python_process *p
            read_word(remote, process->type_type + TYPE_FLAGS, &flags) && (flags & TYPE_TYPE) &&
            (flags & TYPE_READY) && !(flags & TYPE_HEAP) &&
            read_word(remote, process->type_type + TYPE_NAME, &name) &&
-           remote_read(remote, name, text, sizeof(text)) == STATUS_OK &&
+           remote_read_quietly(remote, name, text, sizeof(text)) == STATUS_OK &&
            memcmp(text, "type", sizeof(text)) == 0;
 }
 
@@ -43,7 +43,8 @@ static int check_singletons(struct remote *remote, const struct python_process *
         return 0;
     if (!process->true_object)
         return 1;
-    if (remote_read(remote, process->true_object + OBJECT_SIZE, words, sizeof(words)) != STATUS_OK)
+    if (remote_read_quietly(remote, process->true_object + OBJECT_SIZE, words, sizeof(words)) !=
+        STATUS_OK)
         return 0;
     uint64_t digits = layout->int_tagged ? words[0] >> 3 : words[0];
     return digits == 1 && (uint32_t)words[1] == 1;
@@ -83,7 +84,7 @@ static enum status check_debug_offsets(struct remote *remote, const struct pytho
     uint64_t version, free_threaded;
     if (process->version_hex < 0x030d0000 || !process->runtime)
         return STATUS_OK;
-    if (remote_read(remote, process->runtime, front, sizeof(front)) != STATUS_OK ||
+    if (remote_read_quietly(remote, process->runtime, front, sizeof(front)) != STATUS_OK ||
         memcmp(front, cookie, sizeof(cookie)) != 0)
         return why_fail(why, STATUS_UNSUPPORTED,
                         "process %d says it is CPython %s but lacks that version's debug offsets; "
@@ -124,6 +125,14 @@ static enum status check_build(const struct python_process *process,
     return STATUS_OK;
 }
 
+static enum status absent(const struct python_process *process, struct why *why)
+{
+    return why_fail(why, STATUS_UNAVAILABLE,
+                    "process %d (CPython %s) is swapped out, and nothing of it is read before it "
+                    "is back in memory",
+                    (int)process->pid, process->version);
+}
+
 enum status layout_check(struct remote *remote, const struct python_process *process,
                          const struct cpython_layout **ret, struct why *why)
 {
@@ -132,12 +141,14 @@ enum status layout_check(struct remote *remote, const struct python_process *pro
     if (status == STATUS_OK)
         status = check_debug_offsets(remote, process, why);
     if (status != STATUS_OK)
-        return status;
+        return remote_lacked(remote) ? absent(process, why) : status;
     if (!check_type_type(remote, process, layout) || !check_singletons(remote, process, layout) ||
         !check_builtins(remote, process, layout)) {
         if (remote_state(remote) != STATUS_OK)
             return why_fail(why, remote_state(remote),
                             "process %d: its memory cannot be read any more", (int)process->pid);
+        if (remote_lacked(remote))
+            return absent(process, why);
         return why_fail(
             why, STATUS_UNSUPPORTED,
             "process %d says it is CPython %s but is laid out differently; a build with "

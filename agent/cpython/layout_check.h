@@ -14,7 +14,7 @@
 /*
  * Find and check the row for the process. STATUS_UNSUPPORTED: no row, a build that no row describes
  * (debug, free-threaded), or one that contradicts its row; `why` names the version and what to do.
- * GONE, DENIED: like remote_read.
+ * UNAVAILABLE: what must be looked at is swapped out. GONE, DENIED: like remote_read.
  */
 enum status layout_check(struct remote *remote, const struct python_process *process,
                          const struct cpython_layout **ret, struct why *why) MUST_CHECK;

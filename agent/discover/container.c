@@ -161,7 +161,7 @@ void container_find_memory(const char *text, size_t size, const char *mount,
     int outside = memmem(group.text, group.size, "/..", 3) != NULL;
     if (!outside && try_folder(mount, version, group, ret))
         return;
-    (void)try_folder(target_mount, version, (struct span){"", 0}, ret);
+    ret->is_through_target = try_folder(target_mount, version, (struct span){"", 0}, ret);
 }
 
 static enum status read_file(const char *folder, const char *name, char *ret, size_t capacity)
@@ -261,4 +261,10 @@ enum status container_read_memory(const struct container_memory_path *path,
     }
     *ret = memory;
     return STATUS_OK;
+}
+
+enum status container_read_memory_after(const struct container_memory_path *path,
+                                        struct container_memory *ret)
+{
+    return path->is_through_target ? STATUS_GONE : container_read_memory(path, ret);
 }

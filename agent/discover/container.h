@@ -37,6 +37,7 @@ struct container_memory_path {
     int version;                     /* 1 or 2; 0: not found */
     char path[CONTAINER_PATH_BYTES]; /* the folder */
     size_t root_length;              /* of `path`: the parents to look at end here */
+    int is_through_target;           /* of no use once it has ended: the pid may be another's */
 };
 
 struct container_memory {
@@ -59,6 +60,10 @@ void container_find_memory(const char *text, size_t size, const char *mount,
  */
 enum status container_read_memory(const struct container_memory_path *path,
                                   struct container_memory *ret) MUST_CHECK;
+
+/* The same when the process has ended; GONE too where only the process itself showed it. */
+enum status container_read_memory_after(const struct container_memory_path *path,
+                                        struct container_memory *ret) MUST_CHECK;
 
 /* How many processes the kernel has killed for want of memory, on the whole machine, since its
  * boot. 0: cannot tell. */

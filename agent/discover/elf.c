@@ -13,7 +13,7 @@ enum {
 
 static int read_at(struct remote *remote, addr_t from, void *to, size_t size)
 {
-    return remote_read(remote, from, to, size) == STATUS_OK;
+    return remote_read_linked(remote, from, to, size) == STATUS_OK;
 }
 
 /* glibc rewrites the pointers of the dynamic section to addresses, musl leaves them as they are. */
@@ -56,15 +56,15 @@ enum status elf_open(struct remote *remote, addr_t base, struct elf_module *ret)
 {
     Elf64_Ehdr header;
     Elf64_Phdr segments[SEGMENTS_MAX];
-    enum status status = remote_read(remote, base, &header, sizeof(header));
+    enum status status = remote_read_linked(remote, base, &header, sizeof(header));
     if (status != STATUS_OK)
         return status;
     if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
         header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_phentsize != sizeof(segments[0]) ||
         header.e_phnum > SEGMENTS_MAX)
         return STATUS_INVALID;
-    status =
-        remote_read(remote, base + header.e_phoff, segments, header.e_phnum * sizeof(segments[0]));
+    status = remote_read_linked(remote, base + header.e_phoff, segments,
+                                header.e_phnum * sizeof(segments[0]));
     if (status != STATUS_OK)
         return status;
 

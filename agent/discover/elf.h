@@ -1,7 +1,7 @@
 /*
- * The dynamic symbols of a loaded ELF module, read from the memory of the process that runs it. No
- * file is opened, so a deleted, replaced or foreign (other mount namespace) binary makes no
- * difference, and neither does `strip`.
+ * The dynamic symbols of a loaded ELF module, read from the memory of the process that runs it, so
+ * that a deleted, replaced or foreign (other mount namespace) binary makes no difference, and
+ * neither does `strip`. Only pages that are not present there are read from the file.
  *
  * 64-bit little-endian modules. All that is read is outside input: bounded, checked, never trusted.
  */

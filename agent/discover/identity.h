@@ -92,12 +92,14 @@ enum status identity_read(const struct proc_fs *fs, pid_t pid,
                           struct container_memory_path *ret_memory) MUST_CHECK;
 
 /*
- * The name of a process for ever: a 128-bit hash of boot id, PID namespace, its pid as seen from
- * inside and its start time. The same whoever looks.
+ * The name of a program's run in a process for ever: a 128-bit hash of boot id, PID namespace, its
+ * pid as seen from inside, its start time, and where the kernel put the program (`image` of struct
+ * proc_stat): an exec() begins another heap, which is another instance. The same whoever may read
+ * its memory.
  */
 void identity_instance_id(const char *boot_id, const char *pid_namespace, pid_t namespace_pid,
-                          uint64_t start_ticks, uint8_t ret[INSTANCE_ID_BYTES]);
+                          uint64_t start_ticks, uint64_t image, uint8_t ret[INSTANCE_ID_BYTES]);
 enum status identity_read_instance_id(const struct proc_fs *fs, pid_t pid, uint64_t start_ticks,
-                                      uint8_t ret[INSTANCE_ID_BYTES]) MUST_CHECK;
+                                      uint64_t image, uint8_t ret[INSTANCE_ID_BYTES]) MUST_CHECK;
 
 #endif

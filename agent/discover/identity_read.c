@@ -35,30 +35,12 @@ static char *read_whole(const struct proc_fs *fs, pid_t pid, const char *name, s
     return text;
 }
 
-/* Open a file of the target as the target would: a symbolic link in it cannot lead to a file of
- * ours. */
-static int open_in_root(pid_t pid, const char *path)
-{
-    char root_path[64];
-    snprintf(root_path, sizeof(root_path), "/proc/%d/root", (int)pid);
-    int root = open(root_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
-        return -1;
-    struct open_how how = {
-        .flags = O_PATH | O_CLOEXEC,
-        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-    };
-    long handle = syscall(SYS_openat2, root, path, &how, sizeof(how));
-    close(root);
-    return regular_file_reopen((int)handle);
-}
-
 /* "file:/app/VERSION": its first line. NULL when it cannot be read. */
 static char *read_version_file(pid_t pid, const char *version_from)
 {
     if (version_from == NULL || strncmp(version_from, "file:", 5) != 0)
         return NULL;
-    int fd = open_in_root(pid, version_from + 5);
+    int fd = regular_file_open_in_root(pid, version_from + 5, 0);
     if (fd < 0)
         return NULL;
     char *text = calloc(1, VERSION_FILE_BYTES_MAX + 1);
@@ -135,19 +117,20 @@ static hash_t hash_add(hash_t hash, const void *data, size_t size)
 }
 
 void identity_instance_id(const char *boot_id, const char *pid_namespace, pid_t namespace_pid,
-                          uint64_t start_ticks, uint8_t ret[INSTANCE_ID_BYTES])
+                          uint64_t start_ticks, uint64_t image, uint8_t ret[INSTANCE_ID_BYTES])
 {
     hash_t hash = (hash_t)0x6c62272e07bb0142u << 64 | 0x62b821756295c58du;
-    char text[320];
-    int size = snprintf(text, sizeof(text), "%.127s\n%.127s\n%d\n%llu", boot_id, pid_namespace,
-                        (int)namespace_pid, (unsigned long long)start_ticks);
+    char text[352];
+    int size =
+        snprintf(text, sizeof(text), "%.127s\n%.127s\n%d\n%llu\n%llu", boot_id, pid_namespace,
+                 (int)namespace_pid, (unsigned long long)start_ticks, (unsigned long long)image);
     hash = hash_add(hash, text, (size_t)size);
     for (size_t i = 0; i < INSTANCE_ID_BYTES; i++)
         ret[i] = (uint8_t)(hash >> (8 * (INSTANCE_ID_BYTES - 1 - i)));
 }
 
 enum status identity_read_instance_id(const struct proc_fs *fs, pid_t pid, uint64_t start_ticks,
-                                      uint8_t ret[INSTANCE_ID_BYTES])
+                                      uint64_t image, uint8_t ret[INSTANCE_ID_BYTES])
 {
     char boot_id[64];
     size_t size = 0;
@@ -164,6 +147,6 @@ enum status identity_read_instance_id(const struct proc_fs *fs, pid_t pid, uint6
     if (status != STATUS_OK)
         return status;
     pid_t seen = facts.namespace_pid > 0 ? facts.namespace_pid : pid;
-    identity_instance_id(boot_id, pid_namespace, seen, start_ticks, ret);
+    identity_instance_id(boot_id, pid_namespace, seen, start_ticks, image, ret);
     return STATUS_OK;
 }

@@ -38,10 +38,11 @@ static int has_name(struct finder *finder, addr_t at, char ret[NAME_BYTES])
     size_t here = REMOTE_PAGE_BYTES - (size_t)(at % REMOTE_PAGE_BYTES);
     size_t first = here < NAME_BYTES ? here : NAME_BYTES;
     memset(ret, 0, NAME_BYTES);
-    if (remote_read(finder->remote, at, ret, first) != STATUS_OK)
+    if (remote_read_quietly(finder->remote, at, ret, first) != STATUS_OK)
         return 0;
     if (memchr(ret, '\0', first) == NULL &&
-        remote_read(finder->remote, at + first, ret + first, NAME_BYTES - first) != STATUS_OK)
+        remote_read_quietly(finder->remote, at + first, ret + first, NAME_BYTES - first) !=
+            STATUS_OK)
         return 0;
     ret[NAME_BYTES - 1] = '\0';
     return 1;

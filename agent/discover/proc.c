@@ -19,9 +19,13 @@ enum {
 enum status proc_fs_open(const char *root, struct proc_fs *ret, struct why *why)
 {
     int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+        return why_fail(why, STATUS_LIMIT,
+                        "cannot open %s: %s; raise the limit (ulimit -n, LimitNOFILE= of a systemd "
+                        "unit; of the whole machine: the sysctl fs.file-max)",
+                        root, strerror(errno));
+    if (fd < 0)
         return why_fail(why, STATUS_FAILED, "cannot open %s: %s; mount it", root, strerror(errno));
-    }
     ret->fd = fd;
     return STATUS_OK;
 }
@@ -43,6 +47,9 @@ static enum status status_of_errno(int error)
     case EACCES:
     case EPERM:
         return STATUS_DENIED;
+    case EMFILE:
+    case ENFILE:
+        return STATUS_LIMIT;
     default:
         return STATUS_FAILED;
     }

@@ -36,7 +36,7 @@ enum status proc_fs_check(const struct proc_fs *fs, struct why *why) MUST_CHECK;
 /*
  * At most `capacity` bytes of a file of one process ("stat", "cgroup"), or of /proc itself with
  * pid 0 ("sys/kernel/random/boot_id"); what is longer is cut. GONE: no such process any more (or no
- * such file); DENIED: may not look; FAILED: anything else.
+ * such file); DENIED: may not look; LIMIT: no file can be opened; FAILED: anything else.
  */
 enum status proc_read(const struct proc_fs *fs, pid_t pid, const char *name, char *ret,
                       size_t capacity, size_t *ret_size) MUST_CHECK;

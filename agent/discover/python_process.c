@@ -71,21 +71,33 @@ enum status python_process_identify(struct python_process *process)
 {
     struct proc_fs fs;
     struct proc_stat stat;
-    if (proc_fs_open("/proc", &fs, NULL) != STATUS_OK)
-        return STATUS_NOT_FOUND;
-    enum status status = proc_stat(&fs, process->pid, &stat);
+    enum status status = proc_fs_open("/proc", &fs, NULL);
+    if (status != STATUS_OK)
+        return status;
+    status = proc_stat(&fs, process->pid, &stat);
     proc_fs_close(&fs);
     if (status != STATUS_OK)
-        return STATUS_NOT_FOUND;
+        return status == STATUS_GONE ? STATUS_NOT_FOUND : status;
     process->start_ticks = stat.start_ticks;
     process->image = stat.image;
     return STATUS_OK;
 }
 
+static enum status cannot_look(pid_t pid, enum status status, struct why *why)
+{
+    return why_fail(why, status, "cannot look at process %d in /proc%s", (int)pid,
+                    status == STATUS_LIMIT ? ": too many files are open; raise the limit "
+                                             "(ulimit -n, LimitNOFILE= of a systemd unit)"
+                                           : "");
+}
+
 enum status python_process_check(const struct python_process *process, struct why *why)
 {
     struct python_process now = {.pid = process->pid};
-    if (python_process_identify(&now) != STATUS_OK || now.start_ticks != process->start_ticks)
+    enum status status = python_process_identify(&now);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return cannot_look(process->pid, status, why);
+    if (status != STATUS_OK || now.start_ticks != process->start_ticks)
         return why_fail(why, STATUS_GONE, "process %d has ended", (int)process->pid);
     if (now.image != process->image && now.image != 0 && process->image != 0)
         return why_fail(why, STATUS_GONE, "process %d has become another program",
@@ -266,17 +278,20 @@ static void find_symbols(const struct search *search, const struct elf_module *e
  * bytes of a pattern (Objects/obmalloc.c, _PyMem_DebugRawAlloc; unchanged from 3.8 to 3.15). The
  * tuple of `type`'s bases is such a block: a GC head, then the object.
  */
-static int has_debug_allocator(const struct search *search, addr_t type_type)
+static enum status find_allocator(const struct search *search, struct python_process *process)
 {
     static const uint8_t pattern[7] = {0xfd, 0xfd, 0xfd, 0xfd, 0xfd, 0xfd, 0xfd};
     enum { TYPE_BASES = 336, GC_HEAD_BYTES = 16, HEADER_BYTES = 16, PATTERN_AT = 9 };
     addr_t bases = 0;
     uint8_t header[HEADER_BYTES];
-    return remote_read(search->remote, type_type + TYPE_BASES, &bases, sizeof(bases)) ==
-               STATUS_OK &&
-           remote_read(search->remote, bases - GC_HEAD_BYTES - HEADER_BYTES, header,
-                       sizeof(header)) == STATUS_OK &&
-           memcmp(header + PATTERN_AT, pattern, sizeof(pattern)) == 0;
+    enum status status =
+        remote_read_quietly(search->remote, process->type_type + TYPE_BASES, &bases, sizeof(bases));
+    if (status == STATUS_OK)
+        status = remote_read_quietly(search->remote, bases - GC_HEAD_BYTES - HEADER_BYTES, header,
+                                     sizeof(header));
+    process->debug_allocator =
+        status == STATUS_OK && memcmp(header + PATTERN_AT, pattern, sizeof(pattern)) == 0;
+    return status;
 }
 
 static enum status not_python(const struct search *search, struct why *why)
@@ -294,6 +309,14 @@ static enum status not_started(const struct search *search, struct why *why)
     return why_fail(why, STATUS_UNAVAILABLE,
                     "process %d (%s) has not started its Python interpreter yet", (int)search->pid,
                     search->exe);
+}
+
+static enum status absent(const struct search *search, struct why *why)
+{
+    return why_fail(why, STATUS_UNAVAILABLE,
+                    "process %d (%s) cannot be told for now: what it is stands on pages "
+                    "that are swapped out, or in a file that cannot be read",
+                    (int)search->pid, search->exe);
 }
 
 static enum status unreadable(const struct search *search, enum status status, struct why *why)
@@ -345,6 +368,8 @@ static enum status find_landmarks(struct search *search, struct python_process *
         return unreadable(search, remote_state(search->remote), why);
     if (strncmp(base_name(search->exe), "python", 6) == 0)
         return not_started(search, why);
+    if (remote_lacked(search->remote))
+        return absent(search, why);
     return not_python(search, why);
 }
 
@@ -356,18 +381,23 @@ static enum status find(struct search *search, struct python_process *process, s
     status = find_landmarks(search, process, why);
     if (status != STATUS_OK)
         return status;
-    if (find_version(search, process) != STATUS_OK)
+    if (find_version(search, process) != STATUS_OK) {
+        if (remote_state(search->remote) != STATUS_OK)
+            return unreadable(search, remote_state(search->remote), why);
         return not_started(search, why);
-    process->debug_allocator = has_debug_allocator(search, process->type_type);
-    return STATUS_OK;
+    }
+    return find_allocator(search, process) == STATUS_UNAVAILABLE ? absent(search, why) : STATUS_OK;
 }
 
 static enum status find_process(struct search *search, struct python_process *process,
                                 struct why *why)
 {
-    if (python_process_identify(process) != STATUS_OK)
-        return why_fail(why, STATUS_NOT_FOUND, "there is no process %d", (int)search->pid);
-    enum status status = remote_open(search->pid, &search->remote, why);
+    enum status status = python_process_identify(process);
+    if (status == STATUS_NOT_FOUND)
+        return why_fail(why, status, "there is no process %d", (int)search->pid);
+    if (status != STATUS_OK)
+        return cannot_look(search->pid, status, why);
+    status = remote_open(search->pid, &search->remote, why);
     if (status == STATUS_OK)
         status = find(search, process, why);
     remote_close(search->remote);

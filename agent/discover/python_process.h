@@ -1,7 +1,7 @@
 /*
  * Is this process a CPython, which one, and where are its landmarks? From /proc/PID/maps and the
- * dynamic symbols of its modules, read from its memory; no file of it is opened and nothing of it
- * runs.
+ * dynamic symbols of its modules, read from its memory; nothing of it runs, and no page of it is
+ * made present: what is not is read from the module's file.
  */
 #ifndef AGENT_DISCOVER_PYTHON_PROCESS_H
 #define AGENT_DISCOVER_PYTHON_PROCESS_H
@@ -46,16 +46,18 @@ struct python_process {
 
 /*
  * STATUS_NOT_FOUND: no such process. UNSUPPORTED: not a CPython (`why` says what it is), or one
- * whose landmarks cannot be found. UNAVAILABLE: one that has not yet started its interpreter; try
- * again. DENIED: may not look; `why` names the remedy. GONE: ended meanwhile.
+ * whose landmarks cannot be found. UNAVAILABLE: one that has not yet started its interpreter, or
+ * whose facts are swapped out; try again. DENIED: may not look; `why` names the remedy. GONE: ended
+ * meanwhile.
  */
 enum status python_process_find(pid_t pid, struct python_process *ret, struct why *why) MUST_CHECK;
 
-/* Set `start_ticks` and `image` to what the process at `pid` has now. NOT_FOUND when there is none.
- */
+/* Set `start_ticks` and `image` to what the process at `pid` has now. NOT_FOUND when there is none;
+ * otherwise like proc_read. */
 enum status python_process_identify(struct python_process *process) MUST_CHECK;
 
-/* GONE: the pid is no longer the process, or the process no longer the program, that was found. */
+/* GONE: the pid is no longer the process, or the process no longer the program, that was found.
+ * DENIED, LIMIT, FAILED: it cannot be told. */
 enum status python_process_check(const struct python_process *process, struct why *why) MUST_CHECK;
 
 #endif

@@ -195,6 +195,8 @@ static int meet(void *user, pid_t pid)
 
     struct proc_stat stat;
     enum status status = proc_stat(roster->fs, pid, &stat);
+    if (status == STATUS_LIMIT)
+        return 0; /* of our open files: later */
     if (status != STATUS_OK || stat.pid != pid) {
         entry->met = roster->scan - 1; /* ended between the listing and now */
         return 0;

@@ -5,23 +5,17 @@
 #include "maps.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "attributes.h"
+#include "proc_file.h"
 
 enum status maps_open(pid_t pid, struct maps *ret, struct why *why)
 {
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == ENOENT || errno == ESRCH))
-        return why_fail(why, STATUS_NOT_FOUND, "there is no process %d", (int)pid);
-    if (fd < 0)
-        return why_fail(why, STATUS_DENIED,
-                        "cannot read %s: %s; run as the same user as the process, or with "
-                        "CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
-                        path, strerror(errno));
+    int fd = -1;
+    enum status status = proc_file_open(pid, "maps", &fd, why);
+    if (status != STATUS_OK)
+        return status;
     *ret = (struct maps){.fd = fd};
     return STATUS_OK;
 }

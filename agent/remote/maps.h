@@ -34,7 +34,7 @@ struct maps {
     char name[MAPS_NAME_BYTES];
 };
 
-/* STATUS_NOT_FOUND: no such process. DENIED: `why` names the remedy. */
+/* Like proc_file_open. */
 enum status maps_open(pid_t pid, struct maps *ret, struct why *why) MUST_CHECK;
 void maps_close(struct maps *maps);
 

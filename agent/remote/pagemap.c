@@ -19,6 +19,7 @@ enum { SCAN_FILE = 1 << 2, SCAN_PRESENT = 1 << 3, SCAN_ZERO_PAGE = 1 << 5, SCAN_
 
 /* /proc/PID/pagemap, one word a page. */
 #define ENTRY_PRESENT ((uint64_t)1 << 63)
+#define ENTRY_SWAPPED ((uint64_t)1 << 62)
 #define ENTRY_FILE ((uint64_t)1 << 61)
 enum { ENTRY_BATCH = 2048 };
 
@@ -108,4 +109,21 @@ size_t pagemap_present(struct pagemap *pagemap, addr_t start, addr_t end, struct
         pagemap->without_scan = 1;
     }
     return read_entries(pagemap, start, end, ret, capacity, ret_next);
+}
+
+enum page pagemap_page(const struct pagemap *pagemap, addr_t at)
+{
+    uint64_t entry;
+    off_t from = (off_t)(at / REMOTE_PAGE_BYTES * sizeof(entry));
+    ssize_t got = 0;
+    do
+        got = pread(pagemap->fd, &entry, sizeof(entry), from);
+    while (got < 0 && errno == EINTR);
+    if (got == 0)
+        return PAGE_GONE;
+    if (got != (ssize_t)sizeof(entry))
+        return PAGE_ABSENT;
+    return entry & ENTRY_PRESENT   ? PAGE_PRESENT
+           : entry & ENTRY_SWAPPED ? PAGE_SWAPPED
+                                   : PAGE_ABSENT;
 }

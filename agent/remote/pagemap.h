@@ -13,6 +13,16 @@ struct pagemap {
     int with_file_pages; /* 1: remote_present_data */
 };
 
+enum page {
+    PAGE_ABSENT, /* of a file, as the file has it; or never touched; or not mapped */
+    PAGE_PRESENT,
+    PAGE_SWAPPED,
+    PAGE_GONE, /* with all of the memory: it ended, or executes another program */
+};
+
+/* What is at `at` now. */
+enum page pagemap_page(const struct pagemap *pagemap, addr_t at) MUST_CHECK;
+
 /* remote_present or remote_present_data for an open pagemap. */
 size_t pagemap_present(struct pagemap *pagemap, addr_t start, addr_t end, struct remote_range *ret,
                        size_t capacity, addr_t *ret_next) MUST_CHECK;

@@ -124,14 +124,31 @@ int present_map_has(const struct present_map *map, addr_t at, size_t size)
     return end >= at + size;
 }
 
-int present_map_may_read(const struct present_map *map, addr_t at, size_t size)
+static int touches_region(const struct present_map *map, addr_t at, size_t size)
 {
     size_t region = remote_regions_index(map->regions, at);
+    return region < map->regions->count && map->regions->items[region].start < at + size;
+}
+
+int present_map_may_read(const struct present_map *map, addr_t at, size_t size)
+{
+    struct remote_range found;
+    addr_t next;
     if (at + size < at)
         return 0;
-    if (region == map->regions->count || map->regions->items[region].start >= at + size)
-        return 1;
-    return present_map_has(map, at, size);
+    if (touches_region(map, at, size))
+        return present_map_has(map, at, size);
+    return remote_present_data(map->remote, at, at + size, &found, 1, &next) == 1 &&
+           found.start <= at && found.end >= at + size;
+}
+
+int present_map_read(const struct present_map *map, addr_t at, void *to, size_t size)
+{
+    if (at + size < at)
+        return 0;
+    if (!touches_region(map, at, size))
+        return remote_read_quietly(map->remote, at, to, size) == STATUS_OK;
+    return present_map_has(map, at, size) && remote_read(map->remote, at, to, size) == STATUS_OK;
 }
 
 int present_map_now(const struct present_map *map, uint32_t region, addr_t start, addr_t end,

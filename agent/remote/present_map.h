@@ -49,8 +49,11 @@ uint64_t present_map_bytes(const struct present_map *map, addr_t start, addr_t e
 int present_map_now(const struct present_map *map, uint32_t region, addr_t start, addr_t end,
                     struct remote_range *ret) MUST_CHECK;
 
-/* 1 unless some of at..at+size lies in private memory and is not present: constant data of programs
- * is not in the map, and reading it allocates nothing. */
+/* 1 if all of at..at+size is present, in private memory or, in one range, elsewhere: constant data
+ * of programs is not in the map. */
 int present_map_may_read(const struct present_map *map, addr_t at, size_t size) MUST_CHECK;
+
+/* All of it, if it is present, or constant data that can be read from its file. */
+int present_map_read(const struct present_map *map, addr_t at, void *to, size_t size) MUST_CHECK;
 
 #endif

@@ -81,8 +81,7 @@ int read_ahead_read(struct read_ahead *ahead, addr_t at, size_t offset, void *to
         memcpy(to, bytes + offset, size);
         return 1;
     }
-    if (!present_map_may_read(ahead->present, at + offset, size) ||
-        remote_read(ahead->present->remote, at + offset, to, size) != STATUS_OK)
+    if (!present_map_read(ahead->present, at + offset, to, size))
         return 0;
     ahead->read_bytes += size;
     return 1;

@@ -1,7 +1,7 @@
 /*
  * Small reads of another process, many to a system call: what will be wanted is said beforehand
- * and fetched at once; what was not foreseen is read by itself. A page of private memory that is
- * not present is never read.
+ * and fetched at once; what was not foreseen is read by itself. A page that is not present
+ * is never read, but in its file, if it has one.
  *
  * A place is known by where it begins: the readers of it say where that is, and an offset.
  */

@@ -21,6 +21,40 @@ enum status remote_read(struct remote *remote, addr_t from, void *to, size_t siz
     return remote->state == STATUS_OK ? STATUS_INVALID : remote->state;
 }
 
+/* Page by page: one may be present and the next in the file alone. */
+static enum status read_pages(struct remote *remote, addr_t from, void *to, size_t size,
+                              int as_linked)
+{
+    uint8_t *bytes = to;
+    enum status status = STATUS_OK;
+    if (from + size < from)
+        return STATUS_INVALID;
+    for (addr_t at = from, end = from + size, next = 0; at < end && status == STATUS_OK;
+         at = next) {
+        next = (at & ~(addr_t)(REMOTE_PAGE_BYTES - 1)) + REMOTE_PAGE_BYTES;
+        next = next > end || next < at ? end : next;
+        status = remote->ops->quiet(remote, (struct remote_range){at, next}, bytes + (at - from),
+                                    as_linked);
+    }
+    remote->lacked |= status == STATUS_UNAVAILABLE;
+    return status;
+}
+
+int remote_lacked(const struct remote *remote)
+{
+    return remote->lacked;
+}
+
+enum status remote_read_quietly(struct remote *remote, addr_t from, void *to, size_t size)
+{
+    return read_pages(remote, from, to, size, 0);
+}
+
+enum status remote_read_linked(struct remote *remote, addr_t from, void *to, size_t size)
+{
+    return read_pages(remote, from, to, size, 1);
+}
+
 size_t remote_gather(struct remote *remote, const struct remote_range *ranges, size_t count,
                      void *to)
 {

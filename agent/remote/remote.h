@@ -59,8 +59,7 @@ struct remote_image {
     const uint8_t *bytes; /* of `present`, one range behind the other */
 };
 
-/* STATUS_NOT_FOUND, DENIED (`why` names the remedy), or OK. The memory itself is not touched yet.
- */
+/* Like proc_file_open. The memory itself is not touched yet. */
 enum status remote_open(pid_t pid, struct remote **ret, struct why *why) MUST_CHECK;
 struct remote *remote_open_image(const struct remote_image *image);
 void remote_close(struct remote *remote); /* NULL is fine */
@@ -69,9 +68,22 @@ void remote_close(struct remote *remote); /* NULL is fine */
  * All of `size` bytes. STATUS_INVALID: not (all) readable there; GONE: the process has ended;
  * DENIED: not allowed to read it (any more). `to` is undefined on failure.
  *
- * Reading makes a page present that was not: ask remote_present first where that matters.
+ * Reading makes a page present that was not: ask remote_present first, or read quietly.
  */
 enum status remote_read(struct remote *remote, addr_t from, void *to, size_t size) MUST_CHECK;
+
+/*
+ * The same, and no page becomes present by it: what is not, and is nowhere else either, is read
+ * from the file that is mapped there. UNAVAILABLE: some of it is swapped out, or its file cannot be
+ * read; it may be present later.
+ */
+enum status remote_read_quietly(struct remote *remote, addr_t from, void *to,
+                                size_t size) MUST_CHECK;
+
+/* As it was linked: a page that is swapped out, too, is read from the file, as nothing has changed
+ * it yet (no address in it is relocated). */
+enum status remote_read_linked(struct remote *remote, addr_t from, void *to,
+                               size_t size) MUST_CHECK;
 
 /*
  * Many ranges (1 to REMOTE_GATHER_MAX) with one system call, packed one behind the other into `to`.
@@ -80,6 +92,9 @@ enum status remote_read(struct remote *remote, addr_t from, void *to, size_t siz
  */
 size_t remote_gather(struct remote *remote, const struct remote_range *ranges, size_t count,
                      void *to) MUST_CHECK;
+
+/* 1 if such a read was ever UNAVAILABLE. */
+int remote_lacked(const struct remote *remote) MUST_CHECK;
 
 /* OK, GONE or DENIED: what the last failing read said of the process as a whole. */
 enum status remote_state(const struct remote *remote);

@@ -51,6 +51,14 @@ static size_t image_gather(struct remote *remote, const struct remote_range *ran
     return done;
 }
 
+/* All that there is of an image is present. */
+static enum status image_quiet(struct remote *remote, struct remote_range range, void *to,
+                               int as_linked)
+{
+    (void)as_linked;
+    return remote_read(remote, range.start, to, (size_t)(range.end - range.start));
+}
+
 static enum status image_regions(struct remote *remote, struct remote_regions *ret, struct why *why)
 {
     const struct image *image = (const struct image *)remote;
@@ -90,6 +98,7 @@ static void image_close(struct remote *remote)
 
 static const struct remote_ops image_ops = {
     .gather = image_gather,
+    .quiet = image_quiet,
     .regions = image_regions,
     .present = image_present,
     .close = image_close,

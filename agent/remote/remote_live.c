@@ -3,13 +3,14 @@
  * other process runs, waits or is changed by it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "attributes.h"
+#include "file_data.h"
 #include "maps.h"
 #include "pagemap.h"
+#include "proc_file.h"
 #include "remote_ops.h"
 
 enum { STACK_GUARD_BYTES_MAX = 1 << 20 };
@@ -18,6 +19,7 @@ struct live {
     struct remote base;
     pid_t pid;
     struct pagemap pagemap;
+    struct file_data files;
 };
 
 static void note_failure(struct live *live, int error)
@@ -45,6 +47,25 @@ static size_t live_gather(struct remote *remote, const struct remote_range *rang
     if (got < 0)
         note_failure(live, errno);
     return got < 0 ? 0 : (size_t)got;
+}
+
+static enum status live_quiet(struct remote *remote, struct remote_range range, void *to,
+                              int as_linked)
+{
+    struct live *live = (struct live *)remote;
+    size_t size = (size_t)(range.end - range.start);
+    switch (pagemap_page(&live->pagemap, range.start)) {
+    case PAGE_PRESENT:
+        return remote_read(remote, range.start, to, size);
+    case PAGE_SWAPPED:
+        return as_linked ? file_data_read(&live->files, range.start, to, size) : STATUS_UNAVAILABLE;
+    case PAGE_ABSENT:
+        return file_data_read(&live->files, range.start, to, size);
+    case PAGE_GONE:
+        break;
+    }
+    remote->state = STATUS_GONE;
+    return STATUS_GONE;
 }
 
 /*
@@ -80,6 +101,7 @@ static enum status live_regions(struct remote *remote, struct remote_regions *re
     enum status status = maps_open(live->pid, &maps, why);
     if (status != STATUS_OK)
         return status;
+    file_data_clear(&live->files); /* as old as the list of regions, at most */
     while (maps_next(&maps, &entry)) {
         int is_file = entry.inode != 0;
         int is_bss = !is_file && !entry.name[0] && below.inode && entry.start == below.end;
@@ -107,12 +129,14 @@ static size_t live_present(struct remote *remote, addr_t start, addr_t end,
 
 static void live_close(struct remote *remote)
 {
+    file_data_clear(&((struct live *)remote)->files);
     close(((struct live *)remote)->pagemap.fd);
     free(remote);
 }
 
 static const struct remote_ops live_ops = {
     .gather = live_gather,
+    .quiet = live_quiet,
     .regions = live_regions,
     .present = live_present,
     .close = live_close,
@@ -120,20 +144,15 @@ static const struct remote_ops live_ops = {
 
 enum status remote_open(pid_t pid, struct remote **ret, struct why *why)
 {
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == ENOENT || errno == ESRCH))
-        return why_fail(why, STATUS_NOT_FOUND, "there is no process %d", (int)pid);
-    if (fd < 0)
-        return why_fail(why, STATUS_DENIED,
-                        "may not read the memory of process %d: %s; run as the same user as the "
-                        "process, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
-                        (int)pid, strerror(errno));
+    int fd = -1;
+    enum status status = proc_file_open(pid, "pagemap", &fd, why);
+    if (status != STATUS_OK)
+        return status;
     struct live *live = calloc(1, sizeof(*live));
     ASSERT(live);
     live->base.ops = &live_ops;
     live->pid = pid;
+    file_data_init(&live->files, pid);
     live->pagemap.fd = fd;
     *ret = &live->base;
     return STATUS_OK;

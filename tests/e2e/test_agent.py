@@ -81,7 +81,7 @@ def test_a_wrong_command_line_is_one_line_and_2(arguments, hint):
 
 def test_a_tls_file_that_is_missing_is_named():
     code, _, err = run_agent("watch", "-c", NOBODY, "--tls-ca", "/nonexistent/ca.pem")
-    assert code == 3 and "/nonexistent/ca.pem" in err and len(err.splitlines()) == 1
+    assert code == 2 and "/nonexistent/ca.pem" in err and len(err.splitlines()) == 1
 
 
 def test_the_environment_configures():
@@ -535,6 +535,9 @@ def test_follows_forks_and_exec(collector):
         os.kill(child, signal.SIGKILL)
         agent.wait_for("process.ended", f"pid={child} reason=exited")
         assert agent.stop(signal.SIGINT) == 0
+    deployment, = ask(collector.address, "ListDeployments", query.ListDeploymentsRequest(
+        service=query.ServiceRef(name="forking")), query.ListDeploymentsResponse).deployments
+    assert deployment.instances == 3  # the parent, the child, and what that became
 
 
 def test_finds_what_starts_later_and_what_execs_late(collector):

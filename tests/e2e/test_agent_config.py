@@ -46,7 +46,7 @@ WRONG = [
     ("interval = soon\n", 2, ":1: interval"),
     ("colector = x:1\n", 2, "collector"),
     ("collector = nowhere\n", 2, ":1: collector"),
-    (f"collector = {NOBODY}\ntls-ca = /nonexistent\n", 3, "/nonexistent"),
+    (f"collector = {NOBODY}\ntls-ca = /nonexistent\n", 2, "/nonexistent"),
 ]
 
 

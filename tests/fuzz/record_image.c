@@ -119,8 +119,21 @@ static void trace_close(struct remote *remote)
     (void)remote;
 }
 
+static enum status trace_quiet(struct remote *remote, struct remote_range range, void *to,
+                               int as_linked)
+{
+    struct tracer *tracer = (struct tracer *)remote;
+    size_t size = (size_t)(range.end - range.start);
+    enum status status = as_linked ? remote_read_linked(tracer->live, range.start, to, size)
+                                   : remote_read_quietly(tracer->live, range.start, to, size);
+    add(tracer->read, range.start, range.end);
+    remote->state = remote_state(tracer->live);
+    return status;
+}
+
 static const struct remote_ops trace_ops = {
     .gather = trace_gather,
+    .quiet = trace_quiet,
     .regions = trace_regions,
     .present = trace_present,
     .close = trace_close,

@@ -212,7 +212,7 @@ static void what_is_wrong_names_its_place(void **state)
     }
     write_file(s->config, "limit = many\n"); /* what is not used is not looked at */
     assert_int_equal(RUN(s, STATUS_OK, "--config", s->config, "--limit", "1"), -1);
-    assert_int_equal(RUN(s, STATUS_OK, "--config=/none"), 3);
+    assert_int_equal(RUN(s, STATUS_OK, "--config=/none"), 2);
     assert_string_equal(err(s),
                         "prog go: --config: cannot open /none: No such file or directory\n");
 }
@@ -255,7 +255,7 @@ static void check_opens_the_files(void **state)
     struct scene *s = *state;
     assert_int_equal(RUN(s, STATUS_OK, "--check"), 0);
     assert_string_equal(out(s), "prog go: the settings are fine\n");
-    assert_int_equal(RUN(s, STATUS_OK, "--check", "--certificate=/none"), 3);
+    assert_int_equal(RUN(s, STATUS_OK, "--check", "--certificate=/none"), 2);
     assert_string_equal(err(s),
                         "prog go: --certificate: cannot open /none: No such file or directory\n");
     assert_int_equal(RUN(s, STATUS_USAGE, "--check"), 2);

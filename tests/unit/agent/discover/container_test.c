@@ -164,6 +164,12 @@ static void looks_through_the_target_when_outside(void **state)
     struct container_memory memory;
     assert_int_equal(container_read_memory(&path, &memory), STATUS_OK);
     assert_int_equal(memory.usage_bytes, 77);
+    /* it has ended, and what its pid shows now is somebody else's */
+    assert_int_equal(container_read_memory_after(&path, &memory), STATUS_GONE);
+    put(tree, "box/memory.current", "78\n");
+    find(tree, "0::/box\n", &path);
+    assert_int_equal(container_read_memory_after(&path, &memory), STATUS_OK);
+    assert_int_equal(memory.usage_bytes, 78);
 }
 
 static void nonsense_is_zero(void **state)

@@ -339,13 +339,15 @@ static void the_instance_id_is_fnv(void **state)
 {
     (void)state;
     uint8_t id[INSTANCE_ID_BYTES], other[INSTANCE_ID_BYTES];
-    identity_instance_id("boot", "pid:[1]", 7, 99, id);
-    /* computed apart from this code, over "boot\npid:[1]\n7\n99" */
-    static const uint8_t expected[INSTANCE_ID_BYTES] = {0xea, 0x1c, 0x97, 0x6a, 0x15, 0x8e,
-                                                        0xe3, 0x26, 0x5a, 0xd7, 0x68, 0x02,
-                                                        0x78, 0x6a, 0xc8, 0xc4};
+    identity_instance_id("boot", "pid:[1]", 7, 99, 12345, id);
+    /* computed apart from this code, over "boot\npid:[1]\n7\n99\n12345" */
+    static const uint8_t expected[INSTANCE_ID_BYTES] = {0x0a, 0x51, 0xd4, 0x09, 0x93, 0xe6,
+                                                        0x79, 0xb5, 0x71, 0x58, 0xa5, 0xea,
+                                                        0x2b, 0x38, 0xbf, 0x09};
     assert_memory_equal(id, expected, sizeof(id));
-    identity_instance_id("boot", "pid:[1]", 79, 9, other);
+    identity_instance_id("boot", "pid:[1]", 79, 9, 12345, other);
+    assert_memory_not_equal(id, other, sizeof(id));
+    identity_instance_id("boot", "pid:[1]", 7, 99, 12346, other); /* it called exec() */
     assert_memory_not_equal(id, other, sizeof(id));
 }
 
@@ -359,8 +361,8 @@ static void reads_this_process(void **state)
         identity_read(&fs, getpid(), &no_options, new_arena(state), &identity, &memory), STATUS_OK);
     assert_string_equal(identity.field[IDENTITY_SERVICE], "identity_test");
     uint8_t id[INSTANCE_ID_BYTES], again[INSTANCE_ID_BYTES];
-    assert_int_equal(identity_read_instance_id(&fs, getpid(), 5, id), STATUS_OK);
-    assert_int_equal(identity_read_instance_id(&fs, getpid(), 5, again), STATUS_OK);
+    assert_int_equal(identity_read_instance_id(&fs, getpid(), 5, 6, id), STATUS_OK);
+    assert_int_equal(identity_read_instance_id(&fs, getpid(), 5, 6, again), STATUS_OK);
     assert_memory_equal(id, again, sizeof(id));
     proc_fs_close(&fs);
 }

@@ -4,12 +4,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "attributes.h"
 #include "heap_image.h"
+#include "pagemap.h"
 
 enum { RANGES_MAX = 256 };
 
@@ -80,11 +82,43 @@ static void believes_no_other_loop(void **state)
     remote_close(remote);
 }
 
+/* Its name may point at memory that was never touched: it stays so. */
+static void touches_nothing(void **state)
+{
+    static uint64_t words[64]; /* written below: present */
+    enum { PAGE = REMOTE_PAGE_BYTES };
+    (void)state;
+    char *untouched =
+        mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(untouched, MAP_FAILED);
+    assert_int_equal(madvise(untouched, 2 * PAGE, MADV_NOHUGEPAGE), 0);
+    untouched[PAGE - 2] = 't';
+    untouched[PAGE - 1] = 'y'; /* and the rest is on the page that is not there */
+    words[11] = (uint64_t)(uintptr_t)&words[10];
+    words[13] = (uint64_t)(uintptr_t)untouched + PAGE - 2;
+    words[21] = (uint64_t)(uintptr_t)&words[20];
+    words[23] = (uint64_t)(uintptr_t)untouched + PAGE;
+
+    const struct remote_range all = {(addr_t)(uintptr_t)words, (addr_t)(uintptr_t)(words + 64)};
+    struct remote *remote;
+    struct python_process found = {.pid = getpid()};
+    assert_int_equal(remote_open(getpid(), &remote, NULL), STATUS_OK);
+    assert_int_equal(landmarks_search(remote, &all, 1, &found), STATUS_NOT_FOUND);
+    remote_close(remote);
+    FILE *file = fopen("/proc/self/pagemap", "re");
+    assert_non_null(file);
+    struct pagemap pagemap = {.fd = fileno(file)};
+    assert_int_equal(pagemap_page(&pagemap, (addr_t)(uintptr_t)untouched + PAGE), PAGE_ABSENT);
+    fclose(file);
+    munmap(untouched, 2 * PAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_the_symbols_say),
         cmocka_unit_test(believes_no_other_loop),
+        cmocka_unit_test(touches_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

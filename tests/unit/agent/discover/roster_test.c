@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -287,6 +288,26 @@ static void has_room_again_when_one_ends(void **state)
     assert_int_equal(roster_denied(world->roster), 0);
 }
 
+/* Who can open no more files cannot tell that one has ended. */
+static void a_full_table_ends_nobody(void **state)
+{
+    struct world *world = *state;
+    struct rlimit limit;
+    world->answer[5] = STATUS_OK;
+    run(world, 5, 10 * SECOND, 1, 'S');
+    scan_after(world, 1);
+    int free_fd = dup(world->fs.fd); /* enough for the list */
+    close(free_fd);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit one = {(rlim_t)free_fd + 1, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &one), 0);
+    scan_after(world, SECOND);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    scan_after(world, SECOND);
+    assert_int_equal(world->ends[5], 0);
+    assert_int_equal(world->looks[5], 1);
+}
+
 int main(void)
 {
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -302,6 +323,7 @@ int main(void)
         WITH_WORLD(forgets_on_demand),
         WITH_WORLD(survives_hostile_stat_files),
         WITH_WORLD(many_come_and_go),
+        WITH_WORLD(a_full_table_ends_nobody),
         WITH_WORLD(has_room_again_when_one_ends),
     };
 #undef WITH_WORLD

@@ -1,5 +1,7 @@
 #include "remote.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,6 +135,89 @@ static void does_without_the_scan_call(void **state)
     munmap(made, 8 * PAGE);
 }
 
+/* A page of zeros that a read put there counts, too. */
+static int page_count(const uint8_t *at, size_t size)
+{
+    FILE *file = fopen("/proc/self/pagemap", "re");
+    assert_non_null(file);
+    struct pagemap pagemap = {.fd = fileno(file)};
+    int count = 0;
+    for (size_t i = 0; i < size; i += PAGE)
+        count += pagemap_page(&pagemap, (addr_t)(uintptr_t)at + i) == PAGE_PRESENT;
+    fclose(file);
+    return count;
+}
+
+/* Private memory that was never touched has nothing to be read, and stays untouched. */
+static void a_quiet_read_makes_no_page_present(void **state)
+{
+    (void)state;
+    uint8_t *made = sparse(), read[2 * PAGE];
+    addr_t at = (addr_t)(uintptr_t)made;
+    struct remote *remote;
+    assert_int_equal(remote_open(getpid(), &remote, NULL), STATUS_OK);
+    assert_int_equal(remote_read_quietly(remote, at + PAGE, read, 2 * PAGE), STATUS_OK);
+    assert_int_equal(read[PAGE], 7);
+    assert_int_equal(remote_read_quietly(remote, at + 2 * PAGE, read, 2 * PAGE), STATUS_INVALID);
+    assert_int_equal(remote_read_linked(remote, at, read, 8), STATUS_INVALID);
+    assert_int_equal(page_count(made, 8 * PAGE), 3);
+    assert_int_equal(remote_read_quietly(remote, UINT64_MAX - 8, read, 32), STATUS_INVALID);
+    assert_int_equal(remote_lacked(remote), 0);
+    remote_close(remote);
+    munmap(made, 8 * PAGE);
+}
+
+static uint8_t *map_file(const char *path, int flags)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    uint8_t *made = mmap(NULL, 2 * PAGE, PROT_READ, flags, fd, 0);
+    assert_ptr_not_equal(made, MAP_FAILED);
+    close(fd);
+    return made;
+}
+
+/* What a page of a file holds is read from the file, if it is that file. */
+static void a_quiet_read_asks_the_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/remote_test.XXXXXX";
+    uint8_t page[PAGE], read[16];
+    struct remote *remote;
+    int fd = mkstemp(path);
+    memset(page, 9, sizeof(page));
+    assert_int_equal(pwrite(fd, page, PAGE, PAGE), PAGE);
+    uint8_t *ours = map_file(path, MAP_PRIVATE), *shared = map_file(path, MAP_SHARED);
+    addr_t at = (addr_t)(uintptr_t)ours + PAGE + 100;
+    assert_int_equal(remote_open(getpid(), &remote, NULL), STATUS_OK);
+    assert_int_equal(remote_read_quietly(remote, at, read, sizeof(read)), STATUS_OK);
+    assert_int_equal(read[15], 9);
+    assert_int_equal(remote_read_quietly(remote, at - 104, read, sizeof(read)), STATUS_OK);
+    assert_int_equal(read[3], 0);
+    assert_int_equal(read[4], 9);
+    assert_int_equal(remote_read_quietly(remote, (addr_t)(uintptr_t)shared, read, sizeof(read)),
+                     STATUS_INVALID);
+    remote_close(remote);
+
+    /* another file in its place; none */
+    assert_int_equal(unlink(path), 0);
+    int other = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_int_equal(pwrite(other, page, PAGE, PAGE), PAGE);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(remote_open(getpid(), &remote, NULL), STATUS_OK);
+        assert_int_equal(remote_read_quietly(remote, at, read, sizeof(read)), STATUS_UNAVAILABLE);
+        assert_int_equal(remote_lacked(remote), 1);
+        assert_int_equal(page_count(ours, 2 * PAGE), 0);
+        assert_int_equal(page_count(shared, 2 * PAGE), 0);
+        remote_close(remote);
+        (void)unlink(path);
+    }
+    munmap(ours, 2 * PAGE);
+    munmap(shared, 2 * PAGE);
+    close(other);
+    close(fd);
+}
+
 static void lists_private_writable_memory(void **state)
 {
     (void)state;
@@ -172,6 +257,8 @@ static void notices_the_end_of_the_process(void **state)
     assert_int_equal(remote_read(remote, (addr_t)(uintptr_t)bytes, &word, sizeof(word)), STATUS_OK);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
+    assert_int_equal(remote_read_quietly(remote, (addr_t)(uintptr_t)bytes, &word, sizeof(word)),
+                     STATUS_GONE);
     assert_int_equal(remote_read(remote, (addr_t)(uintptr_t)bytes, &word, sizeof(word)),
                      STATUS_GONE);
     assert_int_equal(remote_state(remote), STATUS_GONE);
@@ -187,6 +274,8 @@ int main(void)
         cmocka_unit_test(an_image_tells_its_pages_in_any_portion),
         cmocka_unit_test(finds_present_pages_and_makes_none),
         cmocka_unit_test(does_without_the_scan_call),
+        cmocka_unit_test(a_quiet_read_makes_no_page_present),
+        cmocka_unit_test(a_quiet_read_asks_the_file),
         cmocka_unit_test(lists_private_writable_memory),
         cmocka_unit_test(notices_the_end_of_the_process),
     };
