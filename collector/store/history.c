@@ -142,12 +142,22 @@ static enum status show_hot(struct walk *walk, const struct hot_row *row, struct
     return show(walk, &head, &walk->chain.values);
 }
 
+/* Of a name that has two times, which old keys allow, the second is passed over. UINT64_MAX: none
+ * is left. */
+static struct hot_row next_hot(struct walk *walk)
+{
+    for (; walk->hot_at < walk->hot_end; walk->hot_at++) {
+        struct hot_row row = history_batch_hot(walk->batch, walk->hot_at);
+        if (row.sequence > walk->after)
+            return row;
+    }
+    return (struct hot_row){.sequence = UINT64_MAX};
+}
+
 /* Show the lower of the next hot row and the next snapshot of a chunk. */
 static enum status show_next(struct walk *walk, int *ret_more, struct why *why)
 {
-    struct hot_row row = {.sequence = UINT64_MAX};
-    if (walk->hot_at < walk->hot_end)
-        row = history_batch_hot(walk->batch, walk->hot_at);
+    struct hot_row row = next_hot(walk);
     size_t chunk = SIZE_MAX;
     enum status status = lowest_chunk(walk, row.sequence, &chunk, why);
     if (status != STATUS_OK)
