@@ -41,7 +41,8 @@ struct work {
     int64_t instance_id; /* 0: none */
     int is_removed;      /* somebody took it out of the database */
     int must_merge, has_chunk;
-    uint64_t rows, known_last; /* hot rows; the sequence in instance_last */
+    uint64_t rows, known_last; /* names of hot rows; the sequence in instance_last */
+    uint64_t taken;            /* the name of the last one */
     struct arena types;
     struct chain chain;
     struct chunk_snapshot first, last, before_last;
@@ -187,7 +188,7 @@ static void begin_chunk(struct work *work, int64_t instance_id)
         work->there[work->there_at++] = 0;
     work->must_merge = work->has_chunk;
     work->instance_id = instance_id;
-    work->rows = work->known_last = 0;
+    work->rows = work->known_last = work->taken = 0;
     chain_done(&work->chain);
     chain_init(&work->chain, work->db, work->service_id, instance_id);
     chunk_builder_begin(work->builder, work->slot_ms);
@@ -221,10 +222,14 @@ static enum status end_process(struct work *work, struct why *why)
     return status;
 }
 
+/* A name with two times (see struct hot_place) is one snapshot, the one that is read first. */
 static enum status take_row(struct work *work, const struct hot_row *row, struct why *why)
 {
-    work->rows++;
     work->counts.hot_rows++;
+    if (work->rows > 0 && row->sequence == work->taken)
+        return STATUS_OK;
+    work->rows++;
+    work->taken = row->sequence;
     if (work->must_merge || work->is_removed)
         return STATUS_OK;
     enum status status = chain_apply(&work->chain, row, why);
@@ -284,8 +289,8 @@ static const char hot_sql[] =
     "WHERE service_id = $1 AND time_ms >= $2 AND time_ms < $3 AND (instance_id, sequence) >= ($4, "
     "$5) ORDER BY instance_id, sequence OFFSET $6 LIMIT $7";
 
-/* The last row that was read, and how many of its name were: partitions of before schema 17 may
- * have a name with two times. */
+/* The last row that was read, and how many of its name were: partitions of before schema 17, and
+ * those of a table that Citus had distributed by then, may have a name with two times. */
 struct hot_place {
     int64_t instance_id, sequence, rows;
 };

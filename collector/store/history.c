@@ -17,7 +17,7 @@ struct walk {
     struct chain chain;
 
     /* of a round */
-    int hot_at, hot_end;
+    int hot_begin, hot_at, hot_end;
     int is_cut; /* its hot rows are not all */
     size_t list_at, list_end;
     struct stored_chunk *open; /* [opened], room for the list; each has a snapshot to show */
@@ -142,12 +142,23 @@ static enum status show_hot(struct walk *walk, const struct hot_row *row, struct
     return show(walk, &head, &walk->chain.values);
 }
 
+/* Of a name that has two times, which old keys allow, the second is passed over. UINT64_MAX: none
+ * is left. */
+static struct hot_row next_hot(struct walk *walk)
+{
+    for (; walk->hot_at < walk->hot_end; walk->hot_at++) {
+        struct hot_row row = history_batch_hot(walk->batch, walk->hot_at);
+        if (walk->hot_at == walk->hot_begin ||
+            row.sequence != history_batch_hot(walk->batch, walk->hot_at - 1).sequence)
+            return row;
+    }
+    return (struct hot_row){.sequence = UINT64_MAX};
+}
+
 /* Show the lower of the next hot row and the next snapshot of a chunk. */
 static enum status show_next(struct walk *walk, int *ret_more, struct why *why)
 {
-    struct hot_row row = {.sequence = UINT64_MAX};
-    if (walk->hot_at < walk->hot_end)
-        row = history_batch_hot(walk->batch, walk->hot_at);
+    struct hot_row row = next_hot(walk);
     size_t chunk = SIZE_MAX;
     enum status status = lowest_chunk(walk, row.sequence, &chunk, why);
     if (status != STATUS_OK)
@@ -173,7 +184,7 @@ static enum status walk_round(struct walk *walk, struct history_batch *batch, si
 {
     walk->batch = batch;
     const struct batch_range *of = &batch->of[range];
-    walk->hot_at = of->hot_begin;
+    walk->hot_begin = walk->hot_at = of->hot_begin;
     walk->hot_end = of->hot_end;
     walk->is_cut = history_batch_is_cut(batch, range);
     walk->list_at = of->list_begin;

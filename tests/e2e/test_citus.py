@@ -2,6 +2,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import time
@@ -20,6 +21,9 @@ HOUR_MS = 3600 * 1000
 START_MS = (int(time.time() * 1000) // HOUR_MS - 30) * HOUR_MS
 SNAPSHOTS, EVERY_MS = 100, HOUR_MS // 4
 SERVICES = ("shop", "search", "mail", "billing", "stock")
+SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "collector" / "store" / "schema"
+KEYS = ("SELECT DISTINCT result FROM run_command_on_shards('heapfleet.{}', $$SELECT pg_get_constraintdef(oid) "
+        "FROM pg_constraint WHERE contype = 'p' AND conrelid = '%s'::regclass$$)")
 FACTS = {"snap_delta", "heap_chunk", "instance", "instance_last", "deployment_hour", "hour_group", "heap_day", "finding",
          "finding_event", "mute", "alert"}
 
@@ -150,6 +154,21 @@ def test_facts_are_spread_by_service_and_names_are_everywhere(pair):
     assert {name for name, kind, _ in rows if kind == "reference"} == {"service", "deployment", "type"}
 
 
+def test_hot_rows_have_their_name_as_key_on_every_shard(pair):
+    """In a partition that was made ahead, and in one of somebody's own making after the next round."""
+    _, citus = pair
+    key = "PRIMARY KEY (service_id, instance_id, sequence)"
+    citus.sql("SELECT heapfleet.make_partition('snap_delta', 0)")
+    assert citus.sql(KEYS.format("snap_delta_19700101_00")) == key
+    citus.sql("CREATE TABLE heapfleet.own PARTITION OF heapfleet.snap_delta FOR VALUES FROM (14400000) TO (28800000)")
+    citus.sql("INSERT INTO heapfleet.snap_delta SELECT s, 1, n, 14400000 + n, 0, '', '' "
+              "FROM generate_series(1, 20) s, generate_series(1, 3) n")
+    assert citus.sql(KEYS.format("own")) == ""
+    citus.sql("SELECT heapfleet.key_hot_partition('heapfleet.own')")
+    assert citus.sql(KEYS.format("own")) == key
+    citus.sql("DROP TABLE heapfleet.own, heapfleet.snap_delta_19700101_00")
+
+
 def test_it_answers_as_one_postgresql_does(pair):
     plain, citus = pair
     first = int(time.time() * 1000) * 1024
@@ -183,3 +202,36 @@ def test_a_service_is_forgotten(pair):
     assert citus.sql("SELECT count(*) FROM heapfleet.service WHERE name = 'shop'") == "0"
     assert citus.sql("SELECT count(*) FROM heapfleet.heap_chunk c WHERE NOT EXISTS "
                      "(SELECT FROM heapfleet.service s WHERE s.id = c.service_id)") == "0"
+
+
+def distribute_before_hot_rows_had_their_name_as_key(server):
+    """The schema as it was before version 17, with the hot table distributed."""
+    server.sql("CREATE SCHEMA heapfleet; CREATE TABLE heapfleet.schema_version (version integer PRIMARY KEY, "
+               "name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()); "
+               "COMMENT ON TABLE heapfleet.schema_version IS 'Migrations that were applied.'")
+    for step in sorted(SCHEMA.glob("*.sql"))[:16]:
+        server.sql(step.read_text(encoding="utf-8"))
+        number, name = step.stem.split("_", 1)
+        server.sql(f"INSERT INTO heapfleet.schema_version VALUES ({int(number)}, '{name}')")
+    server.sql("SELECT create_distributed_table('heapfleet.snap_delta', 'service_id')")
+
+
+def test_a_table_that_was_distributed_before_keeps_its_key():
+    folder = new_folder()
+    cluster = citus_cluster.CitusCluster(folder)
+    try:
+        citus = cluster.start().coordinator
+        cluster.add_workers()
+        distribute_before_hot_rows_had_their_name_as_key(citus)
+        migrate(citus.dsn, "--citus")
+        assert citus.sql("SELECT count(DISTINCT colocation_id) FROM citus_tables "
+                         "WHERE citus_table_type = 'distributed'") == "1"
+        citus.sql("SELECT heapfleet.make_partition('snap_delta', 0)")
+        assert citus.sql(KEYS.format("snap_delta_19700101_00")) == \
+            "PRIMARY KEY (service_id, instance_id, sequence, time_ms)"
+        citus.sql("DROP TABLE heapfleet.snap_delta_19700101_00")
+        found = fed(citus, int(time.time() * 1000) * 1024)
+        assert all(found.values()), found
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -149,6 +149,57 @@ static void a_clock_that_jumps_by_weeks_loses_nothing(void **state)
     model_done(&model);
 }
 
+/* ---- a name with two times ------------------------------------------------------------------- */
+
+/* The key that hot partitions had before schema 17, which Citus's tables of then keep. */
+static const char old_key_sql[] =
+    "SELECT heapfleet.make_partition('snap_delta', 1728000000000);"
+    "ALTER TABLE heapfleet.snap_delta_20241004_00 DROP CONSTRAINT snap_delta_20241004_00_pkey;"
+    "ALTER TABLE heapfleet.snap_delta_20241004_00 "
+    "    ADD PRIMARY KEY (service_id, instance_id, sequence, time_ms)";
+
+static const char again_sql[] =
+    "INSERT INTO heapfleet.snap_delta SELECT service_id, instance_id, sequence, time_ms + 1, "
+    "base_sequence, process, body FROM heapfleet.snap_delta "
+    "WHERE time_ms BETWEEN 1728000000000 AND 1728014399999";
+
+static enum status count_one(void *user, const struct history_snapshot *seen)
+{
+    (void)seen;
+    ++*(size_t *)user;
+    return STATUS_OK;
+}
+
+static size_t count_shown(const struct model *model)
+{
+    size_t count = 0;
+    OK(history_walk(store.db, model->at.service_id, model->at.instance_id, 0, INT64_MAX, count_one,
+                    &count, &why));
+    return count;
+}
+
+static void a_name_with_two_times_is_one_snapshot(void **state)
+{
+    (void)state;
+    struct process_identity identity = identity_of("two times", "v1", 6);
+    struct model model;
+    model_init(&model, &identity, 8);
+    for (int i = 0; i < 30; i++)
+        model_snap(&model, MIDNIGHT + (int64_t)i * 60000);
+    for (size_t i = 0; i < 30; i += 15) { /* the second time beside a chunk */
+        must_run(store.dsn, old_key_sql);
+        model_commit(&model, i, i + 15);
+        must_run(store.dsn, again_sql);
+        assert_int_equal(count_shown(&model), i + 15);
+        keep(MIDNIGHT + DAY_MS);
+        assert_int_equal(count_shown(&model), i + 15);
+        assert_int_equal(number_of(store.dsn, "SELECT count(*) FROM heapfleet.partition "
+                                              "WHERE name = 'snap_delta_20241004_00'"),
+                         0);
+    }
+    model_done(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +208,7 @@ int main(void)
         cmocka_unit_test(ten_thousand_types_are_many_and_no_trouble),
         cmocka_unit_test(a_service_that_is_renamed_keeps_both_histories),
         cmocka_unit_test(a_clock_that_jumps_by_weeks_loses_nothing),
+        cmocka_unit_test(a_name_with_two_times_is_one_snapshot),
     };
     return cmocka_run_group_tests(tests, store_scene_start, store_scene_stop);
 }
