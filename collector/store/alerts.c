@@ -11,7 +11,7 @@
  * second of two collectors that claim the same row waits for the first, and then finds next_ms in
  * the future or, if that one has told it already, another state than the one that was due.
  */
-/* clang-format off: it would indent all that follows a macro */
+/* clang-format off */
 static const char claim_sql[] =
     "WITH due AS (SELECT f.service_id, f.type, f.first_seen_ms, coalesce(a.told, '') AS told, "
     "coalesce(a.told_ms, 0) AS told_ms "
@@ -20,28 +20,19 @@ static const char claim_sql[] =
     "WHERE coalesce(a.next_ms, 0) <= $1 AND CASE WHEN f.closed_ms IS NOT NULL "
     "THEN a.told NOT IN ('', 'resolved') "
     "ELSE m.type IS NULL AND f.acknowledged_ms IS NULL "
-    "AND " RANK("f.severity") " >= " RANK(
-        "$3") " "
-              "AND (" RANK("f.severity") " > coalesce(" RANK(
-                  "a.told") ", 1) "
-                            "OR ($4 > 0 AND a.told_ms + $4 <= $1)) END ORDER BY f.first_seen_ms "
-                            "LIMIT $6), "
-                            "claimed AS (INSERT INTO heapfleet.alert AS a "
-                            "(service_id, type, first_seen_ms, receiver, told, told_ms, next_ms, "
-                            "attempts, failure) "
-                            "SELECT service_id, type, first_seen_ms, $2, told, told_ms, $5, 0, '' "
-                            "FROM due "
-                            "ON CONFLICT (service_id, type, first_seen_ms, receiver) DO UPDATE SET "
-                            "next_ms = $5 "
-                            "WHERE a.next_ms <= $1 AND a.told = excluded.told AND a.told_ms = "
-                            "excluded.told_ms "
-                            "RETURNING a.service_id, a.type, a.first_seen_ms, a.told) "
-                            "SELECT " FINDING_COLUMNS ", "
-                            "CASE WHEN f.closed_ms IS NULL THEN f.severity ELSE 'resolved' END, "
-                            "c.told "
-                            "FROM " FINDING_TABLES
-                            " JOIN claimed c ON c.service_id = f.service_id AND c.type = f.type "
-                            "AND c.first_seen_ms = f.first_seen_ms ORDER BY f.first_seen_ms";
+    "AND " RANK("f.severity") " >= " RANK("$3") " "
+    "AND (" RANK("f.severity") " > coalesce(" RANK("a.told") ", 1) "
+    "OR ($4 > 0 AND a.told_ms + $4 <= $1)) END ORDER BY f.first_seen_ms LIMIT $6), "
+    "claimed AS (INSERT INTO heapfleet.alert AS a (service_id, type, first_seen_ms, receiver, "
+    "told, told_ms, next_ms, attempts, failure) "
+    "SELECT service_id, type, first_seen_ms, $2, told, told_ms, $5, 0, '' FROM due "
+    "ON CONFLICT (service_id, type, first_seen_ms, receiver) DO UPDATE SET next_ms = $5 "
+    "WHERE a.next_ms <= $1 AND a.told = excluded.told AND a.told_ms = excluded.told_ms "
+    "RETURNING a.service_id, a.type, a.first_seen_ms, a.told) "
+    "SELECT " FINDING_COLUMNS ", "
+    "CASE WHEN f.closed_ms IS NULL THEN f.severity ELSE 'resolved' END, c.told "
+    "FROM " FINDING_TABLES " JOIN claimed c ON c.service_id = f.service_id AND c.type = f.type "
+    "AND c.first_seen_ms = f.first_seen_ms ORDER BY f.first_seen_ms";
 /* clang-format on */
 
 static enum status read_alert(const struct pg_rows *rows, int row, struct arena *arena, void *ret,
