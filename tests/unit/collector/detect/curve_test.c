@@ -118,17 +118,23 @@ static double root_of_a_rising_load(double x)
     return root(work_of_a_rising_load(x));
 }
 
-static double bend_over_work(double (*curve)(double), double (*work_at)(double))
+static struct curve_shape measure_by_work(double (*curve)(double), double (*work_at)(double),
+                                          double unevenness)
 {
     double values[CURVE_POINTS];
     double work[CURVE_POINTS];
     struct curve_shape shape;
     for (size_t i = 0; i < CURVE_POINTS; i++) {
-        values[i] = curve(place(i, CURVE_POINTS)) + uneven(i);
+        values[i] = curve(place(i, CURVE_POINTS)) + unevenness * uneven(i);
         work[i] = work_at(place(i, CURVE_POINTS));
     }
     curve_measure(values, work, &shape);
-    return shape.bend;
+    return shape;
+}
+
+static double bend_over_work(double (*curve)(double), double (*work_at)(double))
+{
+    return measure_by_work(curve, work_at, 1).bend;
 }
 
 static void test_it_bends_over_what_explains_it(void **state)
@@ -218,15 +224,7 @@ static double two_days(double x)
 
 static struct curve_shape measure_over(double (*curve)(double), double (*work_at)(double))
 {
-    double values[CURVE_POINTS];
-    double work[CURVE_POINTS];
-    struct curve_shape shape;
-    for (size_t i = 0; i < CURVE_POINTS; i++) {
-        values[i] = curve(place(i, CURVE_POINTS)) + 0.2 * uneven(i);
-        work[i] = work_at(place(i, CURVE_POINTS));
-    }
-    curve_measure(values, work, &shape);
-    return shape;
+    return measure_by_work(curve, work_at, 0.2);
 }
 
 /* What came in the last part of the time. */
