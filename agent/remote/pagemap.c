@@ -111,16 +111,22 @@ size_t pagemap_present(struct pagemap *pagemap, addr_t start, addr_t end, struct
     return read_entries(pagemap, start, end, ret, capacity, ret_next);
 }
 
+/* pread of the word of a page. */
+static ssize_t read_entry(const struct pagemap *pagemap, addr_t at, uint64_t *ret)
+{
+    ssize_t got;
+    do
+        got = pread(pagemap->fd, ret, sizeof(*ret), (off_t)(at / REMOTE_PAGE_BYTES * sizeof(*ret)));
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 enum page pagemap_page(const struct pagemap *pagemap, addr_t at)
 {
     uint64_t entry;
-    off_t from = (off_t)(at / REMOTE_PAGE_BYTES * sizeof(entry));
-    ssize_t got = 0;
-    do
-        got = pread(pagemap->fd, &entry, sizeof(entry), from);
-    while (got < 0 && errno == EINTR);
-    if (got == 0)
-        return PAGE_GONE;
+    ssize_t got = read_entry(pagemap, at, &entry);
+    if (got == 0) /* at the end of what there is: of all memory, or of what addresses may be */
+        return read_entry(pagemap, 0, &entry) == 0 ? PAGE_GONE : PAGE_ABSENT;
     if (got != (ssize_t)sizeof(entry))
         return PAGE_ABSENT;
     return entry & ENTRY_PRESENT   ? PAGE_PRESENT

@@ -162,6 +162,9 @@ static void a_quiet_read_makes_no_page_present(void **state)
     assert_int_equal(remote_read_linked(remote, at, read, 8), STATUS_INVALID);
     assert_int_equal(page_count(made, 8 * PAGE), 3);
     assert_int_equal(remote_read_quietly(remote, UINT64_MAX - 8, read, 32), STATUS_INVALID);
+    for (unsigned bit = 40; bit < 64; bit++) /* above what any process has, too */
+        assert_int_equal(remote_read_quietly(remote, (addr_t)1 << bit, read, 8), STATUS_INVALID);
+    assert_int_equal(remote_state(remote), STATUS_OK);
     assert_int_equal(remote_lacked(remote), 0);
     remote_close(remote);
     munmap(made, 8 * PAGE);
