@@ -296,12 +296,12 @@ static double read_step(const struct judge_member *member)
 }
 
 /* Those that grow come first. */
-static void pool_members(const struct judge *judge, uint32_t count, uint32_t growing,
-                         struct pool *ret)
+static void pool_members(const struct judge *judge, const struct judge_group *group, uint32_t count,
+                         uint32_t growing, struct pool *ret)
 {
     double curve[CURVE_POINTS] = {0};
     double work[CURVE_POINTS];
-    *ret = (struct pool){0};
+    *ret = (struct pool){.horizons = group->uptime / LIFE_BINS_PER_HORIZON};
     for (uint32_t i = 0; i < count; i++) {
         const struct judge_member *member = &judge->members[i];
         for (size_t k = 0; k < CURVE_POINTS; k++)
@@ -432,8 +432,7 @@ static void look_at_some(const struct judge *judge, const struct judge_group *gr
     if (growing == 0 || growing == count)
         return;
     struct pool pool;
-    pool_members(judge, growing, growing, &pool);
-    pool.horizons = group->uptime / LIFE_BINS_PER_HORIZON;
+    pool_members(judge, group, growing, growing, &pool);
     const struct rule *rule = &rules[VERDICT_RULE_SOME];
     int passing = passes(&pool, rule, choices(count, growing), load_growth_factor) &&
                   runs_straight(&pool.shape.time, pool.shape.bend, pool.plateau, rule) &&
@@ -463,8 +462,7 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
     uint32_t growing = sort_growing(judge->members, count, 0);
     if (growing > 0 && growing >= rule->witnesses * count) {
         struct pool pool;
-        pool_members(judge, count, growing, &pool);
-        pool.horizons = group->uptime / LIFE_BINS_PER_HORIZON;
+        pool_members(judge, group, count, growing, &pool);
         *ret = (struct judge_look){
             .grows = still_grows(&pool),
             .passes_early =

@@ -55,15 +55,25 @@ static const char *const steps[] = {
     functions_sql,
 };
 
-static enum status check(struct pg *pg, struct why *why)
+enum status citus_is_there(struct pg *pg, int *ret, struct why *why)
 {
     struct pg_rows rows;
     enum status status = pg_run(
         pg, "SELECT (to_regclass('pg_dist_partition') IS NOT NULL)::integer", NULL, &rows, why);
     if (status != STATUS_OK)
         return status;
-    int is_there = pg_i64(&rows, 0, 0) != 0;
+    *ret = pg_i64(&rows, 0, 0) != 0;
     pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+static enum status check(struct pg *pg, struct why *why)
+{
+    struct pg_rows rows;
+    int is_there = 0;
+    enum status status = citus_is_there(pg, &is_there, why);
+    if (status != STATUS_OK)
+        return status;
     if (!is_there)
         return why_fail(why, STATUS_FAILED,
                         "the database has no Citus: CREATE EXTENSION citus, on the coordinator");

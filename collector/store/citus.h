@@ -8,6 +8,11 @@
 
 #include "store.h"
 
+struct pg;
+
+/* Has the database the extension, whatever is distributed? */
+enum status citus_is_there(struct pg *pg, int *ret, struct why *why) MUST_CHECK;
+
 /*
  * Distribute what is not distributed yet, in one transaction; to be run after migrate_up, and again
  * after an upgrade that brings new tables. FAILED where the extension is not there.

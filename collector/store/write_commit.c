@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "citus.h"
 #include "db.h"
 #include "partitions.h"
 #include "process_numbers.h"
@@ -92,14 +93,11 @@ static enum status copy_part(struct db *db, const struct write_batch *batch, siz
  * than they save. */
 static enum status learn_copy_rows(struct db *db, struct why *why)
 {
-    struct pg_rows rows;
-    enum status status = pg_run(
-        db->pg, "SELECT (to_regclass('pg_dist_partition') IS NOT NULL)::integer", NULL, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    db->copy_rows = pg_i64(&rows, 0, 0) != 0 ? SIZE_MAX : COPY_ROWS;
-    pg_rows_done(&rows);
-    return STATUS_OK;
+    int is_citus = 0;
+    enum status status = citus_is_there(db->pg, &is_citus, why);
+    if (status == STATUS_OK)
+        db->copy_rows = is_citus ? SIZE_MAX : COPY_ROWS;
+    return status;
 }
 
 static enum status copy_snapshots(struct db *db, const struct write_batch *batch, struct why *why)
