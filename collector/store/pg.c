@@ -28,6 +28,7 @@ struct pg {
     int is_direct;     /* no pooler stands between: the session is ours alone */
     int session_ms;    /* the statement_timeout of such a session */
     int used_prepared; /* the statement that is under way is a prepared one */
+    int plans_are_old;
     struct pg_statements statements;
 };
 
@@ -45,7 +46,7 @@ static void close_connection(struct pg *pg)
 {
     PQfinish(pg->conn);
     pg->conn = NULL;
-    pg->in_transaction = pg->begin_waits = pg->is_direct = 0;
+    pg->in_transaction = pg->begin_waits = pg->is_direct = pg->plans_are_old = 0;
     pg_statements_forget(&pg->statements);
 }
 
@@ -324,6 +325,16 @@ static enum status set_session(struct pg *pg, struct why *why)
     return STATUS_OK;
 }
 
+static enum status forget_plans(struct pg *pg, struct why *why)
+{
+    PGresult *result = NULL;
+    enum status status = run_simple(pg, "DISCARD PLANS", &result, why);
+    if (status == STATUS_OK)
+        PQclear(result);
+    pg->plans_are_old = 0;
+    return status;
+}
+
 static enum status ensure_open(struct pg *pg, struct why *why)
 {
     drop_if_stale(pg);
@@ -336,6 +347,8 @@ static enum status ensure_open(struct pg *pg, struct why *why)
     if (status == STATUS_OK && pg->is_direct && !pg->in_transaction &&
         pg->session_ms != pg->deadline_ms)
         status = set_session(pg, why);
+    if (status == STATUS_OK && pg->plans_are_old && !pg->in_transaction)
+        status = forget_plans(pg, why);
     if (status != STATUS_OK && pg->conn != NULL)
         close_connection(pg);
     return status;
@@ -411,6 +424,7 @@ static int send_statement(struct pg *pg, const char *sql, int place, const struc
     if (place < 0)
         return PQsendQueryParams(pg->conn, sql, params->count, params->types, values, params->sizes,
                                  all_binary, 1);
+    pg->plans_are_old |= pg_statements_run(&pg->statements);
     char name[PG_STATEMENT_NAME_BYTES];
     pg_statement_name(place, name);
     return PQsendQueryPrepared(pg->conn, name, params->count, values, params->sizes, all_binary, 1);

@@ -39,9 +39,20 @@ void pg_statement_name(int place, char ret[PG_STATEMENT_NAME_BYTES])
     (void)snprintf(ret, PG_STATEMENT_NAME_BYTES, "heapfleet_%d", place);
 }
 
+int pg_statements_run(struct pg_statements *statements)
+{
+    uint64_t until =
+        statements->planned_at > 0 ? 4 * statements->planned_at : PG_STATEMENTS_FIRST_LOOK;
+    if (++statements->runs < until)
+        return 0;
+    statements->planned_at = statements->runs;
+    return 1;
+}
+
 void pg_statements_forget(struct pg_statements *statements)
 {
     for (int i = 0; i < statements->count; i++)
         free(statements->list[i].text);
     statements->count = 0;
+    statements->runs = statements->planned_at = 0;
 }

@@ -9,7 +9,7 @@
 
 #include "pg.h"
 
-enum { PG_STATEMENTS_MAX = 192, PG_STATEMENT_NAME_BYTES = 16 };
+enum { PG_STATEMENTS_MAX = 192, PG_STATEMENT_NAME_BYTES = 16, PG_STATEMENTS_FIRST_LOOK = 64 };
 
 struct pg_statement {
     char *text; /* owned */
@@ -21,6 +21,7 @@ struct pg_statement {
 /* All zero: none. */
 struct pg_statements {
     int count;
+    uint64_t runs, planned_at; /* of prepared ones; up to the last time that they were planned */
     struct pg_statement list[PG_STATEMENTS_MAX];
 };
 
@@ -34,6 +35,14 @@ void pg_statements_add(struct pg_statements *statements, const char *text,
 
 /* The name under which the server knows the statement at `place`. */
 void pg_statement_name(int place, char ret[PG_STATEMENT_NAME_BYTES]);
+
+/*
+ * Count a run of a prepared statement. 1: their plans are old, have them made anew. A plan is kept
+ * as it was made until the server looks at the tables again (ANALYZE, a minute later at the
+ * soonest): one that was made when a table was empty reads all of it each time, while thousands
+ * of processes come. So plans are made anew whenever four times as much was asked as until then.
+ */
+int pg_statements_run(struct pg_statements *statements);
 
 /* The session ended: none is known any more. */
 void pg_statements_forget(struct pg_statements *statements);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "pg.h"
+#include "pg_statements.h"
 #include "private_store.h"
 
 static struct private_store store;
@@ -153,6 +154,45 @@ static void a_table_that_changed_is_read_anew(void **state)
     prepare_thing();
 }
 
+static int64_t ask_grown(int64_t n)
+{
+    struct why why = {""};
+    struct pg_rows rows;
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, n);
+    private_store_must(pg_run(pg, "SELECT n FROM grown WHERE n = $1", &params, &rows, &why), &why);
+    int64_t ret = rows.count > 0 ? pg_i64(&rows, 0, 0) : 0;
+    pg_rows_done(&rows);
+    return ret;
+}
+
+/* By the plan that the session keeps. */
+static int grown_is_read_whole(void)
+{
+    struct why why = {""};
+    struct pg_rows rows;
+    private_store_must(pg_run(pg, "EXPLAIN EXECUTE heapfleet_0(1)", NULL, &rows, &why), &why);
+    int ret = strstr(pg_text(&rows, 0, 0), "Seq Scan") != NULL;
+    pg_rows_done(&rows);
+    return ret;
+}
+
+/* Nobody has told the server: autovacuum is off. */
+static void a_plan_does_not_outlive_what_the_table_was(void **state)
+{
+    (void)state;
+    script("CREATE TABLE grown (n bigint PRIMARY KEY) WITH (autovacuum_enabled = off); "
+           "INSERT INTO grown VALUES (1); ANALYZE grown");
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(ask_grown(1), 1);
+    assert_true(grown_is_read_whole());
+    script("INSERT INTO grown SELECT generate_series(2, 50000)");
+    assert_true(grown_is_read_whole());
+    for (int64_t n = 1; n <= PG_STATEMENTS_FIRST_LOOK; n++)
+        assert_int_equal(ask_grown(n), n);
+    assert_false(grown_is_read_whole());
+}
+
 static void what_is_not_supported_stays_an_error(void **state)
 {
     (void)state;
@@ -176,6 +216,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_taken_away_is_prepared_anew, connect_one,
                                         disconnect),
         cmocka_unit_test_setup_teardown(a_table_that_changed_is_read_anew, connect_one, disconnect),
+        cmocka_unit_test_setup_teardown(a_plan_does_not_outlive_what_the_table_was, connect_one,
+                                        disconnect),
         cmocka_unit_test_setup_teardown(what_is_not_supported_stays_an_error, connect_one,
                                         disconnect),
     };

@@ -66,12 +66,29 @@ static void beyond_the_bound_none_is_remembered(void **state)
     pg_statements_forget(&statements);
 }
 
+/* Whenever four times as much was asked as until the last time. */
+static void plans_grow_old_with_what_is_asked(void **state)
+{
+    (void)state;
+    struct pg_statements statements = {.count = 0};
+    for (int session = 0; session < 2; session++) {
+        uint64_t due = PG_STATEMENTS_FIRST_LOOK;
+        for (uint64_t run = 1; run <= 5000; run++) {
+            assert_int_equal(pg_statements_run(&statements), run == due);
+            due = run == due ? 4 * due : due;
+        }
+        assert_int_equal(due, 4 * 4096);
+        pg_statements_forget(&statements);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_statement_is_known_from_the_second_time),
         cmocka_unit_test(other_parameters_are_another_statement),
         cmocka_unit_test(beyond_the_bound_none_is_remembered),
+        cmocka_unit_test(plans_grow_old_with_what_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
