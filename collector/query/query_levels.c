@@ -62,11 +62,24 @@ static int is_wanted(const struct history *history, const struct instance_row *r
            (history->deployment == NULL || row->deployment_id == history->deployment->id);
 }
 
-/* The share of a time in which there was any of them. They are by start. */
-static double covered(const struct history *history, int64_t from_ms, int64_t width_ms)
+/* Of processes by start, the first from `first` on that had not ended before. */
+static size_t pass_ended(const struct history *history, size_t first, int64_t time_ms)
+{
+    const struct fleet *fleet = &history->fleet;
+    while (first < fleet->instance_count &&
+           fleet->instances[first].last_seen_ms + query_interval_ms(&fleet->instances[first]) <=
+               time_ms)
+        first++;
+    return first;
+}
+
+/* The share of a time in which there was any of them. They are by start, those before `first` ended
+ * before it. */
+static double covered(const struct history *history, size_t first, int64_t from_ms,
+                      int64_t width_ms)
 {
     int64_t behind_ms = from_ms, sum_ms = 0;
-    for (size_t i = 0; i < history->fleet.instance_count; i++) {
+    for (size_t i = first; i < history->fleet.instance_count; i++) {
         const struct instance_row *row = &history->fleet.instances[i];
         if (!is_wanted(history, row))
             continue;
@@ -86,12 +99,12 @@ static double covered(const struct history *history, int64_t from_ms, int64_t wi
  * Mean number of a deployment's processes while there was any of the service. The lives that are
  * known may not be those that were rolled up: then it is what the hour says, and at least one.
  */
-static double processes_of(const struct history *history, const struct level_row *row,
+static double processes_of(const struct history *history, size_t first, const struct level_row *row,
                            int64_t width_ms)
 {
     double processes = 0;
-    double share = covered(history, row->time_ms, width_ms);
-    for (size_t i = 0; i < history->fleet.instance_count && share > 0; i++) {
+    double share = covered(history, first, row->time_ms, width_ms);
+    for (size_t i = first; i < history->fleet.instance_count && share > 0; i++) {
         const struct instance_row *instance = &history->fleet.instances[i];
         if (instance->started_ms >= row->time_ms + width_ms)
             break;
@@ -111,13 +124,15 @@ static void add_rows(struct levels *levels, const struct level_row *rows, size_t
 {
     const struct history *history = levels->history;
     int64_t behind_ms = INT64_MIN;
+    size_t first = 0;
     for (size_t i = 0; i < count; i++) {
         if (history->deployment != NULL && rows[i].deployment_id != history->deployment->id)
             continue;
         int64_t at = (rows[i].time_ms - history->from_ms) / levels->unit_ms;
         ASSERT(at >= 0 && (size_t)at < levels->count);
         struct unit *unit = &levels->units[at];
-        double processes = processes_of(history, &rows[i], width_ms);
+        first = pass_ended(history, first, rows[i].time_ms);
+        double processes = processes_of(history, first, &rows[i], width_ms);
         unit->count += rows[i].count * processes;
         unit->bytes += rows[i].bytes * processes;
         unit->processes += processes;

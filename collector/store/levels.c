@@ -5,6 +5,8 @@
  */
 #include "levels.h"
 
+#include <stdlib.h>
+
 #include "db.h"
 #include "partitions.h"
 
@@ -52,28 +54,27 @@ enum status level_days_end(struct db *db, int64_t service_id, int64_t *ret, stru
 
 /* ---- one type over time --------------------------------------------------------------------- */
 
-/* The four means of a type are cut out of a row of hour_group once, not for each hour. */
-/* Hours of a deployment and its types are laid over each other and not joined: no planner that
- * knows little of the tables takes a loop in a loop for it. */
+/*
+ * Hours of a deployment, and four hours of the type in a deployment (hour 0), as they come: which
+ * belong together is found here. A join could be a loop in a loop to a planner that knows little of
+ * the tables, and to sort and group them in the database takes longer than to read them.
+ */
 static const char type_hours_sql[] =
-    "SELECT u.time_ms, u.deployment_id, coalesce(max(u.count), 0), coalesce(max(u.bytes), 0), "
-    "    max(u.instances) "
-    "FROM (SELECT slot_ms + (hour - 1) * 3600000 AS time_ms, deployment_id, "
-    "        NULL::float8 AS count, NULL::float8 AS bytes, instances "
-    "    FROM heapfleet.deployment_hour "
-    "    WHERE service_id = $1 AND slot_ms > $3 - 14400000 AND slot_ms < $4 "
-    "    UNION ALL "
-    "    SELECT h.slot_ms + (k.hour - 1) * 3600000, h.deployment_id, "
-    "        h.count_avg[4 * p.n - 4 + k.hour]::float8, h.bytes_avg[4 * p.n - 4 + k.hour]::float8, "
-    "        NULL "
-    "    FROM generate_series($3 - mod($3, 14400000), $4 - 1, 14400000) s(slot_ms) "
-    "    JOIN heapfleet.hour_group h ON h.service_id = $1 AND h.slot_ms = s.slot_ms "
-    "        AND h.type_group = $2 / 32 "
-    "        AND h.slot_ms > $3 - 14400000 AND h.slot_ms < $4 " /* to choose partitions by */
-    "    CROSS JOIN LATERAL (SELECT array_position(h.type_ids, $2) AS n OFFSET 0) p "
-    "    CROSS JOIN generate_series(1, 4) k(hour) WHERE p.n IS NOT NULL) u "
-    "WHERE u.time_ms >= $3 AND u.time_ms < $4 "
-    "GROUP BY 1, 2 HAVING max(u.instances) IS NOT NULL ORDER BY 1, 2 LIMIT $5";
+    "SELECT slot_ms, deployment_id, hour, instances, NULL::float8, NULL::float8, NULL::float8, "
+    "    NULL::float8, NULL::float8, NULL::float8, NULL::float8, NULL::float8 "
+    "FROM heapfleet.deployment_hour "
+    "WHERE service_id = $1 AND slot_ms > $3 - 14400000 AND slot_ms < $4 "
+    "UNION ALL "
+    "SELECT h.slot_ms, h.deployment_id, 0, NULL, h.count_avg[p.n - 3]::float8, "
+    "    h.count_avg[p.n - 2]::float8, h.count_avg[p.n - 1]::float8, h.count_avg[p.n]::float8, "
+    "    h.bytes_avg[p.n - 3]::float8, h.bytes_avg[p.n - 2]::float8, "
+    "    h.bytes_avg[p.n - 1]::float8, h.bytes_avg[p.n]::float8 "
+    "FROM generate_series($3 - mod($3, 14400000), $4 - 1, 14400000) s(slot_ms) "
+    "JOIN heapfleet.hour_group h ON h.service_id = $1 AND h.slot_ms = s.slot_ms "
+    "    AND h.type_group = $2 / 32 "
+    "    AND h.slot_ms > $3 - 14400000 AND h.slot_ms < $4 " /* to choose partitions by */
+    "CROSS JOIN LATERAL (SELECT 4 * array_position(h.type_ids, $2) AS n OFFSET 0) p "
+    "WHERE p.n IS NOT NULL LIMIT $5";
 
 static const char all_hours_sql[] =
     "SELECT slot_ms + (hour - 1) * 3600000, deployment_id, objects_avg, bytes_avg, instances "
@@ -113,9 +114,106 @@ static enum status copy_rows(const struct pg_rows *rows, struct arena *arena,
     return STATUS_OK;
 }
 
-static enum status read_type(struct db *db, const char *sql, const struct level_span *span,
-                             struct arena *arena, struct level_row **ret, size_t *ret_count,
-                             struct why *why)
+enum { SLOT_HOURS = MS_PER_SLOT / MS_PER_HOUR };
+
+/* A slot's means of a type in a deployment. */
+struct slot_means {
+    int64_t slot_ms, deployment_id;
+    struct {
+        double count, bytes;
+    } hours[SLOT_HOURS];
+};
+
+static int compare_places(int64_t left_ms, int64_t left_id, int64_t right_ms, int64_t right_id)
+{
+    if (left_ms != right_ms)
+        return left_ms < right_ms ? -1 : 1;
+    return (left_id > right_id) - (left_id < right_id);
+}
+
+static int compare_means(const void *left, const void *right)
+{
+    const struct slot_means *a = left, *b = right;
+    return compare_places(a->slot_ms, a->deployment_id, b->slot_ms, b->deployment_id);
+}
+
+static int compare_rows(const void *left, const void *right)
+{
+    const struct level_row *a = left, *b = right;
+    return compare_places(a->time_ms, a->deployment_id, b->time_ms, b->deployment_id);
+}
+
+static struct slot_means read_means(const struct pg_rows *rows, int row)
+{
+    struct slot_means ret = {.slot_ms = pg_i64(rows, row, 0),
+                             .deployment_id = pg_i64(rows, row, 1)};
+    for (int hour = 0; hour < SLOT_HOURS; hour++) {
+        ret.hours[hour].count = pg_f64(rows, row, 4 + hour);
+        ret.hours[hour].bytes = pg_f64(rows, row, 4 + SLOT_HOURS + hour);
+    }
+    return ret;
+}
+
+/* The hours of the span go to `hours`, the type's means to `means`; both have room for all. */
+static void part_hours(const struct pg_rows *rows, const struct level_span *span,
+                       struct level_row *hours, size_t *ret_hours, struct slot_means *means,
+                       size_t *ret_means)
+{
+    size_t hour_count = 0, mean_count = 0;
+    for (int row = 0; row < rows->count; row++) {
+        int64_t hour = pg_i64(rows, row, 2);
+        int64_t time_ms = pg_i64(rows, row, 0) + (hour - 1) * MS_PER_HOUR;
+        if (hour == 0)
+            means[mean_count++] = read_means(rows, row);
+        else if (time_ms >= span->from_ms && time_ms < span->to_ms)
+            hours[hour_count++] = (struct level_row){.time_ms = time_ms,
+                                                     .deployment_id = pg_i64(rows, row, 1),
+                                                     .instances = (uint32_t)pg_i64(rows, row, 3)};
+    }
+    *ret_hours = hour_count;
+    *ret_means = mean_count;
+}
+
+/* Both by time; a type that none of the processes had has no means. */
+static void give_means(struct level_row *hours, size_t hour_count, const struct slot_means *means,
+                       size_t mean_count)
+{
+    for (size_t i = 0; i < hour_count; i++) {
+        struct level_row *row = &hours[i];
+        int64_t since_ms = row->time_ms % MS_PER_SLOT;
+        const struct slot_means key = {.slot_ms = row->time_ms - since_ms,
+                                       .deployment_id = row->deployment_id};
+        const struct slot_means *found =
+            bsearch(&key, means, mean_count, sizeof(*means), compare_means);
+        if (found == NULL)
+            continue;
+        row->count = found->hours[since_ms / MS_PER_HOUR].count;
+        row->bytes = found->hours[since_ms / MS_PER_HOUR].bytes;
+    }
+}
+
+static enum status merge_hours(const struct pg_rows *rows, const struct level_span *span,
+                               struct arena *arena, struct level_row **ret, size_t *ret_count,
+                               struct why *why)
+{
+    size_t most = (size_t)rows->count + 1, hour_count = 0, mean_count = 0;
+    struct level_row *hours = arena_alloc(arena, most * sizeof(*hours));
+    if (hours == NULL || rows->count >= ROWS_MAX)
+        return store_too_large(why);
+    struct slot_means *means = malloc(most * sizeof(*means));
+    ASSERT(means != NULL);
+    part_hours(rows, span, hours, &hour_count, means, &mean_count);
+    qsort(hours, hour_count, sizeof(*hours), compare_rows);
+    qsort(means, mean_count, sizeof(*means), compare_means);
+    give_means(hours, hour_count, means, mean_count);
+    free(means);
+    *ret = hours;
+    *ret_count = hour_count;
+    return STATUS_OK;
+}
+
+static enum status ask_type(struct db *db, const char *sql, const struct level_span *span,
+                            struct pg_rows *ret, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, span->service_id);
@@ -123,8 +221,15 @@ static enum status read_type(struct db *db, const char *sql, const struct level_
     pg_param_i64(&params, span->from_ms);
     pg_param_i64(&params, span->to_ms);
     pg_param_i64(&params, ROWS_MAX);
+    return pg_run(db->pg, sql, &params, ret, why);
+}
+
+static enum status read_type(struct db *db, const char *sql, const struct level_span *span,
+                             struct arena *arena, struct level_row **ret, size_t *ret_count,
+                             struct why *why)
+{
     struct pg_rows rows;
-    enum status status = pg_run(db->pg, sql, &params, &rows, why);
+    enum status status = ask_type(db, sql, span, &rows, why);
     if (status != STATUS_OK)
         return status;
     status = copy_rows(&rows, arena, ret, why);
@@ -137,8 +242,15 @@ static enum status read_type(struct db *db, const char *sql, const struct level_
 enum status level_hours(struct db *db, const struct level_span *span, struct arena *arena,
                         struct level_row **ret, size_t *ret_count, struct why *why)
 {
-    return read_type(db, span->type_id == 0 ? all_hours_sql : type_hours_sql, span, arena, ret,
-                     ret_count, why);
+    if (span->type_id == 0)
+        return read_type(db, all_hours_sql, span, arena, ret, ret_count, why);
+    struct pg_rows rows;
+    enum status status = ask_type(db, type_hours_sql, span, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    status = merge_hours(&rows, span, arena, ret, ret_count, why);
+    pg_rows_done(&rows);
+    return status;
 }
 
 enum status level_days(struct db *db, const struct level_span *span, struct arena *arena,
