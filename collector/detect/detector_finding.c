@@ -285,6 +285,15 @@ static int is_nameless(const struct detector *detector, const struct candidate *
            candidate->look.rule != VERDICT_RULE_D && type_kind_of(name) != TYPE_USER;
 }
 
+/* That lives before had dicts and lists, too, says nothing of a class that none of them had. */
+static int is_hearsay(const struct detector *detector, const struct candidate *candidate,
+                      uint32_t seen)
+{
+    return candidate->look.rule == VERDICT_RULE_D && candidate->type != seen &&
+           urgent_is_known(detector, candidate, seen) &&
+           !urgent_is_known(detector, candidate, candidate->type);
+}
+
 /* Memory that is not Python's, and a class that may turn out to keep it: one leak, by its name. */
 static int may_get_owner(const struct detector *detector, const struct candidate *native)
 {
@@ -309,7 +318,10 @@ static int open_confirmed(struct detector *detector, const struct version_order 
         if (candidate->tier < VERDICT_SUSPECT)
             continue;
         int is_late = detector->tracks[candidate->type].confirmed_row >= nameless_passes;
+        uint32_t seen = candidate->type;
         fold_name(detector, candidate);
+        if (is_hearsay(detector, candidate, seen))
+            candidate->tier = VERDICT_SUSPECT;
         if (!is_late && is_nameless(detector, candidate))
             candidate->tier = VERDICT_SUSPECT;
         fold_measure_rates(detector, candidate);

@@ -1,10 +1,12 @@
 /*
  * Early on, a cache that fills in a line looks like a leak. Three things stand for the time that is
  * missing: the line is straight in nearly all of the lives' growth; the container would not live to
- * the horizon at the present pace of all in it; and it is new, because no earlier life grew so at
- * equal uptime and then went on living. Where no earlier life is known, half of the room that there
- * was must be used up, or less by a line that is as good as drawn. Where one is, it also tells what
- * load does to the type, so that a morning's rise hides less of a leak.
+ * the horizon at the present pace of all in it; and it is new, because no earlier life that knew
+ * the class grew so at equal uptime and then went on living. What is new and in a line as good as
+ * drawn is told at once. What no life has known may be a cache that came with the code: how much of
+ * the room must be used up then depends on how long the rest would last, since who has half a day
+ * can wait for more of the line, and who has two hours wants to know even of a cache. An earlier
+ * life also tells what load does to the type, so that a morning's rise hides less of a leak.
  *
  * A life that was killed for memory has shown what the others are feared for: it is judged as well,
  * as it was at its end, and those that grow as it did need not use up half of the room again.
@@ -38,15 +40,18 @@ static const double straight_r2 = 0.99;
 static const double straight_second_half = 0.45;
 static const double straight_tail = 0.85;
 static const double straight_bend = 0.95;
+static const double straight_bend_max = 2; /* of the living: else it began long after they did */
 static const double straight_gain = 6;
 static const double straight_share_min = 0.25; /* of the growth of the process, all straight ones */
+static const double new_share_min = 0.1;       /* those that are new in the version */
 static const double piece_share_min = 0.02;    /* one of them */
 static const double usual_share_min = 0.3;     /* of the slope, in an earlier life */
+static const double witness_objects_min = 1;   /* that a life must have held to tell of a class */
 static const double usual_lives_on = 3;        /* times the uptime */
 static const double stopped_share_max = 0.1;   /* of the slope, late in a life that filled up */
 static const double killer_share_min = 0.3;    /* of the slope, either way, in a life it killed */
-static const double used_min = 0.5;            /* of the room there was, */
-static const double used_line_min = 0.4;       /* by a class in a line that is as good as drawn */
+static const double used_min = 0.5;            /* of the room there was, where nothing is known */
+static const double used_killed_min = 0.4;     /* by a class in a line as good as drawn, killed */
 static const double line_r2 = 0.998;
 static const double line_gain = 50;
 enum {
@@ -173,6 +178,7 @@ struct pressure {
     double until_ms; /* median of the lives */
     double used;     /* share of the room there was at its start, median */
     double room;     /* bytes that are left for each of the lives, median */
+    int is_killed;   /* they were */
 };
 
 static int group_pressure(const struct detector *detector, const struct judge_group *group,
@@ -208,6 +214,7 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
     ret->until_ms = trend_median(until, count);
     ret->used = trend_median(used, count);
     ret->room = trend_median(rooms, count);
+    ret->is_killed = judge_is_killed(&detector->judge, &detector->lives[group->lives[0]]);
     double least =
         fmax(uptime_min, uptime_of_rest * ret->until_ms / (double)detector->config.horizon_ms);
     return group->horizons >= least;
@@ -237,13 +244,19 @@ int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t 
                                      : life_high(life, type) >= look->level)
             return 1;
         double early = life_early_slope(life, type, look->from, look->to);
-        if (!isfinite(early))
+        if (!isfinite(early) || !(life_high(life, type) >= witness_objects_min))
             continue;
         if (early >= usual_share_min * slope)
             return 1;
         known = 0;
     }
     return known;
+}
+
+int urgent_is_known(const struct detector *detector, const struct candidate *candidate,
+                    uint32_t type)
+{
+    return urgent_is_usual(detector, candidate->version, type, &candidate->look, INFINITY) >= 0;
 }
 
 /*
@@ -280,13 +293,13 @@ static void put_candidate(struct detector *detector, const struct candidate *can
         detector->candidates[detector->candidate_count++] = *candidate;
 }
 
-static int is_straight(const struct judge_look *look)
+static int is_straight(const struct judge_look *look, int is_killed)
 {
     const struct curve_course *course = &look->course;
     double bend = course->tail + 2 * (course->second_half - 0.5);
     return look->evidence.r2 >= straight_r2 && course->second_half >= straight_second_half &&
-           course->tail >= straight_tail && bend >= straight_bend &&
-           look->evidence.line_gain >= straight_gain;
+           (is_killed || course->bend <= straight_bend_max) && course->tail >= straight_tail &&
+           bend >= straight_bend && look->evidence.line_gain >= straight_gain;
 }
 
 /* A type that grows in a line. */
@@ -294,8 +307,15 @@ struct straight {
     uint32_t type;
     double slope; /* bytes a bin, of a life, with its part of the built-ins */
     int usual;    /* as is_usual says; where nothing is known, 0 for what has killed before */
+    int is_new;   /* no version before this one grew so */
+    int is_urgent;
     struct judge_look look;
 };
+
+static int is_built_in(const struct detector *detector, uint32_t type)
+{
+    return type_kind_of(detector->types.names[type]) == TYPE_BUILT_IN;
+}
 
 /*
  * An object is the least part of what it holds: its dict, lists and strings are counted with those
@@ -317,7 +337,7 @@ static int look_if_straight(const struct detector *detector, const struct judge_
         return 0;
     judge_look_at(&detector->judge, group, type, LIFE_COUNT, 0, &ret->look);
     if (!(ret->look.passes || ret->look.passes_early) || ret->look.growing_count == 0 ||
-        !is_straight(&ret->look))
+        !is_straight(&ret->look, is_killed))
         return 0;
     ret->usual = urgent_is_usual(detector, group->version, type, &ret->look, ret->look.slope);
     if (ret->usual < 0 && !is_killed && has_killed(detector, type, ret->look.slope))
@@ -334,14 +354,24 @@ static int look_if_straight(const struct detector *detector, const struct judge_
     return 1;
 }
 
-/* How much of the room must be used up where no life tells whether this is usual. Everybody's dicts
- * and strings grow in lines that caches have drawn together, so those do not count. */
-static double used_enough(const struct detector *detector, const struct straight *one)
+/* Everybody's dicts and strings grow in lines that caches have drawn together: those do not count.
+ */
+static int is_drawn(const struct detector *detector, const struct straight *one)
 {
     const struct verdict_evidence *evidence = &one->look.evidence;
-    int is_drawn = evidence->r2 >= line_r2 && evidence->line_gain >= line_gain &&
-                   type_kind_of(detector->types.names[one->type]) != TYPE_BUILT_IN;
-    return is_drawn ? used_line_min : used_min;
+    return evidence->r2 >= line_r2 && evidence->line_gain >= line_gain &&
+           !is_built_in(detector, one->type);
+}
+
+/* How much of the room must be used up where no life tells whether this is usual: as much as what
+ * is left would last, of a day. */
+static double used_enough(const struct detector *detector, const struct pressure *pressure,
+                          const struct straight *one)
+{
+    double day_ms = near_horizons * (double)detector->config.horizon_ms;
+    if (!is_drawn(detector, one))
+        return used_min;
+    return pressure->is_killed ? used_killed_min : fmin(pressure->until_ms / day_ms, used_min);
 }
 
 static int is_urgent(const struct detector *detector, const struct pressure *pressure,
@@ -350,7 +380,7 @@ static int is_urgent(const struct detector *detector, const struct pressure *pre
     if (!(one->slope >= piece_share_min * pressure->slope))
         return 0;
     if (one->usual < 0) /* then a cache that fills beside the leak must not lend it its name */
-        return pressure->used >= used_enough(detector, one) &&
+        return pressure->used >= used_enough(detector, pressure, one) &&
                one->slope >= straight_share_min * pressure->slope;
     return one->usual == 0;
 }
@@ -366,8 +396,9 @@ static void put_urgent(struct detector *detector, const struct judge_group *grou
     track->urgent_row |= 1;
     candidate.look.rule = VERDICT_RULE_D;
     candidate.until_limit_ms = (int64_t)pressure->until_ms;
-    candidate.tier = __builtin_popcount(track->urgent_row) >= urgent_passes ? VERDICT_CONFIRMED
-                                                                            : VERDICT_SUSPECT;
+    int is_sure = __builtin_popcount(track->urgent_row) >= urgent_passes ||
+                  (one->is_new && is_drawn(detector, one));
+    candidate.tier = is_sure ? VERDICT_CONFIRMED : VERDICT_SUSPECT;
     if (track->suspect_ms == 0)
         track->suspect_ms = detector->last_pass_ms;
     put_candidate(detector, &candidate);
@@ -379,10 +410,48 @@ static int is_new(const struct detector *detector, const struct version_order *o
 {
     struct judge_look look = one->look;
     struct attribution attribution;
+    if (one->usual != 0)
+        return 0;
     look.rule = VERDICT_RULE_D;
     attribute_leak(&detector->judge, order, one->type, LIFE_COUNT, group->version, &look,
                    &attribution);
-    return one->usual == 0 && attribution.is_known && attribution.version == group->version;
+    return attribution.is_known && attribution.version == group->version;
+}
+
+static uint32_t find_straight(const struct detector *detector, const struct version_order *order,
+                              const struct judge_group *group, struct straight *ret)
+{
+    uint32_t count = 0;
+    struct owners owners = {.life = DETECT_NONE};
+    for (uint32_t type = TYPES_OWN; type < detector->types.count && count < STRAIGHT_MAX; type++) {
+        struct straight *one = &ret[count];
+        if (!look_if_straight(detector, group, type, &owners, one))
+            continue;
+        one->is_new = is_new(detector, order, group, one);
+        count++;
+    }
+    return count;
+}
+
+static void choose_urgent(const struct detector *detector, const struct pressure *pressure,
+                          struct straight *list, uint32_t count)
+{
+    double all = 0;
+    double unusual = 0;
+    double all_new = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        double slope = fmax(list[i].slope, 0);
+        all += slope;
+        unusual += list[i].usual == 0 ? slope : 0;
+        all_new += list[i].is_new ? slope : 0;
+    }
+    int is_large = all >= straight_share_min * pressure->slope;
+    int is_deadly = unusual > 0 && pressure->room / unusual * detector->bin_ms <=
+                                       near_horizons * (double)detector->config.horizon_ms;
+    int is_enough = is_deadly || all_new >= new_share_min * pressure->slope;
+    for (uint32_t i = 0; i < count; i++)
+        list[i].is_urgent =
+            (is_large || (is_enough && list[i].is_new)) && is_urgent(detector, pressure, &list[i]);
 }
 
 static void judge_group(struct detector *detector, const struct version_order *order,
@@ -390,24 +459,10 @@ static void judge_group(struct detector *detector, const struct version_order *o
 {
     struct straight *found = calloc(STRAIGHT_MAX, sizeof(*found));
     ASSERT(found != NULL);
-    uint32_t count = 0;
-    double together = 0;
-    double unusual = 0;
-    struct owners owners = {.life = DETECT_NONE};
-    for (uint32_t type = TYPES_OWN; type < detector->types.count && count < STRAIGHT_MAX; type++) {
-        struct straight *one = &found[count];
-        if (!look_if_straight(detector, group, type, &owners, one))
-            continue;
-        together += fmax(one->slope, 0);
-        unusual += one->usual == 0 ? fmax(one->slope, 0) : 0;
-        count++;
-    }
-    int is_large = together >= straight_share_min * pressure->slope;
-    int is_deadly = unusual > 0 && pressure->room / unusual * detector->bin_ms <=
-                                       near_horizons * (double)detector->config.horizon_ms;
+    uint32_t count = find_straight(detector, order, group, found);
+    choose_urgent(detector, pressure, found, count);
     for (uint32_t i = 0; i < count; i++)
-        if ((is_large || (is_deadly && is_new(detector, order, group, &found[i]))) &&
-            is_urgent(detector, pressure, &found[i]))
+        if (found[i].is_urgent)
             put_urgent(detector, group, pressure, &found[i]);
     free(found);
 }

@@ -19,6 +19,11 @@ int urgent_is_possible(const struct detector *detector);
 int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t type,
                     const struct judge_look *look, double slope);
 
+/* Is there an earlier life that held the type, too, and so can tell whether that growth is usual?
+ */
+int urgent_is_known(const struct detector *detector, const struct candidate *candidate,
+                    uint32_t type);
+
 /* Judge the types of such groups; what passes becomes a candidate. */
 void urgent_judge(struct detector *detector, const struct version_order *order,
                   const struct judge_group *groups, uint32_t count);

@@ -180,17 +180,24 @@ static double leaking_evenly(uint32_t type, const char *version, uint32_t bin)
     return booting(type, version, bin) + 20 * drag[type] * bin;
 }
 
-/* No life tells whether it is usual: then it must have used up a good part of the room. */
+/* No life tells whether it is usual: then it must have used up as much of the room as what is left
+ * would last, of a day; half of it, if it is no line as good as drawn. */
 static void test_a_first_life_must_use_up_some_room(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < 3; i++)
-        add_limited("v1", i, 0, leaking_evenly, 12000, 1200000);
-    scene_run(&scene, 36);
+        add_limited("v1", i, 0, leaking_evenly, 12000, 2400000);
+    scene_run(&scene, 70);
     assert_null(confirmed());
-    scene_run(&scene, 49);
+    scene_run(&scene, 98);
     assert_non_null(confirmed());
     assert_string_equal(confirmed()->type, "shop.Cart");
+    scene_end(&scene);
+    scene_begin(&scene);
+    for (uint32_t i = 0; i < 3; i++)
+        add_limited("v1", i, 0, leaking_evenly, 12000, 864000);
+    scene_run(&scene, 30);
+    assert_non_null(confirmed());
     scene_end(&scene);
     scene_begin(&scene);
     for (uint32_t i = 0; i < 3; i++)
@@ -199,6 +206,86 @@ static void test_a_first_life_must_use_up_some_room(void **state)
     assert_null(confirmed());
     scene_run(&scene, 66);
     assert_non_null(confirmed());
+}
+
+static double before_carts(uint32_t type, const char *version, uint32_t bin)
+{
+    return type == 0 ? 0 : booting(type, version, bin);
+}
+
+static double with_carts(uint32_t type, const char *version, uint32_t bin)
+{
+    return leaking_evenly(type, version, bin) - (type == 0 ? booting(type, version, bin) : 0);
+}
+
+/* A class that came with the code may be a cache: that no version before grew so says nothing, nor
+ * does it of the dicts that it brings. */
+static void test_lives_without_the_class_tell_nothing(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, before_carts, 0, 2400000);
+        add_limited("v2", 300 + i, 0, with_carts, 12000, 2400000);
+    }
+    scene_run(&scene, 300 + 70);
+    assert_null(confirmed());
+    scene_run(&scene, 300 + 98);
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->type, "shop.Cart");
+}
+
+/* A class that was there before, and was steady, is told by the first pass that sees the line. */
+static void test_a_new_line_of_a_known_class_is_told_at_once(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 2400000);
+        add_limited("v2", 300 + i, 0, leaking_evenly, 12000, 2400000);
+    }
+    uint32_t bin = 300;
+    while (bin < 330 && confirmed() == NULL) {
+        scene_run(&scene, ++bin);
+        assert_int_equal(scene_verdicts(&scene, VERDICT_SUSPECT, &verdict), 0);
+    }
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->introduced_in, "v2");
+}
+
+/* While caches fill beside it, it is a small part of what the process grows by. */
+static void test_what_is_new_may_be_a_small_part(void **state)
+{
+    (void)state;
+    static const uint64_t per_bin[] = {8000, 40000};
+    for (uint32_t step = 0; step < 2; step++) {
+        for (uint32_t i = 0; i < 3; i++) {
+            add_limited("v1", i, 300 + i, booting, 0, 250 * per_bin[step]);
+            add_limited("v2", 300 + i, 0, booting_and_leaking, per_bin[step], 250 * per_bin[step]);
+        }
+        scene_run(&scene, 300 + 50);
+        assert_int_equal(confirmed() != NULL, step == 0);
+        scene_end(&scene);
+        scene_begin(&scene);
+    }
+}
+
+/* A queue that backs up since some time after the deployment. */
+static double backing_up(uint32_t type, const char *version, uint32_t bin)
+{
+    return booting(type, version, bin) + 2 * pow(fmax(0, (double)bin - 5), 1.7);
+}
+
+static void test_what_began_later_is_no_line(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 300 + i, booting, 0, 400000);
+        add_limited("v2", 300 + i, 0, backing_up, 3000, 400000);
+    }
+    for (uint32_t bin = 310; bin < 360; bin += 4) {
+        scene_run(&scene, bin);
+        assert_null(confirmed());
+    }
 }
 
 /* Garbage in cycles: in a line up to what the collector waits for, and then it is gone. */
@@ -402,6 +489,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_morning_hides_no_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_morning_is_no_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_first_life_must_use_up_some_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lives_without_the_class_tell_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_new_line_of_a_known_class_is_told_at_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_new_may_be_a_small_part, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_began_later_is_no_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_held_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_filled_up_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_silent_are_not_the_living, setup, teardown),
