@@ -51,17 +51,19 @@ static struct trace trace_of(const struct detector *detector, const struct judge
 struct side {
     uint32_t type;
     enum life_value value;
+    double elasticity; /* to the load, which is taken out */
 };
 
 static struct side side_of(uint32_t type, enum verdict_kind kind)
 {
-    return (struct side){type, kind == VERDICT_BUFFER ? LIFE_BYTES : LIFE_COUNT};
+    return (struct side){type, kind == VERDICT_BUFFER ? LIFE_BYTES : LIFE_COUNT, 0};
 }
 
 static int read_points(const struct trace *trace, uint32_t life, struct side side, double *ret)
 {
     struct life_curve curve;
-    if (!life_trace(&trace->detector->lives[life], side.type, side.value, trace->from, 0, &curve))
+    if (!life_trace(&trace->detector->lives[life], side.type, side.value, trace->from,
+                    side.elasticity, &curve))
         return 0;
     life_resample(&curve, curve.values, trace->from, trace->to, points_count, ret);
     return 1;
@@ -230,14 +232,40 @@ static int is_usual(const struct detector *detector, const struct candidate *can
                                         trend_median(slopes, count)) == 1;
 }
 
-/* A cache beside the leak follows its pieces well enough, but bends; the leak does not. */
-static int bends(const struct detector *detector, const struct judge_look *look, uint32_t type)
+/*
+ * May the leak have this class's name? A cache beside it follows its pieces well enough, but bends;
+ * the leak does not. With the load taken out, which may bend anything, it has to be a leak itself.
+ */
+static int may_name(const struct detector *detector, const struct candidate *candidate,
+                    struct side side)
 {
+    const struct judge_look *look = &candidate->look;
     struct judge_group group;
     struct judge_look own = {0};
+    if (look->rule == VERDICT_RULE_D)
+        return !is_usual(detector, candidate, side.type);
     judge_group_lives(&detector->judge, look->growing, look->growing_count, &group);
-    judge_look_at(&detector->judge, &group, type, LIFE_COUNT, 0, &own);
-    return own.bends;
+    judge_look_at(&detector->judge, &group, side.type, LIFE_COUNT, side.elasticity, &own);
+    return !own.bends && (own.grows || !(side.elasticity > 0));
+}
+
+/* A class that the leak may be named after. */
+struct name {
+    uint32_t type;
+    enum type_rank rank;
+    double left;  /* of the piece's growth */
+    double ratio; /* objects for each piece */
+};
+
+static void try_name(const struct detector *detector, const struct candidate *candidate,
+                     const struct trace *trace, struct side side, struct name *best)
+{
+    enum type_rank rank = rank_of(detector, side.type);
+    struct follow follow;
+    if (follows(trace, side_of(candidate->type, candidate->kind), side, &follow) &&
+        follow.pool_left <= name_left_max && (rank > best->rank || follow.pool_left < best->left) &&
+        may_name(detector, candidate, side))
+        *best = (struct name){side.type, rank, follow.pool_left, follow.ratio};
 }
 
 void fold_name(const struct detector *detector, struct candidate *candidate)
@@ -247,28 +275,23 @@ void fold_name(const struct detector *detector, struct candidate *candidate)
         candidate->kind != VERDICT_OBJECTS || candidate->look.growing_count == 0)
         return;
     const struct trace trace = trace_of(detector, &candidate->look);
-    enum type_rank best_rank = own_rank;
-    uint32_t best = candidate->type;
-    double best_left = INFINITY;
+    struct name best = {candidate->type, own_rank, INFINITY, 1};
     for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
         enum type_rank rank = rank_of(detector, type);
-        struct follow follow;
-        if (rank <= own_rank || rank < best_rank ||
-            !follows(&trace, side_of(candidate->type, candidate->kind),
-                     side_of(type, VERDICT_OBJECTS), &follow) ||
-            follow.pool_left > name_left_max ||
-            (rank == best_rank && follow.pool_left >= best_left) ||
-            (candidate->look.rule == VERDICT_RULE_D ? is_usual(detector, candidate, type)
-                                                    : bends(detector, &candidate->look, type)))
+        struct side side = side_of(type, VERDICT_OBJECTS);
+        if (rank <= own_rank || rank < best.rank)
             continue;
-        best_rank = rank;
-        best = type;
-        best_left = follow.pool_left;
+        try_name(detector, candidate, &trace, side, &best);
+        side.elasticity = judge_elasticity_likely(&detector->judge, type);
+        if (candidate->look.rule != VERDICT_RULE_D && side.elasticity > 0)
+            try_name(detector, candidate, &trace, side, &best);
     }
-    if (best == candidate->type)
+    if (best.type == candidate->type)
         return;
-    fold_add_companion(candidate->companions, &candidate->companion_count, best, candidate->type);
-    candidate->type = best;
+    fold_add_companion(candidate->companions, &candidate->companion_count, best.type,
+                       candidate->type);
+    candidate->type = best.type;
+    candidate->look.slope *= best.ratio;
 }
 
 void fold_add_quiet(const struct detector *detector, struct candidate *candidate)

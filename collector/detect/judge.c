@@ -538,6 +538,12 @@ double judge_elasticity(const struct judge *judge, uint32_t type)
                : 0;
 }
 
+double judge_elasticity_likely(const struct judge *judge, uint32_t type)
+{
+    struct response r = response_of(judge, type);
+    return r.known && r.all > 3 * r.error ? fmin(r.all, 2) : 0;
+}
+
 double judge_elasticity_most(const struct judge *judge, uint32_t type)
 {
     struct response r = response_of(judge, type);

@@ -86,6 +86,9 @@ NO_PADDING_END
 /* How the type's count follows the load, over all lives: 0, or more when that is beyond chance. */
 double judge_elasticity(const struct judge *judge, uint32_t type);
 
+/* The same whether or not it falls with the load: what leaks by the request as well does not. */
+double judge_elasticity_likely(const struct judge *judge, uint32_t type);
+
 /* At most so much of a growth of the load may show in the type's count: 1 where it is not known. */
 double judge_elasticity_most(const struct judge *judge, uint32_t type);
 

@@ -157,6 +157,32 @@ static void test_a_line_over_the_work_is_as_good_as_one_over_time(void **state)
     assert_string_equal(confirmed()->type, "shop.Cart");
 }
 
+/* Each request keeps a cart and four dicts; and there are carts at work, by day more than by
+ * night. */
+static double keeping_and_using(uint32_t type, const char *version, uint32_t bin)
+{
+    static const double each[SCENE_TYPES] = {1, 4};
+    double load = 1 + 0.6 * sin(6.2832 * bin / DAY);
+    return scene_steady(type, version, bin) +
+           each[type] * scene_leaked((uint32_t)work_by_day(bin), 2) + (type == 0 ? 200 * load : 0);
+}
+
+/* In the evening there are fewer carts, and more dicts. */
+static void test_what_follows_the_load_names_what_it_keeps(void **state)
+{
+    (void)state;
+    const uint32_t deployed = SCENE_HORIZON * 2 / 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        scene_add(&scene, "v1", i, deployed + i, keeping_and_using)->work = work_by_day;
+        scene_add(&scene, "v2", deployed + i, 0, keeping_and_using)->work = work_by_day;
+    }
+    for (uint32_t now = deployed; confirmed() == NULL; now++)
+        scene_run(&scene, now);
+    assert_string_equal(confirmed()->type, "shop.Cart");
+    assert_string_equal(confirmed()->introduced_in, "");
+    assert_string_equal(confirmed()->oldest_in, "v1");
+}
+
 /* Nobody knows the work: only what one version's evening hands over to the next one's. */
 static void run_blind_days(scene_model_fn *model)
 {
@@ -271,6 +297,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_day_of_rest_is_no_end_of_a_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_line_over_the_work_is_as_good_as_one_over_time,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_follows_the_load_names_what_it_keeps, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_what_is_handed_over_is_a_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_full_by_then_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_comes_at_night_is_not_fixed_by_day, setup,
