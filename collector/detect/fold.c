@@ -21,8 +21,11 @@ static const double ratio_min = 0.02;     /* objects that grow along for each le
 static const double ratio_spread_max = 2; /* between containers */
 static const double coupling_slack = 1.5;
 static const double companion_z_min = 1.5;
-static const double life_left_max = 0.5;  /* of one container: more is chance */
-static const double name_left_max = 0.25; /* of the mean of the containers */
+static const double life_left_max = 0.5;   /* of one container: more is chance */
+static const double name_left_max = 0.25;  /* of the mean of the containers */
+static const double alike_left_max = 0.01; /* of the same: nothing bends beside a line */
+static const double name_tail_min = 0.1;   /* of its slope, at the end, */
+static const double name_jump_max = 0.5;   /* and of its growth: steps may look like a line */
 static const double native_explained = 0.5;
 static const double native_left_max = 0.002;        /* of a life: both are lines */
 static const double native_an_object_max = 1 << 20; /* a thread's stack, a context of TLS */
@@ -234,10 +237,11 @@ static int is_usual(const struct detector *detector, const struct candidate *can
 
 /*
  * May the leak have this class's name? A cache beside it follows its pieces well enough, but bends;
- * the leak does not. With the load taken out, which may bend anything, it has to be a leak itself.
+ * the leak does not, or leaves hardly anything of them unexplained; nor is it code that was
+ * imported once. With the load taken out, which may bend anything, it has to grow at that.
  */
 static int may_name(const struct detector *detector, const struct candidate *candidate,
-                    struct side side)
+                    struct side side, double left)
 {
     const struct judge_look *look = &candidate->look;
     struct judge_group group;
@@ -246,7 +250,10 @@ static int may_name(const struct detector *detector, const struct candidate *can
         return !is_usual(detector, candidate, side.type);
     judge_group_lives(&detector->judge, look->growing, look->growing_count, &group);
     judge_look_at(&detector->judge, &group, side.type, LIFE_COUNT, side.elasticity, &own);
-    return !own.bends && (own.grows || !(side.elasticity > 0));
+    if (own.bends && !(left <= alike_left_max))
+        return 0;
+    return own.evidence.tail >= name_tail_min && own.evidence.jump <= name_jump_max &&
+           (own.grows || !(side.elasticity > 0));
 }
 
 /* A class that the leak may be named after. */
@@ -264,7 +271,7 @@ static void try_name(const struct detector *detector, const struct candidate *ca
     struct follow follow;
     if (follows(trace, side_of(candidate->type, candidate->kind), side, &follow) &&
         follow.pool_left <= name_left_max && (rank > best->rank || follow.pool_left < best->left) &&
-        may_name(detector, candidate, side))
+        may_name(detector, candidate, side, follow.pool_left))
         *best = (struct name){side.type, rank, follow.pool_left, follow.ratio};
 }
 

@@ -91,6 +91,24 @@ static void test_what_bends_gives_no_name_to_what_leaks(void **state)
     assert_string_equal(verdict->type, "dict");
 }
 
+/* Carts are imported twice, which a line explains well; what leaks are dicts alone. */
+static double dicts_beside_steps(uint32_t type, const char *version, uint32_t bin)
+{
+    double leaked = type == 1 ? scene_leaked(bin, 2) : 0;
+    return scene_steady(type, version, bin) + leaked + (type == 0 && bin > 130 ? 800 : 0) +
+           (type == 0 && bin > 260 ? 500 : 0);
+}
+
+static void test_steps_give_no_name_to_what_leaks(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    scene_add(&scene, "v1", 0, 0, dicts_beside_steps);
+    scene_run(&scene, VERDICT_BINS);
+    assert_int_equal(scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict), 1);
+    assert_string_equal(verdict->type, "dict");
+}
+
 static void test_a_leak_behind_a_cache_that_filled_is_found_later(void **state)
 {
     (void)state;
@@ -205,6 +223,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_bends_gives_no_name_to_what_leaks, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_steps_give_no_name_to_what_leaks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_leak_behind_a_cache_that_filled_is_found_later,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_steps_at_other_times_in_each_life_are_no_line, setup,

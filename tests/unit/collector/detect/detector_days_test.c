@@ -183,6 +183,30 @@ static void test_what_follows_the_load_names_what_it_keeps(void **state)
     assert_string_equal(confirmed()->oldest_in, "v1");
 }
 
+/* Lives begin in the evening. */
+static double work_by_night(uint32_t bin)
+{
+    return 2.0 * bin - work_by_day(bin);
+}
+
+/* Kept by a timer, so that over the work it bends; a few at work make that as good an axis. */
+static double keeping_by_timer(uint32_t type, const char *version, uint32_t bin)
+{
+    double load = 1 - 0.6 * sin(6.2832 * bin / DAY);
+    return scene_steady(type, version, bin) + (type <= 1 ? scene_leaked(bin, 2) : 0) +
+           (type == 0 ? 30 * load : 0);
+}
+
+static void test_what_pieces_follow_closely_is_as_straight_as_they_are(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, keeping_by_timer)->work = work_by_night;
+    scene_run(&scene, SCENE_HORIZON - 30);
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->type, "shop.Cart");
+}
+
 /* Nobody knows the work: only what one version's evening hands over to the next one's. */
 static void run_blind_days(scene_model_fn *model)
 {
@@ -299,6 +323,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_follows_the_load_names_what_it_keeps, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_what_pieces_follow_closely_is_as_straight_as_they_are,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_handed_over_is_a_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_full_by_then_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_comes_at_night_is_not_fixed_by_day, setup,
