@@ -202,6 +202,7 @@ static const double error_factor = 2; /* of a standard error */
 static const double load_factor_all = 2.5;
 static const double steadiness_min = 2.5; /* mean rise over its standard deviation */
 static const double early_objects_min = 10;
+static const double fall_factor_max = 2; /* of all it rose by: what lives lose by themselves */
 
 /* The beginning of a version, means of its lives. */
 struct early {
@@ -251,6 +252,17 @@ static int is_steady(const double *rises, uint32_t count, double noise)
     return mean >= steadiness_min * sqrt(fmax(square - noise, 0));
 }
 
+/* How far it falls in a life, the median of all that have it: garbage in cycles falls by much more
+ * than its floors differ, and where they happen to lie says nothing. */
+static double usual_fall(const struct judge *judge, uint32_t type)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < judge->life_count; i++)
+        if (judge->lives[i].used && life_find(&judge->lives[i], type) != NULL)
+            judge->space[count++] = life_largest_fall(&judge->lives[i], type, LIFE_COUNT);
+    return count > 0 ? trend_median(judge->space, count) : 0;
+}
+
 /*
  * Versions that are deployed a little later each day meet another load at equal uptime, and what
  * follows the load rises or falls from one to the next: by no more than the type is seen to follow
@@ -297,5 +309,6 @@ int attribute_creep(const struct judge *judge, const struct version_order *order
     ret->versions = count;
     ret->growth = newest.floor / later.floor - 1;
     double all_min = fmax(rise_all_min, load_factor_all * follows * load_growth(&later, &newest));
-    return ret->growth >= all_min + error_factor * sqrt(later.error + newest.error);
+    return ret->growth >= all_min + error_factor * sqrt(later.error + newest.error) &&
+           usual_fall(judge, type) <= fall_factor_max * (newest.floor - later.floor);
 }

@@ -278,6 +278,12 @@ static double creeping_with_load(uint32_t type, const char *version, uint32_t bi
     return creeping(type, version, bin) * (type == 0 ? 1 + 0.2 * (bin / 12 % 2) : 1);
 }
 
+/* The floors creep, but each life falls back by much more, over and over. */
+static double creeping_garbage(uint32_t type, const char *version, uint32_t bin)
+{
+    return creeping(type, version, bin) + (type == 0 ? 80 * (bin % 12) : 0);
+}
+
 static double changing_work(uint32_t bin)
 {
     uint32_t whole = bin / 24;
@@ -312,6 +318,12 @@ static void test_more_load_explains_what_follows_it(void **state)
     assert_int_equal(crept(creeping_with_load), 0);
 }
 
+static void test_floors_of_garbage_do_not_creep(void **state)
+{
+    (void)state;
+    assert_int_equal(crept(creeping_garbage), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +344,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_more_load_explains_nothing_of_what_does_not_follow_it,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_load_explains_what_follows_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_floors_of_garbage_do_not_creep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_stops_while_there_is_work_has_stopped, setup,
                                         teardown),
     };
