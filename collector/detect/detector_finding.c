@@ -22,7 +22,8 @@ static const double judgeable_horizons = 0.4;
 static const double stopped_horizons = 1.25;
 static const double same_leak_min = 0.3;
 static const double stopped_share_max = 0.1;
-static const double shown_horizons = 2; /* by then any leak has shown */
+static const double shown_horizons = 2;  /* by then any leak has shown */
+static const double trifle_share = 0.05; /* of the bytes of a leak that is told */
 static const double ms_per_hour = 3600e3;
 
 /* ---- words ----------------------------------------------------------------------------------- */
@@ -294,6 +295,19 @@ static int is_hearsay(const struct detector *detector, const struct candidate *c
            !urgent_is_known(detector, candidate, candidate->type);
 }
 
+/* Beside a leak that is told, so little of what everybody has is no news, and mostly its shadow. */
+static int is_trifle(const struct detector *detector, const struct candidate *candidate)
+{
+    for (uint32_t i = 0; i < detector->finding_count; i++) {
+        const struct finding *finding = &detector->findings[i];
+        if (finding->tier != VERDICT_RESOLVED && finding->type >= TYPES_OWN &&
+            finding->version == candidate->version &&
+            candidate->bytes_per_hour < trifle_share * finding->bytes_per_hour)
+            return 1;
+    }
+    return 0;
+}
+
 /* Memory that is not Python's, and a class that may turn out to keep it: one leak, by its name. */
 static int may_get_owner(const struct detector *detector, const struct candidate *native)
 {
@@ -322,9 +336,9 @@ static int open_confirmed(struct detector *detector, const struct version_order 
         fold_name(detector, candidate);
         if (is_hearsay(detector, candidate, seen))
             candidate->tier = VERDICT_SUSPECT;
-        if (!is_late && is_nameless(detector, candidate))
-            candidate->tier = VERDICT_SUSPECT;
         fold_measure_rates(detector, candidate);
+        if (is_nameless(detector, candidate) && (!is_late || is_trifle(detector, candidate)))
+            candidate->tier = VERDICT_SUSPECT;
     }
     for (uint32_t i = 0; i < detector->candidate_count; i++)
         if (may_get_owner(detector, &detector->candidates[i]))

@@ -162,6 +162,16 @@ static void test_a_buffer_beside_is_a_leak_of_its_own(void **state)
     assert_int_equal(find((struct grown){"list", 56, 0, 900}, cart, &verdict), 2);
 }
 
+static void test_a_little_of_what_all_have_is_no_leak_beside_a_large_one(void **state)
+{
+    (void)state;
+    struct verdict verdict;
+    const struct grown list = {"list", 56, 1, 0};
+    assert_int_equal(find((struct grown){"bytearray", 56, 0, 100000}, list, &verdict), 1);
+    assert_string_equal(verdict.type, "bytearray");
+    assert_int_equal(find((struct grown){"bytearray", 56, 0, 600}, list, &verdict), 2);
+}
+
 static void test_a_buffer_in_a_buffer_is_one(void **state)
 {
     (void)state;
@@ -186,6 +196,7 @@ int main(void)
         cmocka_unit_test(test_the_programs_own_class_is_named),
         cmocka_unit_test(test_a_list_belongs_to_what_it_has),
         cmocka_unit_test(test_a_buffer_beside_is_a_leak_of_its_own),
+        cmocka_unit_test(test_a_little_of_what_all_have_is_no_leak_beside_a_large_one),
         cmocka_unit_test(test_a_buffer_in_a_buffer_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
