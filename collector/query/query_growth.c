@@ -7,7 +7,8 @@
  * In a window all snapshots of all processes count alike. A window is a tenth of the span, and
  * narrower where so many processes would have to be read that an answer took long. When a tenth is
  * more than an hour, windows are whole hours of UTC, read from the rollups where they are: the hour
- * of from_ms, or the first after it that has a snapshot, and the last that has ended by to_ms.
+ * of from_ms, or the first after it that has a snapshot, and the last that has ended by to_ms, or
+ * the last before it that has one.
  */
 #include <inttypes.h>
 
@@ -102,7 +103,6 @@ struct window_walk {
     size_t newest_range;                   /* + 1; the one whose snapshots come now */
     int side;
     uint64_t snapshots;
-    int64_t first_ms; /* of all snapshots seen */
     struct why *why;
 };
 
@@ -110,8 +110,6 @@ static enum status see(void *user, size_t range, const struct history_snapshot *
 {
     struct window_walk *walk = user;
     walk->snapshots++;
-    if (snapshot->time_ms < walk->first_ms)
-        walk->first_ms = snapshot->time_ms;
     if (walk->newest_range != range + 1)
         walk->growth->instances[walk->side]++;
     walk->newest_range = range + 1;
@@ -119,12 +117,19 @@ static enum status see(void *user, size_t range, const struct history_snapshot *
                                  walk->side, walk->why);
 }
 
-static enum status stop_at_first(void *user, size_t range, const struct history_snapshot *snapshot)
+/* The first and the last of what was seen. */
+struct edges {
+    int64_t first_ms, last_ms;
+};
+
+static enum status see_edges(void *user, size_t range, const struct history_snapshot *snapshot)
 {
     (void)range;
-    int64_t *first_ms = user;
-    if (snapshot->time_ms < *first_ms)
-        *first_ms = snapshot->time_ms;
+    struct edges *edges = user;
+    if (snapshot->time_ms < edges->first_ms)
+        edges->first_ms = snapshot->time_ms;
+    if (snapshot->time_ms > edges->last_ms)
+        edges->last_ms = snapshot->time_ms;
     return STATUS_OK;
 }
 
@@ -160,7 +165,7 @@ static enum status read_window(struct growth *growth, int side, int64_t from_ms,
 {
     struct history_range *ranges = NULL;
     size_t count = 0;
-    struct window_walk walk = {.growth = growth, .side = side, .first_ms = INT64_MAX, .why = why};
+    struct window_walk walk = {.growth = growth, .side = side, .why = why};
     int64_t width_ms =
         growth->window_ms < growth->bearable_ms ? growth->window_ms : growth->bearable_ms;
     int64_t to_ms = from_ms + width_ms - growth->is_hourly;
@@ -173,32 +178,60 @@ static enum status read_window(struct growth *growth, int side, int64_t from_ms,
     return status;
 }
 
+static enum status find_edges(struct growth *growth, int64_t from_ms, int64_t to_ms,
+                              struct edges *ret, struct why *why)
+{
+    struct history_range *ranges = NULL;
+    const struct instance_row **instances = NULL;
+    size_t count = 0;
+    enum status status = make_ranges(growth, from_ms, to_ms, &ranges, &instances, &count, why);
+    *ret = (struct edges){INT64_MAX, INT64_MIN};
+    if (status == STATUS_OK)
+        status = history_walk_ranges(growth->query->db, growth->fleet.service.id, ranges, count,
+                                     see_edges, ret, why);
+    return status == STATUS_OK && ret->last_ms == INT64_MIN ? STATUS_NOT_FOUND : status;
+}
+
+static enum status nothing_there(const struct growth *growth, enum status status, struct why *why)
+{
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    return why_fail(why, STATUS_NOT_FOUND, "service '%s' has no snapshot in this span",
+                    growth->fleet.service.name);
+}
+
 /* The collector may have been off at from_ms: look ever further for a snapshot. */
 static enum status find_first(struct growth *growth, int64_t *ret, struct why *why)
 {
-    int64_t from_ms = growth->from_ms, width_ms = growth->window_ms + 1, first_ms = INT64_MAX;
-    while (first_ms == INT64_MAX && from_ms <= growth->to_ms) {
-        struct history_range *ranges = NULL;
-        const struct instance_row **instances = NULL;
-        size_t count = 0;
+    int64_t from_ms = growth->from_ms, width_ms = growth->window_ms + 1;
+    enum status status = STATUS_NOT_FOUND;
+    struct edges edges;
+    while (status == STATUS_NOT_FOUND && from_ms <= growth->to_ms) {
         int64_t end_ms = from_ms + width_ms < growth->to_ms ? from_ms + width_ms : growth->to_ms;
-        enum status status = make_ranges(growth, from_ms, end_ms, &ranges, &instances, &count, why);
-        if (status == STATUS_OK)
-            status = history_walk_ranges(growth->query->db, growth->fleet.service.id, ranges, count,
-                                         stop_at_first, &first_ms, why);
-        if (status != STATUS_OK)
-            return status;
+        status = find_edges(growth, from_ms, end_ms, &edges, why);
         from_ms += width_ms;
         width_ms *= 2;
     }
-    *ret = first_ms;
-    return STATUS_OK;
+    if (status == STATUS_OK)
+        *ret = edges.first_ms;
+    return nothing_there(growth, status, why);
 }
 
-static enum status nothing_there(const struct growth *growth, struct why *why)
+/* Or at to_ms, or the processes have ended before: ever further back. */
+static enum status find_last(struct growth *growth, int64_t *ret, struct why *why)
 {
-    return why_fail(why, STATUS_NOT_FOUND, "service '%s' has no snapshot in this span",
-                    growth->fleet.service.name);
+    int64_t to_ms = growth->to_ms, width_ms = growth->window_ms + 1;
+    enum status status = STATUS_NOT_FOUND;
+    struct edges edges;
+    while (status == STATUS_NOT_FOUND && to_ms >= growth->from_ms) {
+        int64_t from_ms = to_ms - growth->from_ms > width_ms ? to_ms - width_ms : growth->from_ms;
+        status = find_edges(growth, from_ms, to_ms, &edges, why);
+        to_ms -= width_ms;
+        width_ms *= 2;
+    }
+    if (status == STATUS_OK)
+        *ret = edges.last_ms;
+    return nothing_there(growth, status, why);
 }
 
 static enum status read_first(struct growth *growth, struct why *why)
@@ -209,22 +242,25 @@ static enum status read_first(struct growth *growth, struct why *why)
         return status;
     int64_t first_ms = 0;
     status = find_first(growth, &first_ms, why);
-    if (status == STATUS_OK && first_ms == INT64_MAX)
-        return nothing_there(growth, why);
+    if (status != STATUS_OK)
+        return status;
     growth->from_ms = growth->is_hourly ? first_ms - first_ms % WINDOW_MS_MAX : first_ms;
-    return status == STATUS_OK ? read_window(growth, SIDE_FROM, growth->from_ms, &snapshots, why)
-                               : status;
+    return read_window(growth, SIDE_FROM, growth->from_ms, &snapshots, why);
 }
 
-static enum status read_last(struct growth *growth, int64_t from_ms, struct why *why)
+static enum status read_last(struct growth *growth, int64_t end_ms, struct why *why)
 {
     uint64_t snapshots = 0;
-    enum status status = read_window(growth, SIDE_TO, from_ms, &snapshots, why);
-    if (status != STATUS_OK || snapshots > 0)
-        return status;
-    /* nothing in that hour: what is before the newest snapshot */
-    growth->is_hourly = 0;
-    return read_window(growth, SIDE_TO, growth->to_ms - growth->window_ms, &snapshots, why);
+    enum status status = read_window(growth, SIDE_TO, end_ms - growth->window_ms, &snapshots, why);
+    if (status == STATUS_OK && snapshots == 0) {
+        status = find_last(growth, &end_ms, why);
+        if (growth->is_hourly)
+            end_ms += WINDOW_MS_MAX - end_ms % WINDOW_MS_MAX;
+        if (status == STATUS_OK)
+            status = read_window(growth, SIDE_TO, end_ms - growth->window_ms, &snapshots, why);
+    }
+    growth->to_ms = end_ms;
+    return status;
 }
 
 /* ---- hours that are rolled up --------------------------------------------------------------- */
@@ -279,10 +315,10 @@ static enum status read_hours(struct growth *growth, struct why *why)
     status = first_ms >= 0 ? read_hour(growth, SIDE_FROM, first_ms, why) : read_first(growth, why);
     if (status != STATUS_OK)
         return status;
-    growth->to_ms = (last_ms >= 0 ? last_ms : end_ms - WINDOW_MS_MAX) + WINDOW_MS_MAX;
-    if (last_ms >= 0)
-        return read_hour(growth, SIDE_TO, last_ms, why);
-    return read_last(growth, end_ms - WINDOW_MS_MAX, why);
+    if (last_ms < 0)
+        return read_last(growth, end_ms, why);
+    growth->to_ms = last_ms + WINDOW_MS_MAX;
+    return read_hour(growth, SIDE_TO, last_ms, why);
 }
 
 static enum status read_windows(struct growth *growth, struct why *why)
@@ -290,7 +326,7 @@ static enum status read_windows(struct growth *growth, struct why *why)
     if (growth->is_hourly)
         return read_hours(growth, why);
     enum status status = read_first(growth, why);
-    return status == STATUS_OK ? read_last(growth, growth->to_ms - growth->window_ms, why) : status;
+    return status == STATUS_OK ? read_last(growth, growth->to_ms, why) : status;
 }
 
 /* ---- the answer ----------------------------------------------------------------------------- */

@@ -64,7 +64,13 @@ static enum status check_times(struct history *history, struct why *why)
     history->to_ms = asked->to_ms != 0 ? asked->to_ms : history->query->now_ms;
     if (asked->step_ms < 0)
         return why_fail(why, STATUS_INVALID, "a step cannot be negative");
-    return query_check_span(history->from_ms, history->to_ms, history->query->now_ms, why);
+    enum status status =
+        query_check_span(history->from_ms, history->to_ms, history->query->now_ms, why);
+    /* steps that nobody has lived yet are none; a snapshot of a fast clock is one */
+    if (!asked->raw && history->to_ms > history->query->now_ms &&
+        history->from_ms < history->query->now_ms)
+        history->to_ms = history->query->now_ms;
+    return status;
 }
 
 struct type_value history_value(const struct history *history,

@@ -60,6 +60,26 @@ static void history_chooses_its_steps(void **state)
     assert_int_equal(none->n_points, 0);
 }
 
+/* A span that ends in the future ends now, at each resolution. */
+static void history_until_the_future(void **state)
+{
+    (void)state;
+    Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.type = "dict";
+    for (int resolution = 0; resolution < 4; resolution++) {
+        request.resolution = (Heapfleet__V1__Resolution)resolution;
+        request.to_ms = 0;
+        const Heapfleet__V1__GetHistoryResponse *now = answer(query_get_history, &request);
+        request.to_ms = 253402300799999; /* the end of the year 9999 */
+        const Heapfleet__V1__GetHistoryResponse *future = answer(query_get_history, &request);
+        assert_int_equal(future->step_ms, now->step_ms);
+        assert_int_equal(future->n_points, now->n_points);
+        for (size_t i = 0; i < now->n_points; i++)
+            assert_int_equal(future->points[i]->time_ms, now->points[i]->time_ms);
+    }
+}
+
 static void raw_history(void **state)
 {
     (void)state;
@@ -346,6 +366,43 @@ static void growth_over_a_gap(void **state)
     refuses(query_get_growth, &request, STATUS_INVALID, "the span ends before it begins");
 }
 
+/* What has gone is compared as it was last seen, and not with nothing. */
+static void growth_of_what_is_gone(void **state)
+{
+    (void)state;
+    Heapfleet__V1__GetGrowthRequest request = HEAPFLEET__V1__GET_GROWTH_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.from_ms = day_ms - 11 * hour_ms;
+    fake.instances[0].started_ms = request.from_ms; /* long: by whole hours */
+    query.now_ms += 30 * hour_ms;
+    for (int i = 0; i < 2; i++) { /* the one to_ms is to come, the other is now */
+        request.to_ms = i == 0 ? query.now_ms + 1000 * hour_ms : 0;
+        const Heapfleet__V1__GetGrowthResponse *all = answer(query_get_growth, &request);
+        assert_int_equal(all->window_ms, hour_ms);
+        assert_int_equal(all->from_ms, day_ms);
+        assert_int_equal(all->to_ms, day_ms + 3 * hour_ms);
+        assert_int_equal(all->instances_to, 2);
+        assert_true(all->types[0]->count_to == (700 + 1900) / 2.0);
+    }
+}
+
+static void growth_up_to_a_gap(void **state)
+{
+    (void)state;
+    int late = fake_instance(v1, day_ms, "dict", NULL);
+    fake_snapshot(late, day_ms + 100 * minute_ms, 1, &(struct type_value){50, 5000});
+    Heapfleet__V1__GetGrowthRequest request = HEAPFLEET__V1__GET_GROWTH_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.version = "v1";
+    request.from_ms = day_ms;
+    request.to_ms = day_ms + 95 * minute_ms;
+    const Heapfleet__V1__GetGrowthResponse *all = answer(query_get_growth, &request);
+    assert_int_equal(all->window_ms, 95 * minute_ms / 10);
+    assert_int_equal(all->to_ms, day_ms + hour_ms + 500);
+    assert_int_equal(all->instances_to, 2);
+    assert_true(all->types[0]->count_to == all->types[0]->count_from);
+}
+
 /* ---- instances ------------------------------------------------------------------------------ */
 
 static void instances_in_pages(void **state)
@@ -434,6 +491,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(history_in_steps, fleet),
         cmocka_unit_test_setup(history_chooses_its_steps, fleet),
+        cmocka_unit_test_setup(history_until_the_future, fleet),
         cmocka_unit_test_setup(raw_history, fleet),
         cmocka_unit_test_setup(raw_history_in_pages, fleet),
         cmocka_unit_test_setup(history_of_all_types, fleet),
@@ -444,6 +502,8 @@ int main(void)
         cmocka_unit_test_setup(levels_refused, fleet),
         cmocka_unit_test_setup(growth, fleet),
         cmocka_unit_test_setup(growth_over_a_gap, fleet),
+        cmocka_unit_test_setup(growth_of_what_is_gone, fleet),
+        cmocka_unit_test_setup(growth_up_to_a_gap, fleet),
         cmocka_unit_test_setup(instances_in_pages, fleet),
         cmocka_unit_test_setup(history_refused, fleet),
     };
