@@ -84,8 +84,9 @@ static void print_facts(const Heapfleet__V1__Leak *leak)
              leak->id);
     cli_line("%s", "");
     print_pair("what grows", what_grows(leak->kind));
-    print_pair("introduced in",
-               *leak->introduced_in != '\0' ? leak->introduced_in : "the oldest version known");
+    const char *since =
+        strcmp(leak->severity, "watch") == 0 ? "not known yet" : "the oldest version known";
+    print_pair("introduced in", *leak->introduced_in != '\0' ? leak->introduced_in : since);
     print_pair("last version with it", leak->version);
     print_number("objects of a process", leak->count_per_hour, REPORT_RATE);
     print_number("bytes of a process", leak->bytes_per_hour, REPORT_BYTE_RATE);

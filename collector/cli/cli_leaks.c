@@ -41,7 +41,8 @@ static void print_row(const struct cli *cli, struct report *report, const Heapfl
     report_text(report, leak->type);
     report_text(report, leak->severity);
     report_text(report, leak->state);
-    if (cli_is_table(cli) && *leak->introduced_in == '\0')
+    int is_watch = strcmp(leak->severity, "watch") == 0;
+    if (cli_is_table(cli) && *leak->introduced_in == '\0' && !is_watch)
         report_text(report, "the oldest"); /* it was there before we looked */
     else
         report_text(report, leak->introduced_in);

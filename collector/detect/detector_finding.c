@@ -104,7 +104,7 @@ static void describe(const struct detector *detector, const struct candidate *ca
     say_why(candidate, finding->reason, sizeof(finding->reason));
 }
 
-static enum life_value value_of(enum verdict_kind kind)
+enum life_value value_of_kind(enum verdict_kind kind)
 {
     return kind == VERDICT_OBJECTS ? LIFE_COUNT : LIFE_BYTES;
 }
@@ -120,7 +120,7 @@ static void date(const struct detector *detector, const struct version_order *or
         finding->introduced_known = 1;
         return;
     }
-    attribute_leak(&detector->judge, order, candidate->type, value_of(candidate->kind),
+    attribute_leak(&detector->judge, order, candidate->type, value_of_kind(candidate->kind),
                    candidate->version, &candidate->look, &attribution);
     finding->introduced_known = attribution.is_known;
     finding->evidence.slope_earlier = attribution.before * ms_per_hour / detector->bin_ms;
@@ -374,7 +374,7 @@ static int is_fixed_in(const struct detector *detector, const struct finding *fi
     struct judge_look look = {.to = finding->to, .slope = finding->slope};
     look.evidence.lives = 100;
     look.growing_count = (uint32_t)fmax(1, 100 * finding->share);
-    enum life_value value = value_of(finding->kind);
+    enum life_value value = value_of_kind(finding->kind);
     double share = attribute_share_at_load(&detector->judge, finding->type, value, group,
                                            finding->version, finding->to, &look);
     return isfinite(share) && share < same_leak_min &&
@@ -393,8 +393,9 @@ static int has_stopped(const struct detector *detector, const struct finding *fi
     if (group->rule != VERDICT_RULE_A || group->version != finding->version ||
         group->horizons < stopped_horizons)
         return 0;
-    double share = attribute_recent_share(&detector->judge, finding->type, value_of(finding->kind),
-                                          group->version, finding->slope);
+    double share =
+        attribute_recent_share(&detector->judge, finding->type, value_of_kind(finding->kind),
+                               group->version, finding->slope);
     return isfinite(share) && share < stopped_share_max;
 }
 

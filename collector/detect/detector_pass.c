@@ -63,20 +63,26 @@ static int is_active(const struct detector *detector, uint32_t version, int64_t 
     return 0;
 }
 
+void versions_in_order(struct detector *detector, struct version_order *ret)
+{
+    ret->count = 0;
+    for (uint32_t i = 0; i < DETECT_VERSIONS_MAX; i++)
+        if (detector->versions[i].lives > 0)
+            ret->versions[ret->count++] = i;
+    qsort_r(ret->versions, ret->count, sizeof(uint32_t), compare_order, detector);
+}
+
 static void choose_groups(struct pass *pass, int64_t since_ms)
 {
     struct detector *detector = pass->detector;
+    versions_in_order(detector, &pass->order);
     for (uint32_t i = 0; i < DETECT_VERSIONS_MAX; i++) {
-        if (detector->versions[i].lives == 0)
-            continue;
-        pass->order.versions[pass->order.count++] = i;
-        if (!is_active(detector, i, since_ms))
+        if (detector->versions[i].lives == 0 || !is_active(detector, i, since_ms))
             continue;
         struct judge_group *group = &pass->groups[pass->group_count];
         judge_group_version(&detector->judge, i, group);
         pass->group_count += group->count > 0;
     }
-    qsort_r(pass->order.versions, pass->order.count, sizeof(uint32_t), compare_order, detector);
     qsort_r(pass->groups, pass->group_count, sizeof(*pass->groups), compare_newest, detector);
     struct judge_group *group = &pass->groups[pass->group_count];
     judge_group_short(&detector->judge, group);

@@ -52,7 +52,7 @@ static void add_curves(struct detector *detector, uint32_t type, struct verdict 
         if (detector->versions[i].lives > 0)
             versions[count++] = i;
     qsort_r(versions, count, sizeof(*versions), compare_newest, detector);
-    enum life_value value = verdict->kind == VERDICT_OBJECTS ? LIFE_COUNT : LIFE_BYTES;
+    enum life_value value = value_of_kind(verdict->kind);
     for (uint32_t i = 0; i < count && verdict->curve_count < VERDICT_CURVES_MAX; i++)
         verdict->curve_count += (uint32_t)read_curve(detector, versions[i], type, value,
                                                      &verdict->curves[verdict->curve_count]);
@@ -109,6 +109,20 @@ static const char *reason_of(const struct candidate *candidate, int suspect, int
     return candidate->tier == VERDICT_SUSPECT ? straight : straight_lately;
 }
 
+/* A suspect has a slope to be looked for in the versions before; a watch has none yet. */
+static void date_suspect(struct detector *detector, const struct candidate *candidate,
+                         struct verdict *ret)
+{
+    struct version_order order;
+    struct attribution attribution;
+    versions_in_order(detector, &order);
+    attribute_leak(&detector->judge, &order, candidate->type, value_of_kind(candidate->kind),
+                   candidate->version, &candidate->look, &attribution);
+    ret->oldest_in = detector->versions[attribution.version].name;
+    if (attribution.is_known)
+        ret->introduced_in = ret->oldest_in;
+}
+
 static void write_candidate(struct detector *detector, const struct candidate *candidate,
                             int is_held, struct verdict *ret)
 {
@@ -133,6 +147,8 @@ static void write_candidate(struct detector *detector, const struct candidate *c
         .reason = reason_of(candidate, suspect, is_held),
         .evidence = candidate->look.evidence,
     };
+    if (suspect)
+        date_suspect(detector, candidate, ret);
     add_companions(detector, candidate->companions, candidate->companion_count, ret);
     add_curves(detector, candidate->type, ret);
 }

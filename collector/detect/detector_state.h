@@ -114,6 +114,12 @@ struct rooms *rooms_new(void);
  * something was confirmed or resolved. */
 int detector_pass(struct detector *detector, int64_t before_ms);
 
+/* detector_pass.c */
+void versions_in_order(struct detector *detector, struct version_order *ret);
+
+/* detector_finding.c: what of a life says how fast something of this kind grows. */
+enum life_value value_of_kind(enum verdict_kind kind);
+
 /* detector_finding.c: open findings for what is confirmed, keep the open ones true, close them. */
 int findings_update(struct detector *detector, const struct version_order *order,
                     const struct judge_group *groups, uint32_t group_count, int is_major);

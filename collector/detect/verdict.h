@@ -83,7 +83,7 @@ struct verdict {
     enum verdict_rule rule;
     int64_t since_ms;          /* when the tier was reached */
     int64_t first_ms;          /* when it first was suspect */
-    const char *introduced_in; /* "": already in the oldest version known */
+    const char *introduced_in; /* "": already in the oldest version known; of a watch: not known */
     const char *oldest_in;     /* the oldest version known to grow; the same, or where it is "" */
     const char *still_in;      /* newest version in which it grows */
     const char *fixed_in;      /* "": not fixed */

@@ -77,6 +77,22 @@ static void test_a_verdict_names_class_version_rate_and_companions(void **state)
     assert_true(verdict->curves[0].values[15] > verdict->curves[0].values[0] + 600);
 }
 
+/* Long before it is confirmed, what is suspect is told of the version that brought it. */
+static void test_a_suspect_is_dated(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    for (uint32_t i = 0; i < 3; i++) {
+        scene_add(&scene, "v1", i, 400 + i, scene_steady);
+        scene_add(&scene, "v2", 400 + i, 0, scene_leaking);
+    }
+    scene_run(&scene, 400 + SCENE_HORIZON * 2 / 3);
+    assert_int_equal(scene_verdicts(&scene, VERDICT_SUSPECT, &verdict), 1);
+    assert_string_equal(verdict->type, "shop.Cart");
+    assert_string_equal(verdict->introduced_in, "v2");
+    assert_string_equal(verdict->oldest_in, "v2");
+}
+
 static void test_a_verdict_climbs(void **state)
 {
     (void)state;
@@ -88,6 +104,8 @@ static void test_a_verdict_climbs(void **state)
     scene_run(&scene, SCENE_HORIZON * 2 / 3);
     assert_int_equal(scene_verdicts(&scene, VERDICT_SUSPECT, &verdict), 1);
     assert_string_equal(verdict->type, "shop.Cart");
+    assert_string_equal(verdict->introduced_in, "");
+    assert_string_equal(verdict->oldest_in, "v1");
     scene_run(&scene, VERDICT_BINS);
     verdict = only_confirmed();
     assert_string_equal(verdict->introduced_in, "");
@@ -560,6 +578,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_verdict_names_class_version_rate_and_companions,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_suspect_is_dated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_verdict_climbs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_finding_survives_redeployment_until_it_is_fixed,
                                         setup, teardown),
