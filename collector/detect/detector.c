@@ -103,6 +103,21 @@ static void drop_life(struct detector *detector, struct life *life)
     *life = (struct life){0};
 }
 
+/* A silent one, of the version with the lowest number: a look at each life alone, since in a crowd
+ * every snapshot of one that has no room asks for this. */
+static struct life *any_silent_life(struct detector *detector)
+{
+    struct life *found = NULL;
+    for (uint32_t i = 0; i < detector->life_count; i++) {
+        struct life *life = &detector->lives[i];
+        if (life->used && is_silent(detector, life) &&
+            (found == NULL || life->version < found->version ||
+             (life->version == found->version && life->last_ms < found->last_ms)))
+            found = life;
+    }
+    return found;
+}
+
 /* The one that was seen last the longest ago, among the silent or the living ones of a version. */
 static struct life *oldest_life(struct detector *detector, uint32_t version, int silent)
 {
@@ -136,8 +151,8 @@ static struct life *free_life(struct detector *detector, uint32_t version)
         return &detector->lives[detector->life_count++];
     uint32_t largest = largest_version(detector);
     struct life *life = oldest_life(detector, largest, 1);
-    for (uint32_t i = 0; life == NULL && i < DETECT_VERSIONS_MAX; i++)
-        life = oldest_life(detector, i, 1);
+    if (life == NULL)
+        life = any_silent_life(detector);
     if (life == NULL &&
         detector->versions[version].lives + unfair < detector->versions[largest].lives)
         life = oldest_life(detector, largest, 0);

@@ -1,6 +1,6 @@
 /*
  * One service under watch: snapshots in, verdicts out. State has a fixed size for each (container
- * life, type), however long the life; see series.h.
+ * life, type), however long the life; see life.h.
  *
  * Pure: no database, no clock, no log, no randomness. Time is the snapshots' own. Fed the same
  * snapshots in the same order it says the same, whether they come live, from the database after a
