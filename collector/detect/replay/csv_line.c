@@ -32,10 +32,11 @@ static char *take_field(char *at, char *end, struct csv_field *ret)
     return comma != NULL ? comma + 1 : end + 1;
 }
 
-enum status csv_line_split(char *line, size_t size, struct csv_field *ret, size_t least,
-                           size_t most, struct why *why)
+enum status csv_line_split(char *line, size_t size, const struct csv_shape *shape,
+                           struct csv_field *ret, struct why *why)
 {
     char *at = line;
+    size_t most = shape->most - shape->before;
     if (size > 0 && line[size - 1] == '\r')
         size--;
     char *end = line + size;
@@ -49,8 +50,9 @@ enum status csv_line_split(char *line, size_t size, struct csv_field *ret, size_
             ret[fields] = field;
         fields++;
     }
-    if (fields < least || fields > most)
-        return why_fail(why, STATUS_INVALID, "%zu fields, expected %zu", fields, least);
+    if (fields + shape->before < shape->least || fields > most)
+        return why_fail(why, STATUS_INVALID, "%zu fields, expected %zu or %zu",
+                        fields + shape->before, shape->least, shape->most);
     for (; fields < most; fields++)
         ret[fields] = (struct csv_field){line, 0};
     return STATUS_OK;

@@ -16,10 +16,16 @@ struct csv_field {
     size_t size;
 };
 
-/* `least` to `most` fields, unquoted within `line`, which is changed; those that it does not have
- * are empty. INVALID: it is something else. */
-enum status csv_line_split(char *line, size_t size, struct csv_field *ret, size_t least,
-                           size_t most, struct why *why) MUST_CHECK;
+/* How many fields a line has. */
+struct csv_shape {
+    size_t least, most;
+    size_t before; /* of these, in front of the piece at hand */
+};
+
+/* The fields of the piece, `most` less `before`, unquoted within `line`, which is changed; those
+ * that it does not have are empty. INVALID: it is something else. */
+enum status csv_line_split(char *line, size_t size, const struct csv_shape *shape,
+                           struct csv_field *ret, struct why *why) MUST_CHECK;
 
 /*
  * A number: digits, maybe with a sign and decimals, which are cut off. What is beyond the range

@@ -226,17 +226,22 @@ static enum status add_value(struct replay *replay, const struct csv_field *fiel
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
+/* Some programs put it before a file in UTF-8. */
+static size_t mark_size(const struct replay *replay, const char *line, size_t size)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    size_t mark_bytes = sizeof(mark) - 1;
+    return replay->lines == 1 && size >= mark_bytes && memcmp(line, mark, mark_bytes) == 0
+               ? mark_bytes
+               : 0;
+}
+
 static int is_heading(const struct replay *replay, const char *line, size_t size)
 {
     static const char heading[] = "time,";
     static const char quoted[] = "\"time\"";
-    static const char mark[] = "\xef\xbb\xbf"; /* some programs put it before a file in UTF-8 */
     if (replay->lines != 1)
         return 0;
-    if (size >= sizeof(mark) - 1 && memcmp(line, mark, sizeof(mark) - 1) == 0) {
-        line += sizeof(mark) - 1;
-        size -= sizeof(mark) - 1;
-    }
     return (size >= sizeof(heading) - 1 && memcmp(line, heading, sizeof(heading) - 1) == 0) ||
            (size >= sizeof(quoted) - 1 && memcmp(line, quoted, sizeof(quoted) - 1) == 0);
 }
@@ -257,21 +262,24 @@ static size_t prefix_of(const char *line, size_t size)
 
 static enum status take_line(struct replay *replay, char *line, size_t size, struct why *why)
 {
+    static const struct csv_shape whole = {FIELDS, FIELDS_MAX, 0};
+    static const struct csv_shape tail = {FIELDS, FIELDS_MAX, HEAD_FIELDS};
     struct csv_field fields[FIELDS_MAX];
-    replay->lines++;
+    size_t mark = mark_size(replay, line, size);
+    line += mark;
+    size -= mark;
     if (size == 0 || (size == 1 && line[0] == '\r') || is_heading(replay, line, size))
         return STATUS_OK;
     if (replay->prefix_size > 0 && size > replay->prefix_size &&
         memcmp(line, replay->prefix, replay->prefix_size) == 0) {
         size_t head = replay->prefix_size;
-        enum status status = csv_line_split(line + head, size - head, fields, FIELDS - HEAD_FIELDS,
-                                            FIELDS_MAX - HEAD_FIELDS, why);
+        enum status status = csv_line_split(line + head, size - head, &tail, fields, why);
         return status == STATUS_OK ? add_value(replay, fields, why) : status;
     }
     flush(replay);
     size_t prefix_size = prefix_of(line, size);
     memcpy(replay->prefix, line, prefix_size);
-    enum status status = csv_line_split(line, size, fields, FIELDS, FIELDS_MAX, why);
+    enum status status = csv_line_split(line, size, &whole, fields, why);
     if (status == STATUS_OK)
         status = begin_snapshot(replay, fields, why);
     if (status == STATUS_OK)
@@ -288,6 +296,7 @@ static enum status take_line(struct replay *replay, char *line, size_t size, str
 
 static enum status run_line(struct replay *replay, char *line, size_t size, struct why *why)
 {
+    replay->lines++;
     enum status status = size > REPLAY_LINE_MAX
                              ? why_fail(why, STATUS_LIMIT, "longer than %d bytes", REPLAY_LINE_MAX)
                              : take_line(replay, line, size, why);
@@ -299,10 +308,8 @@ static enum status run_line(struct replay *replay, char *line, size_t size, stru
 /* What is left of the data before and this piece make a line. */
 static enum status join(struct replay *replay, const char *piece, size_t size, struct why *why)
 {
-    if (size > REPLAY_LINE_MAX - replay->rest_size) {
-        replay->lines++;
+    if (size > REPLAY_LINE_MAX - replay->rest_size)
         return run_line(replay, NULL, (size_t)REPLAY_LINE_MAX + 1, why);
-    }
     if (size > 0)
         memcpy(replay->rest + replay->rest_size, piece, size);
     replay->rest_size += size;

@@ -20,6 +20,7 @@ struct file {
     struct buf told;
     struct why why;
     uint64_t lines;
+    size_t piece; /* that is fed at a time; 0: 1000 bytes */
 };
 
 static void tell(void *user, const char *service, const struct verdict *verdict)
@@ -33,8 +34,9 @@ static enum status run(struct file *file)
         .detect = {.horizon_ms = (int64_t)HORIZON_S * 1000}, .user = &file->told, .tell = tell};
     struct replay *replay = replay_new(&config);
     enum status status = STATUS_OK;
-    for (size_t at = 0; status == STATUS_OK && at < file->text.size; at += 1000) {
-        size_t size = file->text.size - at < 1000 ? file->text.size - at : 1000;
+    size_t piece = file->piece != 0 ? file->piece : 1000;
+    for (size_t at = 0; status == STATUS_OK && at < file->text.size; at += piece) {
+        size_t size = file->text.size - at < piece ? file->text.size - at : piece;
         status = replay_feed(replay, (char *)file->text.data + at, size, &file->why);
     }
     if (status == STATUS_OK)
@@ -144,9 +146,9 @@ static void test_what_is_wrong_is_named_by_its_line(void **state)
     static const struct {
         const char *text, *reason;
     } rows[] = {
-        {"1,a,v,i,dict,1", "line 1: 6 fields, expected 7"},
-        {"1,a,v,i,dict,1,2\n1,a,v,i,dict,1,2,3,4\n", "line 2: 5 fields, expected 3"},
-        {"1,a,v,i,dict,1,2,3,4\n", "line 1: 9 fields, expected 7"},
+        {"1,a,v,i,dict,1", "line 1: 6 fields, expected 7 or 8"},
+        {"1,a,v,i,dict,1,2\n1,a,v,i,dict,1,2,3,4\n", "line 2: 9 fields, expected 7 or 8"},
+        {"1,a,v,i,dict,1,2,3,4\n", "line 1: 9 fields, expected 7 or 8"},
         {"time,service\n1,a,v,i,dict,x,2", "line 2: count is not a number: \"x\""},
         {"1,a,v,i,dict,1,\n", "line 1: bytes is not a number: \"\""},
         {"yesterday,a,v,i,dict,1,1\n", "line 1: time is not a number: \"yesterday\""},
@@ -159,6 +161,38 @@ static void test_what_is_wrong_is_named_by_its_line(void **state)
         assert_string_equal(file.why.text, rows[i].reason);
         done(&file);
     }
+}
+
+/* Wherever the pieces of the file are cut: the line is the second. */
+static void test_a_line_that_is_too_long(void **state)
+{
+    (void)state;
+    static const size_t pieces[] = {1000, REPLAY_LINE_MAX, 2 * REPLAY_LINE_MAX};
+    for (size_t k = 0; k < sizeof(pieces) / sizeof(pieces[0]); k++) {
+        struct file file = {.piece = pieces[k]};
+        buf_append_text(&file.text, "1,a,v,i,dict,1,2\n");
+        for (int i = 0; i <= REPLAY_LINE_MAX; i++)
+            buf_append_byte(&file.text, 'x');
+        buf_append_byte(&file.text, '\n');
+        assert_int_equal(run(&file), STATUS_LIMIT);
+        assert_string_equal(file.why.text, "line 2: longer than 65536 bytes");
+        done(&file);
+    }
+}
+
+static void test_a_mark_of_utf_8_is_passed_by(void **state)
+{
+    (void)state;
+    struct file file = {.lines = 0};
+    buf_append_text(&file.text, "\xef\xbb\xbf");
+    write_leak(&file, "", "\n");
+    assert_found_cart(&file);
+    done(&file);
+    buf_append_text(&file.text, "\xef\xbb\xbf"
+                                "time,service,version,instance,type,count,bytes\n");
+    write_leak(&file, "\"", "\n");
+    assert_found_cart(&file);
+    done(&file);
 }
 
 static void test_damaged_numbers_and_clocks_are_borne(void **state)
@@ -188,6 +222,8 @@ int main(void)
         cmocka_unit_test(test_quotes_and_carriage_returns_are_taken),
         cmocka_unit_test(test_a_container_can_be_named),
         cmocka_unit_test(test_what_is_wrong_is_named_by_its_line),
+        cmocka_unit_test(test_a_line_that_is_too_long),
+        cmocka_unit_test(test_a_mark_of_utf_8_is_passed_by),
         cmocka_unit_test(test_damaged_numbers_and_clocks_are_borne),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
