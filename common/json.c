@@ -37,7 +37,7 @@ void json_append_double(struct buf *buf, double value)
     else if (value == floor(value) && fabs(value) < 1e15)
         buf_printf(buf, "%.0f", value);
     else
-        buf_printf(buf, "%.6g", value);
+        buf_printf(buf, "%.15g", value); /* as many digits as are sure */
 }
 
 void json_add_name(struct buf *buf, const char *name)

@@ -14,8 +14,8 @@
  */
 void json_append_string(struct buf *buf, const char *text, size_t size);
 
-/* A number as JSON: shortest form that keeps `value`'s six significant digits; null if not finite.
- */
+/* A number as JSON, to 15 significant digits: what is computed from counts and bytes is as it was.
+ * null if not finite. */
 void json_append_double(struct buf *buf, double value);
 
 /*
