@@ -18,6 +18,14 @@ static const char *const own_types[TYPES_OWN] = {
     [TYPE_FREE_HEAP] = "(free heap space)",
 };
 
+int detector_is_own_name(const char *name)
+{
+    for (size_t i = 0; i < TYPES_OWN; i++)
+        if (strcmp(name, own_types[i]) == 0)
+            return 1;
+    return 0;
+}
+
 struct detector *detector_new(const struct detect_config *config)
 {
     ASSERT(config->horizon_ms >= DETECT_HORIZON_MIN_MS);

@@ -46,6 +46,10 @@ void detector_free(struct detector *detector); /* NULL is fine */
 /* The number of a type's name, for detect_value; DETECT_NONE above DETECT_TYPES_MAX. */
 int detector_type(struct detector *detector, const char *name, size_t size);
 
+/* 1 for the names that the detector has made itself, of memory that is no object: no process has
+ * such a type, but a verdict may be about it. */
+int detector_is_own_name(const char *name);
+
 /* Who a life is: 16 bytes that no other life of the service has. Who a container is, too. */
 struct detect_key {
     uint8_t bytes[16];

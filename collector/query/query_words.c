@@ -1,6 +1,7 @@
 /* AcknowledgeLeak, MuteLeaks, UnmuteLeaks: what people say of leaks. */
 #include <string.h>
 
+#include "detector.h"
 #include "query_find.h"
 #include "query_leaks.h"
 
@@ -76,7 +77,7 @@ enum status query_mute_leaks(struct query *query, const ProtobufCMessage *reques
     enum status status = check_mute(asked, why);
     if (status == STATUS_OK)
         status = query_read_service(query, asked->service, &fleet, why);
-    if (status == STATUS_OK && *asked->type != '\0')
+    if (status == STATUS_OK && *asked->type != '\0' && !detector_is_own_name(asked->type))
         status = query_read_type(query, &(struct instance_filter){0}, asked->type, &fleet, &type_id,
                                  why);
     if (status == STATUS_OK)
