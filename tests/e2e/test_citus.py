@@ -104,6 +104,7 @@ SQL = ["SELECT service, latest_version, live, instances, last_seen FROM heapflee
        "SELECT * FROM heapfleet.snapshots('mail', 'mail.Own', to_timestamp({start}), to_timestamp({end}))",
        "SELECT * FROM heapfleet.top_growth('stock', to_timestamp({start}), to_timestamp({end}))",
        "SELECT * FROM heapfleet.compare('billing', 'v1', 'v2')",
+       "SELECT count(*) FROM heapfleet.findings WHERE state NOT IN ('open', 'acknowledged', 'muted', 'resolved')",
        "SELECT count(*), sum(count_max) FROM heapfleet.heap_hour",
        "SELECT count(*), sum(count_max) FROM heapfleet.heap_day",
        "SELECT count(*), sum(length(payload)) FROM heapfleet.heap_chunk"]

@@ -216,6 +216,9 @@ static void all_series_agree(void)
         series_agree(&minutes);
         series_agree(&hours);
         series_agree(&days);
+        hours.from_ms = days.from_ms = 0; /* all there is */
+        series_agree(&hours);
+        series_agree(&days);
     }
 }
 
@@ -415,9 +418,88 @@ static void mistakes_are_explained(void **state)
     refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v3')",
             "the service has no version 'v3'");
     refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v2', at_uptime => '400 days')",
-            "version 'v1' has not reached an uptime of 9600:00:00");
+            "version 'v1' has not reached an uptime of 9600:00:00: its oldest process has ");
+    refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v2', at_uptime => '1 second')",
+            "no process of version 'v1' was watched at that uptime");
+    refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v2', at_uptime => '-1 hour')",
+            "an uptime cannot be negative");
+    refuses("SELECT * FROM heapfleet.compare('shop', 'v1', NULL)",
+            "a comparison needs two versions");
+    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', NULL)",
+            "a series needs a time to begin at");
     refuses("SELECT * FROM heapfleet.top_growth('shop', now() - interval '1 minute')",
             "fewer than two hours of this span are rolled up yet");
+}
+
+static void a_finding_is(const char *state, const char *change)
+{
+    OK(pg_script(world.pg, change, &why));
+    struct pg_rows rows = run("SELECT state, muted_by FROM heapfleet.findings", NULL);
+    assert_int_equal(rows.count, 1);
+    assert_string_equal(pg_text(&rows, 0, 0), state);
+    assert_string_equal(pg_text(&rows, 0, 1), strcmp(state, "muted") == 0 ? "ann" : "");
+    pg_rows_done(&rows);
+}
+
+/* As the command line calls it. */
+static void findings_have_a_state(void **state)
+{
+    (void)state;
+    a_finding_is("open",
+                 "INSERT INTO heapfleet.finding (service_id, type, first_seen_ms, last_seen_ms, "
+                 "severity, introduced_in, count_per_hour, bytes_per_hour, confidence, "
+                 "until_limit_ms, instances, companions) "
+                 "VALUES (1, 'model.T1', 1, 2, 'suspect', 'v2', 1, 1, 1, 0, 1, '[]')");
+    a_finding_is("acknowledged", "UPDATE heapfleet.finding SET acknowledged_ms = 3");
+    a_finding_is("muted", "INSERT INTO heapfleet.mute VALUES (1, '', 'ann', 'why', 4, NULL)");
+    a_finding_is("acknowledged", "UPDATE heapfleet.mute SET until_ms = 5");
+    a_finding_is("muted", "INSERT INTO heapfleet.mute VALUES (1, 'model.T1', 'ann', 'why', 4, "
+                          "extract(epoch FROM now()) * 1000 + 60000)");
+    a_finding_is("resolved", "DELETE FROM heapfleet.mute; "
+                             "UPDATE heapfleet.finding SET closed_ms = 6");
+    OK(pg_script(world.pg, "DELETE FROM heapfleet.finding", &why));
+}
+
+static void add_process(const char *version, uint32_t number, int64_t started_ms, int64_t behind_ms,
+                        int64_t seen_ms)
+{
+    struct process_identity identity = identity_of("late", version, number);
+    struct model model;
+    identity.started_ms = started_ms;
+    identity.clock_behind_ms = behind_ms;
+    model_init(&model, &identity, number);
+    model_snap(&model, seen_ms);
+    model_commit(&model, 0, model.count);
+    model_done(&model);
+}
+
+/* A version that went on is not the latest because one of its processes was restarted, and a host
+ * whose clock is two hours behind is there all the same. */
+static void services_agree(void **state)
+{
+    (void)state;
+    const int64_t now_ms = clock_wall_ms();
+    add_process("v1", 201, now_ms - 5 * hour_ms, 0, now_ms - 4 * hour_ms);
+    add_process("v2", 202, now_ms - 4 * hour_ms, 0, now_ms - 1000);
+    add_process("v1", 203, now_ms - 3 * hour_ms, 2 * hour_ms, now_ms - 2 * hour_ms);
+    const Heapfleet__V1__ListServicesRequest request = HEAPFLEET__V1__LIST_SERVICES_REQUEST__INIT;
+    const Heapfleet__V1__ListServicesResponse *answer = ask(query_list_services, &request);
+    struct pg_rows rows = run("SELECT service, latest_version, live, instances, "
+                              "heapfleet.to_ms(last_seen) FROM heapfleet.services ORDER BY 1",
+                              NULL);
+    assert_int_equal(rows.count, answer->n_services);
+    for (int i = 0; i < rows.count; i++) {
+        const Heapfleet__V1__Service *service = answer->services[i];
+        assert_string_equal(pg_text(&rows, i, 0), service->name);
+        assert_string_equal(pg_text(&rows, i, 1), service->latest_version);
+        assert_int_equal(pg_i64(&rows, i, 2), service->live_instances);
+        assert_int_equal(pg_i64(&rows, i, 3), service->instances);
+        assert_int_equal(pg_i64(&rows, i, 4), service->last_seen_ms);
+    }
+    assert_string_equal(answer->services[0]->latest_version, "v2");
+    assert_int_equal(answer->services[0]->live_instances, 2);
+    pg_rows_done(&rows);
+    arena_reset(&world.arena);
 }
 
 /* A name that is in two environments must be told apart. */
@@ -508,7 +590,9 @@ int main(void)
         cmocka_unit_test(compacted_history_agrees),
         cmocka_unit_test(history_of_both_formats_agrees),
         cmocka_unit_test(mistakes_are_explained),
+        cmocka_unit_test(findings_have_a_state),
         cmocka_unit_test(bounds_reach_the_partitions),
+        cmocka_unit_test(services_agree),
         cmocka_unit_test(environments_are_told_apart),
         cmocka_unit_test(the_reading_role_only_reads),
     };

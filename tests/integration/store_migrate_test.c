@@ -369,9 +369,10 @@ static const char *const rules[] = {
     "AND c.relnamespace = 'heapfleet'::regnamespace AND obj_description(c.oid) IS NULL",
     "SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'heapfleet'::regnamespace "
     "AND obj_description(p.oid) IS NULL",
-    /* and every column of the levels */
-    "SELECT count(*) FROM pg_attribute a JOIN heapfleet.level l "
-    "ON a.attrelid = ('heapfleet.' || l.name)::regclass WHERE a.attnum > 0 AND NOT a.attisdropped "
+    /* and every column of them */
+    "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+    "WHERE c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition AND a.attnum > 0 "
+    "AND NOT a.attisdropped AND c.relnamespace = 'heapfleet'::regnamespace "
     "AND col_description(a.attrelid, a.attnum) IS NULL",
     /* no foreign keys */
     "SELECT count(*) FROM pg_constraint WHERE contype = 'f' "
