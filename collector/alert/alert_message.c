@@ -109,10 +109,20 @@ void alert_write_webhook(const struct alert_row *alert, struct buf *ret)
     buf_append_byte(ret, '}');
 }
 
+/* Who brought what is not settled yet may be told otherwise after the next pass; a label may not.
+ */
+static const char *version_label(const struct finding_row *finding, const char *severity)
+{
+    int is_settled = strcmp(severity, "confirmed") == 0 || strcmp(finding->rule, "C") == 0;
+    return is_settled ? finding->introduced_in : "";
+}
+
 /* Alertmanager takes an empty label for one that is not there. */
 static void add_labels(struct buf *ret, const struct alert_row *alert)
 {
     const struct finding_row *finding = &alert->finding;
+    /* what it was told ends under the same labels */
+    const char *severity = is_resolved(alert) ? alert->told : alert->state;
     json_add_name(ret, "labels");
     buf_append_byte(ret, '{');
     json_add_text(ret, "alertname", "HeapfleetLeak");
@@ -120,9 +130,8 @@ static void add_labels(struct buf *ret, const struct alert_row *alert)
     json_add_text(ret, "environment", finding->environment);
     json_add_text(ret, "namespace", finding->service_namespace);
     json_add_text(ret, "type", finding->type);
-    json_add_text(ret, "version", finding->introduced_in);
-    /* what it was told ends under the same labels */
-    json_add_text(ret, "severity", is_resolved(alert) ? alert->told : alert->state);
+    json_add_text(ret, "version", version_label(finding, severity));
+    json_add_text(ret, "severity", severity);
     json_add_text(ret, "kind", finding->kind);
     json_add_text(ret, "leak", finding->id);
     buf_append_byte(ret, '}');

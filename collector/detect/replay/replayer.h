@@ -7,9 +7,8 @@
  *     1760086400,checkout,v12,pod-a/7,@end,1,0
  *
  * One line a (snapshot, type), times ascending, in seconds (milliseconds if they have 12 digits or
- * more). The heading, a mark of UTF-8, blank lines, carriage returns and quotes (RFC 4180) are as one
- * likes.
- * Lines of one snapshot should follow each other. What a type of ours means:
+ * more). The heading, a mark of UTF-8, blank lines, carriage returns and quotes (RFC 4180) are as
+ * one likes. Lines of one snapshot should follow each other. What a type of ours means:
  *
  *     @cpu_ms     count: CPU milliseconds of the process since its start; falls: another process
  *     @end        the life ends; count 1: killed for memory

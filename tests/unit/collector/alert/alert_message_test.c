@@ -94,6 +94,31 @@ static void a_suspect_is_no_certainty(void **state)
     buf_done(&text);
 }
 
+/* The version of a suspect may still change; one of creep, which stays suspect, does not. */
+static void labels_do_not_change(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *state, *told, *rule, *label;
+    } rows[] = {
+        {"suspect", "", "A", "\"version\":\"\",\"severity\":\"suspect\""},
+        {"resolved", "suspect", "A", "\"version\":\"\",\"severity\":\"suspect\""},
+        {"suspect", "", "C", "\"version\":\"v2\",\"severity\":\"suspect\""},
+        {"confirmed", "suspect", "A", "\"version\":\"v2\",\"severity\":\"confirmed\""},
+        {"resolved", "confirmed", "A", "\"version\":\"v2\",\"severity\":\"confirmed\""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct alert_row alert = an_alert();
+        struct buf body = BUF_INIT;
+        alert.state = rows[i].state;
+        alert.told = rows[i].told;
+        alert.finding.rule = rows[i].rule;
+        alert_write_alertmanager(&alert, 1, 1760000600000, &body);
+        assert_non_null(strstr(buf_text(&body), rows[i].label));
+        buf_done(&body);
+    }
+}
+
 /* HMAC-SHA-256("key", "1760000000.{}") by another implementation. */
 static void the_signature_covers_time_and_body(void **state)
 {
@@ -115,6 +140,7 @@ int main(void)
         cmocka_unit_test(a_webhook_gets_an_object),
         cmocka_unit_test(alertmanager_gets_an_array),
         cmocka_unit_test(a_suspect_is_no_certainty),
+        cmocka_unit_test(labels_do_not_change),
         cmocka_unit_test(the_signature_covers_time_and_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
