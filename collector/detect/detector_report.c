@@ -5,6 +5,8 @@
 #include "attributes.h"
 #include "detector_state.h"
 
+static const double ms_per_hour = 3600e3;
+
 static const char maybe_fills[] = "it grows; whether it goes on or fills up is not known yet";
 static const char straight[] = "it grows in a straight line, but not for long enough yet";
 static const char straight_lately[] = "it grows, and grew in a straight line until lately";
@@ -119,8 +121,10 @@ static void date_suspect(struct detector *detector, const struct candidate *cand
     attribute_leak(&detector->judge, &order, candidate->type, value_of_kind(candidate->kind),
                    candidate->version, &candidate->look, &attribution);
     ret->oldest_in = detector->versions[attribution.version].name;
-    if (attribution.is_known)
-        ret->introduced_in = ret->oldest_in;
+    if (!attribution.is_known)
+        return;
+    ret->introduced_in = ret->oldest_in;
+    ret->evidence.slope_earlier = attribution.before * ms_per_hour / detector->bin_ms;
 }
 
 static void write_candidate(struct detector *detector, const struct candidate *candidate,
