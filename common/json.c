@@ -30,14 +30,24 @@ void json_append_string(struct buf *buf, const char *text, size_t size)
     buf_append_byte(buf, '"');
 }
 
-void json_append_double(struct buf *buf, double value)
+static void append_double(struct buf *buf, double value, int digits)
 {
     if (!isfinite(value))
         buf_append_text(buf, "null");
     else if (value == floor(value) && fabs(value) < 1e15)
         buf_printf(buf, "%.0f", value);
     else
-        buf_printf(buf, "%.15g", value); /* as many digits as are sure */
+        buf_printf(buf, "%.*g", digits, value);
+}
+
+void json_append_double(struct buf *buf, double value)
+{
+    append_double(buf, value, 6);
+}
+
+void json_append_exact(struct buf *buf, double value)
+{
+    append_double(buf, value, 15); /* as many as are sure */
 }
 
 void json_add_name(struct buf *buf, const char *name)

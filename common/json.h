@@ -14,9 +14,10 @@
  */
 void json_append_string(struct buf *buf, const char *text, size_t size);
 
-/* A number as JSON, to 15 significant digits: what is computed from counts and bytes is as it was.
- * null if not finite. */
+/* A number as JSON; null if not finite. What is estimated has six significant digits; what is
+ * computed from counts and bytes is as it was, to the last that is sure. */
 void json_append_double(struct buf *buf, double value);
+void json_append_exact(struct buf *buf, double value);
 
 /*
  * Members of an object that begins with '{': a comma where one is due, the name, a colon, and the

@@ -371,7 +371,7 @@ void report_double(struct report *report, double value)
     if (report->format == REPORT_TABLE)
         report_format_number(&report->text, value, unit);
     else
-        json_append_double(&report->text, value);
+        json_append_exact(&report->text, value);
     end_cell(report);
 }
 

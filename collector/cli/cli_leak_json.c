@@ -99,8 +99,10 @@ static void add_curve(struct buf *text, const Heapfleet__V1__GrowthCurve *curve)
     for (size_t i = 0; i < curve->n_points; i++) {
         buf_append_text(text, i > 0 ? ",{" : "{");
         json_add_int(text, "uptime_ms", curve->points[i]->uptime_ms);
-        json_add_double(text, "count", curve->points[i]->count);
-        json_add_double(text, "bytes", curve->points[i]->bytes);
+        json_add_name(text, "count");
+        json_append_exact(text, curve->points[i]->count);
+        json_add_name(text, "bytes");
+        json_append_exact(text, curve->points[i]->bytes);
         buf_append_byte(text, '}');
     }
     buf_append_byte(text, ']');

@@ -60,24 +60,27 @@ static void numbers(void **state)
     (void)state;
     static const struct {
         double value;
-        const char *json;
+        const char *estimated, *exact;
     } rows[] = {
-        {0, "0"},
-        {1, "1"},
-        {-3, "-3"},
-        {123456789012, "123456789012"},
-        {0.5, "0.5"},
-        {1.0 / 3, "0.333333333333333"},
-        {0.1 + 0.2, "0.3"},
-        {123456789.25, "123456789.25"}, /* the mean of bytes, to the byte */
-        {1e300, "1e+300"},
-        {(double)NAN, "null"},
-        {-(double)INFINITY, "null"},
+        {0, "0", "0"},
+        {1, "1", "1"},
+        {-3, "-3", "-3"},
+        {123456789012, "123456789012", "123456789012"},
+        {0.5, "0.5", "0.5"},
+        {1.0 / 3, "0.333333", "0.333333333333333"},
+        {0.1 + 0.2, "0.3", "0.3"},
+        {123456789.25, "1.23457e+08", "123456789.25"}, /* a mean of bytes, to the byte */
+        {1e300, "1e+300", "1e+300"},
+        {(double)NAN, "null", "null"},
+        {-(double)INFINITY, "null", "null"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buf buf = BUF_INIT;
         json_append_double(&buf, rows[i].value);
-        assert_string_equal(buf_text(&buf), rows[i].json);
+        assert_string_equal(buf_text(&buf), rows[i].estimated);
+        buf_clear(&buf);
+        json_append_exact(&buf, rows[i].value);
+        assert_string_equal(buf_text(&buf), rows[i].exact);
         buf_done(&buf);
     }
 }
