@@ -14,6 +14,7 @@ enum {
     COVERAGE_WHOLE = 10000,
     COVERAGE_PARTIAL = 9900, /* below, the result is called partial */
     MAP_OLD_NS = 50000000,   /* that a map of what is present is trusted */
+    MOVED_BYTES = 128 << 10, /* malloc's least mapping of its own: what large objects lie in */
 };
 
 /* A census under way. */
@@ -21,7 +22,8 @@ struct run {
     struct sweep sweep;
     struct sampled_sweep *sampled; /* NULL: all is read */
     struct late_sizes *late;
-    int64_t time_ms; /* wall clock at its begin */
+    int has_looked_elsewhere; /* at what moved while it ran */
+    int64_t time_ms;          /* wall clock at its begin */
     int64_t start_ns, map_ns, cpu_ns;
     uint64_t rss_anon_bytes;
 };
@@ -149,6 +151,33 @@ static enum status begin_run(struct census *census, struct why *why)
     return STATUS_OK;
 }
 
+/*
+ * A large object has a mapping of its own, and one that is made anew (a text that something is
+ * added to, say) moves to another, which no map knows that is older. Where so much vanished in
+ * front of the sweep, the mappings are asked for once more, and those that are new are looked at,
+ * too: an object that moved there was not counted, as the sweep came to its old place too late. At
+ * rest nothing vanishes. 0: there is nothing to look at.
+ */
+static int look_elsewhere(struct census *census)
+{
+    struct run *run = census->run;
+    struct remote_regions now = {0}, parts = {0};
+    if (run->has_looked_elsewhere || run->sampled || run->sweep.gone_bytes < MOVED_BYTES ||
+        remote_regions(census->remote, &now, NULL) != STATUS_OK) {
+        remote_regions_done(&now);
+        return 0;
+    }
+    run->has_looked_elsewhere = 1;
+    remote_regions_new(&now, &census->regions, &parts);
+    remote_regions_done(&census->regions);
+    census->regions = now;
+    int has_any = present_map_fill_parts(&census->present, &parts);
+    remote_regions_done(&parts);
+    sweep_restart_elsewhere(&run->sweep);
+    run->map_ns = clock_mono_ns();
+    return has_any;
+}
+
 /* A chunk or a stratum, or the step to the next window. 0: all windows are done. Types that are
  * first seen late in memory may have instances before, but a type is recognised by the first of
  * them, wherever its own object lies. */
@@ -158,9 +187,12 @@ static int step(struct census *census)
     if (run->sampled ? sampled_sweep_step(run->sampled) : sweep_step(&run->sweep))
         return 1;
     late_sizes_flush(run->late);
-    if (census->present.to == UINT64_MAX || remote_state(census->remote) != STATUS_OK ||
-        !present_map_fill(&census->present, census->present.to))
+    if (remote_state(census->remote) != STATUS_OK)
         return 0;
+    if (census->present.to == UINT64_MAX)
+        return look_elsewhere(census);
+    if (!present_map_fill(&census->present, census->present.to))
+        return look_elsewhere(census);
     run->map_ns = clock_mono_ns();
     sweep_restart(&run->sweep);
     if (run->sampled)

@@ -16,6 +16,7 @@ enum {
     QUICK_COUNTS_BELOW = 1 << 16, /* no mapping begins below */
     STRIDE_HEAP = 16,             /* malloc and pymalloc align to this */
     STRIDE_STATIC = 8,            /* static objects lie inside larger structs */
+    SHIFT_BYTES = 128 << 10,      /* less than what malloc gives a mapping of its own */
 };
 
 /* Whatever lies at chunk[from..to). Returns where to go on, which may be behind `to`. */
@@ -91,12 +92,15 @@ static void note_lost(struct sweep *sweep, addr_t start, addr_t end)
 {
     struct remote_range found[16];
     addr_t next = start;
+    uint64_t there = 0;
     while (next < end && remote_state(sweep->present->remote) == STATUS_OK) {
         size_t count =
             remote_present(sweep->present->remote, next, end, found, ARRAY_SIZE(found), &next);
         for (size_t i = 0; i < count; i++)
-            sweep->lost_bytes += found[i].end - found[i].start;
+            there += found[i].end - found[i].start;
     }
+    sweep->lost_bytes += there;
+    sweep->gone_bytes += end - start - there;
 }
 
 /* Scan the chunk; headers near its end wait for the next one unless it is the last. Returns how
@@ -181,6 +185,7 @@ static void sweep_chunk(struct sweep *sweep, const struct present_range *range)
     unit_end = unit_end < range->end ? unit_end : range->end;
     addr_t end = unit_end, at = look_again(sweep, range, sweep->at, &end);
     if (at != sweep->at) { /* what was there has gone */
+        sweep->gone_bytes += at - sweep->at;
         enter_region(sweep, range);
         sweep->at = at;
         return;
@@ -202,6 +207,30 @@ static void sweep_chunk(struct sweep *sweep, const struct present_range *range)
     sweep->kept = kept;
 }
 
+/*
+ * Where to begin with a range. What is larger than what it replaces may lie in the same hole from a
+ * few pages below on: its header is where nothing was when the map was made.
+ */
+static addr_t find_begin(const struct sweep *sweep, const struct present_range *range)
+{
+    const struct remote_regions *regions = sweep->present->regions;
+    const struct remote_region *region = &regions->items[range->region];
+    addr_t low = region->start > SHIFT_BYTES ? region->start - SHIFT_BYTES : 0, next = low;
+    struct remote_range found[16];
+    if (!sweep->is_map_old || range->start != region->start || (region->flags & REMOTE_FILE))
+        return range->start;
+    if (range->region > 0 && regions->items[range->region - 1].end > low)
+        next = regions->items[range->region - 1].end;
+    addr_t begin = range->start;
+    while (next < range->start) {
+        size_t count = remote_present(sweep->present->remote, next, range->start, found,
+                                      ARRAY_SIZE(found), &next);
+        if (count > 0 && found[count - 1].end == range->start)
+            begin = found[count - 1].start;
+    }
+    return begin;
+}
+
 /* To the first range that is not done with. */
 static const struct present_range *find_range(struct sweep *sweep)
 {
@@ -210,8 +239,8 @@ static const struct present_range *find_range(struct sweep *sweep)
         const struct present_range *range = &present->ranges[sweep->range];
         if (sweep->behind >= range->end || sweep->at >= range->end)
             continue;
-        if (sweep->at < range->start) {
-            sweep->at = range->start;
+        if (sweep->at == 0) {
+            sweep->at = find_begin(sweep, range);
             enter_region(sweep, range);
         }
         return range;
@@ -236,6 +265,30 @@ void sweep_restart(struct sweep *sweep)
 {
     sweep->range = 0;
     sweep->at = 0;
+}
+
+/* Memory that went meanwhile counts for the limit still: what lies in it was measured by it. */
+static void learn_regions(struct sweep *sweep)
+{
+    const struct remote_regions *regions = sweep->present->regions;
+    uint64_t bytes = 0;
+    sweep->low_count = 0;
+    for (size_t i = 0; i < regions->count; i++) {
+        const struct remote_region *region = &regions->items[i];
+        bytes += region->end - region->start;
+        if (region->start <= COUNT_MAX && sweep->low_count < SWEEP_LOW_RANGES)
+            sweep->low[sweep->low_count++] = (struct remote_range){region->start, region->end};
+    }
+    sweep->limit_bytes = bytes > sweep->limit_bytes ? bytes : sweep->limit_bytes;
+    sweep->late->limit_bytes = sweep->limit_bytes;
+    sweep->region = UINT32_MAX;
+}
+
+void sweep_restart_elsewhere(struct sweep *sweep)
+{
+    learn_regions(sweep);
+    sweep_restart(sweep);
+    sweep->behind = 0;
 }
 
 /* Up to a page more is read, so that what begins before `to` can be measured. */
@@ -273,15 +326,8 @@ void sweep_init(struct sweep *sweep, struct type_table *types, const struct pres
     sweep->asked->present = present;
     sweep->chunk = sweep->lead + SWEEP_LEAD_BYTES;
     sweep->pool_shift = (unsigned)__builtin_ctz(sweep->layout->pool_bytes);
-    sweep->region = UINT32_MAX;
     sweep->malloc.present = present;
-    for (size_t i = 0; i < present->regions->count; i++) {
-        const struct remote_region *region = &present->regions->items[i];
-        sweep->limit_bytes += region->end - region->start;
-        if (region->start <= COUNT_MAX && sweep->low_count < SWEEP_LOW_RANGES)
-            sweep->low[sweep->low_count++] = (struct remote_range){region->start, region->end};
-    }
-    late->limit_bytes = sweep->limit_bytes;
+    learn_regions(sweep);
 }
 
 void sweep_done(struct sweep *sweep)

@@ -46,6 +46,7 @@ struct sweep {
     uint64_t quick_below;                 /* .. but for those below this */
     addr_t behind;                        /* nothing below is looked at any more */
     uint64_t read_bytes, lost_bytes;      /* of the plan: lost could not be read */
+    uint64_t gone_bytes;                  /* of the plan: vanished before they were read */
     uint64_t values_bytes;                /* of attribute values outside dicts */
     uint64_t pool_bytes, pool_free_bytes; /* of CPython's own allocator */
     struct malloc_walk malloc;            /* and of malloc */
@@ -70,6 +71,9 @@ int sweep_step(struct sweep *sweep) MUST_CHECK;
 
 /* A new window of the present map. */
 void sweep_restart(struct sweep *sweep);
+
+/* The regions and the present map are others now, and nothing in them was looked at yet. */
+void sweep_restart_elsewhere(struct sweep *sweep);
 
 /* What begins in from..to, at most SWEEP_CHUNK_BYTES of one range of the present map, by itself. */
 void sweep_piece(struct sweep *sweep, size_t range_index, addr_t from, addr_t to);

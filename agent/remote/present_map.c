@@ -32,18 +32,14 @@ static int is_data(const struct remote_region *region)
     return (region->flags & REMOTE_FILE) && region->end - region->start <= DATA_BYTES_MAX;
 }
 
-/* All of one region from `at` on; returns where it stopped for lack of room, or the region's end.
- */
-static addr_t fill_region(struct present_map *map, size_t index, addr_t at)
+/* All of at..end, which is of one region; returns where it stopped for lack of room, or `end`. */
+static addr_t fill_region(struct present_map *map, size_t index, addr_t at, addr_t end)
 {
     struct remote_range found[BATCH];
-    const struct remote_region *region = &map->regions->items[index];
     size_t (*present)(struct remote *, addr_t, addr_t, struct remote_range *, size_t, addr_t *) =
-        is_data(region) ? remote_present_data : remote_present;
-    if (at < region->start)
-        at = region->start;
-    while (at < region->end && map->count + BATCH <= PRESENT_RANGES_MAX) {
-        size_t count = present(map->remote, at, region->end, found, BATCH, &at);
+        is_data(&map->regions->items[index]) ? remote_present_data : remote_present;
+    while (at < end && map->count + BATCH <= PRESENT_RANGES_MAX) {
+        size_t count = present(map->remote, at, end, found, BATCH, &at);
         for (size_t i = 0; i < count; i++)
             append(map, found[i], index);
     }
@@ -56,11 +52,23 @@ int present_map_fill(struct present_map *map, addr_t from)
     map->from = map->to = from;
     for (size_t i = remote_regions_index(map->regions, from); i < map->regions->count; i++) {
         const struct remote_region *region = &map->regions->items[i];
-        map->to = fill_region(map, i, from);
+        map->to = fill_region(map, i, from > region->start ? from : region->start, region->end);
         if (map->to < region->end)
             return 1;
     }
     map->to = UINT64_MAX;
+    return map->count > 0;
+}
+
+int present_map_fill_parts(struct present_map *map, const struct remote_regions *parts)
+{
+    map->count = 0;
+    map->from = map->to = UINT64_MAX;
+    for (size_t i = 0; i < parts->count; i++) {
+        const struct remote_region *part = &parts->items[i];
+        size_t index = remote_regions_index(map->regions, part->start);
+        (void)fill_region(map, index, part->start, part->end);
+    }
     return map->count > 0;
 }
 

@@ -33,6 +33,10 @@ void present_map_done(struct present_map *map);
 /* The window that starts at `from` (0: the first). 0 when nothing is left there. */
 int present_map_fill(struct present_map *map, addr_t from) MUST_CHECK;
 
+/* A map of these parts of the regions alone, as one window; of all that is elsewhere the kernel is
+ * asked. 0 when nothing is present there. */
+int present_map_fill_parts(struct present_map *map, const struct remote_regions *parts) MUST_CHECK;
+
 /* 1 if all of at..at+size is present. */
 int present_map_has(const struct present_map *map, addr_t at, size_t size) MUST_CHECK;
 

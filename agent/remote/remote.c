@@ -108,6 +108,25 @@ const struct remote_region *remote_regions_find(const struct remote_regions *reg
                                                                        : NULL;
 }
 
+void remote_regions_new(const struct remote_regions *now, const struct remote_regions *before,
+                        struct remote_regions *ret)
+{
+    ret->count = 0;
+    ret->cut = 0;
+    for (size_t i = 0; i < now->count; i++) {
+        struct remote_region rest = now->items[i];
+        for (size_t k = remote_regions_index(before, rest.start);
+             k < before->count && before->items[k].start < rest.end && rest.start < rest.end; k++) {
+            struct remote_region part = {rest.start, before->items[k].start, rest.flags};
+            if (part.start < part.end)
+                remote_regions_add(ret, part);
+            rest.start = before->items[k].end;
+        }
+        if (rest.start < rest.end)
+            remote_regions_add(ret, rest);
+    }
+}
+
 void remote_regions_done(struct remote_regions *regions)
 {
     free(regions->items);

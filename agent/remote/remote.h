@@ -104,6 +104,10 @@ enum status remote_regions(struct remote *remote, struct remote_regions *ret,
                            struct why *why) MUST_CHECK;
 void remote_regions_done(struct remote_regions *regions);
 
+/* What of `now` is nowhere in `before`, as parts of regions of `now`. Replaces what `ret` held. */
+void remote_regions_new(const struct remote_regions *now, const struct remote_regions *before,
+                        struct remote_regions *ret);
+
 /* The region that `at` lies in, or NULL; the index of the first one that ends behind `at`. */
 const struct remote_region *remote_regions_find(const struct remote_regions *regions,
                                                 addr_t at) MUST_CHECK;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -321,6 +322,114 @@ static void counts_in_slices(void **state)
     assert_int_equal(scene->result.objects, objects);
 }
 
+/* A heap of three mappings: that of a text, which moves, and the two that it stays between. */
+struct moving {
+    struct remote_region regions[3];
+    struct remote_range present[3];
+    struct remote_image image;
+};
+
+enum { TEXT_BYTES = 256 << 10, TAIL_BYTES = 4096, TEXT_AT = FAKE_BYTES - TEXT_BYTES - TAIL_BYTES };
+
+static void map(struct moving *moving, size_t index, addr_t at, size_t size)
+{
+    moving->regions[index] = (struct remote_region){at, at + size, 0};
+    moving->present[index] = (struct remote_range){at, at + size};
+}
+
+static void put_text(struct scene *scene, struct moving *moving, addr_t at)
+{
+    map(moving, 1, at, TEXT_BYTES);
+    fake_object(&scene->heap, FAKE_BASE + TEXT_AT + 16, 1, scene->of_str);
+    fake_put(&scene->heap, FAKE_BASE + TEXT_AT + 32, 200000); /* characters */
+    fake_put(&scene->heap, FAKE_BASE + TEXT_AT + 48, 0x64);   /* ASCII, in itself */
+}
+
+static void start_moving(struct scene *scene, struct moving *moving, addr_t at)
+{
+    struct why why = {0};
+    map(moving, 0, FAKE_BASE, TEXT_AT);
+    map(moving, 2, FAKE_BASE + ((addr_t)2 << 30), TAIL_BYTES);
+    put_text(scene, moving, at);
+    moving->image =
+        (struct remote_image){moving->regions, 3, moving->present, 3, scene->heap.bytes};
+    assert_int_equal(census_new_over(remote_open_image(&moving->image), &scene->heap.process,
+                                     &scene->census, &why),
+                     STATUS_OK);
+}
+
+/* Begins a census, lets the text move to `to`, and ends the census. */
+static void move_within(struct scene *scene, struct moving *moving, addr_t to)
+{
+    struct why why = {0};
+    int more = 0;
+    assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    assert_int_equal(more, 1);
+    put_text(scene, moving, to);
+    while (more)
+        assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+}
+
+static void finds_what_moves_meanwhile(void **state)
+{
+    struct scene *scene = *state;
+    struct moving moving;
+    const addr_t first = FAKE_BASE + ((addr_t)1 << 30), second = first + 2 * TEXT_BYTES;
+    put_float(scene, OBJECTS, 1);
+    start_moving(scene, &moving, first);
+    run(scene);
+    expect(scene, "str", 1, 200049);
+    move_within(scene, &moving, second);
+    expect(scene, "str", 1, 200049);
+    move_within(scene, &moving, first - TEXT_BYTES); /* to the other side */
+    expect(scene, "str", 1, 200049);
+    expect(scene, "float", 1, 24);
+    expect(scene, "type", 8, 8 * 408);
+    assert_int_equal(scene->result.coverage, 10000);
+    run(scene); /* and when it is at rest again */
+    expect(scene, "str", 1, 200049);
+    expect(scene, "float", 1, 24);
+}
+
+/* It was counted where it was before: once. */
+static void counts_once_what_moves_later(void **state)
+{
+    struct scene *scene = *state;
+    struct moving moving;
+    struct why why = {0};
+    const addr_t first = FAKE_BASE + ((addr_t)1 << 30);
+    int more = 1, slices = 0;
+    start_moving(scene, &moving, first);
+    for (; more; slices++)
+        assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    for (int i = 0; i < slices - 1; i++)
+        assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    assert_int_equal(more, 1); /* all is read, and only the end is not told yet */
+    put_text(scene, &moving, first + 2 * TEXT_BYTES);
+    assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    assert_int_equal(more, 0);
+    expect(scene, "str", 1, 200049);
+}
+
+/* A larger one in the same hole begins a little below; the map of what is present is old then. */
+static void finds_what_begins_lower_meanwhile(void **state)
+{
+    struct scene *scene = *state;
+    struct moving moving;
+    struct why why = {0};
+    const struct timespec longer_than_maps_are_trusted = {.tv_nsec = 60000000};
+    const addr_t first = FAKE_BASE + ((addr_t)1 << 30);
+    int more = 0;
+    start_moving(scene, &moving, first);
+    assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    put_text(scene, &moving, first - 3 * (addr_t)REMOTE_PAGE_BYTES);
+    (void)nanosleep(&longer_than_maps_are_trusted, NULL);
+    while (more)
+        assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    expect(scene, "str", 1, 200049);
+    expect(scene, "type", 8, 8 * 408);
+}
+
 /* A process that waits, and becomes `cat` once it is told to. */
 static pid_t start_changeling(int *ret_fd)
 {
@@ -388,6 +497,9 @@ int main(void)
                                         tear_down),
         TEST(forgets_a_type_that_has_ended),
         cmocka_unit_test_setup_teardown(counts_in_slices, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(finds_what_moves_meanwhile, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(counts_once_what_moves_later, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(finds_what_begins_lower_meanwhile, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_process_that_becomes_another_program_is_gone, set_up,
                                         tear_down),
     };

@@ -246,6 +246,30 @@ static void lists_private_writable_memory(void **state)
     remote_close(remote);
 }
 
+static void tells_which_regions_are_new(void **state)
+{
+    (void)state;
+    struct remote_region before_items[] = {
+        {0x1000, 0x3000, 0}, {0x5000, 0x6000, 0}, {0x9000, 0xa000, 0}};
+    struct remote_region now_items[] = {{0x1000, 0x3000, 0},          /* the same */
+                                        {0x4000, 0x7000, REMOTE_BRK}, /* grew on both sides */
+                                        {0xb000, 0xc000, REMOTE_BSS}};
+    const struct remote_regions before = {before_items, 3, 3, 0}, now = {now_items, 3, 3, 0};
+    const struct remote_region expected[] = {
+        {0x4000, 0x5000, REMOTE_BRK}, {0x6000, 0x7000, REMOTE_BRK}, {0xb000, 0xc000, REMOTE_BSS}};
+    struct remote_regions found = {0};
+    remote_regions_new(&before, &before, &found);
+    assert_int_equal(found.count, 0);
+    remote_regions_new(&now, &before, &found);
+    assert_int_equal(found.count, 3);
+    for (size_t i = 0; i < found.count; i++) {
+        assert_int_equal(found.items[i].start, expected[i].start);
+        assert_int_equal(found.items[i].end, expected[i].end);
+        assert_int_equal(found.items[i].flags, expected[i].flags);
+    }
+    remote_regions_done(&found);
+}
+
 static void notices_the_end_of_the_process(void **state)
 {
     (void)state;
@@ -280,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_quiet_read_makes_no_page_present),
         cmocka_unit_test(a_quiet_read_asks_the_file),
         cmocka_unit_test(lists_private_writable_memory),
+        cmocka_unit_test(tells_which_regions_are_new),
         cmocka_unit_test(notices_the_end_of_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
