@@ -338,6 +338,10 @@ enum status census_slice(struct census *census, int64_t cpu_ns, struct census_re
         *ret_more = step(census);
         spent_ns = clock_cpu_ns() - start_cpu_ns;
     } while (*ret_more && spent_ns < cpu_ns);
+    if (*ret_more) { /* until the next slice the place may be another object's */
+        late_sizes_flush(run->late);
+        spent_ns = clock_cpu_ns() - start_cpu_ns;
+    }
     run->cpu_ns += spent_ns;
     if (*ret_more)
         return STATUS_OK;

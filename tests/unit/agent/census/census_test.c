@@ -322,6 +322,26 @@ static void counts_in_slices(void **state)
     assert_int_equal(scene->result.objects, objects);
 }
 
+/* What a size lies in may be freed until the next slice, and be something else then. */
+static void measures_within_the_slice(void **state)
+{
+    struct scene *scene = *state;
+    struct why why = {0};
+    addr_t dict = OBJECTS + 0x10, keys = OBJECTS + 0x200000;
+    int more = 0;
+    put_tracked(scene, dict, scene->of_dict);
+    fake_put(&scene->heap, dict + DICT_KEYS, keys);
+    fake_put(&scene->heap, keys, 1);
+    fake_put(&scene->heap, keys + 8, 0x010504); /* 16 slots, 32 bytes of them; names for keys */
+    run(scene);
+    assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    assert_int_equal(more, 1);
+    fake_put(&scene->heap, keys + 8, 0x010403);
+    while (more)
+        assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    expect(scene, "dict", 1, 48 + 16 + 32 + 32 + 10 * 16);
+}
+
 /* A heap of three mappings: that of a text, which moves, and the two that it stays between. */
 struct moving {
     struct remote_region regions[3];
@@ -497,6 +517,7 @@ int main(void)
                                         tear_down),
         TEST(forgets_a_type_that_has_ended),
         cmocka_unit_test_setup_teardown(counts_in_slices, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(measures_within_the_slice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finds_what_moves_meanwhile, set_up, tear_down),
         cmocka_unit_test_setup_teardown(counts_once_what_moves_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finds_what_begins_lower_meanwhile, set_up, tear_down),
