@@ -332,9 +332,9 @@ enum status census_slice(struct census *census, int64_t cpu_ns, struct census_re
     *ret_more = 0;
     if (status != STATUS_OK)
         return status;
-    run->sweep.is_map_old = clock_mono_ns() - run->map_ns > MAP_OLD_NS;
     read_ahead_clear(census->types->reader.ahead);
-    do {
+    do { /* on a busy machine one slice may take long, too */
+        run->sweep.is_map_old = clock_mono_ns() - run->map_ns > MAP_OLD_NS;
         *ret_more = step(census);
         spent_ns = clock_cpu_ns() - start_cpu_ns;
     } while (*ret_more && spent_ns < cpu_ns);

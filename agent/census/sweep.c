@@ -17,6 +17,7 @@ enum {
     STRIDE_HEAP = 16,             /* malloc and pymalloc align to this */
     STRIDE_STATIC = 8,            /* static objects lie inside larger structs */
     SHIFT_BYTES = 128 << 10,      /* less than what malloc gives a mapping of its own */
+    MAPS_ASKS = 4,                /* in one census */
 };
 
 /* Whatever lies at chunk[from..to). Returns where to go on, which may be behind `to`. */
@@ -207,11 +208,24 @@ static void sweep_chunk(struct sweep *sweep, const struct present_range *range)
     sweep->kept = kept;
 }
 
+/* Where the mapping of `at` begins that a program writes to now; `otherwise` if there is none. */
+static addr_t region_begin_now(struct sweep *sweep, addr_t at, addr_t otherwise)
+{
+    struct remote_regions now = {0};
+    const struct remote_region *found = NULL;
+    if (sweep->maps_asks++ < MAPS_ASKS &&
+        remote_regions(sweep->present->remote, &now, NULL) == STATUS_OK)
+        found = remote_regions_find(&now, at);
+    addr_t begin = found ? found->start : otherwise;
+    remote_regions_done(&now);
+    return begin;
+}
+
 /*
  * Where to begin with a range. What is larger than what it replaces may lie in the same hole from a
  * few pages below on: its header is where nothing was when the map was made.
  */
-static addr_t find_begin(const struct sweep *sweep, const struct present_range *range)
+static addr_t find_begin(struct sweep *sweep, const struct present_range *range)
 {
     const struct remote_regions *regions = sweep->present->regions;
     const struct remote_region *region = &regions->items[range->region];
@@ -228,7 +242,10 @@ static addr_t find_begin(const struct sweep *sweep, const struct present_range *
         if (count > 0 && found[count - 1].end == range->start)
             begin = found[count - 1].start;
     }
-    return begin;
+    if (begin == range->start)
+        return begin;
+    addr_t least = region_begin_now(sweep, range->start - 1, range->start);
+    return begin > least ? begin : least;
 }
 
 /* To the first range that is not done with. */

@@ -51,6 +51,7 @@ struct sweep {
     uint64_t pool_bytes, pool_free_bytes; /* of CPython's own allocator */
     struct malloc_walk malloc;            /* and of malloc */
     uint32_t region;                      /* that was entered last */
+    uint32_t maps_asks;                   /* since its begin */
     addr_t chunk_at;                      /* address of `chunk[0]` */
     size_t chunk_size;                    /* bytes of it that are valid */
     unsigned pool_shift;                  /* log2 of the bytes of a pool */

@@ -450,6 +450,24 @@ static void finds_what_begins_lower_meanwhile(void **state)
     expect(scene, "type", 8, 8 * 408);
 }
 
+/* What is right below a mapping and cannot be written to is no heap, old map or not. */
+static void leaves_out_what_cannot_be_written(void **state)
+{
+    struct scene *scene = *state;
+    struct moving moving;
+    struct why why = {0};
+    const struct timespec longer_than_maps_are_trusted = {.tv_nsec = 60000000};
+    const addr_t first = FAKE_BASE + ((addr_t)1 << 30);
+    int more = 0;
+    start_moving(scene, &moving, first - 3 * (addr_t)REMOTE_PAGE_BYTES);
+    moving.regions[1].start = first;
+    assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    (void)nanosleep(&longer_than_maps_are_trusted, NULL);
+    while (more)
+        assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    expect(scene, "str", 0, 0);
+}
+
 /* A process that waits, and becomes `cat` once it is told to. */
 static pid_t start_changeling(int *ret_fd)
 {
@@ -521,6 +539,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(finds_what_moves_meanwhile, set_up, tear_down),
         cmocka_unit_test_setup_teardown(counts_once_what_moves_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finds_what_begins_lower_meanwhile, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(leaves_out_what_cannot_be_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_process_that_becomes_another_program_is_gone, set_up,
                                         tear_down),
     };
