@@ -88,6 +88,15 @@ static size_t scan(struct sweep *sweep, size_t from, size_t to)
     return at;
 }
 
+/* What went of an object that was counted already leaves nothing missing. */
+static void note_gone(struct sweep *sweep, addr_t start, addr_t end)
+{
+    if (sweep->behind > start)
+        start = sweep->behind;
+    if (start < end)
+        sweep->gone_bytes += end - start;
+}
+
 /* A page could not be read: is it still there, or did it vanish meanwhile? */
 static void note_lost(struct sweep *sweep, addr_t start, addr_t end)
 {
@@ -101,7 +110,8 @@ static void note_lost(struct sweep *sweep, addr_t start, addr_t end)
             there += found[i].end - found[i].start;
     }
     sweep->lost_bytes += there;
-    sweep->gone_bytes += end - start - there;
+    if (there == 0)
+        note_gone(sweep, start, end);
 }
 
 /* Scan the chunk; headers near its end wait for the next one unless it is the last. Returns how
@@ -186,7 +196,7 @@ static void sweep_chunk(struct sweep *sweep, const struct present_range *range)
     unit_end = unit_end < range->end ? unit_end : range->end;
     addr_t end = unit_end, at = look_again(sweep, range, sweep->at, &end);
     if (at != sweep->at) { /* what was there has gone */
-        sweep->gone_bytes += at - sweep->at;
+        note_gone(sweep, sweep->at, at);
         enter_region(sweep, range);
         sweep->at = at;
         return;

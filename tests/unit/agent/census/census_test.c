@@ -349,7 +349,7 @@ struct moving {
     struct remote_image image;
 };
 
-enum { TEXT_BYTES = 256 << 10, TAIL_BYTES = 4096, TEXT_AT = FAKE_BYTES - TEXT_BYTES - TAIL_BYTES };
+enum { TEXT_BYTES = 2 << 20, TAIL_BYTES = 4096, TEXT_AT = FAKE_BYTES - TEXT_BYTES - TAIL_BYTES };
 
 static void map(struct moving *moving, size_t index, addr_t at, size_t size)
 {
@@ -361,8 +361,8 @@ static void put_text(struct scene *scene, struct moving *moving, addr_t at)
 {
     map(moving, 1, at, TEXT_BYTES);
     fake_object(&scene->heap, FAKE_BASE + TEXT_AT + 16, 1, scene->of_str);
-    fake_put(&scene->heap, FAKE_BASE + TEXT_AT + 32, 200000); /* characters */
-    fake_put(&scene->heap, FAKE_BASE + TEXT_AT + 48, 0x64);   /* ASCII, in itself */
+    fake_put(&scene->heap, FAKE_BASE + TEXT_AT + 32, 2000000); /* characters */
+    fake_put(&scene->heap, FAKE_BASE + TEXT_AT + 48, 0x64);    /* ASCII, in itself */
 }
 
 static void start_moving(struct scene *scene, struct moving *moving, addr_t at)
@@ -398,16 +398,16 @@ static void finds_what_moves_meanwhile(void **state)
     put_float(scene, OBJECTS, 1);
     start_moving(scene, &moving, first);
     run(scene);
-    expect(scene, "str", 1, 200049);
+    expect(scene, "str", 1, 2000049);
     move_within(scene, &moving, second);
-    expect(scene, "str", 1, 200049);
+    expect(scene, "str", 1, 2000049);
     move_within(scene, &moving, first - TEXT_BYTES); /* to the other side */
-    expect(scene, "str", 1, 200049);
+    expect(scene, "str", 1, 2000049);
     expect(scene, "float", 1, 24);
     expect(scene, "type", 8, 8 * 408);
     assert_int_equal(scene->result.coverage, 10000);
     run(scene); /* and when it is at rest again */
-    expect(scene, "str", 1, 200049);
+    expect(scene, "str", 1, 2000049);
     expect(scene, "float", 1, 24);
 }
 
@@ -428,7 +428,24 @@ static void counts_once_what_moves_later(void **state)
     put_text(scene, &moving, first + 2 * TEXT_BYTES);
     assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
     assert_int_equal(more, 0);
-    expect(scene, "str", 1, 200049);
+    expect(scene, "str", 1, 2000049);
+}
+
+/* It goes when its begin is read and its end is not. */
+static void counts_once_what_moves_while_it_is_read(void **state)
+{
+    struct scene *scene = *state;
+    struct moving moving;
+    struct why why = {0};
+    const addr_t first = FAKE_BASE + ((addr_t)1 << 30);
+    int more = 0;
+    start_moving(scene, &moving, first);
+    for (int i = 0; i < 3; i++) /* two chunks in front of it, and its first */
+        assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    put_text(scene, &moving, first + 2 * TEXT_BYTES);
+    while (more)
+        assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
+    expect(scene, "str", 1, 2000049);
 }
 
 /* A larger one in the same hole begins a little below; the map of what is present is old then. */
@@ -446,7 +463,7 @@ static void finds_what_begins_lower_meanwhile(void **state)
     (void)nanosleep(&longer_than_maps_are_trusted, NULL);
     while (more)
         assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
-    expect(scene, "str", 1, 200049);
+    expect(scene, "str", 1, 2000049);
     expect(scene, "type", 8, 8 * 408);
 }
 
@@ -538,6 +555,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(measures_within_the_slice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finds_what_moves_meanwhile, set_up, tear_down),
         cmocka_unit_test_setup_teardown(counts_once_what_moves_later, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(counts_once_what_moves_while_it_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finds_what_begins_lower_meanwhile, set_up, tear_down),
         cmocka_unit_test_setup_teardown(leaves_out_what_cannot_be_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_process_that_becomes_another_program_is_gone, set_up,
