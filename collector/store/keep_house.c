@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "citus.h"
 #include "compact.h"
 #include "partitions.h"
 
@@ -45,7 +46,8 @@ static const char key_sql[] =
 
 /* ---- dropping ------------------------------------------------------------------------------- */
 
-/* "heapfleet.a, heapfleet.b": the partitions of a level within these times; "" if none. */
+/* The partitions of a level within these times: as "heapfleet.a, heapfleet.b", "" if none; how
+ * many; and the statements that lock the shards of each (see lock_out_writers). */
 static enum status list_partitions(struct round *round, const char *level, int64_t from_ms,
                                    int64_t to_ms, struct pg_rows *ret, struct why *why)
 {
@@ -54,7 +56,9 @@ static enum status list_partitions(struct round *round, const char *level, int64
     pg_param_i64(&params, from_ms);
     pg_param_i64(&params, to_ms);
     return pg_run(round->db->pg,
-                  "SELECT coalesce(string_agg(format('heapfleet.%I', name), ', '), ''), count(*) "
+                  "SELECT coalesce(string_agg(format('heapfleet.%I', name), ', '), ''), count(*), "
+                  "coalesce(string_agg(format('ALTER TABLE heapfleet.%I ALTER COLUMN time_ms "
+                  "DROP DEFAULT', name), '; '), '') "
                   "FROM heapfleet.partition WHERE level = $1 AND from_ms >= $2 AND to_ms <= $3",
                   &params, ret, why);
 }
@@ -69,11 +73,14 @@ static enum status run_on(struct round *round, const char *before, const char *n
     return status;
 }
 
-/* In a transaction: wait for locks a moment only. Not ours: another collector is dropping. */
+/* In a transaction: wait for locks a moment only, those of Citus's shards as well. Not ours:
+ * another collector is dropping. */
 static enum status begin_dropping(struct round *round, int *ret_is_ours, struct why *why)
 {
-    char sql[64];
-    (void)snprintf(sql, sizeof(sql), "SET LOCAL lock_timeout = %d", KEEP_HOUSE_LOCK_MS);
+    char sql[128];
+    (void)snprintf(sql, sizeof(sql),
+                   "SET LOCAL citus.propagate_set_commands = 'local'; SET LOCAL lock_timeout = %d",
+                   KEEP_HOUSE_LOCK_MS);
     enum status status = pg_script(round->db->pg, sql, why);
     struct pg_rows rows;
     if (status == STATUS_OK)
@@ -85,6 +92,23 @@ static enum status begin_dropping(struct round *round, int *ret_is_ours, struct 
     *ret_is_ours = pg_i64(&rows, 0, 0) != 0;
     pg_rows_done(&rows);
     return STATUS_OK;
+}
+
+/* Who has written and not committed yet would be missed by the count, and its rows be dropped with
+ * the others once they are acknowledged. On Citus a COPY locks the shards and not the partition,
+ * and a transaction whose outcome a worker has not been told holds nothing but its shards; so these
+ * are locked, too, by a change that changes nothing. */
+static enum status lock_out_writers(struct round *round, const struct pg_rows *partitions,
+                                    struct why *why)
+{
+    int is_citus = 0;
+    enum status status =
+        run_on(round, "LOCK TABLE", pg_text(partitions, 0, 0), "IN SHARE MODE", why);
+    if (status == STATUS_OK)
+        status = citus_is_there(round->db->pg, &is_citus, why);
+    if (status == STATUS_OK && is_citus)
+        status = pg_script(round->db->pg, pg_text(partitions, 0, 2), why);
+    return status;
 }
 
 /* Hot rows of the slot that no chunk has. Writers are locked out. */
@@ -118,20 +142,21 @@ static enum status forget_slot(struct round *round, int64_t slot_ms, struct why 
 }
 
 /* `is_hot`: only if the chunks have all of it. */
-static enum status drop_names(struct round *round, const char *names, int is_hot, int64_t from_ms,
-                              int *ret_is_dropped, struct why *why)
+static enum status drop_partitions(struct round *round, const struct pg_rows *partitions,
+                                   int is_hot, int64_t from_ms, int *ret_is_dropped,
+                                   struct why *why)
 {
     int64_t missing = 0;
     enum status status = STATUS_OK;
     if (is_hot)
-        status = run_on(round, "LOCK TABLE", names, "IN SHARE MODE", why);
+        status = lock_out_writers(round, partitions, why);
     if (is_hot && status == STATUS_OK)
         status = count_missing(round, from_ms, &missing, why);
     if (status != STATUS_OK || missing > 0)
         return status;
     status = forget_slot(round, from_ms, why);
     if (status == STATUS_OK)
-        status = run_on(round, "DROP TABLE", names, "", why);
+        status = run_on(round, "DROP TABLE", pg_text(partitions, 0, 0), "", why);
     if (status == STATUS_OK)
         status = pg_commit(round->db->pg, why);
     *ret_is_dropped = status == STATUS_OK;
@@ -159,8 +184,8 @@ static enum status drop_listed(struct round *round, const struct dropping *dropp
         return status;
     uint64_t count = (uint64_t)pg_i64(&rows, 0, 1);
     if (count > 0) {
-        status = drop_names(round, pg_text(&rows, 0, 0), dropping->is_hot, dropping->from_ms,
-                            &is_dropped, why);
+        status =
+            drop_partitions(round, &rows, dropping->is_hot, dropping->from_ms, &is_dropped, why);
         *(is_dropped ? &round->report->partitions_dropped : &round->report->postponed) += count;
     }
     pg_rows_done(&rows);

@@ -49,7 +49,7 @@ def databases():
         cluster.add_workers()
         migrate(cluster.coordinator.dsn, "--citus")
         migrate(cluster.coordinator.dsn, "--citus")  # again: nothing is left to do
-        yield plain, cluster.coordinator
+        yield plain, cluster
     finally:
         plain.stop()
         cluster.stop()
@@ -58,8 +58,8 @@ def databases():
 
 @pytest.fixture(scope="module")
 def pair():
-    with databases() as (plain, citus):
-        yield plain, citus
+    with databases() as (plain, cluster):
+        yield plain, cluster.coordinator, cluster.workers
 
 
 def processes():
@@ -146,7 +146,7 @@ def fed(server, first, **questions):
 
 
 def test_facts_are_spread_by_service_and_names_are_everywhere(pair):
-    _, citus = pair
+    _, citus, _ = pair
     rows = [line.split("|") for line in citus.sql(
         "SELECT replace(table_name::text, 'heapfleet.', ''), citus_table_type, distribution_column FROM citus_tables "
         "WHERE table_name::text NOT LIKE '%\\_2%'").splitlines()]
@@ -157,7 +157,7 @@ def test_facts_are_spread_by_service_and_names_are_everywhere(pair):
 
 def test_hot_rows_have_their_name_as_key_on_every_shard(pair):
     """In a partition that was made ahead, and in one of somebody's own making after the next round."""
-    _, citus = pair
+    _, citus, _ = pair
     key = "PRIMARY KEY (service_id, instance_id, sequence)"
     citus.sql("SELECT heapfleet.make_partition('snap_delta', 0)")
     assert citus.sql(KEYS.format("snap_delta_19700101_00")) == key
@@ -171,7 +171,7 @@ def test_hot_rows_have_their_name_as_key_on_every_shard(pair):
 
 
 def test_it_answers_as_one_postgresql_does(pair):
-    plain, citus = pair
+    plain, citus, _ = pair
     first = int(time.time() * 1000) * 1024
     expected, found = fed(plain, first), fed(citus, first)
     for question, answer in expected.items():
@@ -182,7 +182,7 @@ def test_it_answers_as_one_postgresql_does(pair):
 
 def test_a_value_that_the_database_does_not_take_is_refused_alone(pair):
     """Its COPY does not say what is wrong, so that this goes another way than on one PostgreSQL."""
-    _, citus = pair
+    _, citus, _ = pair
     first = int(time.time() * 1000) * 1024
     citus.sql(f"ALTER TABLE heapfleet.snap_delta ADD CONSTRAINT own CHECK (sequence <> {first + 4})")
     with Collector(private=False, options=("--dsn", citus.dsn, "--batch-every", "50ms")) as collector:
@@ -196,8 +196,50 @@ def test_a_value_that_the_database_does_not_take_is_refused_alone(pair):
         stream.close()
 
 
+def in_doubt(citus, workers, sequence):
+    """A later snapshot of the only process of the service "doubt", written by a transaction that its worker
+    has prepared and not been told the outcome of, as after a COMMIT with the connection lost. Its worker."""
+    service = citus.sql("SELECT id FROM heapfleet.service WHERE name = 'doubt'")
+    slot = START_MS // (4 * HOUR_MS) * 4 * HOUR_MS
+    partition = citus.sql(f"SELECT name FROM heapfleet.partition WHERE level = 'snap_delta' AND from_ms = {slot}")
+    shard, port = citus.sql(
+        "SELECT p.shardid, n.nodeport FROM pg_dist_placement p JOIN pg_dist_node n USING (groupid) WHERE p.shardid = "
+        f"get_shard_id_for_distribution_column('heapfleet.{partition}', {service})").split("|")
+    worker = next(worker for worker in workers if worker.port == port)
+    table = f"heapfleet.{partition}_{shard}"
+    subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", worker.dsn], check=True, text=True, input=(
+        "SET citus.enable_manual_changes_to_shards = on; SET citus.override_table_visibility = off; BEGIN; "
+        f"INSERT INTO {table} SELECT service_id, instance_id, {sequence}, time_ms + 1000, 0, process, body FROM {table} "
+        f"WHERE service_id = {service}; PREPARE TRANSACTION 'in doubt';"))
+    return worker
+
+
+def test_a_slot_stays_while_a_worker_has_not_been_told_to_commit(pair):
+    _, citus, workers = pair
+    first = int(time.time() * 1000) * 1024
+    with Collector(private=False, options=("--dsn", citus.dsn, "--batch-every", "50ms")) as collector:
+        stream, process = Stream(collector.address, agent_id=os.urandom(16)), Process(1, service="doubt")
+        process.announce(stream)
+        process.values = [(3, 56), (1, 60)]
+        stream.outgoing.put(process.snapshot(first, whole=True, time_ms=START_MS))
+        stream.wait_ack(first)
+        stream.close()
+    worker = in_doubt(citus, workers, first + 1)
+    chunk = ("SELECT max(c.last_sequence) FROM heapfleet.heap_chunk c JOIN heapfleet.service s ON s.id = c.service_id "
+             "WHERE s.name = 'doubt'")
+    with Collector(private=False, options=("--dsn", citus.dsn, "--compact-every", "1s", "--compact-after", "0")) as collector:
+        deadline = time.monotonic() + 120
+        while citus.sql(chunk) != str(first) or worker.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0":
+            assert time.monotonic() < deadline, collector.log()
+        worker.sql("COMMIT PREPARED 'in doubt'")
+        while citus.sql("SELECT count(*) FROM heapfleet.snap_delta") != "0":
+            assert time.monotonic() < deadline, collector.log()
+            time.sleep(0.2)
+        assert citus.sql(chunk) == str(first + 1)
+
+
 def test_a_service_is_forgotten(pair):
-    _, citus = pair
+    _, citus, _ = pair
     subprocess.run([PROGRAM, "forget", "shop", "--environment", "test", "--dsn", citus.dsn], check=True,
                    capture_output=True)
     assert citus.sql("SELECT count(*) FROM heapfleet.service WHERE name = 'shop'") == "0"
@@ -215,6 +257,20 @@ def distribute_before_hot_rows_had_their_name_as_key(server):
         number, name = step.stem.split("_", 1)
         server.sql(f"INSERT INTO heapfleet.schema_version VALUES ({int(number)}, '{name}')")
     server.sql("SELECT create_distributed_table('heapfleet.snap_delta', 'service_id')")
+
+
+def test_no_hot_row_is_dropped_that_no_chunk_has():
+    """What a test of the store says of one PostgreSQL, here."""
+    folder = new_folder()
+    cluster = citus_cluster.CitusCluster(folder)
+    try:
+        cluster.start().add_workers()
+        done = subprocess.run([BIN.parent / "tests" / "store_drop_test"], capture_output=True, text=True, check=False,
+                              env={**os.environ, "HEAPFLEET_TEST_CITUS": cluster.coordinator.dsn})
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_table_that_was_distributed_before_keeps_its_key():

@@ -1,0 +1,130 @@
+/* USES store */
+/* No hot row is dropped with its slot that the chunks do not have. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "heap_model.h"
+#include "keep_house.h"
+#include "process_numbers.h"
+
+#define HOUR_MS ((int64_t)3600 * 1000)
+#define DAY_MS (24 * HOUR_MS)
+#define MIDNIGHT (20000 * DAY_MS) /* some day in 2024 */
+
+static struct keep_house_report keep(int64_t now_ms)
+{
+    struct keep_house_report report;
+    struct keep_house_config config = KEEP_HOUSE_DEFAULT;
+    OK(keep_house(store.db, &config, now_ms, &report, &why));
+    return report;
+}
+
+static int64_t number(const char *sql)
+{
+    return number_of(store.dsn, sql);
+}
+
+/* ---- writers that are not done ----------------------------------------------------------------
+ */
+
+static void append_hex(struct buf *text, const struct buf *bytes)
+{
+    buf_printf(text, "\t\\\\x");
+    for (size_t i = 0; i < bytes->size; i++)
+        buf_printf(text, "%02x", bytes->data[i]);
+}
+
+/* As an ingest does, in a transaction of the test's. */
+static void copy_one(struct pg *pg, const struct model *model, size_t i)
+{
+    const struct snapshot_row *row = &model->snapshots[i].row;
+    struct buf text = BUF_INIT, process = BUF_INIT, body = BUF_INIT;
+    const struct process_numbers numbers = {{0}};
+    process_numbers_pack(&numbers, &process);
+    snapshot_encode_keyframe(&model->snapshots[i].values, &body);
+    buf_printf(&text, "%lld\t%lld\t%lld\t%lld\t0", (long long)row->service_id,
+               (long long)row->instance_id, (long long)row->sequence, (long long)row->time_ms);
+    append_hex(&text, &process);
+    append_hex(&text, &body);
+    buf_append_byte(&text, '\n');
+    OK(pg_copy_in(pg,
+                  "COPY heapfleet.snap_delta (service_id, instance_id, sequence, time_ms, "
+                  "base_sequence, process, body) FROM STDIN",
+                  &text, &why));
+    buf_done(&text);
+    buf_done(&process);
+    buf_done(&body);
+}
+
+struct keeper {
+    int64_t now_ms;
+    atomic_int is_done;
+};
+
+static void *keep_once(void *arg)
+{
+    struct keeper *keeper = arg;
+    struct db *db = NULL;
+    const struct keep_house_config config = KEEP_HOUSE_DEFAULT;
+    struct keep_house_report report;
+    OK(db_open(store.dsn, &db, &why));
+    OK(keep_house(db, &config, keeper->now_ms, &report, &why));
+    db_close(db);
+    atomic_store(&keeper->is_done, 1);
+    return NULL;
+}
+
+static int somebody_waits(struct pg *pg)
+{
+    struct pg_rows rows;
+    OK(pg_run(pg, "SELECT count(*) FROM pg_locks WHERE NOT granted", NULL, &rows, &why));
+    int waits = pg_i64(&rows, 0, 0) > 0;
+    pg_rows_done(&rows);
+    return waits;
+}
+
+/* What drops the partition waits for the writer's locks: it must count what that has committed. */
+static void what_is_being_copied_is_not_dropped_with_the_slot(void **state)
+{
+    (void)state;
+    struct process_identity identity = identity_of("copied", "v1", 5003);
+    struct model model;
+    struct keeper keeper = {.now_ms = MIDNIGHT + DAY_MS};
+    pthread_t thread;
+    model_init(&model, &identity, 84);
+    for (int i = 0; i < 6; i++)
+        model_snap(&model, MIDNIGHT + i * HOUR_MS / 2);
+    model_commit(&model, 0, 5);
+    struct pg *writer = pg_new(store.dsn);
+    OK(pg_begin(writer, &why));
+    copy_one(writer, &model, 5);
+    assert_int_equal(pthread_create(&thread, NULL, keep_once, &keeper), 0);
+    struct pg *locks = pg_new(store.dsn);
+    while (!atomic_load(&keeper.is_done) && !somebody_waits(locks))
+        usleep(1000);
+    OK(pg_commit(writer, &why));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pg_free(writer);
+    pg_free(locks);
+    (void)keep(keeper.now_ms);
+    assert_int_equal(number("SELECT count(*) FROM heapfleet.snap_delta"), 0);
+    model_assert(&model, 0, MIDNIGHT + 2 * HOUR_MS);
+    struct instance_state now = open_instance(&identity);
+    assert_int_equal(now.last_sequence, model.snapshots[5].row.sequence);
+    instance_state_done(&now);
+    model_done(&model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_being_copied_is_not_dropped_with_the_slot),
+    };
+    return cmocka_run_group_tests(tests, store_scene_start, store_scene_stop);
+}
