@@ -300,15 +300,18 @@ static enum status learn_who_answers(struct pg *pg, struct why *why)
     return STATUS_OK;
 }
 
-/* Settings of a session, or of a transaction where a pooler may give each another session. */
+/* Settings of a session, or of a transaction where a pooler may give each another session. Citus
+ * would open a connection for each shard that a transaction writes, and close it at its end: a
+ * batch of many services cost a hundred times what storing it does. One for each worker will do. */
 static void write_settings(const struct pg *pg, int is_local, struct buf *ret)
 {
     const char *local = is_local ? "true" : "false";
     buf_printf(ret,
                "SELECT set_config('statement_timeout', '%d', %s), set_config('jit', 'off', %s), "
                "set_config('synchronous_commit', coalesce(nullif("
-               "current_setting('synchronous_commit'), 'off'), 'on'), %s); ",
-               pg->deadline_ms, local, local, local);
+               "current_setting('synchronous_commit'), 'off'), 'on'), %s), "
+               "set_config('citus.multi_shard_modify_mode', 'sequential', %s); ",
+               pg->deadline_ms, local, local, local, local);
 }
 
 static enum status set_session(struct pg *pg, struct why *why)
