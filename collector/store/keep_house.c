@@ -111,6 +111,18 @@ static enum status lock_out_writers(struct round *round, const struct pg_rows *p
     return status;
 }
 
+static enum status single_count(struct round *round, const char *sql,
+                                const struct pg_params *params, int64_t *ret, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status = pg_run(round->db->pg, sql, params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = pg_i64(&rows, 0, 0);
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
 /* Hot rows of the slot that no chunk has. Writers are locked out. */
 static const char missing_sql[] =
     "SELECT count(*) FROM (SELECT service_id, count(*) AS rows FROM heapfleet.snap_delta "
@@ -118,18 +130,27 @@ static const char missing_sql[] =
     "LEFT JOIN heapfleet.compaction c ON c.service_id = h.service_id AND c.slot_ms = $1 "
     "WHERE c.compacted_rows IS DISTINCT FROM h.rows";
 
+/* Partitions that hold more than the slot, whatever their names say. */
+static const char wider_sql[] =
+    "SELECT count(*) FROM heapfleet.partition p "
+    "JOIN pg_class c ON c.relnamespace = 'heapfleet'::regnamespace AND c.relname = p.name "
+    "CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), "
+    "    'FROM \\(''?(-?[0-9]+)''?\\) TO \\(''?(-?[0-9]+)') AS bound "
+    "WHERE p.level = 'snap_delta' AND p.from_ms >= $1 AND p.to_ms <= $1 + 14400000 "
+    "AND (bound IS NULL OR bound[1]::bigint < $1 OR bound[2]::bigint > $1 + 14400000)";
+
 static enum status count_missing(struct round *round, int64_t slot_ms, int64_t *ret,
                                  struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, slot_ms);
-    struct pg_rows rows;
-    enum status status = pg_run(round->db->pg, missing_sql, &params, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    *ret = pg_i64(&rows, 0, 0);
-    pg_rows_done(&rows);
-    return STATUS_OK;
+    int64_t missing = 0;
+    enum status status = single_count(round, wider_sql, &params, &missing, why);
+    if (status == STATUS_OK && missing == 0)
+        status = single_count(round, missing_sql, &params, &missing, why);
+    if (status == STATUS_OK)
+        *ret = missing;
+    return status;
 }
 
 /* The marks of a hot slot go with it. */

@@ -209,8 +209,8 @@ def in_doubt(citus, workers, sequence):
     table = f"heapfleet.{partition}_{shard}"
     subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", worker.dsn], check=True, text=True, input=(
         "SET citus.enable_manual_changes_to_shards = on; SET citus.override_table_visibility = off; BEGIN; "
-        f"INSERT INTO {table} SELECT service_id, instance_id, {sequence}, time_ms + 1000, 0, process, body FROM {table} "
-        f"WHERE service_id = {service}; PREPARE TRANSACTION 'in doubt';"))
+        f"INSERT INTO {table} SELECT service_id, instance_id, {sequence}, time_ms + 1000, 0, process, body "
+        f"FROM {table} WHERE service_id = {service}; PREPARE TRANSACTION 'in doubt';"))
     return worker
 
 
@@ -227,12 +227,13 @@ def test_a_slot_stays_while_a_worker_has_not_been_told_to_commit(pair):
     worker = in_doubt(citus, workers, first + 1)
     chunk = ("SELECT max(c.last_sequence) FROM heapfleet.heap_chunk c JOIN heapfleet.service s ON s.id = c.service_id "
              "WHERE s.name = 'doubt'")
-    with Collector(private=False, options=("--dsn", citus.dsn, "--compact-every", "1s", "--compact-after", "0")) as collector:
+    options = ("--dsn", citus.dsn, "--compact-every", "1s", "--compact-after", "0")
+    with Collector(private=False, options=options) as collector:
         deadline = time.monotonic() + 120
         while citus.sql(chunk) != str(first) or worker.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0":
             assert time.monotonic() < deadline, collector.log()
         worker.sql("COMMIT PREPARED 'in doubt'")
-        while citus.sql("SELECT count(*) FROM heapfleet.snap_delta") != "0":
+        while citus.sql(f"SELECT count(*) FROM heapfleet.snap_delta WHERE time_ms < {START_MS + HOUR_MS}") != "0":
             assert time.monotonic() < deadline, collector.log()
             time.sleep(0.2)
         assert citus.sql(chunk) == str(first + 1)
@@ -245,18 +246,6 @@ def test_a_service_is_forgotten(pair):
     assert citus.sql("SELECT count(*) FROM heapfleet.service WHERE name = 'shop'") == "0"
     assert citus.sql("SELECT count(*) FROM heapfleet.heap_chunk c WHERE NOT EXISTS "
                      "(SELECT FROM heapfleet.service s WHERE s.id = c.service_id)") == "0"
-
-
-def distribute_before_hot_rows_had_their_name_as_key(server):
-    """The schema as it was before version 17, with the hot table distributed."""
-    server.sql("CREATE SCHEMA heapfleet; CREATE TABLE heapfleet.schema_version (version integer PRIMARY KEY, "
-               "name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()); "
-               "COMMENT ON TABLE heapfleet.schema_version IS 'Migrations that were applied.'")
-    for step in sorted(SCHEMA.glob("*.sql"))[:16]:
-        server.sql(step.read_text(encoding="utf-8"))
-        number, name = step.stem.split("_", 1)
-        server.sql(f"INSERT INTO heapfleet.schema_version VALUES ({int(number)}, '{name}')")
-    server.sql("SELECT create_distributed_table('heapfleet.snap_delta', 'service_id')")
 
 
 def test_no_hot_row_is_dropped_that_no_chunk_has():
@@ -273,20 +262,84 @@ def test_no_hot_row_is_dropped_that_no_chunk_has():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_a_table_that_was_distributed_before_keeps_its_key():
+# What `migrate --citus` did up to schema 16, but for functions.
+DISTRIBUTE = ("""DO $$ DECLARE t record; BEGIN FOR t IN SELECT a.attrelid::regclass AS name, a.attname,
+pg_get_serial_sequence(a.attrelid::regclass::text, a.attname) AS seq FROM pg_attribute a WHERE a.attidentity <> '' AND
+a.attrelid::regclass::text IN ('heapfleet.service', 'heapfleet.deployment', 'heapfleet.type', 'heapfleet.instance') LOOP
+EXECUTE format('CREATE SEQUENCE %s_drawn START 1000', t.seq);
+EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', t.name, t.attname);
+EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT nextval(''%s_drawn'')', t.name, t.attname, t.seq);
+END LOOP; END $$""",
+              *(f"SELECT create_reference_table('heapfleet.{name}')" for name in ("service", "deployment", "type")),
+              "SELECT create_distributed_table('heapfleet.instance_last', 'service_id')",
+              *(f"SELECT create_distributed_table('heapfleet.{name}', 'service_id', colocate_with => "
+                "'heapfleet.instance_last')" for name in sorted(FACTS - {"instance_last"})))
+
+
+def distribute_schema_16(server):
+    """Before hot rows had their name as key."""
+    server.sql("CREATE SCHEMA heapfleet; CREATE TABLE heapfleet.schema_version (version integer PRIMARY KEY, "
+               "name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()); "
+               "COMMENT ON TABLE heapfleet.schema_version IS 'Migrations that were applied.'")
+    for step in sorted(SCHEMA.glob("*.sql"))[:16]:
+        server.sql(step.read_text(encoding="utf-8"))
+        number, name = step.stem.split("_", 1)
+        server.sql(f"INSERT INTO heapfleet.schema_version VALUES ({int(number)}, '{name}')")
+    for step in DISTRIBUTE:
+        server.sql(step)
+
+
+def copy_history(old, new):
+    """All rows of one database into the tables of another, which may know fewer columns."""
+    for level, at_ms in (line.split("|") for line in old.sql(
+            "SELECT level, from_ms FROM heapfleet.partition").splitlines()):
+        new.sql(f"SELECT heapfleet.make_partition('{level}', {at_ms})")
+    for table in ("service", "deployment", "type", *sorted(FACTS), "compaction", "day_due"):
+        columns = new.sql("SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute "
+                          f"WHERE attrelid = 'heapfleet.{table}'::regclass AND attnum > 0 AND NOT attisdropped "
+                          "AND attgenerated = ''")
+        rows = subprocess.run(["psql", "-XAtq", "-d", old.dsn, "-c", f"COPY (SELECT {columns} FROM heapfleet.{table}) "
+                               "TO STDOUT"], check=True, capture_output=True).stdout
+        subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", new.dsn, "-c",
+                        f"COPY heapfleet.{table} ({columns}) FROM STDIN"], input=rows, check=True)
+
+
+def make_hot(server):
+    """The newest snapshot of each process once more, and in another slot a name with two times."""
+    for at_ms in (0, START_MS + (SNAPSHOTS - 1) * EVERY_MS):
+        server.sql(f"SELECT heapfleet.make_partition('snap_delta', {at_ms})")
+    columns = "service_id, instance_id, sequence, time_ms, base_sequence, process, body"
+    server.sql(f"INSERT INTO heapfleet.snap_delta ({columns}) "
+               "SELECT service_id, instance_id, sequence, time_ms, 0, process, body FROM heapfleet.instance_last")
+    server.sql(f"INSERT INTO heapfleet.snap_delta ({columns}) "
+               "SELECT 1, 1, 1, n, 0, '', '' FROM generate_series(1, 2) n")
+
+
+def hot_key(server, at_ms):
+    return server.sql(KEYS.format(server.sql(f"SELECT heapfleet.partition_name('snap_delta', {at_ms})")))
+
+
+def test_a_cluster_of_before_schema_17_is_brought_up_to_date(pair):
+    plain, _, _ = pair
     folder = new_folder()
     cluster = citus_cluster.CitusCluster(folder)
+    key = "PRIMARY KEY (service_id, instance_id, sequence)"
     try:
         citus = cluster.start().coordinator
         cluster.add_workers()
-        distribute_before_hot_rows_had_their_name_as_key(citus)
+        expected = fed(plain, int(time.time() * 1000) * 1024)
+        distribute_schema_16(citus)
+        copy_history(plain, citus)
+        make_hot(citus)
+        migrate(citus.dsn)
         migrate(citus.dsn, "--citus")
-        assert citus.sql("SELECT count(DISTINCT colocation_id) FROM citus_tables "
-                         "WHERE citus_table_type = 'distributed'") == "1"
-        citus.sql("SELECT heapfleet.make_partition('snap_delta', 0)")
-        assert citus.sql(KEYS.format("snap_delta_19700101_00")) == \
-            "PRIMARY KEY (service_id, instance_id, sequence, time_ms)"
-        citus.sql("DROP TABLE heapfleet.snap_delta_19700101_00")
+        assert hot_key(citus, 0) == key.replace(")", ", time_ms)")
+        assert hot_key(citus, START_MS + (SNAPSHOTS - 1) * EVERY_MS) == key
+        citus.sql("SELECT heapfleet.make_partition('snap_delta', 86400000)")
+        assert hot_key(citus, 86400000) == key
+        with Collector(private=False, options=("--dsn", citus.dsn, "--compact-every", "1h")) as collector:
+            found = answers(citus, collector)
+        assert found == expected
         found = fed(citus, int(time.time() * 1000) * 1024)
         assert all(found.values()), found
     finally:

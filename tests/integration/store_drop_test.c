@@ -121,9 +121,43 @@ static void what_is_being_copied_is_not_dropped_with_the_slot(void **state)
     model_done(&model);
 }
 
+/* A partition of somebody's own making, for a whole day. */
+static void make_day_wide(const char *name, int64_t day_ms)
+{
+    char sql[200];
+    (void)snprintf(sql, sizeof(sql),
+                   "CREATE TABLE heapfleet.%s PARTITION OF heapfleet.snap_delta "
+                   "FOR VALUES FROM (%lld) TO (%lld)",
+                   name, (long long)day_ms, (long long)day_ms + DAY_MS);
+    must_run(store.dsn, sql);
+}
+
+static void a_partition_stays_that_holds_more_than_the_slot(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"own", "snap_delta_20241012_00"};
+    for (int n = 0; n < 2; n++) {
+        struct process_identity identity = identity_of("wide", "v1", 5010 + (uint32_t)n);
+        struct model model;
+        int64_t day_ms = MIDNIGHT + (7 + n) * DAY_MS;
+        make_day_wide(names[n], day_ms);
+        model_init(&model, &identity, 90);
+        for (int i = 0; i < 12; i++)
+            model_snap(&model, day_ms + i * 2 * HOUR_MS);
+        model_commit(&model, 0, 12);
+        assert_int_equal(keep(day_ms + 3 * DAY_MS).slots, 1);
+        model_assert(&model, 0, INT64_MAX);
+        char sql[100];
+        (void)snprintf(sql, sizeof(sql), "DROP TABLE heapfleet.%s", names[n]);
+        must_run(store.dsn, sql);
+        model_done(&model);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_partition_stays_that_holds_more_than_the_slot),
         cmocka_unit_test(what_is_being_copied_is_not_dropped_with_the_slot),
     };
     return cmocka_run_group_tests(tests, store_scene_start, store_scene_stop);
