@@ -80,6 +80,12 @@ static void refused(void *user, const struct refused_row *row)
     ingest_calls_refuse(&ingest->calls, row);
 }
 
+static void forgotten(void *user, int64_t service_id)
+{
+    const struct ingest *ingest = user;
+    ingest_calls_forget(&ingest->calls, service_id);
+}
+
 static void committed(void *user)
 {
     struct ingest *ingest = user;
@@ -105,6 +111,7 @@ static void make_parts(struct ingest *ingest, const struct ingest_options *optio
         .metrics = &ingest->calls.metrics,
         .post = post,
         .refused = refused,
+        .forgotten = forgotten,
         .committed = committed,
         .user = ingest,
     };

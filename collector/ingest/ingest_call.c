@@ -266,6 +266,15 @@ static void end_call(struct ingest_call *call, enum rpc_code code, const struct 
     rpc_call_finish(call->rpc, code, why->text);
 }
 
+void ingest_calls_forget(const struct ingest_calls *calls, int64_t service_id)
+{
+    static const struct why why = {"a service of this agent was forgotten: announce it again"};
+    for (struct ingest_call *call = calls->first; call != NULL; call = call->next) {
+        if (session_has_service(call->session, service_id))
+            end_call(call, RPC_UNAVAILABLE, &why);
+    }
+}
+
 /* What the session has counted since `before`. */
 static void count_facts(const struct ingest_call *call, struct session_counts before)
 {

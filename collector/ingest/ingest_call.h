@@ -63,6 +63,8 @@ void ingest_call_answered(struct ingest_lookup *lookup);
 void ingest_calls_resume(struct ingest_calls *calls);
 /* Tell the stream that it came from, if it is still there. */
 void ingest_calls_refuse(const struct ingest_calls *calls, const struct refused_row *row);
+/* End the streams that have a process of this service: they have to announce it anew. */
+void ingest_calls_forget(const struct ingest_calls *calls, int64_t service_id);
 void ingest_calls_finish(struct ingest_calls *calls, enum rpc_code code, const char *text);
 
 #endif

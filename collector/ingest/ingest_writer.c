@@ -169,9 +169,18 @@ static void tell_refused(struct ingest_writer *writer)
     }
 }
 
+/* What is said to a stream that has ended is not heard: its Acks stay away. */
+static void tell_forgotten(const struct ingest_writer *writer)
+{
+    const struct write_batch *rows = writer->committing.rows;
+    for (size_t i = 0; i < write_batch_forgotten(rows); i++)
+        writer->options.forgotten(writer->options.user, write_batch_forgotten_service(rows, i));
+}
+
 static void finish_batch(struct ingest_writer *writer)
 {
     struct buf scratch = BUF_INIT;
+    tell_forgotten(writer);
     tell_refused(writer);
     metric_add(writer->options.metrics->acks, (int64_t)writer->committing.ack_count);
     for (size_t i = 0; i < writer->committing.ack_count; i++)

@@ -37,6 +37,8 @@ struct ingest_writer_options {
     void (*post)(void *user, call_fn *fn, void *arg);
     /* A snapshot that the database does not take; before its stream gets the Ack. */
     void (*refused)(void *user, const struct refused_row *row);
+    /* What was committed of a service belongs to nobody: end its streams; before any Ack. */
+    void (*forgotten)(void *user, int64_t service_id);
     void (*committed)(void *user); /* there is room again, and maybe nothing left */
     void *user;
 };

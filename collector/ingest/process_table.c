@@ -44,6 +44,16 @@ struct tracked_process *process_table_find_instance(const struct process_table *
     return NULL;
 }
 
+int process_table_has_service(const struct process_table *table, int64_t service_id)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct tracked_process *process = table->items[i];
+        if (process->rejected == NULL && process->service_id == service_id)
+            return 1;
+    }
+    return 0;
+}
+
 void process_table_add(struct process_table *table, struct tracked_process *process)
 {
     uint32_t at = position(table, process->number), count = table->count;

@@ -16,6 +16,8 @@ struct tracked_process *process_table_find(const struct process_table *table, ui
 /* The one that is stored under this id, unless nothing of it is taken. */
 struct tracked_process *process_table_find_instance(const struct process_table *table,
                                                     int64_t instance_id);
+/* Whether one is of this service, of which anything is taken. */
+int process_table_has_service(const struct process_table *table, int64_t service_id);
 /* There is none of its number (asserted). */
 void process_table_add(struct process_table *table, struct tracked_process *process);
 /* Frees it. */

@@ -232,11 +232,6 @@ static enum session_next take_hello(struct session *session, struct step *step)
 
 /* ---- processes ------------------------------------------------------------------------------ */
 
-static struct tracked_process *find_process(const struct session *session, uint32_t number)
-{
-    return process_table_find(&session->processes, number);
-}
-
 static void add_process(struct session *session, struct tracked_process *process)
 {
     process_table_add(&session->processes, process);
@@ -294,7 +289,7 @@ static enum session_next take_started(struct session *session, struct step *step
         why_set(step->why, "ProcessStarted without a number or without an id of 16 bytes");
         return end(session, step, RPC_INVALID_ARGUMENT);
     }
-    const struct tracked_process *known = find_process(session, started->process);
+    const struct tracked_process *known = process_table_find(&session->processes, started->process);
     if (known != NULL && memcmp(known->uuid, started->instance_id.data, ID_BYTES) != 0) {
         why_set(step->why, "process number %u names two processes", started->process);
         return end(session, step, RPC_INVALID_ARGUMENT);
@@ -383,7 +378,7 @@ static enum status add_types(struct session *session, const Heapfleet__V1__TypeD
 static enum session_next take_types(struct session *session, struct step *step)
 {
     const Heapfleet__V1__TypeDefinitions *types = step->message->type_definitions;
-    struct tracked_process *process = find_process(session, types->process);
+    struct tracked_process *process = process_table_find(&session->processes, types->process);
     if (process == NULL) {
         why_set(step->why, "types of process %u, which was not announced", types->process);
         return end(session, step, RPC_INVALID_ARGUMENT);
@@ -470,7 +465,7 @@ static enum status store_snapshot(struct session *session, struct step *step,
 static void take_snapshot(struct session *session, struct step *step)
 {
     const Heapfleet__V1__Snapshot *snapshot = step->message->snapshot;
-    struct tracked_process *process = find_process(session, snapshot->process);
+    struct tracked_process *process = process_table_find(&session->processes, snapshot->process);
     uint64_t sequence = step->message->sequence;
     struct why why = {""};
     enum ingest_fault fault;
@@ -517,10 +512,15 @@ int session_snapshot_refused(struct session *session, const struct refused_row *
     return 1;
 }
 
+int session_has_service(const struct session *session, int64_t service_id)
+{
+    return process_table_has_service(&session->processes, service_id);
+}
+
 static void take_ended(struct session *session, struct step *step)
 {
     const Heapfleet__V1__ProcessEnded *ended = step->message->process_ended;
-    struct tracked_process *process = find_process(session, ended->process);
+    struct tracked_process *process = process_table_find(&session->processes, ended->process);
     struct why why = {""};
     if (process == NULL) {
         why_set(&why, "process %u was not announced", ended->process);

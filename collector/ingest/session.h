@@ -100,6 +100,9 @@ void session_process_failed(struct session *session, const char *reason);
 /* The database does not take a snapshot that was in a batch. 0: it is of none of our processes. */
 int session_snapshot_refused(struct session *session, const struct refused_row *row);
 
+/* Whether one of its processes is of this service. */
+int session_has_service(const struct session *session, int64_t service_id);
+
 /* The newest fact that is in the batch or an earlier one, or was refused; 0: none. */
 /* It holds what is too much for all streams together: end it. */
 int session_is_overdrawn(const struct session *session);

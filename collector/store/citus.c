@@ -14,7 +14,7 @@
     "'finding', 'finding_event', 'mute', 'alert', 'instance'"
 #define NAMES "'service', 'deployment', 'type'"
 #define LOCAL                                                                                      \
-    "'agent', 'compaction', 'day_due', 'level', 'schema_version', 'sweep_claim', "                 \
+    "'agent', 'compaction', 'day_due', 'forgotten', 'level', 'schema_version', 'sweep_claim', "    \
     "'sweep_collector'"
 
 /* Ordinary and partitioned tables of ours that are no partitions. */

@@ -49,6 +49,8 @@ static enum status remove_all(struct pg *pg, int64_t service_id, struct why *why
     pg_rows_done(&tables);
     if (status == STATUS_OK)
         status = pg_run(pg, "DELETE FROM heapfleet.service WHERE id = $1", &params, NULL, why);
+    if (status == STATUS_OK)
+        status = pg_run(pg, "INSERT INTO heapfleet.forgotten (id) VALUES ($1)", &params, NULL, why);
     return status;
 }
 

@@ -6,8 +6,8 @@
 
 /*
  * Delete all that is known of a service, in one transaction: history of every level, processes,
- * versions, findings. NOT_FOUND if there is none of that name. An agent that still sends for it is
- * asked for a new beginning when its stream next begins; what it sends until then goes too.
+ * versions, findings. NOT_FOUND if there is none of that name. The stream of an agent that still
+ * sends for it is ended without an Ack (see write_batch_forgotten), so that it is announced anew.
  */
 enum status service_forget(struct db *db, const char *name, const char *service_namespace,
                            const char *environment, struct why *why) MUST_CHECK;

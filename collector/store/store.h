@@ -132,6 +132,11 @@ struct refused_row {
     struct why why;
 };
 
+/* After a commit that was OK: services that somebody had forgotten by then. What the batch holds of
+ * them belongs to nobody: it must not be acknowledged, but announced and sent again. */
+size_t write_batch_forgotten(const struct write_batch *batch);
+int64_t write_batch_forgotten_service(const struct write_batch *batch, size_t i);
+
 /* After a commit that was OK. */
 size_t write_batch_refused(const struct write_batch *batch);
 struct refused_row write_batch_refused_row(const struct write_batch *batch, size_t i);

@@ -21,13 +21,15 @@ void write_batch_free(struct write_batch *batch)
     buf_done(&batch->high_waters);
     buf_done(&batch->refused);
     buf_done(&batch->broken);
+    buf_done(&batch->forgotten);
     free(batch);
 }
 
 size_t write_batch_bytes(const struct write_batch *batch)
 {
     return sizeof(*batch) + batch->rows.capacity + batch->bodies.capacity + batch->ends.capacity +
-           batch->high_waters.capacity + batch->refused.capacity + batch->broken.capacity;
+           batch->high_waters.capacity + batch->refused.capacity + batch->broken.capacity +
+           batch->forgotten.capacity;
 }
 
 size_t write_batch_count(const struct buf *array, size_t element_size)

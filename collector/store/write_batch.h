@@ -24,9 +24,10 @@ struct batch_high_water {
 struct write_batch {
     /* arrays of the structs above, one behind the other */
     struct buf rows, bodies, ends, high_waters;
-    struct buf refused; /* struct refused_row */
-    struct buf broken;  /* int64_t: instances, of which only a keyframe can be read next */
-    int tried;          /* an earlier attempt may have stored it */
+    struct buf refused;   /* struct refused_row */
+    struct buf forgotten; /* int64_t: services that went while it was committed */
+    struct buf broken;    /* int64_t: instances, of which only a keyframe can be read next */
+    int tried;            /* an earlier attempt may have stored it */
 };
 
 size_t write_batch_count(const struct buf *array, size_t element_size);

@@ -292,10 +292,81 @@ enum status write_batch_commit_whole(struct db *db, struct write_batch *batch, s
     return status == STATUS_CONFLICT ? STATUS_FAILED : status;
 }
 
+/* ---- services that were forgotten meanwhile ----------------------------------------------------
+ */
+
+size_t write_batch_forgotten(const struct write_batch *batch)
+{
+    return write_batch_count(&batch->forgotten, sizeof(int64_t));
+}
+
+int64_t write_batch_forgotten_service(const struct write_batch *batch, size_t i)
+{
+    int64_t service_id;
+    memcpy(&service_id, batch->forgotten.data + i * sizeof(service_id), sizeof(service_id));
+    return service_id;
+}
+
+static int has_service(const struct write_batch *batch, int64_t service_id)
+{
+    for (size_t i = 0; i < write_batch_snapshots(batch); i++) {
+        if (write_batch_row(batch, i).service_id == service_id)
+            return 1;
+    }
+    return 0;
+}
+
+/* Agents of whom something will not be acknowledged are told nothing of how far they were. */
+static enum status lower_high_waters(struct db *db, const struct write_batch *batch,
+                                     struct why *why)
+{
+    size_t count = write_batch_count(&batch->high_waters, sizeof(struct batch_high_water));
+    struct buf agent = BUF_INIT;
+    pg_array_begin(&agent, PG_UUID, count);
+    for (size_t i = 0; i < count; i++) {
+        struct batch_high_water high;
+        memcpy(&high, batch->high_waters.data + i * sizeof(high), sizeof(high));
+        pg_array_bytes(&agent, high.agent_id, ID_BYTES);
+    }
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_array(&params, PG_UUID, &agent);
+    enum status status =
+        pg_run(db->pg, "DELETE FROM heapfleet.agent WHERE agent_id = ANY ($1)", &params, NULL, why);
+    buf_done(&agent);
+    return status;
+}
+
+/* Looked at after the COMMIT: whoever forgets a service later has seen these rows, or is obeyed. */
+static enum status find_forgotten(struct db *db, struct write_batch *batch, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status = pg_run(db->pg,
+                                "SELECT id FROM heapfleet.forgotten "
+                                "WHERE forgotten_at > now() - interval '7 days'",
+                                NULL, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    buf_clear(&batch->forgotten);
+    for (int i = 0; i < rows.count; i++) {
+        int64_t service_id = pg_i64(&rows, i, 0);
+        if (has_service(batch, service_id))
+            buf_append(&batch->forgotten, &service_id, sizeof(service_id));
+    }
+    pg_rows_done(&rows);
+    return batch->forgotten.size > 0 ? lower_high_waters(db, batch, why) : STATUS_OK;
+}
+
 enum status write_batch_commit(struct db *db, struct write_batch *batch, struct why *why)
 {
     enum status status = STATUS_INVALID;
     if (batch->broken.size == 0)
         status = write_batch_commit_whole(db, batch, why);
-    return status == STATUS_INVALID ? write_batch_isolate(db, batch, why) : status;
+    if (status == STATUS_INVALID)
+        status = write_batch_isolate(db, batch, why);
+    if (status != STATUS_OK || batch->rows.size == 0)
+        return status;
+    status = find_forgotten(db, batch, why);
+    if (status != STATUS_OK) /* it will be tried again as a whole */
+        buf_clear(&batch->refused);
+    return status == STATUS_OK ? STATUS_OK : STATUS_UNAVAILABLE;
 }

@@ -757,6 +757,32 @@ def test_a_service_is_forgotten_by_its_whole_name(collector):
     assert "leaver" not in [service.name for service in services]
 
 
+def test_what_an_agent_sends_of_a_forgotten_service_is_not_acknowledged_until_it_is_announced_anew(collector):
+    """What it sent before was the service's that is gone."""
+    dsn = f"host='{collector.folder / 'data/socket'}' user=heapfleet dbname=postgres"
+    stream, process = Stream(collector.address), Process(1, service="returner")
+    other, stays = Stream(collector.address), Process(1, service="neighbour")
+    for one, its in ((stream, process), (other, stays)):
+        its.announce(one)
+    last = send_growth(stream, process, start_sequence(), 3)
+    stream.wait_ack(last)
+    assert run("forget", "returner", "--environment", "test", "--dsn", dsn).returncode == 0
+    stream.outgoing.put(process.snapshot(last + 1))
+    assert stream.ended.wait(30) and stream.acknowledged == last
+    assert stream.error.code() == grpc.StatusCode.UNAVAILABLE and "forgotten" in stream.error.details()
+    again = Stream(collector.address, agent_id=stream.agent_id)
+    again.wait_welcome()
+    assert again.welcome.committed_sequence <= last
+    process.announce(again)
+    again.outgoing.put(process.snapshot(last + 1, whole=True))
+    again.wait_ack(last + 1)
+    assert not again.refused
+    other.wait_ack(send_growth(other, stays, start_sequence(), 2))
+    services = ask(collector.address, "ListServices", query.ListServicesRequest(),
+                   query.ListServicesResponse).services
+    assert {"returner", "neighbour"} <= {service.name for service in services}
+
+
 URL = "postgresql://u:hunter2@h/x"
 
 

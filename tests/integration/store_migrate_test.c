@@ -381,7 +381,7 @@ static const char *const rules[] = {
     "SELECT count(*) FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid "
     "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[0] "
     "WHERE c.relnamespace = 'heapfleet'::regnamespace AND a.attname <> 'service_id' "
-    "AND c.relname NOT IN ('service', 'type', 'agent', 'sweep_collector', 'level', "
+    "AND c.relname NOT IN ('service', 'type', 'agent', 'forgotten', 'sweep_collector', 'level', "
     "'schema_version')",
     /* every table of facts has the service, and a key; of hot rows each partition has it */
     "SELECT count(*) FROM pg_class c WHERE c.relnamespace = 'heapfleet'::regnamespace "

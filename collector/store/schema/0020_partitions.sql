@@ -34,3 +34,13 @@ CREATE OR REPLACE VIEW heapfleet.partition AS
             + coalesce(nullif(substr(n.begin, 10), '')::bigint, 0) * 3600000
         ELSE substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''?(-?[0-9]+)')::bigint
         END AS from_ms) b;
+
+-- Services that were forgotten, so that collectors which hold a process of one notice: what they write of it
+-- belongs to nobody, and is to be announced anew.
+
+CREATE TABLE heapfleet.forgotten (
+    id bigint PRIMARY KEY,
+    forgotten_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE heapfleet.forgotten IS 'Services that `heapfleet-collector forget` has deleted.';
+COMMENT ON COLUMN heapfleet.forgotten.id IS 'What was service.id.';
