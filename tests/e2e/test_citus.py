@@ -265,7 +265,8 @@ def test_no_hot_row_is_dropped_that_no_chunk_has():
 # What `migrate --citus` did up to schema 16, but for functions.
 DISTRIBUTE = ("""DO $$ DECLARE t record; BEGIN FOR t IN SELECT a.attrelid::regclass AS name, a.attname,
 pg_get_serial_sequence(a.attrelid::regclass::text, a.attname) AS seq FROM pg_attribute a WHERE a.attidentity <> '' AND
-a.attrelid::regclass::text IN ('heapfleet.service', 'heapfleet.deployment', 'heapfleet.type', 'heapfleet.instance') LOOP
+a.attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'heapfleet'::regnamespace AND relname IN
+('service', 'deployment', 'type', 'instance')) LOOP
 EXECUTE format('CREATE SEQUENCE %s_drawn START 1000', t.seq);
 EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', t.name, t.attname);
 EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT nextval(''%s_drawn'')', t.name, t.attname, t.seq);
