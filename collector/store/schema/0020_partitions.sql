@@ -44,3 +44,4 @@ CREATE TABLE heapfleet.forgotten (
 );
 COMMENT ON TABLE heapfleet.forgotten IS 'Services that `heapfleet-collector forget` has deleted.';
 COMMENT ON COLUMN heapfleet.forgotten.id IS 'What was service.id.';
+COMMENT ON COLUMN heapfleet.forgotten.forgotten_at IS 'When it was.';
