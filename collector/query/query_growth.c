@@ -217,10 +217,10 @@ static enum status find_first(struct growth *growth, int64_t *ret, struct why *w
     return nothing_there(growth, status, why);
 }
 
-/* Or at to_ms, or the processes have ended before: ever further back. */
-static enum status find_last(struct growth *growth, int64_t *ret, struct why *why)
+/* Or before the end, or the processes have ended before: ever further back. */
+static enum status find_last(struct growth *growth, int64_t to_ms, int64_t *ret, struct why *why)
 {
-    int64_t to_ms = growth->to_ms, width_ms = growth->window_ms + 1;
+    int64_t width_ms = growth->window_ms + 1;
     enum status status = STATUS_NOT_FOUND;
     struct edges edges;
     while (status == STATUS_NOT_FOUND && to_ms >= growth->from_ms) {
@@ -248,14 +248,28 @@ static enum status read_first(struct growth *growth, struct why *why)
     return read_window(growth, SIDE_FROM, growth->from_ms, &snapshots, why);
 }
 
+/* Of whole hours the last that has ended, unless only the one that goes on has a snapshot. */
+static enum status find_end(struct growth *growth, int64_t *end_ms, struct why *why)
+{
+    int64_t last_ms = growth->to_ms;
+    if (!growth->is_hourly)
+        return find_last(growth, last_ms, end_ms, why);
+    if (last_ms >= *end_ms)
+        last_ms = *end_ms - 1;
+    enum status status = find_last(growth, last_ms, end_ms, why);
+    if (status == STATUS_NOT_FOUND)
+        status = find_last(growth, growth->to_ms, end_ms, why);
+    if (status == STATUS_OK)
+        *end_ms += WINDOW_MS_MAX - *end_ms % WINDOW_MS_MAX;
+    return status;
+}
+
 static enum status read_last(struct growth *growth, int64_t end_ms, struct why *why)
 {
     uint64_t snapshots = 0;
     enum status status = read_window(growth, SIDE_TO, end_ms - growth->window_ms, &snapshots, why);
     if (status == STATUS_OK && snapshots == 0) {
-        status = find_last(growth, &end_ms, why);
-        if (growth->is_hourly)
-            end_ms += WINDOW_MS_MAX - end_ms % WINDOW_MS_MAX;
+        status = find_end(growth, &end_ms, why);
         if (status == STATUS_OK)
             status = read_window(growth, SIDE_TO, end_ms - growth->window_ms, &snapshots, why);
     }

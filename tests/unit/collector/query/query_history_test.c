@@ -403,6 +403,31 @@ static void growth_up_to_a_gap(void **state)
     assert_true(all->types[0]->count_to == all->types[0]->count_from);
 }
 
+/* By whole hours: one that has not ended by to_ms is none, also where those before it are empty. */
+static void growth_up_to_an_hour_that_goes_on(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct type_value values[] = {{50, 5000}, {9000, 48 * 9000}};
+        fake_snapshot(2, day_ms + 14 * hour_ms + (20 + i * 30) * minute_ms, 2, values);
+    }
+    query.now_ms = day_ms + 15 * hour_ms;
+    Heapfleet__V1__GetGrowthRequest request = HEAPFLEET__V1__GET_GROWTH_REQUEST__INIT;
+    request.service = ref("shop", "");
+    request.from_ms = day_ms;
+    request.to_ms = day_ms + 14 * hour_ms + 30 * minute_ms;
+    const Heapfleet__V1__GetGrowthResponse *all = answer(query_get_growth, &request);
+    assert_int_equal(all->window_ms, hour_ms);
+    assert_int_equal(all->to_ms, day_ms + 3 * hour_ms);
+    assert_int_equal(all->instances_to, 2);
+    assert_true(all->types[0]->count_to == (700 + 1900) / 2.0);
+    request.from_ms = day_ms + 4 * hour_ms + 20 * minute_ms; /* there is no other */
+    request.to_ms = day_ms + 14 * hour_ms + 59 * minute_ms;
+    all = answer(query_get_growth, &request);
+    assert_int_equal(all->to_ms, day_ms + 15 * hour_ms);
+    assert_int_equal(all->instances_to, 1);
+}
+
 /* ---- instances ------------------------------------------------------------------------------ */
 
 static void instances_in_pages(void **state)
@@ -504,6 +529,7 @@ int main(void)
         cmocka_unit_test_setup(growth_over_a_gap, fleet),
         cmocka_unit_test_setup(growth_of_what_is_gone, fleet),
         cmocka_unit_test_setup(growth_up_to_a_gap, fleet),
+        cmocka_unit_test_setup(growth_up_to_an_hour_that_goes_on, fleet),
         cmocka_unit_test_setup(instances_in_pages, fleet),
         cmocka_unit_test_setup(history_refused, fleet),
     };
