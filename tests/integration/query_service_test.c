@@ -52,6 +52,7 @@ struct asker {
     struct why why; /* of the last that was refused */
 };
 
+/* Of processes that have ended: whether one is still live goes by the clock, and these differ. */
 static void *ask_often(void *arg)
 {
     struct asker *asker = arg;
@@ -60,6 +61,7 @@ static void *ask_often(void *arg)
         ref.name = "shop";
         Heapfleet__V1__GetTopRequest request = HEAPFLEET__V1__GET_TOP_REQUEST__INIT;
         request.service = &ref;
+        request.version = "v1";
         struct buf question = BUF_INIT;
         struct buf bytes = BUF_INIT;
         struct arena arena;
