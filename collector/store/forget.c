@@ -36,6 +36,11 @@ static enum status find(struct pg *pg, const char *name, const char *service_nam
     return status;
 }
 
+/* Each commit reads those of a week (write_commit.c): none is kept for much longer. */
+static const char note_sql[] =
+    "WITH old AS (DELETE FROM heapfleet.forgotten WHERE forgotten_at < now() - interval '14 days') "
+    "INSERT INTO heapfleet.forgotten (id) VALUES ($1)";
+
 static enum status remove_all(struct pg *pg, int64_t service_id, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
@@ -50,7 +55,7 @@ static enum status remove_all(struct pg *pg, int64_t service_id, struct why *why
     if (status == STATUS_OK)
         status = pg_run(pg, "DELETE FROM heapfleet.service WHERE id = $1", &params, NULL, why);
     if (status == STATUS_OK)
-        status = pg_run(pg, "INSERT INTO heapfleet.forgotten (id) VALUES ($1)", &params, NULL, why);
+        status = pg_run(pg, note_sql, &params, NULL, why);
     return status;
 }
 

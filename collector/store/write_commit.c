@@ -307,13 +307,37 @@ int64_t write_batch_forgotten_service(const struct write_batch *batch, size_t i)
     return service_id;
 }
 
-static int has_service(const struct write_batch *batch, int64_t service_id)
+static int compare_ids(const void *left, const void *right)
+{
+    int64_t a, b;
+    memcpy(&a, left, sizeof(a));
+    memcpy(&b, right, sizeof(b));
+    return (a > b) - (a < b);
+}
+
+/* The services of its rows, in order: somebody may have forgotten hundreds. */
+static void gather_services(const struct write_batch *batch, struct buf *ret)
 {
     for (size_t i = 0; i < write_batch_snapshots(batch); i++) {
-        if (write_batch_row(batch, i).service_id == service_id)
-            return 1;
+        int64_t service_id = write_batch_row(batch, i).service_id;
+        buf_append(ret, &service_id, sizeof(service_id));
     }
-    return 0;
+    qsort(ret->data, ret->size / sizeof(int64_t), sizeof(int64_t), compare_ids);
+}
+
+static void note_forgotten(struct write_batch *batch, const struct pg_rows *rows)
+{
+    struct buf services = BUF_INIT;
+    buf_clear(&batch->forgotten);
+    if (rows->count > 0)
+        gather_services(batch, &services);
+    for (int i = 0; i < rows->count; i++) {
+        int64_t service_id = pg_i64(rows, i, 0);
+        if (bsearch(&service_id, services.data, services.size / sizeof(service_id),
+                    sizeof(service_id), compare_ids) != NULL)
+            buf_append(&batch->forgotten, &service_id, sizeof(service_id));
+    }
+    buf_done(&services);
 }
 
 /* Agents of whom something will not be acknowledged are told nothing of how far they were. */
@@ -346,12 +370,7 @@ static enum status find_forgotten(struct db *db, struct write_batch *batch, stru
                                 NULL, &rows, why);
     if (status != STATUS_OK)
         return status;
-    buf_clear(&batch->forgotten);
-    for (int i = 0; i < rows.count; i++) {
-        int64_t service_id = pg_i64(&rows, i, 0);
-        if (has_service(batch, service_id))
-            buf_append(&batch->forgotten, &service_id, sizeof(service_id));
-    }
+    note_forgotten(batch, &rows);
     pg_rows_done(&rows);
     return batch->forgotten.size > 0 ? lower_high_waters(db, batch, why) : STATUS_OK;
 }

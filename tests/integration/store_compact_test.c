@@ -433,8 +433,10 @@ static void a_service_is_forgotten_and_no_other(void **state)
     model_commit(&kept, 0, 30);
     (void)keep(MIDNIGHT + DAY_MS / 2);
     assert_int_equal(service_forget(store.db, "forgotten", "", "test", NULL), STATUS_NOT_FOUND);
+    must_run(store.dsn, "INSERT INTO heapfleet.forgotten VALUES (-1, now() - interval '15 days')");
     OK(service_forget(store.db, "forgotten", "", "prod", &why));
     assert_int_equal(service_forget(store.db, "forgotten", "", "prod", NULL), STATUS_NOT_FOUND);
+    assert_int_equal(number("SELECT count(*) FROM heapfleet.forgotten"), 1);
     static const char *const tables[] = {"snap_delta",      "heap_chunk", "instance_last",
                                          "deployment_hour", "heap_hour",  "instance",
                                          "deployment",      "day_due",    "compaction"};
