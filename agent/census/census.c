@@ -168,6 +168,7 @@ static int look_elsewhere(struct census *census)
         return 0;
     }
     run->has_looked_elsewhere = 1;
+    sweep_extend_regions(&run->sweep, &census->regions);
     remote_regions_new(&now, &census->regions, &parts);
     remote_regions_done(&census->regions);
     census->regions = now;

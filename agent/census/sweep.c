@@ -17,7 +17,6 @@ enum {
     STRIDE_HEAP = 16,             /* malloc and pymalloc align to this */
     STRIDE_STATIC = 8,            /* static objects lie inside larger structs */
     SHIFT_BYTES = 128 << 10,      /* less than what malloc gives a mapping of its own */
-    MAPS_ASKS = 4,                /* in one census */
 };
 
 /* Whatever lies at chunk[from..to). Returns where to go on, which may be behind `to`. */
@@ -223,7 +222,7 @@ static addr_t region_begin_now(struct sweep *sweep, addr_t at, addr_t otherwise)
 {
     struct remote_regions now = {0};
     const struct remote_region *found = NULL;
-    if (sweep->maps_asks++ < MAPS_ASKS &&
+    if (sweep->maps_asks++ < SWEEP_MAPS_ASKS &&
         remote_regions(sweep->present->remote, &now, NULL) == STATUS_OK)
         found = remote_regions_find(&now, at);
     addr_t begin = found ? found->start : otherwise;
@@ -255,7 +254,10 @@ static addr_t find_begin(struct sweep *sweep, const struct present_range *range)
     if (begin == range->start)
         return begin;
     addr_t least = region_begin_now(sweep, range->start - 1, range->start);
-    return begin > least ? begin : least;
+    begin = begin > least ? begin : least;
+    if (begin < range->start)
+        sweep->lower[sweep->lower_count++] = (struct sweep_lower){range->region, begin};
+    return begin;
 }
 
 /* To the first range that is not done with. */
@@ -309,6 +311,12 @@ static void learn_regions(struct sweep *sweep)
     sweep->limit_bytes = bytes > sweep->limit_bytes ? bytes : sweep->limit_bytes;
     sweep->late->limit_bytes = sweep->limit_bytes;
     sweep->region = UINT32_MAX;
+}
+
+void sweep_extend_regions(const struct sweep *sweep, struct remote_regions *regions)
+{
+    for (uint32_t i = 0; i < sweep->lower_count; i++)
+        regions->items[sweep->lower[i].region].start = sweep->lower[i].begin;
 }
 
 void sweep_restart_elsewhere(struct sweep *sweep)

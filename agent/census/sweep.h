@@ -23,7 +23,14 @@ enum {
     SWEEP_LEAD_BYTES = 64,       /* in front of the chunk: GC heads and pre-headers */
     SWEEP_POOLS = 16384,         /* places of a pool's size that are known at once */
     SWEEP_LOW_RANGES = 8,
+    SWEEP_MAPS_ASKS = 4,     /* in one census */
     SWEEP_AHEAD_BYTES = 320, /* behind a header, that measuring an object may look at */
+};
+
+/* A region that was begun with below where it began. */
+struct sweep_lower {
+    uint32_t region;
+    addr_t begin;
 };
 
 struct sweep {
@@ -51,12 +58,13 @@ struct sweep {
     uint64_t pool_bytes, pool_free_bytes; /* of CPython's own allocator */
     struct malloc_walk malloc;            /* and of malloc */
     uint32_t region;                      /* that was entered last */
-    uint32_t maps_asks;                   /* since its begin */
-    addr_t chunk_at;                      /* address of `chunk[0]` */
-    size_t chunk_size;                    /* bytes of it that are valid */
-    unsigned pool_shift;                  /* log2 of the bytes of a pool */
-    size_t asked_to;                      /* types of candidates below were asked about */
-    struct far_reader *asked;             /* for types that are not known yet */
+    uint32_t maps_asks, lower_count;      /* since its begin */
+    struct sweep_lower lower[SWEEP_MAPS_ASKS];
+    addr_t chunk_at;           /* address of `chunk[0]` */
+    size_t chunk_size;         /* bytes of it that are valid */
+    unsigned pool_shift;       /* log2 of the bytes of a pool */
+    size_t asked_to;           /* types of candidates below were asked about */
+    struct far_reader *asked;  /* for types that are not known yet */
     addr_t pools[SWEEP_POOLS]; /* by address, + 1 where a pool is and so no type can be */
     uint8_t *lead;             /* SWEEP_LEAD_BYTES, followed by the chunk */
     uint8_t *chunk;
@@ -72,6 +80,9 @@ int sweep_step(struct sweep *sweep) MUST_CHECK;
 
 /* A new window of the present map. */
 void sweep_restart(struct sweep *sweep);
+
+/* Let the regions reach down to where they were begun with, so that nobody looks there again. */
+void sweep_extend_regions(const struct sweep *sweep, struct remote_regions *regions);
 
 /* The regions and the present map are others now, and nothing in them was looked at yet. */
 void sweep_restart_elsewhere(struct sweep *sweep);

@@ -448,10 +448,9 @@ static void counts_once_what_moves_while_it_is_read(void **state)
     expect(scene, "str", 1, 2000049);
 }
 
-/* A larger one in the same hole begins a little below; the map of what is present is old then. */
-static void finds_what_begins_lower_meanwhile(void **state)
+/* Begins a census, lets the text move down a little, and ends it with a map that is old by then. */
+static void move_lower(struct scene *scene, addr_t by)
 {
-    struct scene *scene = *state;
     struct moving moving;
     struct why why = {0};
     const struct timespec longer_than_maps_are_trusted = {.tv_nsec = 60000000};
@@ -459,12 +458,24 @@ static void finds_what_begins_lower_meanwhile(void **state)
     int more = 0;
     start_moving(scene, &moving, first);
     assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
-    put_text(scene, &moving, first - 3 * (addr_t)REMOTE_PAGE_BYTES);
+    put_text(scene, &moving, first - by);
     (void)nanosleep(&longer_than_maps_are_trusted, NULL);
     while (more)
         assert_int_equal(census_slice(scene->census, 0, &scene->result, &more, &why), STATUS_OK);
     expect(scene, "str", 1, 2000049);
     expect(scene, "type", 8, 8 * 408);
+}
+
+/* A larger one in the same hole begins a little below; the map of what is present is old then. */
+static void finds_what_begins_lower_meanwhile(void **state)
+{
+    move_lower(*state, 3 * (addr_t)REMOTE_PAGE_BYTES);
+}
+
+/* So much has gone at its other end that new mappings are looked at, too. */
+static void counts_once_what_begins_lower(void **state)
+{
+    move_lower(*state, 128 << 10);
 }
 
 /* What is right below a mapping and cannot be written to is no heap, old map or not. */
@@ -557,6 +568,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(counts_once_what_moves_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(counts_once_what_moves_while_it_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finds_what_begins_lower_meanwhile, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(counts_once_what_begins_lower, set_up, tear_down),
         cmocka_unit_test_setup_teardown(leaves_out_what_cannot_be_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_process_that_becomes_another_program_is_gone, set_up,
                                         tear_down),
