@@ -111,7 +111,8 @@ static const char *reason_of(const struct candidate *candidate, int suspect, int
     return candidate->tier == VERDICT_SUSPECT ? straight : straight_lately;
 }
 
-/* A suspect has a slope to be looked for in the versions before; a watch has none yet. */
+/* A suspect has a slope to be looked for in the versions before; a watch has none yet, and what
+ * creeps is dated when it is told. */
 static void date_suspect(struct detector *detector, const struct candidate *candidate,
                          struct verdict *ret)
 {
@@ -151,7 +152,7 @@ static void write_candidate(struct detector *detector, const struct candidate *c
         .reason = reason_of(candidate, suspect, is_held),
         .evidence = candidate->look.evidence,
     };
-    if (suspect)
+    if (suspect && candidate->look.rule != VERDICT_RULE_C)
         date_suspect(detector, candidate, ret);
     add_companions(detector, candidate->companions, candidate->companion_count, ret);
     add_curves(detector, candidate->type, ret);

@@ -289,8 +289,10 @@ void fold_name(const struct detector *detector, struct candidate *candidate)
         if (rank <= own_rank || rank < best.rank)
             continue;
         try_name(detector, candidate, &trace, side, &best);
+        if (candidate->look.rule == VERDICT_RULE_D)
+            continue;
         side.elasticity = judge_elasticity_likely(&detector->judge, type);
-        if (candidate->look.rule != VERDICT_RULE_D && side.elasticity > 0)
+        if (side.elasticity > 0)
             try_name(detector, candidate, &trace, side, &best);
     }
     if (best.type == candidate->type)
