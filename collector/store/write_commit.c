@@ -322,7 +322,8 @@ static void gather_services(const struct write_batch *batch, struct buf *ret)
         int64_t service_id = write_batch_row(batch, i).service_id;
         buf_append(ret, &service_id, sizeof(service_id));
     }
-    qsort(ret->data, ret->size / sizeof(int64_t), sizeof(int64_t), compare_ids);
+    if (ret->size > 0)
+        qsort(ret->data, ret->size / sizeof(int64_t), sizeof(int64_t), compare_ids);
 }
 
 static void note_forgotten(struct write_batch *batch, const struct pg_rows *rows)
@@ -331,7 +332,7 @@ static void note_forgotten(struct write_batch *batch, const struct pg_rows *rows
     buf_clear(&batch->forgotten);
     if (rows->count > 0)
         gather_services(batch, &services);
-    for (int i = 0; i < rows->count; i++) {
+    for (int i = 0; i < rows->count && services.size > 0; i++) {
         int64_t service_id = pg_i64(rows, i, 0);
         if (bsearch(&service_id, services.data, services.size / sizeof(service_id),
                     sizeof(service_id), compare_ids) != NULL)
