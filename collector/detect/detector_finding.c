@@ -109,19 +109,25 @@ enum life_value value_of_kind(enum verdict_kind kind)
     return kind == VERDICT_OBJECTS ? LIFE_COUNT : LIFE_BYTES;
 }
 
+void date_candidate(const struct detector *detector, const struct version_order *order,
+                    const struct candidate *candidate, struct attribution *ret)
+{
+    struct creep creep;
+    if (candidate->look.rule != VERDICT_RULE_C) {
+        attribute_leak(&detector->judge, order, candidate->type, value_of_kind(candidate->kind),
+                       candidate->version, &candidate->look, ret);
+        return;
+    }
+    *ret = (struct attribution){.version = candidate->version};
+    if (attribute_creep(&detector->judge, order, candidate->type, &creep))
+        *ret = (struct attribution){.is_known = 1, .version = creep.since};
+}
+
 static void date(const struct detector *detector, const struct version_order *order,
                  const struct candidate *candidate, struct finding *finding)
 {
     struct attribution attribution;
-    struct creep creep;
-    if (finding->rule == VERDICT_RULE_C) {
-        if (attribute_creep(&detector->judge, order, candidate->type, &creep))
-            copy_name(finding->introduced_in, detector->versions[creep.since].name);
-        finding->introduced_known = 1;
-        return;
-    }
-    attribute_leak(&detector->judge, order, candidate->type, value_of_kind(candidate->kind),
-                   candidate->version, &candidate->look, &attribution);
+    date_candidate(detector, order, candidate, &attribution);
     finding->introduced_known = attribution.is_known;
     finding->evidence.slope_earlier = attribution.before * ms_per_hour / detector->bin_ms;
     copy_name(finding->introduced_in, detector->versions[attribution.version].name);

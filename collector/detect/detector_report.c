@@ -111,16 +111,14 @@ static const char *reason_of(const struct candidate *candidate, int suspect, int
     return candidate->tier == VERDICT_SUSPECT ? straight : straight_lately;
 }
 
-/* A suspect has a slope to be looked for in the versions before; a watch has none yet, and what
- * creeps is dated when it is told. */
+/* A suspect has a slope to be looked for in the versions before; a watch has none yet. */
 static void date_suspect(struct detector *detector, const struct candidate *candidate,
                          struct verdict *ret)
 {
     struct version_order order;
     struct attribution attribution;
     versions_in_order(detector, &order);
-    attribute_leak(&detector->judge, &order, candidate->type, value_of_kind(candidate->kind),
-                   candidate->version, &candidate->look, &attribution);
+    date_candidate(detector, &order, candidate, &attribution);
     ret->oldest_in = detector->versions[attribution.version].name;
     if (!attribution.is_known)
         return;
@@ -152,7 +150,7 @@ static void write_candidate(struct detector *detector, const struct candidate *c
         .reason = reason_of(candidate, suspect, is_held),
         .evidence = candidate->look.evidence,
     };
-    if (suspect && candidate->look.rule != VERDICT_RULE_C)
+    if (suspect)
         date_suspect(detector, candidate, ret);
     add_companions(detector, candidate->companions, candidate->companion_count, ret);
     add_curves(detector, candidate->type, ret);

@@ -120,6 +120,10 @@ void versions_in_order(struct detector *detector, struct version_order *ret);
 /* detector_finding.c: what of a life says how fast something of this kind grows. */
 enum life_value value_of_kind(enum verdict_kind kind);
 
+/* Which version brought it: by its slope, or, of what creeps, by where its floors began to rise. */
+void date_candidate(const struct detector *detector, const struct version_order *order,
+                    const struct candidate *candidate, struct attribution *ret);
+
 /* detector_finding.c: open findings for what is confirmed, keep the open ones true, close them. */
 int findings_update(struct detector *detector, const struct version_order *order,
                     const struct judge_group *groups, uint32_t group_count, int is_major);
