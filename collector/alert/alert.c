@@ -27,9 +27,24 @@ struct alerter {
     /* from here on the worker's */
     char *dsn, *webhook, *secret, *alertmanager, *severity;
     struct db *db;
+    int64_t clock_ms; /* the database's clock, less clock_mono_ms() */
 };
 
 /* ---- one receiver --------------------------------------------------------------------------- */
+
+static int64_t now_of(const struct alerter *alerter)
+{
+    return clock_mono_ms() + alerter->clock_ms;
+}
+
+static enum status set_clock(struct alerter *alerter, struct why *why)
+{
+    int64_t now_ms = 0;
+    enum status status = alerts_clock(alerter->db, &now_ms, why);
+    if (status == STATUS_OK)
+        alerter->clock_ms = now_ms - clock_mono_ms();
+    return status;
+}
 
 /* Log and remember what became of it. A mark that cannot be written only means a repetition. */
 static void mark(struct alerter *alerter, const char *receiver, const struct alert_row *alert,
@@ -37,7 +52,7 @@ static void mark(struct alerter *alerter, const char *receiver, const struct ale
 {
     struct why why = {""};
     enum status status;
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = now_of(alerter);
     if (posted == STATUS_OK) {
         status = alert_told(alerter->db, receiver, alert, now_ms, &why);
         if (strcmp(alert->state, alert->told) != 0)
@@ -86,7 +101,7 @@ static enum status tell_webhook(struct alerter *alerter, struct arena *arena, st
     size_t count = 0;
     int64_t until_ms = clock_mono_ms() + CLAIMED_MS;
     enum status status =
-        alerts_claim(alerter->db, &wish, clock_wall_ms(), arena, &alerts, &count, why);
+        alerts_claim(alerter->db, &wish, now_of(alerter), arena, &alerts, &count, why);
     for (size_t i = 0; status == STATUS_OK && i < count && may_post(alerter, until_ms); i++)
         post_to_webhook(alerter, &alerts[i]);
     return status;
@@ -101,7 +116,7 @@ static enum status tell_alertmanager(struct alerter *alerter, struct arena *aren
                                     .count_max = ALERTS_A_ROUND};
     struct alert_row *alerts = NULL;
     size_t count = 0;
-    int64_t now_ms = clock_wall_ms();
+    int64_t now_ms = now_of(alerter);
     enum status status = alerts_claim(alerter->db, &wish, now_ms, arena, &alerts, &count, why);
     if (status != STATUS_OK || count == 0)
         return status;
@@ -128,6 +143,8 @@ static enum status tell_all(struct alerter *alerter, struct arena *arena, struct
     enum status status = STATUS_OK;
     if (alerter->db == NULL)
         status = db_open(alerter->dsn, &alerter->db, why);
+    if (status == STATUS_OK)
+        status = set_clock(alerter, why);
     if (status == STATUS_OK && alerter->webhook != NULL)
         status = tell_webhook(alerter, arena, why);
     if (status == STATUS_OK && alerter->alertmanager != NULL && !atomic_load(&alerter->is_ending))

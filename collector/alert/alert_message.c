@@ -137,6 +137,14 @@ static void add_labels(struct buf *ret, const struct alert_row *alert)
     buf_append_byte(ret, '}');
 }
 
+/* Of collectors whose clocks differ, one may have seen first what another has seen end before; one
+ * alert that ends before it starts would have all that is sent with it refused. */
+static void add_span(struct buf *ret, int64_t start_ms, int64_t end_ms)
+{
+    add_time(ret, "startsAt", start_ms < end_ms ? start_ms : end_ms);
+    add_time(ret, "endsAt", end_ms);
+}
+
 void alert_write_alertmanager(const struct alert_row *alerts, size_t count, int64_t valid_until_ms,
                               struct buf *ret)
 {
@@ -149,8 +157,8 @@ void alert_write_alertmanager(const struct alert_row *alerts, size_t count, int6
         buf_append_byte(ret, '{');
         add_summary(ret, &alerts[i]);
         buf_append_byte(ret, '}');
-        add_time(ret, "startsAt", finding->first_seen_ms);
-        add_time(ret, "endsAt", is_resolved(&alerts[i]) ? finding->closed_ms : valid_until_ms);
+        add_span(ret, finding->first_seen_ms,
+                 is_resolved(&alerts[i]) ? finding->closed_ms : valid_until_ms);
         buf_append_byte(ret, '}');
     }
     buf_append_byte(ret, ']');

@@ -87,7 +87,7 @@ enum status alert_post(const char *url, const char *const *headers, size_t heade
     CURLcode done = curl_easy_perform(curl);
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);
     enum status status = STATUS_OK;
-    if (done != CURLE_OK)
+    if (done != CURLE_OK && code == 0) /* with a code, what is missing is only the answer's end */
         status = why_fail(why, STATUS_UNAVAILABLE, "%s", curl_easy_strerror(done));
     else
         status = judge_answer(code, &answer, why);

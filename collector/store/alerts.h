@@ -7,8 +7,9 @@
  *     alert_told       it arrived
  *     alert_failed     it did not: due again later, and later each time
  *
- * A collector that dies in between leaves the claim to run out; then it is told again, so a
- * receiver may hear the same twice and knows it by id and state.
+ * Times are the database's (alerts_clock): those of collectors whose clocks differ would tell
+ * twice, or let reminders lapse. A collector that dies in between leaves the claim to run out; then
+ * it is told again, so a receiver may hear the same twice and knows it by id and state.
  */
 #ifndef COLLECTOR_STORE_ALERTS_H
 #define COLLECTOR_STORE_ALERTS_H
@@ -34,7 +35,11 @@ struct alert_wish {
     uint32_t count_max;
 };
 
-/* At most `count_max`, in the arena, the oldest findings first. */
+/* Milliseconds since 1970, for what is called `now_ms` here. */
+enum status alerts_clock(struct db *db, int64_t *ret_ms, struct why *why) MUST_CHECK;
+
+/* At most `count_max`, in the arena: those that were told of nothing yet, then those that were told
+ * longest ago, so that no number of reminders keeps what is new from being told. */
 enum status alerts_claim(struct db *db, const struct alert_wish *wish, int64_t now_ms,
                          struct arena *arena, struct alert_row **ret, size_t *ret_count,
                          struct why *why) MUST_CHECK;

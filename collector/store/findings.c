@@ -8,6 +8,8 @@
 
 #include "db.h"
 
+static const int64_t end_told_ms = (int64_t)24 * 3600 * 1000;
+
 #define INSERT_EVENT                                                                               \
     "INSERT INTO heapfleet.finding_event "                                                         \
     "(service_id, type, first_seen_ms, at_ms, event, detail, actor) "
@@ -22,13 +24,18 @@ static const char close_sql[] =
     "SELECT $1, type, first_seen_ms, $2, 'resolved', closed_reason, '' FROM ended "
     "ON CONFLICT DO NOTHING";
 
-/* $1 service, $2 how many are kept. It was more than watched if its severity ever changed. */
+/*
+ * $1 service, $2 how many are kept, $3 the time until which receivers of alerts that know of one
+ * have been waited for. It was more than watched if its severity ever changed.
+ */
 static const char prune_sql[] =
     "WITH old AS (SELECT f.type, f.first_seen_ms FROM heapfleet.finding f "
     "WHERE f.service_id = $1 AND f.closed_ms IS NOT NULL AND f.severity = 'watch' "
     "AND f.acknowledged_ms IS NULL AND NOT EXISTS (SELECT FROM heapfleet.finding_event e "
     "WHERE e.service_id = $1 AND e.type = f.type AND e.first_seen_ms = f.first_seen_ms "
-    "AND e.event = 'severity') ORDER BY f.closed_ms DESC, f.type OFFSET $2), "
+    "AND e.event = 'severity') AND (f.closed_ms < $3 OR NOT EXISTS (SELECT FROM heapfleet.alert a "
+    "WHERE a.service_id = $1 AND a.type = f.type AND a.first_seen_ms = f.first_seen_ms "
+    "AND a.told NOT IN ('', 'resolved'))) ORDER BY f.closed_ms DESC, f.type OFFSET $2), "
     "gone AS (DELETE FROM heapfleet.finding f USING old WHERE f.service_id = $1 "
     "AND f.type = old.type AND f.first_seen_ms = old.first_seen_ms), "
     "unsaid AS (DELETE FROM heapfleet.finding_event e USING old WHERE e.service_id = $1 "
@@ -70,9 +77,15 @@ static const char upsert_sql[] =
 static enum status lock_service(struct db *db, int64_t service_id, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
+    struct pg_rows rows;
     pg_param_i64(&params, service_id);
-    return pg_run(db->pg, "SELECT 1 FROM heapfleet.service WHERE id = $1 FOR UPDATE", &params, NULL,
-                  why);
+    enum status status = pg_run(db->pg, "SELECT 1 FROM heapfleet.service WHERE id = $1 FOR UPDATE",
+                                &params, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    int found = rows.count > 0;
+    pg_rows_done(&rows);
+    return found ? STATUS_OK : why_fail(why, STATUS_GONE, "the service was forgotten");
 }
 
 /* The lists of a close: what stays open, and why the others do not. */
@@ -97,11 +110,12 @@ static void write_close_lists(const struct finding_row *rows, size_t count,
     }
 }
 
-static enum status prune(struct db *db, int64_t service_id, struct why *why)
+static enum status prune(struct db *db, int64_t service_id, int64_t now_ms, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, service_id);
     pg_param_i64(&params, FINDING_WATCHES_KEPT);
+    pg_param_i64(&params, now_ms - end_told_ms);
     return pg_run(db->pg, prune_sql, &params, NULL, why);
 }
 
@@ -125,7 +139,7 @@ static enum status close_others(struct db *db, int64_t service_id, const struct 
         uint64_t count_ended = ended.changed;
         pg_rows_done(&ended);
         if (count_ended > 0)
-            status = prune(db, service_id, why);
+            status = prune(db, service_id, now_ms, why);
     }
     buf_done(&lists.kept);
     buf_done(&lists.types);
@@ -186,7 +200,7 @@ enum status findings_end_watches(struct db *db, int64_t service_id, int64_t now_
     pg_param_i64(&params, now_ms);
     pg_param_text(&params, "the service has not been seen for long");
     enum status status = pg_run(db->pg, end_watches_sql, &params, NULL, why);
-    return status == STATUS_OK ? prune(db, service_id, why) : status;
+    return status == STATUS_OK ? prune(db, service_id, now_ms, why) : status;
 }
 
 /* ---- what people say ------------------------------------------------------------------------ */

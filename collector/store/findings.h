@@ -58,7 +58,8 @@ struct finding_end {
  * change of severity becomes an event that says why, in the words of the evidence.
  *
  * Growth comes and goes: of what was never more than watched, and is taken on by nobody, only the
- * newest FINDING_WATCHES_KEPT that closed are kept.
+ * newest FINDING_WATCHES_KEPT that closed are kept; and, for a day, those whose end a receiver of
+ * alerts has yet to be told. GONE: the service was forgotten.
  */
 enum status findings_replace(struct db *db, int64_t service_id, const struct finding_row *rows,
                              size_t count, const struct finding_end *ends, size_t end_count,

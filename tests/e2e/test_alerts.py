@@ -154,6 +154,20 @@ def test_a_webhook_that_fails_is_tried_again():
         assert findings.run("SELECT attempts FROM heapfleet.alert WHERE told = 'confirmed'") == "0"
 
 
+def test_a_webhook_that_does_not_end_its_answer_has_heard():
+    """Its code is its answer: told again and again, it would hear the same for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as endless:
+        endless.settimeout(30)
+        with running(["--alert-webhook", f"http://127.0.0.1:{endless.getsockname()[1]}/"]) as collector:
+            findings = Findings(collector)
+            findings.open()
+            connection, _ = endless.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nyes")
+                eventually(lambda: findings.run(
+                    "SELECT told FROM heapfleet.alert WHERE next_ms = 0") == "confirmed")
+
+
 def test_a_webhook_that_hangs_does_not_hold_the_end_up():
     """Each request has ten seconds, and the collector twenty until it is killed."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:

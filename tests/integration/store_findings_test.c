@@ -12,6 +12,7 @@
 #include "alerts.h"
 #include "db.h"
 #include "findings.h"
+#include "forget.h"
 #include "pg.h"
 #include "private_store.h"
 
@@ -445,6 +446,83 @@ static void what_was_told_meanwhile_is_not_claimed(void **state)
     db_close(first);
 }
 
+static size_t claim_for(const char *receiver, int64_t now_ms, uint32_t count_max,
+                        struct alert_row **ret)
+{
+    const struct alert_wish wish = {
+        .receiver = receiver, .severity = "watch", .remind_ms = 60, .count_max = count_max};
+    size_t count = 0;
+    OK(alerts_claim(store.db, &wish, now_ms, &arena, ret, &count, &why));
+    return count;
+}
+
+static void tell_all(const char *receiver, int64_t now_ms)
+{
+    struct alert_row *rows = NULL;
+    size_t count = claim_for(receiver, now_ms, 1000, &rows);
+    for (size_t i = 0; i < count; i++)
+        OK(alert_told(store.db, receiver, &rows[i], now_ms, &why));
+}
+
+/* Were the reminders of what is old always first, the new would never be told. */
+static void what_is_new_is_told_before_reminders(void **state)
+{
+    (void)state;
+    int64_t service = service_of("crowded");
+    const struct finding_row rows[] = {row_of("old", "confirmed", "v1"),
+                                       row_of("new", "confirmed", "v1")};
+    struct alert_row *alerts = NULL;
+    OK(findings_replace(store.db, service, rows, 1, NULL, 0, 100, &why));
+    tell_all("reminded", 1000);
+    OK(findings_replace(store.db, service, rows, 2, NULL, 0, 1100, &why));
+    assert_int_equal(claim_for("reminded", 2000, 1, &alerts), 1);
+    assert_string_equal(alerts[0].finding.type, "new");
+}
+
+/* Who was told of a watch hears of its end, however many end at once; for a day. */
+static void a_watch_that_was_told_is_kept_until_its_end_is(void **state)
+{
+    (void)state;
+    enum { COUNT = FINDING_WATCHES_KEPT + 3 };
+    int64_t service = service_of("told watches");
+    const int64_t next_day_ms = (int64_t)25 * 3600 * 1000;
+    struct finding_row rows[COUNT];
+    char names[COUNT][8];
+    struct alert_row *alerts = NULL;
+    size_t resolved = 0;
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "w%02d", i);
+        rows[i] = row_of(names[i], "watch", "v1");
+    }
+    OK(findings_replace(store.db, service, rows, COUNT, NULL, 0, 100, &why));
+    tell_all("watcher", 200);
+    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 300, &why));
+    size_t count = claim_for("watcher", 301, 1000, &alerts);
+    for (size_t i = 0; i < count; i++)
+        resolved += alerts[i].finding.service_id == service;
+    assert_int_equal(resolved, COUNT);
+
+    OK(findings_replace(store.db, service, rows, 1, NULL, 0, next_day_ms, &why));
+    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, next_day_ms + 1, &why));
+    assert_int_equal(
+        number("SELECT count(*) FROM heapfleet.finding WHERE service_id = $1", service),
+        FINDING_WATCHES_KEPT);
+}
+
+/* It went while it was judged. */
+static void a_service_that_was_forgotten_has_no_findings(void **state)
+{
+    (void)state;
+    int64_t service = service_of("forgotten");
+    const struct finding_row row = row_of("a", "confirmed", "v1");
+    OK(service_forget(store.db, "forgotten", "", "", &why));
+    assert_int_equal(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why), STATUS_GONE);
+    assert_int_equal(
+        number("SELECT count(*) FROM heapfleet.finding WHERE service_id = $1", service), 0);
+    assert_int_equal(
+        number("SELECT count(*) FROM heapfleet.finding_event WHERE service_id = $1", service), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +538,9 @@ int main(void)
         cmocka_unit_test(a_mute_holds_until_its_end),
         cmocka_unit_test(a_service_is_muted_as_a_whole),
         cmocka_unit_test(what_was_told_meanwhile_is_not_claimed),
+        cmocka_unit_test(what_is_new_is_told_before_reminders),
+        cmocka_unit_test(a_watch_that_was_told_is_kept_until_its_end_is),
+        cmocka_unit_test(a_service_that_was_forgotten_has_no_findings),
     };
     arena_init(&arena, 1 << 20);
     int failed = cmocka_run_group_tests(tests, start, stop);

@@ -57,6 +57,24 @@ static void a_webhook_gets_an_object(void **state)
     buf_done(&body);
 }
 
+/* Alertmanager refuses what ends before it starts, and all that is sent with it. */
+static void no_alert_ends_before_it_starts(void **state)
+{
+    (void)state;
+    struct alert_row alerts[] = {an_alert(), an_alert()}; /* seen by one whose clock is ahead */
+    alerts[0].finding.first_seen_ms = 1760000700000;
+    alerts[1].state = "resolved";
+    alerts[1].finding.closed_ms = 1760000000000;
+    struct buf body = BUF_INIT;
+    alert_write_alertmanager(alerts, 2, 1760000600000, &body);
+    const char *text = buf_text(&body);
+    assert_non_null(strstr(text, "\"startsAt\":\"2025-10-09T09:03:20.000Z\","
+                                 "\"endsAt\":\"2025-10-09T09:03:20.000Z\"},{"));
+    assert_non_null(strstr(text, "\"startsAt\":\"2025-10-09T08:53:20.000Z\","
+                                 "\"endsAt\":\"2025-10-09T08:53:20.000Z\"}]"));
+    buf_done(&body);
+}
+
 static void alertmanager_gets_an_array(void **state)
 {
     (void)state;
@@ -139,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_webhook_gets_an_object),
         cmocka_unit_test(alertmanager_gets_an_array),
+        cmocka_unit_test(no_alert_ends_before_it_starts),
         cmocka_unit_test(a_suspect_is_no_certainty),
         cmocka_unit_test(labels_do_not_change),
         cmocka_unit_test(the_signature_covers_time_and_body),
