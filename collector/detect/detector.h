@@ -135,4 +135,7 @@ void detector_save(const struct detector *detector, struct buf *ret);
 enum status detector_load(const struct detect_config *config, const uint8_t *data, size_t size,
                           struct detector **ret, struct why *why) MUST_CHECK;
 
+/* What tells a damaged state from the one that was saved; not who may write it from who may not. */
+uint64_t detector_state_sum(const uint8_t *data, size_t size);
+
 #endif

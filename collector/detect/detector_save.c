@@ -32,7 +32,7 @@ struct state_reader {
 
 static const uint32_t magic = 0x48464408; /* changes with what the numbers mean */
 
-static uint64_t sum_of(const uint8_t *data, size_t size)
+uint64_t detector_state_sum(const uint8_t *data, size_t size)
 {
     uint64_t sum = 0xcbf29ce484222325U; /* FNV-1a, eight bytes at a time */
     size_t i = 0;
@@ -98,7 +98,7 @@ void detector_save(const struct detector *detector, struct buf *ret)
     buf_append(ret, detector->candidates, detector->candidate_count * sizeof(struct candidate));
     buf_append(ret, detector->held, detector->held_count * sizeof(struct candidate));
     head.body_bytes = ret->size - head_at - sizeof(head);
-    head.sum = sum_of(ret->data + head_at + sizeof(head), head.body_bytes);
+    head.sum = detector_state_sum(ret->data + head_at + sizeof(head), head.body_bytes);
     memcpy(ret->data + head_at, &head, sizeof(head));
 }
 
@@ -227,7 +227,7 @@ enum status detector_load(const struct detect_config *config, const uint8_t *dat
     struct state_reader reader = {data, size};
     if (!take(&reader, &head, sizeof(head)) || !head_is_ours(&head, config))
         return why_fail(why, STATUS_INVALID, "the state is of another program version or horizon");
-    if (head.body_bytes != reader.left || head.sum != sum_of(reader.at, reader.left))
+    if (head.body_bytes != reader.left || head.sum != detector_state_sum(reader.at, reader.left))
         return why_fail(why, STATUS_INVALID, "the state is damaged");
     struct detector *detector = detector_new(config);
     if (!load_body(detector, &head, &reader)) {

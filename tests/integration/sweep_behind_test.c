@@ -68,10 +68,43 @@ static void test_far_behind_it_says_the_same_and_reads_once(void **state)
     arena_done(&arena);
 }
 
+/* Whatever a bit of it says otherwise than when it was saved, it is not believed. */
+static void test_a_damaged_state_is_made_anew(void **state)
+{
+    (void)state;
+    struct buf saved = BUF_INIT;
+    int passed;
+    struct arena arena;
+    arena_init(&arena, 4 << 20);
+    add_process("damaged", "v1", BEHIND, 50, 10);
+    sweep_at(BEHIND + 50);
+    int64_t service_id = finding_of(&arena, "damaged")->service_id;
+    struct service_sweep *service =
+        service_sweep_new(&config.detect, service_id, SWEEP_AHEAD_BYTES, NULL, 0);
+    OK(service_sweep_read(service, store.db, day_ms + (int64_t)(BEHIND + 50) * BIN_MS, &passed,
+                          &why));
+    service_sweep_save(service, &saved);
+    service_sweep_free(service);
+    for (size_t i = 0; i < saved.size; i += i < 256 ? 1 : saved.size / 100 + 1) {
+        saved.data[i] ^= 4;
+        service = service_sweep_new(&config.detect, service_id, 0, saved.data, saved.size);
+        if (detector_next_pass(service_sweep_detector(service)) != INT64_MAX)
+            fail_msg("byte %zu of %zu", i, saved.size);
+        service_sweep_free(service);
+        saved.data[i] ^= 4;
+    }
+    service = service_sweep_new(&config.detect, service_id, 0, saved.data, saved.size);
+    assert_true(detector_next_pass(service_sweep_detector(service)) != INT64_MAX);
+    service_sweep_free(service);
+    buf_done(&saved);
+    arena_done(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_far_behind_it_says_the_same_and_reads_once),
+        cmocka_unit_test(test_a_damaged_state_is_made_anew),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

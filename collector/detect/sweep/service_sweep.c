@@ -23,7 +23,7 @@
 #include "instance_about.h"
 
 static const size_t lists_bytes_max = (size_t)256 << 20;
-static const uint32_t state_magic = 0x48465302; /* changes with what is saved here */
+static const uint32_t state_magic = 0x48465303; /* changes with what is saved here */
 
 NO_PADDING_BEGIN
 /* How far a process has been read. Saved as it lies in memory. */
@@ -33,6 +33,13 @@ struct follower {
     int32_t ended;               /* its end has been told */
     uint32_t seen;               /* in this sweep's list */
     struct detect_key container; /* zero: not asked for yet */
+};
+NO_PADDING_END
+
+NO_PADDING_BEGIN
+struct state_head {
+    uint32_t magic, follower_count;
+    uint64_t sum; /* of what follows: the followers, the detector's state and its head */
 };
 NO_PADDING_END
 
@@ -450,22 +457,23 @@ enum status service_sweep_read(struct service_sweep *service, struct db *db, int
 
 static int load(struct service_sweep *service, const uint8_t *state, size_t size)
 {
-    uint32_t head[2];
+    struct state_head head;
     struct why why = {""};
     if (size < sizeof(head))
         return 0;
-    memcpy(head, state, sizeof(head));
-    size_t followers = (size_t)head[1] * sizeof(struct follower);
-    if (head[0] != state_magic || followers > size - sizeof(head))
-        return 0;
-    const uint8_t *rest = state + sizeof(head) + followers;
-    if (detector_load(&service->config, rest, size - sizeof(head) - followers, &service->detector,
+    memcpy(&head, state, sizeof(head));
+    const uint8_t *rest = state + sizeof(head);
+    size_t left = size - sizeof(head);
+    size_t followers = (size_t)head.follower_count * sizeof(struct follower);
+    if (head.magic != state_magic || followers > left ||
+        head.sum != detector_state_sum(rest, left) ||
+        detector_load(&service->config, rest + followers, left - followers, &service->detector,
                       &why) != STATUS_OK)
         return 0;
     service->followers = malloc(followers + 1);
     ASSERT(service->followers != NULL);
-    memcpy(service->followers, state + sizeof(head), followers);
-    service->follower_count = service->follower_room = head[1];
+    memcpy(service->followers, rest, followers);
+    service->follower_count = service->follower_room = head.follower_count;
     return 1;
 }
 
@@ -511,8 +519,12 @@ uint64_t service_sweep_reads(const struct service_sweep *service)
 
 void service_sweep_save(const struct service_sweep *service, struct buf *ret)
 {
-    const uint32_t head[2] = {state_magic, service->follower_count};
-    buf_append(ret, head, sizeof(head));
+    struct state_head head = {.magic = state_magic, .follower_count = service->follower_count};
+    size_t head_at = ret->size;
+    buf_append(ret, &head, sizeof(head));
     buf_append(ret, service->followers, service->follower_count * sizeof(*service->followers));
     detector_save(service->detector, ret);
+    head.sum =
+        detector_state_sum(ret->data + head_at + sizeof(head), ret->size - head_at - sizeof(head));
+    memcpy(ret->data + head_at, &head, sizeof(head));
 }
