@@ -74,6 +74,16 @@ int utf8_is_safe(uint32_t point)
     return !is_in(point, unsafe, ARRAY_SIZE(unsafe));
 }
 
+size_t utf8_cut(const char *text, size_t size, size_t most)
+{
+    if (size <= most)
+        return size;
+    size_t cut = most;
+    while (cut > 0 && most - cut < 3 && ((uint8_t)text[cut] & 0xC0) == 0x80)
+        cut--;
+    return cut;
+}
+
 void utf8_scrub(char *text, size_t size)
 {
     for (size_t at = 0; at < size;) {

@@ -11,6 +11,10 @@ size_t utf8_sequence(const char *text, size_t size);
 /* 1 if all of `text` is valid. */
 int utf8_valid(const char *text, size_t size);
 
+/* How much of `text` is left when it is cut to `most` bytes, but in no character. Valid stays
+ * valid. */
+size_t utf8_cut(const char *text, size_t size, size_t most);
+
 /* The character of a valid sequence of `length` bytes. */
 uint32_t utf8_point(const char *text, size_t length);
 

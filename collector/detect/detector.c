@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "attributes.h"
+#include "utf8.h"
 
 static const size_t type_bytes_max = (size_t)8 << 20;
 static const char *const own_types[TYPES_OWN] = {
@@ -216,7 +217,7 @@ static int forget_version(struct detector *detector)
 static int find_version(struct detector *detector, const char *name, size_t size)
 {
     int room = -1;
-    size = size < VERSION_NAME_BYTES ? size : VERSION_NAME_BYTES - 1;
+    size = utf8_cut(name, size, VERSION_NAME_BYTES - 1);
     for (int i = 0; i < DETECT_VERSIONS_MAX; i++) {
         const struct version *version = &detector->versions[i];
         if (version->order == 0)

@@ -12,6 +12,7 @@
 #include "fold.h"
 #include "type_kind.h"
 #include "urgent.h"
+#include "utf8.h"
 
 enum {
     clean_passes = 6,
@@ -62,6 +63,12 @@ static void say_why(const struct candidate *candidate, char *ret, size_t size)
                        "better than filling up (dBIC %.0f)",
                        e->lives_growing, e->lives, 100 * e->growth, e->r2, e->line_gain);
     }
+}
+
+/* How much of a name has room in a reason. */
+static int name_in_reason(const char *name)
+{
+    return (int)utf8_cut(name, strlen(name), 200);
 }
 
 static void copy_name(char *ret, const char *name)
@@ -167,9 +174,9 @@ static void absorb(struct detector *detector, const struct candidate *candidate,
             !fold_explains(detector, candidate->type, candidate->kind, candidate->bytes_per_hour,
                            &other))
             continue;
-        (void)snprintf(finding->reason, sizeof(finding->reason),
-                       "it is a part of the leak of %.200s",
-                       detector->types.names[candidate->type]);
+        const char *name = detector->types.names[candidate->type];
+        (void)snprintf(finding->reason, sizeof(finding->reason), "it is a part of the leak of %.*s",
+                       name_in_reason(name), name);
         resolve(detector, finding);
     }
 }
@@ -418,9 +425,9 @@ static int check_one(struct detector *detector, struct finding *finding,
         if (fixed)
             copy_name(finding->fixed_in, version);
         char reason[sizeof(finding->reason)] = ""; /* all of it: it is saved */
-        (void)snprintf(reason, sizeof(reason), "%s%.200s",
+        (void)snprintf(reason, sizeof(reason), "%s%.*s",
                        fixed ? "fixed: it does not grow any more in " : "it stopped growing in ",
-                       version);
+                       name_in_reason(version), version);
         memcpy(finding->reason, reason, sizeof(reason));
         resolve(detector, finding);
         return 1;

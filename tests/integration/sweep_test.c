@@ -422,6 +422,58 @@ static void test_a_service_that_is_gone_is_not_watched(void **state)
     arena_done(&arena);
 }
 
+/* ---- services in each other's way ------------------------------------------------------------
+ */
+
+/* The database does not take what is said of one; the others are judged all the same. */
+static void test_a_service_that_fails_is_in_nobodys_way(void **state)
+{
+    (void)state;
+    struct why reason = {""};
+    struct arena arena;
+    struct pg *pg = pg_new(store.dsn);
+    arena_init(&arena, 4 << 20);
+    add_process("failing", "v1", 10000, 100, 10);
+    add_process("later", "v1", 10000, 100, 10);
+    private_store_must(
+        pg_script(pg,
+                  "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                  "IF (SELECT name FROM heapfleet.service WHERE id = NEW.service_id) = 'failing' "
+                  "THEN RAISE invalid_text_representation; END IF; RETURN NEW; END $$;"
+                  "CREATE TRIGGER refuse BEFORE INSERT ON heapfleet.finding FOR EACH ROW "
+                  "EXECUTE FUNCTION refuse()",
+                  &reason),
+        &reason);
+    assert_int_equal(sweep_run(sweep, store.db, day_ms + (int64_t)10100 * BIN_MS, &reason),
+                     STATUS_INVALID);
+    assert_non_null(strstr(reason.text, "service "));
+    assert_null(finding_of(&arena, "failing"));
+    assert_string_equal(finding_of(&arena, "later")->severity, "confirmed");
+    private_store_must(pg_script(pg, "DROP TRIGGER refuse ON heapfleet.finding", &reason), &reason);
+    sweep_at(10101);
+    assert_string_equal(finding_of(&arena, "failing")->severity, "confirmed");
+    pg_free(pg);
+    arena_done(&arena);
+}
+
+/* A version is cut where it has no room, but in no character: the database would take none of it.
+ */
+static void test_a_long_version_is_cut_between_characters(void **state)
+{
+    (void)state;
+    char version[401] = "";
+    struct arena arena;
+    arena_init(&arena, 4 << 20);
+    for (int i = 0; i < 200; i++)
+        memcpy(version + (ptrdiff_t)2 * i, "\u00e9", 2);
+    add_process("long", version, 11000, 100, 10);
+    sweep_at(11100);
+    const struct finding_row *row = finding_of(&arena, "long");
+    assert_string_equal(row->severity, "confirmed");
+    assert_int_equal(strlen(row->version), 254);
+    arena_done(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +490,8 @@ int main(void)
         cmocka_unit_test(test_a_leak_climbs_from_watch_to_confirmed),
         cmocka_unit_test(test_a_cache_that_fills_is_watched_and_let_go),
         cmocka_unit_test(test_a_service_that_is_gone_is_not_watched),
+        cmocka_unit_test(test_a_service_that_fails_is_in_nobodys_way),
+        cmocka_unit_test(test_a_long_version_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

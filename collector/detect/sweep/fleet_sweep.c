@@ -228,18 +228,27 @@ static enum status sweep_one(struct sweep *sweep, struct db *db, struct swept *s
     return status;
 }
 
+/* Two in a row say that it is the database that is away, not a service that takes too long. */
+enum { AWAY_MAX = 2 };
+
 enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms, struct why *why)
 {
-    int left_out = 0;
+    enum status failed = STATUS_OK;
+    int away = 0;
     enum status status = renew_claims(sweep, db, now_ms, why);
-    for (size_t i = 0; status == STATUS_OK && i < sweep->count; i++) {
-        status = sweep_one(sweep, db, &sweep->services[i], now_ms, why);
-        if (status == STATUS_LIMIT)
-            left_out = 1;
-        if (status == STATUS_LIMIT || status == STATUS_GONE)
-            status = STATUS_OK;
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < sweep->count && away < AWAY_MAX; i++) {
+        struct why reason = {""};
+        status = sweep_one(sweep, db, &sweep->services[i], now_ms, &reason);
+        away = status == STATUS_UNAVAILABLE ? away + 1 : 0;
+        if (status == STATUS_OK || status == STATUS_GONE || failed != STATUS_OK)
+            continue;
+        failed = status;
+        why_set(why, "service %lld: %s", (long long)service_sweep_id(sweep->services[i].service),
+                reason.text);
     }
-    return status == STATUS_OK && left_out ? STATUS_LIMIT : status;
+    return failed;
 }
 
 enum status sweep_end(struct sweep *sweep, struct db *db, struct why *why)

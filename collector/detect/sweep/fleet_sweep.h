@@ -33,8 +33,9 @@ struct sweep *sweep_new(const struct sweep_config *config);
 void sweep_free(struct sweep *sweep);
 
 /*
- * One round. A service that is too large to be read is left out, and the others are swept; the
- * status is then LIMIT. UNAVAILABLE and FAILED as in store.h, at once; the next round goes on.
+ * One round. A service that fails, as one that is too large to be read (LIMIT), is left out, and
+ * the others are swept; the status is then the first one's, and `why` names it. A database that is
+ * away ends the round (UNAVAILABLE); the next one goes on.
  */
 enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms,
                       struct why *why) MUST_CHECK;

@@ -105,6 +105,20 @@ static void columns(void **state)
         assert_int_equal(utf8_columns(rows[i].text, strlen(rows[i].text)), rows[i].columns);
 }
 
+static void cut_between_characters(void **state)
+{
+    (void)state;
+    assert_int_equal(utf8_cut("abc", 3, 5), 3);
+    assert_int_equal(utf8_cut("abc", 3, 3), 3);
+    assert_int_equal(utf8_cut("abc", 3, 2), 2);
+    assert_int_equal(utf8_cut("a\u00e9b", 4, 2), 1);
+    assert_int_equal(utf8_cut("a\u00e9b", 4, 3), 3);
+    for (size_t most = 0; most < 4; most++)
+        assert_int_equal(utf8_cut("\U0001f600", 4, most), 0);
+    assert_int_equal(utf8_cut("\x80\x80\x80\x80\x80\x80", 6, 5), 2); /* none: anywhere */
+    assert_int_equal(utf8_cut("", 0, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +126,7 @@ int main(void)
         cmocka_unit_test(overlong_and_stray),
         cmocka_unit_test(scrubbed),
         cmocka_unit_test(columns),
+        cmocka_unit_test(cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
