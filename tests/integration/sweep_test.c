@@ -456,6 +456,37 @@ static void test_a_service_that_fails_is_in_nobodys_way(void **state)
     arena_done(&arena);
 }
 
+static int64_t number(struct pg *pg, const char *sql)
+{
+    struct pg_rows rows;
+    OK(pg_run(pg, sql, NULL, &rows, &why));
+    int64_t value = pg_i64(&rows, 0, 0);
+    pg_rows_done(&rows);
+    return value;
+}
+
+/* Nor is a state that cannot be written: the others' are, and all claims are given up. */
+static void test_a_state_that_fails_is_in_nobodys_way(void **state)
+{
+    (void)state;
+    struct why reason = {""};
+    struct pg *pg = pg_new(store.dsn);
+    private_store_must(
+        pg_script(pg,
+                  "UPDATE heapfleet.sweep_claim SET state = NULL;"
+                  "CREATE TRIGGER refuse BEFORE UPDATE OF state ON heapfleet.sweep_claim "
+                  "FOR EACH ROW WHEN (NEW.state IS NOT NULL) EXECUTE FUNCTION refuse()",
+                  &reason),
+        &reason);
+    int64_t services = number(pg, "SELECT count(*) FROM heapfleet.service");
+    assert_int_equal(sweep_end(sweep, store.db, &reason), STATUS_INVALID);
+    assert_int_equal(number(pg, "SELECT count(state) FROM heapfleet.sweep_claim"), services - 1);
+    assert_int_equal(number(pg, "SELECT count(collector_id) FROM heapfleet.sweep_claim"), 0);
+    private_store_must(pg_script(pg, "DROP TRIGGER refuse ON heapfleet.sweep_claim", &reason),
+                       &reason);
+    pg_free(pg);
+}
+
 /* A version is cut where it has no room, but in no character: the database would take none of it.
  */
 static void test_a_long_version_is_cut_between_characters(void **state)
@@ -465,7 +496,7 @@ static void test_a_long_version_is_cut_between_characters(void **state)
     struct arena arena;
     arena_init(&arena, 4 << 20);
     for (int i = 0; i < 200; i++)
-        memcpy(version + (ptrdiff_t)2 * i, "\u00e9", 2);
+        (void)snprintf(version + (ptrdiff_t)2 * i, 3, "\u00e9");
     add_process("long", version, 11000, 100, 10);
     sweep_at(11100);
     const struct finding_row *row = finding_of(&arena, "long");
@@ -491,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_a_cache_that_fills_is_watched_and_let_go),
         cmocka_unit_test(test_a_service_that_is_gone_is_not_watched),
         cmocka_unit_test(test_a_service_that_fails_is_in_nobodys_way),
+        cmocka_unit_test(test_a_state_that_fails_is_in_nobodys_way),
         cmocka_unit_test(test_a_long_version_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -251,16 +251,26 @@ enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms, struct
     return failed;
 }
 
+/* A state that cannot be written is made anew by who judges the service next. */
 enum status sweep_end(struct sweep *sweep, struct db *db, struct why *why)
 {
-    enum status status = STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < sweep->count; i++) {
-        status = save(sweep, db, &sweep->services[i], 0, why);
-        if (status == STATUS_GONE)
-            status = STATUS_OK;
+    enum status failed = STATUS_OK;
+    for (size_t i = 0; failed != STATUS_UNAVAILABLE && i < sweep->count; i++) {
+        struct why reason = {""};
+        enum status status = save(sweep, db, &sweep->services[i], 0, &reason);
+        if (status == STATUS_OK || status == STATUS_GONE)
+            continue;
+        failed = status;
+        *why = reason;
     }
-    if (status == STATUS_OK)
-        status = sweep_claims_release(db, sweep->config.collector_id, why);
+    if (failed != STATUS_UNAVAILABLE) {
+        struct why reason = {""};
+        enum status status = sweep_claims_release(db, sweep->config.collector_id, &reason);
+        if (status != STATUS_OK) {
+            failed = status;
+            *why = reason;
+        }
+    }
     forget_all(sweep);
-    return status;
+    return failed;
 }

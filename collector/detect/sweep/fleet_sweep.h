@@ -40,7 +40,8 @@ void sweep_free(struct sweep *sweep);
 enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms,
                       struct why *why) MUST_CHECK;
 
-/* Write every state down and give the claims up, so that others need not wait for the lease. */
+/* Write every state down and give the claims up, so that others need not wait for the lease; also
+ * if a state cannot be written, which the status then says. */
 enum status sweep_end(struct sweep *sweep, struct db *db, struct why *why) MUST_CHECK;
 
 #endif
