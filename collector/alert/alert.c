@@ -18,6 +18,15 @@ enum {
 
 static const size_t round_bytes_max = (size_t)16 << 20;
 
+struct receiver {
+    const char *name;
+    int64_t retry_max_ms;
+};
+
+static const struct receiver webhook = {"webhook", ALERT_RETRY_MAX_MS};
+/* Later, it might be back and still take what is open for resolved. */
+static const struct receiver alertmanager = {"alertmanager", REMIND_MS};
+
 struct alerter {
     struct loop *loop;
     struct loop_timer *timer;
@@ -47,24 +56,25 @@ static enum status set_clock(struct alerter *alerter, struct why *why)
 }
 
 /* Log and remember what became of it. A mark that cannot be written only means a repetition. */
-static void mark(struct alerter *alerter, const char *receiver, const struct alert_row *alert,
-                 enum status posted, const struct why *reason)
+static void mark(struct alerter *alerter, const struct receiver *receiver,
+                 const struct alert_row *alert, enum status posted, const struct why *reason)
 {
     struct why why = {""};
     enum status status;
     int64_t now_ms = now_of(alerter);
     if (posted == STATUS_OK) {
-        status = alert_told(alerter->db, receiver, alert, now_ms, &why);
+        status = alert_told(alerter->db, receiver->name, alert, now_ms, &why);
         if (strcmp(alert->state, alert->told) != 0)
-            log_event(LOG_INFO, "alert.told", "receiver=%s leak=%s state=%s", receiver,
+            log_event(LOG_INFO, "alert.told", "receiver=%s leak=%s state=%s", receiver->name,
                       alert->finding.id, alert->state);
     } else {
-        status = alert_failed(alerter->db, receiver, alert, reason->text, now_ms, &why);
-        log_event(LOG_WARN, "alert.failed", "receiver=%s leak=%s state=%s reason=\"%s\"", receiver,
-                  alert->finding.id, alert->state, reason->text);
+        status = alert_failed(alerter->db, receiver->name, alert, reason->text, now_ms,
+                              receiver->retry_max_ms, &why);
+        log_event(LOG_WARN, "alert.failed", "receiver=%s leak=%s state=%s reason=\"%s\"",
+                  receiver->name, alert->finding.id, alert->state, reason->text);
     }
     if (status != STATUS_OK)
-        log_event(LOG_WARN, "alert.unmarked", "receiver=%s leak=%s reason=\"%s\"", receiver,
+        log_event(LOG_WARN, "alert.unmarked", "receiver=%s leak=%s reason=\"%s\"", receiver->name,
                   alert->finding.id, why.text);
 }
 
@@ -82,7 +92,7 @@ static void post_to_webhook(struct alerter *alerter, const struct alert_row *ale
         headers[count++] = buf_text(&signature);
     }
     enum status status = alert_post(alerter->webhook, headers, count, &body, &why);
-    mark(alerter, "webhook", alert, status, &why);
+    mark(alerter, &webhook, alert, status, &why);
     buf_done(&body);
     buf_done(&signature);
 }
@@ -96,7 +106,7 @@ static int may_post(const struct alerter *alerter, int64_t until_ms)
 static enum status tell_webhook(struct alerter *alerter, struct arena *arena, struct why *why)
 {
     const struct alert_wish wish = {
-        .receiver = "webhook", .severity = alerter->severity, .count_max = ALERTS_A_ROUND};
+        .receiver = webhook.name, .severity = alerter->severity, .count_max = ALERTS_A_ROUND};
     struct alert_row *alerts = NULL;
     size_t count = 0;
     int64_t until_ms = clock_mono_ms() + CLAIMED_MS;
@@ -110,7 +120,7 @@ static enum status tell_webhook(struct alerter *alerter, struct arena *arena, st
 /* All in one request: it takes arrays, and sorts out by itself what it knows. */
 static enum status tell_alertmanager(struct alerter *alerter, struct arena *arena, struct why *why)
 {
-    const struct alert_wish wish = {.receiver = "alertmanager",
+    const struct alert_wish wish = {.receiver = alertmanager.name,
                                     .severity = alerter->severity,
                                     .remind_ms = REMIND_MS,
                                     .count_max = ALERTS_A_ROUND};
@@ -130,7 +140,7 @@ static enum status tell_alertmanager(struct alerter *alerter, struct arena *aren
     alert_write_alertmanager(alerts, count, now_ms + VALID_MS, &body);
     enum status posted = alert_post(buf_text(&url), NULL, 0, &body, &refusal);
     for (size_t i = 0; i < count; i++)
-        mark(alerter, "alertmanager", &alerts[i], posted, &refusal);
+        mark(alerter, &alertmanager, &alerts[i], posted, &refusal);
     buf_done(&url);
     buf_done(&body);
     return STATUS_OK;

@@ -116,13 +116,13 @@ static const char failed_sql[] =
     "WHERE service_id = $1 AND type = $2 AND first_seen_ms = $3 AND receiver = $4";
 
 enum status alert_failed(struct db *db, const char *receiver, const struct alert_row *alert,
-                         const char *failure, int64_t now_ms, struct why *why)
+                         const char *failure, int64_t now_ms, int64_t retry_max_ms, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     name_alert(&params, receiver, alert);
     pg_param_text(&params, failure);
     pg_param_i64(&params, now_ms);
     pg_param_i64(&params, ALERT_RETRY_MS);
-    pg_param_i64(&params, ALERT_RETRY_MAX_MS);
+    pg_param_i64(&params, retry_max_ms);
     return pg_run(db->pg, failed_sql, &params, NULL, why);
 }

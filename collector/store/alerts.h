@@ -46,7 +46,9 @@ enum status alerts_claim(struct db *db, const struct alert_wish *wish, int64_t n
 
 enum status alert_told(struct db *db, const char *receiver, const struct alert_row *alert,
                        int64_t now_ms, struct why *why) MUST_CHECK;
+/* Due again after ALERT_RETRY_MS, twice that ..., `retry_max_ms` at most. */
 enum status alert_failed(struct db *db, const char *receiver, const struct alert_row *alert,
-                         const char *failure, int64_t now_ms, struct why *why) MUST_CHECK;
+                         const char *failure, int64_t now_ms, int64_t retry_max_ms,
+                         struct why *why) MUST_CHECK;
 
 #endif

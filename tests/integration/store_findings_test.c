@@ -509,6 +509,31 @@ static void a_watch_that_was_told_is_kept_until_its_end_is(void **state)
         FINDING_WATCHES_KEPT);
 }
 
+static void what_fails_is_due_ever_later(void **state)
+{
+    (void)state;
+    int64_t service = service_of("failing");
+    const struct finding_row row = row_of("a", "confirmed", "v1");
+    static const int64_t due_ms[] = {5000, 10000, 20000, 40000, 60000, 60000};
+    struct alert_row *rows = NULL;
+    int64_t now_ms = 1000;
+    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    tell_all("failing", now_ms);
+    now_ms += 60;
+    size_t count = claim_for("failing", now_ms, 1000, &rows);
+    size_t mine = 0;
+    while (mine < count && rows[mine].finding.service_id != service)
+        mine++;
+    assert_true(mine < count);
+    for (size_t i = 0; i < sizeof(due_ms) / sizeof(*due_ms); i++) {
+        OK(alert_failed(store.db, "failing", &rows[mine], "away", now_ms, 60000, &why));
+        assert_int_equal(number("SELECT next_ms FROM heapfleet.alert WHERE service_id = $1 AND "
+                                "receiver = 'failing'",
+                                service),
+                         now_ms + due_ms[i]);
+    }
+}
+
 /* It went while it was judged. */
 static void a_service_that_was_forgotten_has_no_findings(void **state)
 {
@@ -540,6 +565,7 @@ int main(void)
         cmocka_unit_test(what_was_told_meanwhile_is_not_claimed),
         cmocka_unit_test(what_is_new_is_told_before_reminders),
         cmocka_unit_test(a_watch_that_was_told_is_kept_until_its_end_is),
+        cmocka_unit_test(what_fails_is_due_ever_later),
         cmocka_unit_test(a_service_that_was_forgotten_has_no_findings),
     };
     arena_init(&arena, 1 << 20);
