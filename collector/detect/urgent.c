@@ -43,7 +43,6 @@ static const double straight_bend = 0.95;
 static const double straight_bend_max = 2; /* of the living: else it began long after they did */
 static const double straight_gain = 6;
 static const double straight_share_min = 0.25; /* of the growth of the process, all straight ones */
-static const double new_share_min = 0.1;       /* those that are new in the version */
 static const double piece_share_min = 0.02;    /* one of them */
 static const double usual_share_min = 0.3;     /* of the slope, in an earlier life */
 static const double witness_objects_min = 1;   /* that a life must have held to tell of a class */
@@ -438,20 +437,17 @@ static void choose_urgent(const struct detector *detector, const struct pressure
 {
     double all = 0;
     double unusual = 0;
-    double all_new = 0;
     for (uint32_t i = 0; i < count; i++) {
         double slope = fmax(list[i].slope, 0);
         all += slope;
         unusual += list[i].usual == 0 ? slope : 0;
-        all_new += list[i].is_new ? slope : 0;
     }
     int is_large = all >= straight_share_min * pressure->slope;
     int is_deadly = unusual > 0 && pressure->room / unusual * detector->bin_ms <=
                                        near_horizons * (double)detector->config.horizon_ms;
-    int is_enough = is_deadly || all_new >= new_share_min * pressure->slope;
     for (uint32_t i = 0; i < count; i++)
         list[i].is_urgent =
-            (is_large || (is_enough && list[i].is_new)) && is_urgent(detector, pressure, &list[i]);
+            (is_large || (is_deadly && list[i].is_new)) && is_urgent(detector, pressure, &list[i]);
 }
 
 static void judge_group(struct detector *detector, const struct version_order *order,
