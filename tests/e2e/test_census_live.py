@@ -252,7 +252,7 @@ def test_a_hundred_thousand_classes():
         after = json.loads(measured.stdout)
         said = run_agent("census", target.pid, "--top", "1").stdout
     assert after["types_folded"] >= 100_000 - 16384
-    assert f"{after['types_folded']} types more than have room" in said
+    assert f"{after['types_folded']} types more than have room" in said, said
     rows = {row["type"]: row["count"] for row in after["types"]}
     classes = sum(count for name, count in rows.items() if re.fullmatch(r"__main__\.Class\d+", name))
     other = rows["(other)"]
