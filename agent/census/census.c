@@ -190,9 +190,7 @@ static int step(struct census *census)
     late_sizes_flush(run->late);
     if (remote_state(census->remote) != STATUS_OK)
         return 0;
-    if (census->present.to == UINT64_MAX)
-        return look_elsewhere(census);
-    if (!present_map_fill(&census->present, census->present.to))
+    if (census->present.to == UINT64_MAX || !present_map_fill(&census->present, census->present.to))
         return look_elsewhere(census);
     run->map_ns = clock_mono_ns();
     sweep_restart(&run->sweep);

@@ -307,7 +307,6 @@ struct straight {
     double slope; /* bytes a bin, of a life, with its part of the built-ins */
     int usual;    /* as is_usual says; where nothing is known, 0 for what has killed before */
     int is_new;   /* no version before this one grew so */
-    int is_urgent;
     struct judge_look look;
 };
 
@@ -432,8 +431,9 @@ static uint32_t find_straight(const struct detector *detector, const struct vers
     return count;
 }
 
-static void choose_urgent(const struct detector *detector, const struct pressure *pressure,
-                          struct straight *list, uint32_t count)
+static void put_those_urgent(struct detector *detector, const struct judge_group *group,
+                             const struct pressure *pressure, const struct straight *list,
+                             uint32_t count)
 {
     double all = 0;
     double unusual = 0;
@@ -446,8 +446,8 @@ static void choose_urgent(const struct detector *detector, const struct pressure
     int is_deadly = unusual > 0 && pressure->room / unusual * detector->bin_ms <=
                                        near_horizons * (double)detector->config.horizon_ms;
     for (uint32_t i = 0; i < count; i++)
-        list[i].is_urgent =
-            (is_large || (is_deadly && list[i].is_new)) && is_urgent(detector, pressure, &list[i]);
+        if ((is_large || (is_deadly && list[i].is_new)) && is_urgent(detector, pressure, &list[i]))
+            put_urgent(detector, group, pressure, &list[i]);
 }
 
 static void judge_group(struct detector *detector, const struct version_order *order,
@@ -456,10 +456,7 @@ static void judge_group(struct detector *detector, const struct version_order *o
     struct straight *found = calloc(STRAIGHT_MAX, sizeof(*found));
     ASSERT(found != NULL);
     uint32_t count = find_straight(detector, order, group, found);
-    choose_urgent(detector, pressure, found, count);
-    for (uint32_t i = 0; i < count; i++)
-        if (found[i].is_urgent)
-            put_urgent(detector, group, pressure, &found[i]);
+    put_those_urgent(detector, group, pressure, found, count);
     free(found);
 }
 
