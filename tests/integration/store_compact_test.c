@@ -8,26 +8,7 @@
 #include <cmocka.h>
 
 #include "forget.h"
-#include "heap_model.h"
-#include "keep_house.h"
-
-#define HOUR_MS ((int64_t)3600 * 1000)
-#define SLOT_MS (4 * HOUR_MS)
-#define DAY_MS (24 * HOUR_MS)
-#define MIDNIGHT (20000 * DAY_MS) /* some day in 2024 */
-
-static struct keep_house_report keep(int64_t now_ms)
-{
-    struct keep_house_report report;
-    struct keep_house_config config = KEEP_HOUSE_DEFAULT;
-    OK(keep_house(store.db, &config, now_ms, &report, &why));
-    return report;
-}
-
-static int64_t number(const char *sql)
-{
-    return number_of(store.dsn, sql);
-}
+#include "keep_scene.h"
 
 /* ---- generated histories -------------------------------------------------------------------- */
 
@@ -107,7 +88,7 @@ static void one_round(struct fleet *fleet, uint64_t *dice)
     fleet->now_ms += (int64_t)(*dice % 5) * HOUR_MS;
     *dice = *dice * 6364136223846793005u + 1442695040888963407u;
     if (*dice >> 63)
-        (void)keep(fleet->now_ms + (int64_t)(*dice >> 40) % 30 * HOUR_MS);
+        (void)keep_and_report(fleet->now_ms + (int64_t)(*dice >> 40) % 30 * HOUR_MS);
 }
 
 static void history_is_what_was_written(void **state)
@@ -126,7 +107,7 @@ static void history_is_what_was_written(void **state)
         }
         for (int i = 0; i < PROCESSES; i++)
             model_commit(&fleet.models[i], fleet.models[i].written, fleet.models[i].count);
-        assert_int_equal(keep(fleet.now_ms + 10 * DAY_MS).lost, 0);
+        assert_int_equal(keep_and_report(fleet.now_ms + 10 * DAY_MS).lost, 0);
         assert_all(&fleet);
         fleet_done(&fleet);
     }
@@ -218,9 +199,9 @@ static void rollups_are_means_of_what_was_written(void **state)
         live(&fleet.models[i], &now_ms, 200);
         model_commit(&fleet.models[i], 0, i == 1 ? 100 : 200);
     }
-    (void)keep(MIDNIGHT + 10 * DAY_MS);
+    (void)keep_and_report(MIDNIGHT + 10 * DAY_MS);
     model_commit(&fleet.models[1], 100, 200);
-    (void)keep(MIDNIGHT + 10 * DAY_MS);
+    (void)keep_and_report(MIDNIGHT + 10 * DAY_MS);
     int64_t v1 = number("SELECT d.id FROM heapfleet.deployment d JOIN heapfleet.service s "
                         "ON s.id = d.service_id WHERE s.name = 'rollup' AND d.version = 'v1'");
     int64_t v2 = number("SELECT d.id FROM heapfleet.deployment d JOIN heapfleet.service s "
@@ -282,7 +263,7 @@ static void many_collectors_share_the_work(void **state)
     }
     for (int i = 0; i < MANY; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-    (void)keep(now_ms);
+    (void)keep_and_report(now_ms);
     assert_all(&fleet);
     assert_int_equal(number("SELECT count(*) FROM heapfleet.snap_delta"), 0);
     fleet_done(&fleet);
@@ -300,14 +281,14 @@ static void a_reader_delays_the_end_of_a_partition_and_not_ingest(void **state)
     struct pg *reader = pg_new(store.dsn);
     OK(pg_begin(reader, &why));
     OK(pg_script(reader, "SELECT count(*) FROM heapfleet.snap_delta", &why));
-    struct keep_house_report report = keep(MIDNIGHT + DAY_MS);
+    struct keep_house_report report = keep_and_report(MIDNIGHT + DAY_MS);
     assert_int_equal(report.slots, 1);
     assert_true(report.postponed > 0);
     model_commit(&model, 5, 10);
     model_assert(&model, 0, INT64_MAX);
     pg_rollback(reader);
     pg_free(reader);
-    assert_int_equal(keep(MIDNIGHT + DAY_MS).postponed, 0);
+    assert_int_equal(keep_and_report(MIDNIGHT + DAY_MS).postponed, 0);
     model_assert(&model, 0, INT64_MAX);
     assert_int_equal(number("SELECT count(*) FROM heapfleet.snap_delta"), 0);
     model_done(&model);
@@ -333,24 +314,24 @@ static void each_level_is_kept_as_long_as_asked(void **state)
     for (int i = 0; i < 40; i++)
         model_snap(&model, MIDNIGHT + i * HOUR_MS / 2);
     model_commit(&model, 0, 30);
-    (void)keep(MIDNIGHT + 30 * DAY_MS);
+    (void)keep_and_report(MIDNIGHT + 30 * DAY_MS);
     assert_true(rows_of(&model, "heap_chunk") > 0);
-    (void)keep(MIDNIGHT + 31 * DAY_MS);
+    (void)keep_and_report(MIDNIGHT + 31 * DAY_MS);
     assert_int_equal(rows_of(&model, "heap_chunk"), 0);
     int64_t hours = rows_of(&model, "heap_hour"), days = rows_of(&model, "heap_day");
     assert_true(hours > 0 && days > 0);
 
     /* what comes too late for its chunk does not spoil the rollups */
     model_commit(&model, 30, 40);
-    (void)keep(MIDNIGHT + 31 * DAY_MS);
+    (void)keep_and_report(MIDNIGHT + 31 * DAY_MS);
     assert_int_equal(rows_of(&model, "snap_delta"), 0);
     assert_int_equal(rows_of(&model, "heap_chunk"), 0);
     assert_int_equal(rows_of(&model, "heap_hour"), hours);
 
-    (void)keep(MIDNIGHT + 440 * DAY_MS);
+    (void)keep_and_report(MIDNIGHT + 440 * DAY_MS);
     assert_int_equal(rows_of(&model, "heap_hour"), 0);
     assert_int_equal(rows_of(&model, "deployment_hour"), 0);
-    (void)keep(MIDNIGHT + 4000 * DAY_MS);
+    (void)keep_and_report(MIDNIGHT + 4000 * DAY_MS);
     assert_int_equal(rows_of(&model, "heap_day"), days);
     struct keep_house_config config = KEEP_HOUSE_DEFAULT;
     config.retain_daily_ms = 1000 * DAY_MS;
@@ -373,18 +354,18 @@ static void a_database_edited_by_hand_loses_nothing(void **state)
     must_run(dsn, "ALTER TABLE heapfleet.snap_delta ADD COLUMN remark text DEFAULT 'hello'");
     must_run(dsn, "ALTER TABLE heapfleet.heap_chunk ADD COLUMN remark text");
     model_commit(&model, 0, 20);
-    (void)keep(MIDNIGHT + DAY_MS);
+    (void)keep_and_report(MIDNIGHT + DAY_MS);
     must_run(dsn, "DO $$ DECLARE p text; BEGIN FOR p IN SELECT name FROM heapfleet.partition "
                   "WHERE level <> 'heap_chunk' LOOP EXECUTE 'DROP TABLE heapfleet.' || p; "
                   "END LOOP; END $$");
     model_commit(&model, 20, 30);
-    (void)keep(MIDNIGHT + 2 * DAY_MS);
+    (void)keep_and_report(MIDNIGHT + 2 * DAY_MS);
     model_assert(&model, 0, INT64_MAX);
 
     /* a partition of somebody's own making gets the key that stores each row once */
     must_run(dsn, "CREATE TABLE heapfleet.own PARTITION OF heapfleet.snap_delta "
                   "FOR VALUES FROM (1728864000000) TO (1728878400000)");
-    (void)keep(MIDNIGHT + 2 * DAY_MS);
+    (void)keep_and_report(MIDNIGHT + 2 * DAY_MS);
     assert_int_equal(number("SELECT count(*) FROM pg_index WHERE indisprimary "
                             "AND indrelid = 'heapfleet.own'::regclass"),
                      1);
@@ -431,7 +412,7 @@ static void a_service_is_forgotten_and_no_other(void **state)
     }
     model_commit(&gone, 0, 30);
     model_commit(&kept, 0, 30);
-    (void)keep(MIDNIGHT + DAY_MS / 2);
+    (void)keep_and_report(MIDNIGHT + DAY_MS / 2);
     assert_int_equal(service_forget(store.db, "forgotten", "", "test", NULL), STATUS_NOT_FOUND);
     must_run(store.dsn, "INSERT INTO heapfleet.forgotten VALUES (-1, now() - interval '15 days')");
     OK(service_forget(store.db, "forgotten", "", "prod", &why));
@@ -446,7 +427,7 @@ static void a_service_is_forgotten_and_no_other(void **state)
     /* a stream that goes on until it notices: what it writes goes, and nothing is in the way */
     model_commit(&gone, 30, 40);
     model_commit(&kept, 30, 40);
-    struct keep_house_report report = keep(MIDNIGHT + 2 * DAY_MS);
+    struct keep_house_report report = keep_and_report(MIDNIGHT + 2 * DAY_MS);
     assert_int_equal(report.lost, 10);
     assert_int_equal(rows_of(&gone, "snap_delta"), 0);
     model_assert(&kept, 0, INT64_MAX);
@@ -467,7 +448,7 @@ static void a_slot_may_have_many_rows(void **state)
             model_snap(&models[i], MIDNIGHT + n * 15000);
         model_commit(&models[i], 0, i == 0 ? ROWS : ROWS - 100);
     }
-    struct keep_house_report report = keep(MIDNIGHT + DAY_MS / 2);
+    struct keep_house_report report = keep_and_report(MIDNIGHT + DAY_MS / 2);
     assert_int_equal(report.chunks, MANY);
     assert_int_equal(report.snapshots, MANY * ROWS - 200);
     static const char sum_sql[] = "SELECT sum(h.snapshots) FROM heapfleet.deployment_hour h "
@@ -476,7 +457,7 @@ static void a_slot_may_have_many_rows(void **state)
     assert_int_equal(number(sum_sql), MANY * ROWS - 200);
     for (int i = 1; i < MANY; i++)
         model_commit(&models[i], ROWS - 100, ROWS);
-    assert_int_equal(keep(MIDNIGHT + DAY_MS / 2).lost, 0);
+    assert_int_equal(keep_and_report(MIDNIGHT + DAY_MS / 2).lost, 0);
     assert_int_equal(number(sum_sql), MANY * ROWS);
     for (int i = 0; i < MANY; i++) {
         struct process_identity identity = identity_of("many rows", "v1", (uint8_t)(i + 1));

@@ -9,26 +9,8 @@
 
 #include <cmocka.h>
 
-#include "heap_model.h"
-#include "keep_house.h"
+#include "keep_scene.h"
 #include "process_numbers.h"
-
-#define HOUR_MS ((int64_t)3600 * 1000)
-#define DAY_MS (24 * HOUR_MS)
-#define MIDNIGHT (20000 * DAY_MS) /* some day in 2024 */
-
-static struct keep_house_report keep(int64_t now_ms)
-{
-    struct keep_house_report report;
-    struct keep_house_config config = KEEP_HOUSE_DEFAULT;
-    OK(keep_house(store.db, &config, now_ms, &report, &why));
-    return report;
-}
-
-static int64_t number(const char *sql)
-{
-    return number_of(store.dsn, sql);
-}
 
 /* ---- writers that are not done ----------------------------------------------------------------
  */
@@ -112,7 +94,7 @@ static void what_is_being_copied_is_not_dropped_with_the_slot(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
     pg_free(writer);
     pg_free(locks);
-    (void)keep(keeper.now_ms);
+    (void)keep_and_report(keeper.now_ms);
     assert_int_equal(number("SELECT count(*) FROM heapfleet.snap_delta"), 0);
     model_assert(&model, 0, MIDNIGHT + 2 * HOUR_MS);
     struct instance_state now = open_instance(&identity);
@@ -145,7 +127,7 @@ static void a_partition_stays_that_holds_more_than_the_slot(void **state)
         for (int i = 0; i < 12; i++)
             model_snap(&model, day_ms + i * 2 * HOUR_MS);
         model_commit(&model, 0, 12);
-        assert_int_equal(keep(day_ms + 3 * DAY_MS).slots, 1);
+        assert_int_equal(keep_and_report(day_ms + 3 * DAY_MS).slots, 1);
         model_assert(&model, 0, INT64_MAX);
         char sql[100];
         (void)snprintf(sql, sizeof(sql), "DROP TABLE heapfleet.%s", names[n]);

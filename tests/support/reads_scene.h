@@ -2,21 +2,11 @@
 #ifndef TESTS_SUPPORT_READS_SCENE_H
 #define TESTS_SUPPORT_READS_SCENE_H
 
-#include "heap_model.h"
-#include "keep_house.h"
-
-#define MINUTE_MS ((int64_t)60 * 1000)
-#define HOUR_MS (60 * MINUTE_MS)
-#define SLOT_MS (4 * HOUR_MS)
-#define DAY_MS (24 * HOUR_MS)
-#define MIDNIGHT (20000 * DAY_MS) /* some day in 2024 */
+#include "keep_scene.h"
 
 static inline void keep(int64_t now_ms)
 {
-    struct keep_house_report report;
-    struct keep_house_config config = KEEP_HOUSE_DEFAULT;
-    OK(keep_house(store.db, &config, now_ms, &report, &why));
-    assert_int_equal(report.lost, 0);
+    assert_int_equal(keep_and_report(now_ms).lost, 0);
 }
 
 /* A process of its own service. */
