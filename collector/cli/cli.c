@@ -27,7 +27,7 @@ enum {
     WORDS_MAX = 256,
     PATH_BYTES = 64,
     MIN_UPTIME_DEFAULT_MS = 30 * 60 * 1000, /* of a gate */
-    ANSWER_ROWS_MAX = 1000,                 /* of a collector, QUERY_LIMIT_MAX */
+    PAGE_ROWS = 1000,                       /* as many as the collector gives in one */
 };
 
 /* ---- help ----------------------------------------------------------------------------------- */
@@ -174,11 +174,23 @@ int cli_is_table(const struct cli *cli)
     return cli->format == REPORT_TABLE;
 }
 
-uint32_t cli_limit(const struct cli *cli)
+static uint32_t page_rows(uint64_t left)
 {
-    if (cli->limit == 0)
-        return ANSWER_ROWS_MAX;
-    return cli->limit > UINT32_MAX ? UINT32_MAX : (uint32_t)cli->limit;
+    return left < PAGE_ROWS ? (uint32_t)left : PAGE_ROWS;
+}
+
+struct cli_pages cli_pages(const struct cli *cli)
+{
+    uint64_t left = cli->limit == 0 ? UINT64_MAX : cli->limit;
+    return (struct cli_pages){left, page_rows(left), 1};
+}
+
+void cli_page_seen(struct cli *cli, struct cli_pages *pages, size_t rows, const char *next_token)
+{
+    pages->left -= rows < pages->left ? rows : pages->left;
+    pages->rows = *next_token != '\0' ? page_rows(pages->left) : 0;
+    pages->is_first = 0;
+    cli->rows_so_far += rows;
 }
 
 void cli_line(const char *format, ...)

@@ -86,8 +86,15 @@ Heapfleet__V1__ServiceRef cli_service_ref(const struct cli *cli, const char *nam
 /* 1 when people read the output: a table, with a heading. */
 int cli_is_table(const struct cli *cli);
 
-/* --limit for a request of one answer, of which the collector gives at most 1000 rows. */
-uint32_t cli_limit(const struct cli *cli);
+/* An answer in pages, asked for until it ends or has the rows of --limit. */
+struct cli_pages {
+    uint64_t left; /* of --limit */
+    uint32_t rows; /* of the next page; 0: there is none */
+    int is_first;
+};
+struct cli_pages cli_pages(const struct cli *cli);
+/* A page has come: `rows` of it, and the token of the next. */
+void cli_page_seen(struct cli *cli, struct cli_pages *pages, size_t rows, const char *next_token);
 
 /* A line on standard output; scrubbed, as names come from outside. */
 void cli_line(const char *format, ...) PRINTF(1, 2);

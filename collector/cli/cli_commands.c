@@ -117,9 +117,7 @@ static size_t take_history(struct cli *cli, unsigned bits, struct option *ret)
         {COMPARE,
          {"at", 0, OPTION_DURATION, &cli->at_ms, "UPTIME", "age of the processes",
           "what most of both have reached"}},
-        {TOP | COMPARE,
-         {"limit", 'n', OPTION_U64, &cli->limit, "N", "rows; 0: 1000, or all of top --from", "20"}},
-        {CONTAINERS,
+        {TOP | COMPARE | CONTAINERS,
          {"limit", 'n', OPTION_U64, &cli->limit, "N", "rows; 0: as many as there are", "20"}},
     };
     return take(rows, ARRAY_SIZE(rows), bits, ret);

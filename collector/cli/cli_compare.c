@@ -53,34 +53,49 @@ static void print_heading(const struct cli *cli,
     buf_done(&uptime);
 }
 
-static void print(const struct cli *cli, const Heapfleet__V1__CompareDeploymentsResponse *answer)
+static void print_rows(const struct cli *cli, struct report *report,
+                       const Heapfleet__V1__CompareDeploymentsResponse *answer)
 {
-    char titles[COLUMNS][TITLE_BYTES];
-    struct report_column titled[COLUMNS];
-    make_titles(cli, titles, titled);
-    if (cli_is_table(cli) && answer->n_types > 0)
-        print_heading(cli, answer);
-    struct report report;
-    report_begin(&report, cli->format, titled, cli_is_table(cli) ? TABLE_COLUMNS : COLUMNS);
     for (size_t i = 0; i < answer->n_types; i++) {
         const Heapfleet__V1__TypeComparison *row = answer->types[i];
-        report_text(&report, row->type);
-        report_double(&report, row->count_a);
-        report_double(&report, row->count_b);
-        report_double(&report, row->bytes_a);
-        report_double(&report, row->bytes_b);
-        report_double(&report, row->bytes_b - row->bytes_a);
-        report_double(&report, row->bytes_per_hour_a);
-        report_double(&report, row->bytes_per_hour_b);
+        report_text(report, row->type);
+        report_double(report, row->count_a);
+        report_double(report, row->count_b);
+        report_double(report, row->bytes_a);
+        report_double(report, row->bytes_b);
+        report_double(report, row->bytes_b - row->bytes_a);
+        report_double(report, row->bytes_per_hour_a);
+        report_double(report, row->bytes_per_hour_b);
         if (cli_is_table(cli))
             continue;
-        report_double(&report, row->count_per_hour_a);
-        report_double(&report, row->count_per_hour_b);
-        report_int(&report, answer->at_uptime_ms);
-        report_uint(&report, answer->instances_a);
-        report_uint(&report, answer->instances_b);
+        report_double(report, row->count_per_hour_a);
+        report_double(report, row->count_per_hour_b);
+        report_int(report, answer->at_uptime_ms);
+        report_uint(report, answer->instances_a);
+        report_uint(report, answer->instances_b);
     }
-    report_end(&report, "the versions have no type to compare");
+}
+
+static enum status ask_pages(struct cli *cli, Heapfleet__V1__CompareDeploymentsRequest *request,
+                             struct report *report, struct why *why)
+{
+    struct cli_pages pages = cli_pages(cli);
+    do {
+        ProtobufCMessage *message = NULL;
+        request->limit = pages.rows;
+        enum status status =
+            cli_ask(cli, "CompareDeployments", &request->base,
+                    &heapfleet__v1__compare_deployments_response__descriptor, &message, why);
+        if (status != STATUS_OK)
+            return status;
+        const Heapfleet__V1__CompareDeploymentsResponse *answer = (const void *)message;
+        if (pages.is_first && cli_is_table(cli) && answer->n_types > 0)
+            print_heading(cli, answer);
+        print_rows(cli, report, answer);
+        request->page_token = answer->next_page_token;
+        cli_page_seen(cli, &pages, answer->n_types, request->page_token);
+    } while (pages.rows > 0);
+    return STATUS_OK;
 }
 
 enum status cli_compare(struct cli *cli, struct why *why)
@@ -88,16 +103,19 @@ enum status cli_compare(struct cli *cli, struct why *why)
     Heapfleet__V1__CompareDeploymentsRequest request =
         HEAPFLEET__V1__COMPARE_DEPLOYMENTS_REQUEST__INIT;
     Heapfleet__V1__ServiceRef ref = cli_service_ref(cli, cli->operands[0]);
+    char titles[COLUMNS][TITLE_BYTES];
+    struct report_column titled[COLUMNS];
+    struct report report;
+    make_titles(cli, titles, titled);
     request.service = &ref;
     request.version_a = cli_string(cli->operands[1]);
     request.version_b = cli_string(cli->operands[2]);
     request.at_uptime_ms = cli->at_ms;
-    request.limit = cli_limit(cli);
-    ProtobufCMessage *message = NULL;
-    enum status status =
-        cli_ask(cli, "CompareDeployments", &request.base,
-                &heapfleet__v1__compare_deployments_response__descriptor, &message, why);
+    report_begin(&report, cli->format, titled, cli_is_table(cli) ? TABLE_COLUMNS : COLUMNS);
+    enum status status = ask_pages(cli, &request, &report, why);
     if (status == STATUS_OK)
-        print(cli, (const void *)message);
+        report_end(&report, "the versions have no type to compare");
+    else
+        buf_done(&report.text);
     return status;
 }

@@ -17,7 +17,7 @@ static const struct report_column columns[] = {
     {"instances_from", "", REPORT_PLAIN},
     {"instances_to", "", REPORT_PLAIN},
 };
-enum { TABLE_COLUMNS = 6, PAGE_ROWS = 1000 };
+enum { TABLE_COLUMNS = 6 };
 
 static void print_heading(const struct cli *cli, const Heapfleet__V1__GetGrowthResponse *answer)
 {
@@ -69,14 +69,13 @@ enum status cli_growth(struct cli *cli, struct why *why)
     Heapfleet__V1__GetGrowthRequest request;
     Heapfleet__V1__ServiceRef ref = cli_service_ref(cli, cli->operands[0]);
     struct report report;
-    uint64_t left = cli->limit == 0 ? UINT64_MAX : cli->limit;
-    int is_first = 1;
+    struct cli_pages pages = cli_pages(cli);
     make_request(cli, &ref, &request);
     report_begin(&report, cli->format, columns,
                  cli_is_table(cli) ? TABLE_COLUMNS : ARRAY_SIZE(columns));
     do {
         ProtobufCMessage *message = NULL;
-        request.page_size = left < PAGE_ROWS ? (uint32_t)left : PAGE_ROWS;
+        request.page_size = pages.rows;
         enum status status =
             cli_ask(cli, "GetGrowth", &request.base,
                     &heapfleet__v1__get_growth_response__descriptor, &message, why);
@@ -85,15 +84,13 @@ enum status cli_growth(struct cli *cli, struct why *why)
             return status;
         }
         const Heapfleet__V1__GetGrowthResponse *answer = (const void *)message;
-        if (is_first && cli_is_table(cli))
+        if (pages.is_first && cli_is_table(cli))
             print_heading(cli, answer);
         for (size_t i = 0; i < answer->n_types; i++)
             print_row(cli, &report, answer, answer->types[i]);
-        left -= answer->n_types < left ? answer->n_types : left;
-        cli->rows_so_far += answer->n_types;
         request.page_token = answer->next_page_token;
-        is_first = 0;
-    } while (*request.page_token != '\0' && left > 0);
+        cli_page_seen(cli, &pages, answer->n_types, request.page_token);
+    } while (pages.rows > 0);
     report_end(&report, "no type was seen in this span");
     return STATUS_OK;
 }

@@ -32,29 +32,49 @@ static enum status parse_order(const char *word, Heapfleet__V1__TopOrder *ret, s
                     word);
 }
 
-static void print(const struct cli *cli, const Heapfleet__V1__GetTopResponse *answer)
+static void print_heading(const struct cli *cli, const Heapfleet__V1__GetTopResponse *answer)
 {
-    if (cli_is_table(cli) && answer->n_types > 0) {
-        cli_line("%s%s%s, %u process%s", cli->operands[0], *answer->version != '\0' ? " " : "",
-                 answer->version, answer->instances, answer->instances == 1 ? "" : "es");
-        cli_line("%s", "");
-    }
-    struct report report;
-    report_begin(&report, cli->format, columns,
-                 cli_is_table(cli) ? TABLE_COLUMNS : ARRAY_SIZE(columns));
+    cli_line("%s%s%s, %u process%s", cli->operands[0], *answer->version != '\0' ? " " : "",
+             answer->version, answer->instances, answer->instances == 1 ? "" : "es");
+    cli_line("%s", "");
+}
+
+static void print_rows(const struct cli *cli, struct report *report,
+                       const Heapfleet__V1__GetTopResponse *answer)
+{
     for (size_t i = 0; i < answer->n_types; i++) {
         const Heapfleet__V1__TypeTotal *row = answer->types[i];
-        report_text(&report, row->type);
-        report_uint(&report, row->count);
-        report_uint(&report, row->bytes);
-        report_double(&report, row->count_per_hour);
-        report_double(&report, row->bytes_per_hour);
+        report_text(report, row->type);
+        report_uint(report, row->count);
+        report_uint(report, row->bytes);
+        report_double(report, row->count_per_hour);
+        report_double(report, row->bytes_per_hour);
         if (!cli_is_table(cli)) {
-            report_text(&report, answer->version);
-            report_uint(&report, answer->instances);
+            report_text(report, answer->version);
+            report_uint(report, answer->instances);
         }
     }
-    report_end(&report, "no process of this version has sent a snapshot yet");
+}
+
+static enum status ask_pages(struct cli *cli, Heapfleet__V1__GetTopRequest *request,
+                             struct report *report, struct why *why)
+{
+    struct cli_pages pages = cli_pages(cli);
+    do {
+        ProtobufCMessage *message = NULL;
+        request->limit = pages.rows;
+        enum status status = cli_ask(cli, "GetTop", &request->base,
+                                     &heapfleet__v1__get_top_response__descriptor, &message, why);
+        if (status != STATUS_OK)
+            return status;
+        const Heapfleet__V1__GetTopResponse *answer = (const void *)message;
+        if (pages.is_first && cli_is_table(cli) && answer->n_types > 0)
+            print_heading(cli, answer);
+        print_rows(cli, report, answer);
+        request->page_token = answer->next_page_token;
+        cli_page_seen(cli, &pages, answer->n_types, request->page_token);
+    } while (pages.rows > 0);
+    return STATUS_OK;
 }
 
 enum status cli_top(struct cli *cli, struct why *why)
@@ -65,15 +85,18 @@ enum status cli_top(struct cli *cli, struct why *why)
         return why_fail(why, STATUS_USAGE, "--to needs a --from");
     Heapfleet__V1__GetTopRequest request = HEAPFLEET__V1__GET_TOP_REQUEST__INIT;
     Heapfleet__V1__ServiceRef ref = cli_service_ref(cli, cli->operands[0]);
+    struct report report;
     request.service = &ref;
     request.version = cli_string(cli->version);
-    request.limit = cli_limit(cli);
     enum status status = parse_order(cli->by, &request.order, why);
-    ProtobufCMessage *message = NULL;
+    if (status != STATUS_OK)
+        return status;
+    report_begin(&report, cli->format, columns,
+                 cli_is_table(cli) ? TABLE_COLUMNS : ARRAY_SIZE(columns));
+    status = ask_pages(cli, &request, &report, why);
     if (status == STATUS_OK)
-        status = cli_ask(cli, "GetTop", &request.base, &heapfleet__v1__get_top_response__descriptor,
-                         &message, why);
-    if (status == STATUS_OK)
-        print(cli, (const void *)message);
+        report_end(&report, "no process of this version has sent a snapshot yet");
+    else
+        buf_done(&report.text);
     return status;
 }

@@ -12,15 +12,6 @@ enum status query_alloc(struct query *query, size_t size, void **ret, struct why
     return STATUS_OK;
 }
 
-enum status query_check_limit(uint32_t asked, uint32_t *ret, struct why *why)
-{
-    if (asked > QUERY_LIMIT_MAX)
-        return why_fail(why, STATUS_INVALID, "a limit of %u rows is too large: at most %d", asked,
-                        QUERY_LIMIT_MAX);
-    *ret = asked == 0 ? QUERY_LIMIT_DEFAULT : asked;
-    return STATUS_OK;
-}
-
 enum status query_check_span(int64_t from_ms, int64_t to_ms, int64_t now_ms, struct why *why)
 {
     const int64_t time_max_ms = 253402300800000; /* the year 10000 */

@@ -54,9 +54,6 @@ enum {
 /* `size` bytes of zeros in the question's arena, or STATUS_LIMIT. */
 enum status query_alloc(struct query *query, size_t size, void **ret, struct why *why) MUST_CHECK;
 
-/* The rows that a request asks for: 0 is the default, more than the most is refused. */
-enum status query_check_limit(uint32_t asked, uint32_t *ret, struct why *why) MUST_CHECK;
-
 /* INVALID: a time that is none, a span that ends before it begins, or begins in the future. */
 enum status query_check_span(int64_t from_ms, int64_t to_ms, int64_t now_ms,
                              struct why *why) MUST_CHECK;

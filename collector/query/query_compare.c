@@ -178,9 +178,12 @@ static enum status answer(struct query *query,
                           Heapfleet__V1__CompareDeploymentsResponse *response, struct why *why)
 {
     struct fleet fleet;
-    uint32_t limit = 0;
+    struct page_rows page; /* keeps the uptime of the first */
     const struct deployment_row *sides[TYPE_SIDES] = {NULL, NULL};
-    enum status status = query_check_limit(asked->limit, &limit, why);
+    enum status status = query_page_rows(asked->limit, asked->page_token, &page, why);
+    int64_t uptime_ms = asked->at_uptime_ms;
+    if (status == STATUS_OK && uptime_ms == 0)
+        uptime_ms = page.place.time_ms;
     if (status == STATUS_OK)
         status = query_read_service(query, asked->service, &fleet, why);
     if (status == STATUS_OK)
@@ -190,15 +193,20 @@ static enum status answer(struct query *query,
     if (status == STATUS_OK)
         status = query_read_versions(query, sides[0], sides[1], &fleet, why);
     if (status == STATUS_OK)
-        status =
-            choose_uptime(query, &fleet, sides, asked->at_uptime_ms, &response->at_uptime_ms, why);
+        status = choose_uptime(query, &fleet, sides, uptime_ms, &response->at_uptime_ms, why);
     if (status == STATUS_OK)
         status = read_sides(query, &fleet, sides, response->at_uptime_ms, table, why);
     response->instances_a = table->processes[0];
     response->instances_b = table->processes[1];
+    uint32_t total = table->count;
     if (status == STATUS_OK)
-        status = type_table_rank(table, by_difference, limit, query, why);
-    return status == STATUS_OK ? write_types(query, table, response, why) : status;
+        status = type_table_rank(table, by_difference, &page, query, why);
+    if (status == STATUS_OK)
+        status = write_types(query, table, response, why);
+    if (status == STATUS_OK)
+        status = query_page_next(query, &page, total, response->at_uptime_ms,
+                                 &response->next_page_token, why);
+    return status;
 }
 
 enum status query_compare_deployments(struct query *query, const ProtobufCMessage *request,

@@ -32,10 +32,9 @@ struct growth {
     struct fleet fleet;
     const struct deployment_row *deployment; /* NULL: all */
     int64_t from_ms, to_ms, window_ms, asked_to_ms;
-    int64_t bearable_ms; /* that much can be read of so many processes */
-    int is_hourly;       /* windows are whole hours */
-    uint32_t page_size;
-    struct page_place place; /* time_ms: to_ms of the first page; number: rows before this page */
+    int64_t bearable_ms;   /* that much can be read of so many processes */
+    int is_hourly;         /* windows are whole hours */
+    struct page_rows page; /* keeps to_ms of the first */
     struct type_table table;
     uint32_t instances[TYPE_SIDES];
 };
@@ -47,7 +46,8 @@ static enum status check_times(struct growth *growth, struct why *why)
     const Heapfleet__V1__GetGrowthRequest *asked = growth->asked;
     int64_t to_ms = asked->to_ms;
     if (to_ms == 0)
-        to_ms = growth->place.time_ms != 0 ? growth->place.time_ms : growth->query->now_ms;
+        to_ms =
+            growth->page.place.time_ms != 0 ? growth->page.place.time_ms : growth->query->now_ms;
     growth->from_ms = asked->from_ms;
     growth->to_ms = growth->asked_to_ms = to_ms;
     return query_check_span(asked->from_ms, to_ms, growth->query->now_ms, why);
@@ -376,8 +376,7 @@ static enum status write_types(struct growth *growth, Heapfleet__V1__GetGrowthRe
     enum status status =
         query_alloc(growth->query, (table->count + 1) * sizeof(void *), &memory, why);
     ret->types = memory;
-    uint64_t from = growth->place.number;
-    for (uint64_t i = from; i < table->count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < table->count && status == STATUS_OK; i++) {
         status = query_alloc(growth->query, sizeof(Heapfleet__V1__TypeGrowth), &memory, why);
         if (status != STATUS_OK)
             break;
@@ -408,10 +407,7 @@ static enum status prepare(struct growth *growth, struct why *why)
     const Heapfleet__V1__GetGrowthRequest *asked = growth->asked;
     if ((uint32_t)asked->order > HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_GROWTH)
         return why_fail(why, STATUS_INVALID, "there is no order %d", (int)asked->order);
-    enum status status = query_page_size(asked->page_size, QUERY_LIMIT_DEFAULT, QUERY_LIMIT_MAX,
-                                         &growth->page_size, why);
-    if (status == STATUS_OK)
-        status = query_page_parse(asked->page_token, &growth->place, why);
+    enum status status = query_page_rows(asked->page_size, asked->page_token, &growth->page, why);
     if (status == STATUS_OK)
         status = check_times(growth, why);
     if (status == STATUS_OK)
@@ -427,24 +423,20 @@ static enum status answer(struct growth *growth, Heapfleet__V1__GetGrowthRespons
                           struct why *why)
 {
     enum status status = prepare(growth, why);
-    int64_t asked_to_ms = growth->asked->to_ms != 0 ? growth->asked->to_ms : growth->query->now_ms;
     if (status == STATUS_OK)
         status = read_windows(growth, why);
     if (status != STATUS_OK)
         return status;
     drop_absent(&growth->table);
-    uint64_t end = growth->place.number + growth->page_size;
-    int has_more = end < growth->table.count;
+    uint32_t total = growth->table.count;
     int by = growth->asked->order == HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_COUNT;
-    status = type_table_rank(&growth->table, by ? by_count : by_bytes,
-                             end < UINT32_MAX ? (uint32_t)end : UINT32_MAX, growth->query, why);
+    status = type_table_rank(&growth->table, by ? by_count : by_bytes, &growth->page, growth->query,
+                             why);
     if (status == STATUS_OK)
         status = write_types(growth, response, why);
-    if (status == STATUS_OK && has_more) {
-        int64_t pinned_ms = growth->place.time_ms != 0 ? growth->place.time_ms : asked_to_ms;
-        status = query_page_token(growth->query, (struct page_place){pinned_ms, end},
-                                  &response->next_page_token, why);
-    }
+    if (status == STATUS_OK)
+        status = query_page_next(growth->query, &growth->page, total, growth->asked_to_ms,
+                                 &response->next_page_token, why);
     response->from_ms = growth->from_ms;
     response->to_ms = growth->to_ms;
     response->window_ms = growth->window_ms;

@@ -51,3 +51,20 @@ enum status query_page_token(struct query *query, struct page_place place, char 
     *ret = memory;
     return STATUS_OK;
 }
+
+enum status query_page_rows(uint32_t asked, const char *token, struct page_rows *ret,
+                            struct why *why)
+{
+    enum status status =
+        query_page_size(asked, QUERY_LIMIT_DEFAULT, QUERY_LIMIT_MAX, &ret->most, why);
+    return status == STATUS_OK ? query_page_parse(token, &ret->place, why) : status;
+}
+
+enum status query_page_next(struct query *query, const struct page_rows *page, uint32_t total,
+                            int64_t keep_ms, char **ret, struct why *why)
+{
+    uint64_t end = page->place.number + page->most;
+    if (end >= total)
+        return STATUS_OK;
+    return query_page_token(query, (struct page_place){keep_ms, end}, ret, why);
+}

@@ -24,4 +24,19 @@ enum status query_page_parse(const char *token, struct page_place *ret, struct w
 enum status query_page_token(struct query *query, struct page_place place, char **ret,
                              struct why *why) MUST_CHECK;
 
+/* The rows of a ranked answer that a page shows: `most` of them from place.number on. */
+struct page_rows {
+    struct page_place place; /* time_ms: what the first page found and the others keep to; or 0 */
+    uint32_t most;
+};
+
+/* Of a request: 0 rows are QUERY_LIMIT_DEFAULT, more than QUERY_LIMIT_MAX are refused. */
+enum status query_page_rows(uint32_t asked, const char *token, struct page_rows *ret,
+                            struct why *why) MUST_CHECK;
+
+/* The token of the page after this one, of `total` ranked rows; NULL stays where this is the last.
+ * `keep_ms`: time_ms of the next place. */
+enum status query_page_next(struct query *query, const struct page_rows *page, uint32_t total,
+                            int64_t keep_ms, char **ret, struct why *why) MUST_CHECK;
+
 #endif

@@ -25,53 +25,92 @@ static double (*const orders[])(const struct type_row *row) = {
     [HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_GROWTH] = by_growth,
 };
 
-static int any_live(const struct fleet *fleet, int64_t deployment_id, int64_t now_ms)
+struct top {
+    struct query *query;
+    const Heapfleet__V1__GetTopRequest *asked;
+    struct fleet fleet;
+    const struct deployment_row *deployment;
+    struct page_rows page; /* keeps the moment when the first was asked for */
+    int64_t at_ms;         /* that moment */
+    const struct life_wanted *wanted;
+    struct type_table table;
+};
+
+/* ---- what there was at the moment ----------------------------------------------------------- */
+
+/* The newest version that had begun. */
+static const struct deployment_row *latest(const struct top *top)
 {
-    for (size_t i = 0; i < fleet->instance_count; i++) {
-        if (fleet->instances[i].deployment_id == deployment_id &&
-            query_is_live(&fleet->instances[i], now_ms))
+    size_t i = top->fleet.deployment_count;
+    while (i > 1 && top->fleet.deployments[i - 1].first_seen_ms > top->at_ms)
+        i--;
+    return i > 0 ? &top->fleet.deployments[i - 1] : NULL;
+}
+
+static int was_live(const struct top *top, const struct instance_row *instance)
+{
+    struct instance_row then = *instance;
+    if (then.ended_ms + then.clock_behind_ms > top->at_ms)
+        then.ended_ms = 0;
+    return query_is_live(&then, top->at_ms);
+}
+
+static int any_live(const struct top *top)
+{
+    for (size_t i = 0; i < top->fleet.instance_count; i++) {
+        const struct instance_row *instance = &top->fleet.instances[i];
+        if (instance->deployment_id == top->deployment->id && was_live(top, instance))
             return 1;
     }
     return 0;
 }
 
-struct top {
-    struct type_table *table;
-    const struct life_wanted *wanted;
-};
-
 static enum status see_life(void *user, size_t index, struct life *life, struct why *why)
 {
-    const struct top *top = user;
-    return type_table_add(top->table, top->wanted[index].instance, life, 0, why);
+    struct top *top = user;
+    if (life->newest_ms == 0)
+        return STATUS_OK; /* it began since */
+    return type_table_add(&top->table, top->wanted[index].instance, life, 0, why);
 }
 
 /* The live processes of the version; all of them when none is. */
-static enum status add_version(struct query *query, const struct fleet *fleet,
-                               const struct deployment_row *deployment, struct type_table *table,
-                               uint32_t *ret_instances, struct why *why)
+static enum status add_version(struct top *top, struct why *why)
 {
-    int only_live = any_live(fleet, deployment->id, query->now_ms);
+    int only_live = any_live(top);
     void *memory = NULL;
     size_t count = 0;
-    enum status status =
-        query_alloc(query, (fleet->instance_count + 1) * sizeof(struct life_wanted), &memory, why);
+    enum status status = query_alloc(
+        top->query, (top->fleet.instance_count + 1) * sizeof(struct life_wanted), &memory, why);
     if (status != STATUS_OK)
         return status;
     struct life_wanted *wanted = memory;
-    for (size_t i = 0; i < fleet->instance_count; i++) {
-        const struct instance_row *instance = &fleet->instances[i];
-        if (instance->deployment_id == deployment->id && instance->last_seen_ms != 0 &&
-            (!only_live || query_is_live(instance, query->now_ms)))
-            wanted[count++] = (struct life_wanted){instance, instance->last_seen_ms};
+    for (size_t i = 0; i < top->fleet.instance_count; i++) {
+        const struct instance_row *instance = &top->fleet.instances[i];
+        int64_t until_ms = top->at_ms - instance->clock_behind_ms;
+        if (instance->deployment_id == top->deployment->id && instance->last_seen_ms != 0 &&
+            (!only_live || was_live(top, instance)))
+            wanted[count++] = (struct life_wanted){
+                instance, until_ms < instance->last_seen_ms ? until_ms : instance->last_seen_ms};
     }
-    struct top top = {table, wanted};
-    status = life_read_all(query, fleet->service.id, wanted, count, see_life, &top, why);
-    if (status != STATUS_OK)
-        return status;
-    type_table_finish(table, 0, 0);
-    *ret_instances = table->processes[0];
-    return STATUS_OK;
+    top->wanted = wanted;
+    status = life_read_all(top->query, top->fleet.service.id, wanted, count, see_life, top, why);
+    if (status == STATUS_OK)
+        type_table_finish(&top->table, 0, 0);
+    return status;
+}
+
+/* ---- the answer ----------------------------------------------------------------------------- */
+
+/* Types that have gone are nobody's concern. */
+static void drop_gone(struct type_table *table)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct type_side *sum = &table->rows[i].side[0];
+        if (sum->count > 0 || sum->bytes > 0 || fabs(sum->bytes_per_hour) > 0)
+            table->rows[kept++] = table->rows[i];
+    }
+    table->count = kept;
 }
 
 static enum status write_types(struct query *query, const struct type_table *table,
@@ -83,8 +122,6 @@ static enum status write_types(struct query *query, const struct type_table *tab
     for (uint32_t i = 0; i < table->count && status == STATUS_OK; i++) {
         const struct type_row *row = &table->rows[i];
         const struct type_side *sum = &row->side[0];
-        if (sum->count <= 0 && sum->bytes <= 0 && !(fabs(sum->bytes_per_hour) > 0))
-            continue; /* a type that has gone */
         status = query_alloc(query, sizeof(Heapfleet__V1__TypeTotal), &memory, why);
         if (status != STATUS_OK)
             break;
@@ -100,49 +137,59 @@ static enum status write_types(struct query *query, const struct type_table *tab
     return status;
 }
 
-static enum status answer(struct query *query, const Heapfleet__V1__GetTopRequest *asked,
-                          struct type_table *table, Heapfleet__V1__GetTopResponse *response,
-                          struct why *why)
+static enum status prepare(struct top *top, struct why *why)
 {
-    struct fleet fleet;
-    uint32_t limit = 0;
+    const Heapfleet__V1__GetTopRequest *asked = top->asked;
     if ((uint32_t)asked->order >= ARRAY_SIZE(orders))
         return why_fail(why, STATUS_INVALID, "there is no order %d", (int)asked->order);
-    enum status status = query_check_limit(asked->limit, &limit, why);
+    enum status status = query_page_rows(asked->limit, asked->page_token, &top->page, why);
     if (status == STATUS_OK)
-        status = query_read_service(query, asked->service, &fleet, why);
+        status = query_read_service(top->query, asked->service, &top->fleet, why);
     if (status != STATUS_OK)
         return status;
-    const struct deployment_row *deployment = NULL;
-    if (*asked->version == '\0' && fleet.deployment_count > 0)
-        deployment = &fleet.deployments[fleet.deployment_count - 1];
-    else
-        status = query_find_version(&fleet, asked->version, &deployment, why);
+    top->at_ms = top->page.place.time_ms != 0 ? top->page.place.time_ms : top->query->now_ms;
+    if (*asked->version == '\0')
+        top->deployment = latest(top);
+    if (top->deployment == NULL)
+        status = query_find_version(&top->fleet, asked->version, &top->deployment, why);
     if (status == STATUS_OK)
-        status = query_read_versions(query, deployment, deployment, &fleet, why);
+        status =
+            query_read_versions(top->query, top->deployment, top->deployment, &top->fleet, why);
+    return status;
+}
+
+static enum status answer(struct top *top, Heapfleet__V1__GetTopResponse *response, struct why *why)
+{
+    enum status status = prepare(top, why);
     if (status == STATUS_OK)
-        status = add_version(query, &fleet, deployment, table, &response->instances, why);
+        status = add_version(top, why);
+    if (status != STATUS_OK)
+        return status;
+    drop_gone(&top->table);
+    uint32_t total = top->table.count;
+    response->version = (char *)top->deployment->version;
+    response->instances = top->table.processes[0];
+    status = type_table_rank(&top->table, orders[top->asked->order], &top->page, top->query, why);
     if (status == STATUS_OK)
-        status = type_table_rank(table, orders[asked->order], limit, query, why);
-    if (status == STATUS_OK) {
-        response->version = (char *)deployment->version;
-        status = write_types(query, table, response, why);
-    }
+        status = write_types(top->query, &top->table, response, why);
+    if (status == STATUS_OK)
+        status = query_page_next(top->query, &top->page, total, top->at_ms,
+                                 &response->next_page_token, why);
     return status;
 }
 
 enum status query_get_top(struct query *query, const ProtobufCMessage *request,
                           ProtobufCMessage **ret, struct why *why)
 {
+    struct top top = {.query = query, .asked = (const void *)request};
     void *memory = NULL;
     enum status status = query_alloc(query, sizeof(Heapfleet__V1__GetTopResponse), &memory, why);
     if (status != STATUS_OK)
         return status;
     Heapfleet__V1__GetTopResponse *response = memory;
     heapfleet__v1__get_top_response__init(response);
-    struct type_table table = {0};
-    status = answer(query, (const void *)request, &table, response, why);
-    type_table_done(&table);
+    status = answer(&top, response, why);
+    type_table_done(&top.table);
     if (status == STATUS_OK)
         *ret = &response->base;
     return status;

@@ -162,12 +162,24 @@ static void sort_rows(struct type_table *table, double (*weight)(const struct ty
     free(ranked);
 }
 
+static void keep_page(struct type_table *table, const struct page_rows *page)
+{
+    uint64_t from = page->place.number;
+    if (from >= table->count) {
+        table->count = 0;
+        return;
+    }
+    table->count -= (uint32_t)from;
+    if (table->count > page->most)
+        table->count = page->most;
+    memmove(table->rows, table->rows + from, table->count * sizeof(*table->rows));
+}
+
 enum status type_table_rank(struct type_table *table, double (*weight)(const struct type_row *row),
-                            uint32_t limit, struct query *query, struct why *why)
+                            const struct page_rows *page, struct query *query, struct why *why)
 {
     sort_rows(table, weight);
-    if (table->count > limit)
-        table->count = limit;
+    keep_page(table, page);
     if (table->count == 0)
         return STATUS_OK;
     void *ids = NULL;

@@ -3,6 +3,7 @@
 #define COLLECTOR_QUERY_QUERY_TYPES_H
 
 #include "query_life.h"
+#include "query_page.h"
 
 enum { TYPE_SIDES = 2, TYPE_ROWS_MAX = 1000000 };
 
@@ -45,9 +46,10 @@ void type_table_divide(struct type_table *table, int side, double by); /* 0: lea
  * become means if they are to. */
 void type_table_finish(struct type_table *table, int side, int as_means);
 
-/* Order the rows by `weight`, largest first (NaN last), equal ones by id; keep `limit` of them and
- * name those. Nothing can be added any more. */
+/* Order the rows by `weight`, largest first (NaN last), equal ones by id; keep those of the page
+ * and name them. Nothing can be added any more. */
 enum status type_table_rank(struct type_table *table, double (*weight)(const struct type_row *row),
-                            uint32_t limit, struct query *query, struct why *why) MUST_CHECK;
+                            const struct page_rows *page, struct query *query,
+                            struct why *why) MUST_CHECK;
 
 #endif

@@ -30,7 +30,7 @@ static inline int cli_scene_stop(void **state)
 
 struct outcome {
     int exit_code;
-    char out[65536], err[4096];
+    char out[1 << 18], err[4096];
 };
 static struct outcome outcome;
 

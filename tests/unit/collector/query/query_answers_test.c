@@ -149,6 +149,40 @@ static void top_of_a_part_when_some_are_live(void **state)
     assert_int_equal(now->types[0]->count, 700);
 }
 
+/* A row a page, while the fleet goes on: what the whole answer said when the first was asked for.
+ */
+static void top_in_pages(void **state)
+{
+    (void)state;
+    Heapfleet__V1__GetTopRequest request = HEAPFLEET__V1__GET_TOP_REQUEST__INIT;
+    request.service = ref("shop", "");
+    const Heapfleet__V1__GetTopResponse *whole = answer(query_get_top, &request);
+    assert_int_equal(whole->n_types, 2);
+    assert_string_equal(whole->next_page_token, "");
+    request.limit = 1;
+    const Heapfleet__V1__GetTopResponse *first = answer(query_get_top, &request);
+    assert_int_equal(first->n_types, 1);
+    assert_string_equal(first->types[0]->type, whole->types[0]->type);
+    fake.instances[3].ended_ms = query.now_ms + minute_ms;
+    fake_snapshot(2, query.now_ms + minute_ms, 2, (struct type_value[]){{7, 7}, {8, 8}});
+    int v3 = fake_deployment(shop, "v3");
+    fake.deployments[v3].first_seen_ms = query.now_ms + minute_ms;
+    (void)hour_of(v3, query.now_ms + minute_ms, 10, 10);
+    query.now_ms += 2 * hour_ms;
+    request.page_token = first->next_page_token;
+    const Heapfleet__V1__GetTopResponse *second = answer(query_get_top, &request);
+    assert_string_equal(second->version, whole->version);
+    assert_int_equal(second->instances, whole->instances);
+    assert_int_equal(second->n_types, 1);
+    assert_string_equal(second->types[0]->type, whole->types[1]->type);
+    assert_int_equal(second->types[0]->count, whole->types[1]->count);
+    assert_int_equal(second->types[0]->bytes, whole->types[1]->bytes);
+    assert_string_equal(second->next_page_token, "");
+    request.page_token = "";
+    const Heapfleet__V1__GetTopResponse *anew = answer(query_get_top, &request);
+    assert_string_equal(anew->version, "v3");
+}
+
 static void top_refused(void **state)
 {
     (void)state;
@@ -160,8 +194,11 @@ static void top_refused(void **state)
     request.version = "";
     request.limit = 1001;
     refuses(query_get_top, &request, STATUS_INVALID,
-            "a limit of 1001 rows is too large: at most 1000");
+            "a page of 1001 rows is too large: at most 1000");
     request.limit = 0;
+    request.page_token = "7";
+    refuses(query_get_top, &request, STATUS_INVALID, "'7' is not a page token of ours");
+    request.page_token = "";
     request.order = (Heapfleet__V1__TopOrder)7;
     refuses(query_get_top, &request, STATUS_INVALID, "there is no order 7");
     request.order = HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_BYTES;
@@ -191,6 +228,20 @@ static void compare(void **state)
     assert_true(order->bytes_a == 4800 && order->bytes_b == 48 * 1300);
     assert_true(order->count_per_hour_a == 0 && about(order->count_per_hour_b, 1200));
     assert_true(about(order->bytes_per_hour_b, 1200 * 48));
+    request.limit = 1;
+    for (size_t i = 0; i < whole->n_types; i++) {
+        const Heapfleet__V1__CompareDeploymentsResponse *page =
+            answer(query_compare_deployments, &request);
+        assert_int_equal(page->n_types, 1);
+        assert_string_equal(page->types[0]->type, whole->types[i]->type);
+        assert_int_equal(page->at_uptime_ms, hour_ms);
+        request.page_token = page->next_page_token;
+        /* most are younger now, but the pages keep to the uptime of the first */
+        for (int more = 0; i == 0 && more < 3; more++)
+            (void)hour_of(v2, query.now_ms, 10, 1);
+    }
+    assert_string_equal(request.page_token, "");
+    request.limit = 0;
     request.at_uptime_ms = 30 * minute_ms + 10000;
     const Heapfleet__V1__CompareDeploymentsResponse *half =
         answer(query_compare_deployments, &request);
@@ -361,6 +412,7 @@ int main(void)
         cmocka_unit_test_setup(names_that_are_wrong, fleet),
         cmocka_unit_test_setup(top, fleet),
         cmocka_unit_test_setup(top_of_a_part_when_some_are_live, fleet),
+        cmocka_unit_test_setup(top_in_pages, fleet),
         cmocka_unit_test_setup(top_refused, fleet),
         cmocka_unit_test_setup(compare, fleet),
         cmocka_unit_test_setup(compare_at_an_age_that_half_has_reached, fleet),

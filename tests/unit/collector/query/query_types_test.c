@@ -67,18 +67,27 @@ static void ranks_and_names(void **state)
     arena_init(&arena, 1 << 20);
     struct query query = {NULL, &arena, 0};
     struct type_table table = {0};
-    assert_int_equal(type_table_rank(&table, by_count, 5, &query, NULL), STATUS_OK);
+    struct page_rows page = {.most = 5};
+    assert_int_equal(type_table_rank(&table, by_count, &page, &query, NULL), STATUS_OK);
     int32_t ids[] = {fake_type("a"), fake_type("b"), fake_type("c")};
     struct instance_row instance = {.type_ids = ids, .type_count = 3};
     struct type_value values[] = {{5, 0}, {9, 0}, {7, 0}};
     struct life life = {.newest = {values, 3, 3}};
     assert_int_equal(type_table_add(&table, &instance, &life, 0, NULL), STATUS_OK);
-    assert_int_equal(type_table_rank(&table, by_nothing, 3, &query, NULL), STATUS_OK);
+    assert_int_equal(type_table_rank(&table, by_nothing, &page, &query, NULL), STATUS_OK);
     assert_string_equal(table.rows[0].name, "a"); /* equal ones by id */
-    assert_int_equal(type_table_rank(&table, by_count, 2, &query, NULL), STATUS_OK);
+    page.most = 2;
+    assert_int_equal(type_table_rank(&table, by_count, &page, &query, NULL), STATUS_OK);
     assert_int_equal(table.count, 2);
     assert_string_equal(table.rows[0].name, "b");
     assert_string_equal(table.rows[1].name, "c");
+    page.place.number = 1;
+    assert_int_equal(type_table_rank(&table, by_count, &page, &query, NULL), STATUS_OK);
+    assert_int_equal(table.count, 1);
+    assert_string_equal(table.rows[0].name, "c");
+    page.place.number = INT64_MAX;
+    assert_int_equal(type_table_rank(&table, by_count, &page, &query, NULL), STATUS_OK);
+    assert_int_equal(table.count, 0);
     type_table_done(&table);
     arena_done(&arena);
 }
