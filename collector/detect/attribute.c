@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "attributes.h"
+#include "stairs.h"
 #include "trend.h"
 
 static const double uptime_min = LIFE_BINS_PER_HORIZON / 8.0;
@@ -181,7 +182,8 @@ double attribute_recent_share(const struct judge *judge, uint32_t type, enum lif
         double bins = fmax(LIFE_BINS_PER_HORIZON, recent_part * life_uptime(life));
         double recent = life_recent_slope(life, type, value, bins);
         double load = life_recent_load(life, bins);
-        if (recent * bins >= recent_growth_max * life_newest(life, type, value))
+        if (recent * bins >= recent_growth_max * life_newest(life, type, value) ||
+            (value == LIFE_BYTES && stairs_wait(life, type)))
             recent = fmax(recent, slope);
         most = fmax(most, recent / slope / (load < 1 ? load : 1)); /* of NaN and a number, this */
     }

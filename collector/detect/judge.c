@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "attributes.h"
+#include "stairs.h"
 #include "trend.h"
 
 static const double objects_min = 10; /* of a type in a container */
@@ -111,12 +112,22 @@ static int rises(const double *points, uint32_t count)
     return sum >= rising_z_min * sqrt(n * (n - 1) * (2 * n + 5) / 18);
 }
 
+/* The curve of a life; of a buffer, what is in it, which the load that moves objects does not. */
+static int trace(const struct life *life, uint32_t type, enum life_value value, double elasticity,
+                 struct life_curve *ret)
+{
+    double settled = judge_settled_bins(life);
+    if (value == LIFE_BYTES && stairs_trace(life, type, settled, ret))
+        return 1;
+    return life_trace(life, type, value, settled, elasticity, ret);
+}
+
 /* Cheap: whether it rises at all, and the curve, left for the rest. */
 static int begin_member(const struct judge *judge, uint32_t type, enum life_value value,
                         double elasticity, struct judge_member *member, struct life_curve *curve)
 {
     const struct life *life = &judge->lives[member->life];
-    if (!life_trace(life, type, value, judge_settled_bins(life), elasticity, curve))
+    if (!trace(life, type, value, elasticity, curve))
         return -1;
     return rises(curve->values, curve->count);
 }
@@ -157,7 +168,7 @@ static void measure_adjustment(const struct judge *judge, uint32_t type, enum li
 {
     struct life_curve raw;
     const struct life *life = &judge->lives[member->life];
-    if (!life_trace(life, type, value, judge_settled_bins(life), 0, &raw))
+    if (!trace(life, type, value, 0, &raw))
         return;
     member->raw_growth =
         trend_slope(raw.values, raw.count) * (raw.count - 1) / scale_of(raw.values, raw.count);

@@ -36,6 +36,7 @@ struct scene_life {
     uint32_t start, end; /* bins; end 0: it runs on */
     int oom_killed;
     scene_model_fn *model;
+    scene_model_fn *bytes;         /* of all objects of a type; NULL: 100 of each */
     struct detect_process process; /* of every snapshot; cpu_ms is the rate a bin */
     uint64_t native_per_bin;
     uint64_t pools_per_bin, malloc_per_bin; /* of that, free in pools or in malloc's blocks */
@@ -127,7 +128,8 @@ static inline void scene_see(struct scene *scene, uint32_t index)
         values[type].type =
             detector_type(scene->detector, scene_types[type], strlen(scene_types[type]));
         values[type].count = (uint64_t)count;
-        values[type].bytes = (uint64_t)count * 100;
+        double bytes = life->bytes != NULL ? life->bytes(type, life->version, bin) : count * 100;
+        values[type].bytes = (uint64_t)bytes;
     }
     if (number >= 0)
         detector_snapshot(scene->detector, number, now_ms, &process, values, SCENE_TYPES);
