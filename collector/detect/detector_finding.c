@@ -162,7 +162,7 @@ static void resolve(struct detector *detector, struct finding *finding)
 
 /* What was taken for a leak of its own before its owner was seen. */
 static void absorb(struct detector *detector, const struct candidate *candidate,
-                   const struct finding *owner)
+                   struct finding *owner)
 {
     for (uint32_t i = 0; i < detector->finding_count; i++) {
         struct finding *finding = &detector->findings[i];
@@ -178,6 +178,7 @@ static void absorb(struct detector *detector, const struct candidate *candidate,
         (void)snprintf(finding->reason, sizeof(finding->reason), "it is a part of the leak of %.*s",
                        name_in_reason(name), name);
         resolve(detector, finding);
+        fold_add_companion(owner->companions, &owner->companion_count, owner->type, finding->type);
     }
 }
 

@@ -28,6 +28,7 @@ static const double name_tail_min = 0.1;   /* of its slope, at the end, */
 static const double name_jump_max = 0.5;   /* and of its growth: steps may look like a line */
 static const double native_explained = 0.5;
 static const double native_left_max = 0.002;        /* of a life: both are lines */
+static const double begun_share = 0.02;             /* of its growth */
 static const double native_an_object_max = 1 << 20; /* a thread's stack, a context of TLS */
 static const double entry_bytes_max = 160;          /* of a dict that has just grown */
 static const double as_many = 1.2;
@@ -164,6 +165,26 @@ static int may_hold(const struct detector *detector, enum verdict_kind root_kind
            (follow->ratio <= entry_bytes_max && !type_is_leaf(detector->types.names[other->type]));
 }
 
+/* What came before the first of it did is its code, or another's: up to the middle, that is left
+ * out. */
+static void begin_with(struct trace *trace, struct side side)
+{
+    double points[points_count];
+    double width = (trace->to - trace->from) / points_count;
+    size_t begin = 0;
+    for (uint32_t i = 0; i < trace->life_count; i++) {
+        size_t rising = 1;
+        if (!read_points(trace, trace->lives[i], side, points))
+            return;
+        double little = points[0] + begun_share * (points[points_count - 1] - points[0]);
+        while (rising < points_count && points[rising] <= little)
+            rising++;
+        begin = rising - 1 > begin ? rising - 1 : begin;
+    }
+    if (begin <= points_count / 2)
+        trace->from += (double)begin * width;
+}
+
 /*
  * Classes of C libraries keep most of what they need outside Python's objects: a thread its stack,
  * a cursor its statement. Such memory is theirs if their number predicts it no worse than the
@@ -178,6 +199,7 @@ static int keeps_native(const struct detector *detector, uint32_t root,
         return 0;
     struct trace trace = trace_of(detector, &native->look);
     struct follow follow;
+    begin_with(&trace, side_of(root, root_verdict));
     return follows(&trace, side_of(root, root_verdict), side_of(native->type, VERDICT_BUFFER),
                    &follow) &&
            follow.ratio <= native_an_object_max &&

@@ -12,6 +12,9 @@ enum { VERDICT_BINS = SCENE_HORIZON + 4 * SCENE_HORIZON / 15, LIVES = 2 };
 
 /* Memory that is not Python's, for each leaked one of the first. */
 static uint64_t native_each;
+/* Bins before the first of them, in which code is loaded, as much in each as is lost later. */
+static uint32_t loading_bins;
+static uint32_t bins = VERDICT_BINS;
 
 struct grown {
     const char *name;
@@ -27,14 +30,16 @@ static uint32_t find(struct grown first, struct grown second, struct verdict *re
     struct scene scene = {.detector = detector_new(&config)};
     struct detect_process process = {.cpu_ms = 1};
     struct detect_value values[2];
-    for (uint32_t bin = 0; bin < VERDICT_BINS; bin++) {
+    for (uint32_t bin = 0; bin < bins; bin++) {
         int64_t now_ms = scene_start_ms + (int64_t)bin * SCENE_BIN_MS;
         (void)detector_advance(scene.detector, now_ms);
         for (uint32_t life = 0; life < LIVES; life++) {
             struct detect_key key = scene_key(life);
             int number = detector_life(scene.detector, &key, "v1", 2, now_ms);
-            uint64_t leaked = (uint64_t)scene_leaked(bin, 100);
-            process.not_objects_bytes = native_each == 0 ? 0 : (4 << 20) + leaked * native_each;
+            uint32_t loading = bin < loading_bins ? bin : loading_bins;
+            uint64_t leaked = (uint64_t)scene_leaked(bin - loading, 100);
+            uint64_t native = (uint64_t)scene_leaked(loading, 100) + leaked;
+            process.not_objects_bytes = native_each == 0 ? 0 : (4 << 20) + native * native_each;
             process.rss_bytes = 2 * process.not_objects_bytes;
             for (int i = 0; i < 2; i++) {
                 values[i].type =
@@ -130,6 +135,32 @@ static void test_native_memory_belongs_to_the_class_that_keeps_it(void **state)
     assert_int_equal(find_with_native("shop.Cart", 40000, &verdict), 1);
 }
 
+static void test_code_that_is_loaded_before_it_is_not_held_against_the_class(void **state)
+{
+    (void)state;
+    struct verdict verdict;
+    loading_bins = SCENE_HORIZON / 4;
+    assert_int_equal(find_with_native("ssl.SSLContext", 40000, &verdict), 1);
+    assert_int_equal(verdict.kind, VERDICT_OBJECTS);
+    loading_bins = 0;
+}
+
+static void test_native_memory_that_was_told_first_becomes_the_classs(void **state)
+{
+    (void)state;
+    struct verdict verdict;
+    loading_bins = SCENE_HORIZON * 6 / 10;
+    bins = SCENE_HORIZON * 5 / 4;
+    assert_int_equal(find_with_native("ssl.SSLContext", 40000, &verdict), 1);
+    assert_int_equal(verdict.kind, VERDICT_NATIVE);
+    bins = SCENE_HORIZON * 3 / 2;
+    assert_int_equal(find_with_native("ssl.SSLContext", 40000, &verdict), 1);
+    assert_string_equal(verdict.type, "ssl.SSLContext");
+    assert_int_equal(verdict.companion_count, 1);
+    bins = VERDICT_BINS;
+    loading_bins = 0;
+}
+
 static void test_native_memory_beside_plain_data_is_a_leak_of_its_own(void **state)
 {
     (void)state;
@@ -192,6 +223,8 @@ int main(void)
         cmocka_unit_test(test_of_plain_containers_the_heavier_is_named),
         cmocka_unit_test(test_what_comes_with_others_is_not_named),
         cmocka_unit_test(test_native_memory_belongs_to_the_class_that_keeps_it),
+        cmocka_unit_test(test_code_that_is_loaded_before_it_is_not_held_against_the_class),
+        cmocka_unit_test(test_native_memory_that_was_told_first_becomes_the_classs),
         cmocka_unit_test(test_native_memory_beside_plain_data_is_a_leak_of_its_own),
         cmocka_unit_test(test_the_programs_own_class_is_named),
         cmocka_unit_test(test_a_list_belongs_to_what_it_has),
