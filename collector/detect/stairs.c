@@ -208,9 +208,8 @@ static void cut_head(struct life_curve *curve, uint32_t points)
 int stairs_trace(const struct life *life, uint32_t type, double settled, struct life_curve *ret)
 {
     struct life_curve asked;
-    if (!life_trace(life, type, LIFE_BYTES, settled, 0, &asked) ||
-        !life_trace(life, type, LIFE_BYTES, settled * steps_from, 0, ret) || !straighten(ret) ||
-        ret->count < asked.count)
+    if (!life_trace(life, type, LIFE_BYTES, settled * steps_from, 0, ret) || !straighten(ret) ||
+        !life_trace(life, type, LIFE_BYTES, settled, 0, &asked) || ret->count < asked.count)
         return 0;
     cut_head(ret, ret->count - asked.count);
     return 1;
