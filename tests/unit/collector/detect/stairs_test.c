@@ -55,8 +55,7 @@ static double stops(double x)
 }
 
 /* Bytes of each bin. */
-static void live(uint32_t bins, double (*bytes)(uint32_t bin, const void *context),
-                 const void *context)
+static void live(uint32_t bins, double (*bytes)(uint32_t bin, void *context), void *context)
 {
     uint64_t room = 1024;
     for (uint32_t bin = 0; bin < bins; bin++) {
@@ -72,9 +71,9 @@ struct buffer {
     double factor, first, room;
 };
 
-static double room_of(uint32_t bin, const void *context)
+static double room_of(uint32_t bin, void *context)
 {
-    struct buffer *buffer = (struct buffer *)(uintptr_t)context;
+    struct buffer *buffer = context;
     buffer->room = bin == 0 ? buffer->first : buffer->room;
     while (buffer->room < full * buffer->content((double)bin / BINS))
         buffer->room *= buffer->factor;
@@ -156,7 +155,7 @@ struct levels {
     double at[8], height[8]; /* of all bins; of all bytes */
 };
 
-static double level_of(uint32_t bin, const void *context)
+static double level_of(uint32_t bin, void *context)
 {
     const struct levels *levels = context;
     double bytes = OTHERS;
@@ -165,7 +164,7 @@ static double level_of(uint32_t bin, const void *context)
     return bytes;
 }
 
-static int is_a_buffer(const struct levels *levels)
+static int is_a_buffer(struct levels *levels)
 {
     struct life_curve curve;
     life_free(&life);
@@ -177,11 +176,11 @@ static int is_a_buffer(const struct levels *levels)
 static void test_imports_and_falls_are_no_buffer(void **state)
 {
     (void)state;
-    const struct levels buffer = {5, {0.1, 0.2, 0.35, 0.55, 0.85}, {0.1, 0.13, 0.17, 0.22, 0.29}};
-    const struct levels imports = {5, {0.1, 0.2, 0.35, 0.55, 0.85}, {0.2, 0.1, 0.15, 0.05, 0.1}};
-    const struct levels equal = {5, {0.1, 0.3, 0.5, 0.7, 0.9}, {0.2, 0.2, 0.2, 0.2, 0.2}};
-    const struct levels few = {3, {0.2, 0.4, 0.8}, {0.1, 0.2, 0.4}};
-    const struct levels falls = {
+    struct levels buffer = {5, {0.1, 0.2, 0.35, 0.55, 0.85}, {0.1, 0.13, 0.17, 0.22, 0.29}};
+    struct levels imports = {5, {0.1, 0.2, 0.35, 0.55, 0.85}, {0.2, 0.1, 0.15, 0.05, 0.1}};
+    struct levels equal = {5, {0.1, 0.3, 0.5, 0.7, 0.9}, {0.2, 0.2, 0.2, 0.2, 0.2}};
+    struct levels few = {3, {0.2, 0.4, 0.8}, {0.1, 0.2, 0.4}};
+    struct levels falls = {
         6, {0.1, 0.2, 0.3, 0.35, 0.55, 0.85}, {0.1, 0.13, -0.1, 0.17, 0.22, 0.29}};
     assert_true(is_a_buffer(&buffer));
     assert_false(is_a_buffer(&imports));
@@ -194,7 +193,7 @@ static void test_what_came_at_once_is_no_growth(void **state)
 {
     (void)state;
     struct life_curve curve;
-    const struct levels shifted = {
+    struct levels shifted = {
         6, {0.1, 0.2, 0.3, 0.35, 0.55, 0.85}, {0.05, 0.06, 0.5, 0.07, 0.09, 0.11}};
     assert_true(is_a_buffer(&shifted));
     assert_true(stairs_trace(&life, 0, settled, &curve));
@@ -207,9 +206,9 @@ static void test_what_came_at_once_is_no_growth(void **state)
 static void test_a_buffer_may_rise_until_its_step_is_overdue(void **state)
 {
     (void)state;
-    const struct levels waits = {3, {0.1, 0.25, 0.55}, {0.1, 0.2, 0.4}};
-    const struct levels overdue = {3, {0.05, 0.1, 0.2}, {0.1, 0.2, 0.4}};
-    const struct levels smaller = {3, {0.1, 0.25, 0.55}, {0.4, 0.2, 0.1}};
+    struct levels waits = {3, {0.1, 0.25, 0.55}, {0.1, 0.2, 0.4}};
+    struct levels overdue = {3, {0.05, 0.1, 0.2}, {0.1, 0.2, 0.4}};
+    struct levels smaller = {3, {0.1, 0.25, 0.55}, {0.4, 0.2, 0.1}};
     live(BINS, level_of, &waits);
     assert_true(stairs_wait(&life, 0));
     assert_false(stairs_wait(&life, 1));
