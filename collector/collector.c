@@ -40,6 +40,7 @@ struct collector {
     struct embedded *embedded; /* NULL: the database is somebody else's */
     const char *dsn;
     struct metrics *metrics;
+    struct metric *claims_lost;
     struct monitor *monitor; /* NULL: nobody listens for HTTP */
     struct ingest *ingest;
     struct query_service *query;
@@ -188,6 +189,7 @@ static enum status start_parts(struct collector *collector, struct why *why)
     collector->metrics = metrics_new();
     monitor_add_metrics(collector->metrics);
     gate_add_metrics(collector->config->gate, collector->metrics);
+    collector->claims_lost = sweeper_add_metrics(collector->metrics);
     enum status status = open_database(collector, why);
     if (status == STATUS_OK)
         status = start_ingest(collector, why);
@@ -257,8 +259,8 @@ static void start_loop(struct collector *collector)
     if (collector->embedded != NULL)
         loop_timer_start(collector->watch_timer, WATCH_MS, WATCH_MS);
     const struct detect_config detect = {.horizon_ms = collector->config->horizon_ms};
-    collector->sweeper =
-        sweeper_new(collector->loop, collector->dsn, &detect, collector->config->sweep_every_ms);
+    collector->sweeper = sweeper_new(collector->loop, collector->dsn, &detect,
+                                     collector->config->sweep_every_ms, collector->claims_lost);
     collector->housekeeper =
         housekeeper_new(collector->loop, collector->dsn, &collector->config->history,
                         collector->config->compact_every_ms);

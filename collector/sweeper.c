@@ -16,8 +16,9 @@ struct sweeper {
     struct loop *loop;
     struct loop_timer *timer;
     struct worker *worker;
-    int is_busy; /* the loop's */
-    char *dsn;   /* from here on the worker's */
+    struct metric *lost; /* claims */
+    int is_busy;         /* the loop's */
+    char *dsn;           /* from here on the worker's */
     struct db *db;
     struct sweep *sweep;
 };
@@ -25,11 +26,26 @@ struct sweeper {
 static enum status sweep(struct sweeper *sweeper, struct why *why)
 {
     enum status status = STATUS_OK;
+    int64_t now_ms = 0;
     if (sweeper->db == NULL)
         status = db_open(sweeper->dsn, &sweeper->db, why);
+    if (status == STATUS_OK) /* findings are opened and closed by one clock, whoever does it */
+        status = db_clock(sweeper->db, &now_ms, why);
     if (status == STATUS_OK)
-        status = sweep_run(sweeper->sweep, sweeper->db, clock_wall_ms(), why);
+        status = sweep_run(sweeper->sweep, sweeper->db, now_ms, why);
     return status;
+}
+
+static void tell_lost(struct sweeper *sweeper, uint64_t lost_before)
+{
+    uint64_t lost = sweep_lost(sweeper->sweep) - lost_before;
+    if (lost == 0)
+        return;
+    metric_add(sweeper->lost, (int64_t)lost);
+    log_event(LOG_WARN, "sweep.claims_lost",
+              "services=%llu reason=\"this collector stood still, or was too slow, and another one "
+              "has judged them since; what it was about to say was thrown away\"",
+              (unsigned long long)lost);
 }
 
 static void on_swept(void *arg)
@@ -43,6 +59,7 @@ static void run_on_worker(void *arg)
     struct sweeper *sweeper = arg;
     struct why why = {""};
     int64_t start_ns = clock_mono_ns();
+    uint64_t lost_before = sweep_lost(sweeper->sweep);
     enum status status = sweep(sweeper, &why);
     if (status == STATUS_OK)
         log_event(LOG_DEBUG, "sweep.done", "elapsed_ms=%lld",
@@ -50,6 +67,7 @@ static void run_on_worker(void *arg)
     else
         log_event(LOG_WARN, "sweep.failed", "status=%s reason=\"%s\"", status_name(status),
                   why.text);
+    tell_lost(sweeper, lost_before);
     loop_post(sweeper->loop, on_swept, sweeper);
 }
 
@@ -62,8 +80,15 @@ static void on_timer(void *arg)
     worker_post(sweeper->worker, run_on_worker, sweeper);
 }
 
+struct metric *sweeper_add_metrics(struct metrics *metrics)
+{
+    return metrics_counter(metrics, "heapfleet_sweep_claims_lost_total", NULL,
+                           "Services that another collector took over while this one was about to "
+                           "judge them");
+}
+
 struct sweeper *sweeper_new(struct loop *loop, const char *dsn, const struct detect_config *config,
-                            int64_t every_ms)
+                            int64_t every_ms, struct metric *lost)
 {
     struct sweeper *sweeper = calloc(1, sizeof(*sweeper));
     ASSERT(sweeper != NULL);
@@ -72,6 +97,7 @@ struct sweeper *sweeper_new(struct loop *loop, const char *dsn, const struct det
     ASSERT(getrandom(wanted.collector_id, sizeof(wanted.collector_id), 0) ==
            (ssize_t)sizeof(wanted.collector_id));
     sweeper->loop = loop;
+    sweeper->lost = lost;
     sweeper->sweep = sweep_new(&wanted);
     sweeper->dsn = strdup(dsn);
     ASSERT(sweeper->dsn != NULL);

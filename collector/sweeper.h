@@ -11,13 +11,17 @@
 
 #include "fleet_sweep.h"
 #include "loop.h"
+#include "metrics.h"
 
 struct sweeper;
+
+/* Counts what sweep_lost does; for sweeper_new. */
+struct metric *sweeper_add_metrics(struct metrics *metrics);
 
 /* Starts at once. `dsn` as for db_open, copied. A database that is away is tried again each time.
  */
 struct sweeper *sweeper_new(struct loop *loop, const char *dsn, const struct detect_config *config,
-                            int64_t every_ms);
+                            int64_t every_ms, struct metric *lost);
 
 /* Waits for the sweep that is under way. Before the loop's end. NULL is fine. */
 void sweeper_free(struct sweeper *sweeper);

@@ -49,7 +49,7 @@ static int64_t now_of(const struct alerter *alerter)
 static enum status set_clock(struct alerter *alerter, struct why *why)
 {
     int64_t now_ms = 0;
-    enum status status = alerts_clock(alerter->db, &now_ms, why);
+    enum status status = db_clock(alerter->db, &now_ms, why);
     if (status == STATUS_OK)
         alerter->clock_ms = now_ms - clock_mono_ms();
     return status;

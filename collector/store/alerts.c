@@ -23,7 +23,7 @@ static const char claim_sql[] =
     "AND " RANK("f.severity") " >= " RANK("$3") " "
     "AND (" RANK("f.severity") " > coalesce(" RANK("a.told") ", 1) "
     "OR ($4 > 0 AND a.told_ms + $4 <= $1)) END "
-    "ORDER BY coalesce(a.told_ms, 0), f.first_seen_ms LIMIT $6), "
+    "ORDER BY coalesce(a.told_ms, 0), f.first_seen_ms, f.service_id, f.type LIMIT $6), "
     "claimed AS (INSERT INTO heapfleet.alert AS a (service_id, type, first_seen_ms, receiver, "
     "told, told_ms, next_ms, attempts, failure) "
     "SELECT service_id, type, first_seen_ms, $2, told, told_ms, $5, 0, '' FROM due "
@@ -35,19 +35,6 @@ static const char claim_sql[] =
     "FROM " FINDING_TABLES " JOIN claimed c ON c.service_id = f.service_id AND c.type = f.type "
     "AND c.first_seen_ms = f.first_seen_ms ORDER BY f.first_seen_ms";
 /* clang-format on */
-
-enum status alerts_clock(struct db *db, int64_t *ret_ms, struct why *why)
-{
-    struct pg_rows rows;
-    enum status status =
-        pg_run(db->pg, "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint", NULL,
-               &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    *ret_ms = pg_i64(&rows, 0, 0);
-    pg_rows_done(&rows);
-    return STATUS_OK;
-}
 
 static enum status read_alert(const struct pg_rows *rows, int row, struct arena *arena, void *ret,
                               struct why *why)

@@ -7,7 +7,7 @@
  *     alert_told       it arrived
  *     alert_failed     it did not: due again later, and later each time
  *
- * Times are the database's (alerts_clock): those of collectors whose clocks differ would tell
+ * Times are the database's (db_clock): those of collectors whose clocks differ would tell
  * twice, or let reminders lapse. A collector that dies in between leaves the claim to run out; then
  * it is told again, so a receiver may hear the same twice and knows it by id and state.
  */
@@ -34,9 +34,6 @@ struct alert_wish {
     int64_t remind_ms;    /* say it again that often while it is open; 0: never */
     uint32_t count_max;
 };
-
-/* Milliseconds since 1970, for what is called `now_ms` here. */
-enum status alerts_clock(struct db *db, int64_t *ret_ms, struct why *why) MUST_CHECK;
 
 /* At most `count_max`, in the arena: those that were told of nothing yet, then those that were told
  * longest ago, so that no number of reminders keeps what is new from being told. */

@@ -15,7 +15,7 @@
 #define NAMES "'service', 'deployment', 'type'"
 #define LOCAL                                                                                      \
     "'agent', 'compaction', 'day_due', 'forgotten', 'level', 'schema_version', 'sweep_claim', "    \
-    "'sweep_collector'"
+    "'sweep_collector', 'sweep_state'"
 
 /* Ordinary and partitioned tables of ours that are no partitions. */
 #define TABLES                                                                                     \

@@ -32,6 +32,19 @@ enum status db_ping(struct db *db, struct why *why)
     return pg_run(db->pg, "SELECT 1", NULL, NULL, why);
 }
 
+enum status db_clock(struct db *db, int64_t *ret_ms, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status =
+        pg_run(db->pg, "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint", NULL,
+               &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret_ms = pg_i64(&rows, 0, 0);
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
 /* ---- types ---------------------------------------------------------------------------------- */
 
 static void take_ids(struct db *db, const struct pg_rows *rows)

@@ -1,8 +1,8 @@
 /*
- * Findings of a service are replaced as a whole, under a lock on the service's row, so that two
- * collectors that sweep the same service take turns. What is open and found again keeps its first
- * sight; what is open and not found any more is closed; the rest is new. Each change is an event.
- * What was only ever watched is no history: few of those that closed are kept.
+ * Findings of a service are replaced as a whole, under a lock on its claim (sweep_claims.h). What
+ * is open and found again keeps its first sight; what is open and not found any more is closed; the
+ * rest is new. Each change is an event. What was only ever watched is no history: few of those that
+ * closed are kept.
  */
 #include "findings.h"
 
@@ -73,20 +73,6 @@ static const char upsert_sql[] =
     "('version', 'it grows in ' || new.version || ' too', "
     "new.version <> '' AND old.version <> new.version)) AS e(event, detail, due) "
     "WHERE e.due ON CONFLICT DO NOTHING";
-
-static enum status lock_service(struct db *db, int64_t service_id, struct why *why)
-{
-    struct pg_params params = PG_PARAMS_INIT;
-    struct pg_rows rows;
-    pg_param_i64(&params, service_id);
-    enum status status = pg_run(db->pg, "SELECT 1 FROM heapfleet.service WHERE id = $1 FOR UPDATE",
-                                &params, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    int found = rows.count > 0;
-    pg_rows_done(&rows);
-    return found ? STATUS_OK : why_fail(why, STATUS_GONE, "the service was forgotten");
-}
 
 /* The lists of a close: what stays open, and why the others do not. */
 struct close_lists {
@@ -179,20 +165,12 @@ enum status findings_replace(struct db *db, int64_t service_id, const struct fin
                              size_t count, const struct finding_end *ends, size_t end_count,
                              int64_t now_ms, struct why *why)
 {
-    enum status status = pg_begin(db->pg, why);
-    if (status == STATUS_OK)
-        status = lock_service(db, service_id, why);
-    if (status == STATUS_OK)
-        status = close_others(db, service_id, rows, count, ends, end_count, now_ms, why);
+    enum status status = close_others(db, service_id, rows, count, ends, end_count, now_ms, why);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         status = upsert(db, service_id, &rows[i], now_ms, why);
-    if (status == STATUS_OK)
-        status = pg_commit(db->pg, why);
-    pg_rollback(db->pg);
     return status == STATUS_CONFLICT ? STATUS_FAILED : status;
 }
 
-/* In a transaction of its own with the pruning: neither stands for the other. */
 enum status findings_end_watches(struct db *db, int64_t service_id, int64_t now_ms, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;

@@ -55,17 +55,19 @@ struct finding_end {
  * Replace the open findings of a service by `rows`: what was open already keeps its first sight and
  * what people said of it, the others close with the reason that `ends` has for their type, or with
  * a general one. `kind`, `rule`, `version` and `evidence_json` may be NULL: "objects", nothing. A
- * change of severity becomes an event that says why, in the words of the evidence.
+ * change of severity becomes an event that says why, in the words of the evidence. In the
+ * transaction of sweep_write_begin, so that only whose claim the service is may say so.
  *
  * Growth comes and goes: of what was never more than watched, and is taken on by nobody, only the
  * newest FINDING_WATCHES_KEPT that closed are kept; and, for a day, those whose end a receiver of
- * alerts has yet to be told. GONE: the service was forgotten.
+ * alerts has yet to be told.
  */
 enum status findings_replace(struct db *db, int64_t service_id, const struct finding_row *rows,
                              size_t count, const struct finding_end *ends, size_t end_count,
                              int64_t now_ms, struct why *why) MUST_CHECK;
 
-/* Close what is only watched: the service has not been seen for long. */
+/* Close what is only watched: the service has not been seen for long. In such a transaction, too.
+ */
 enum status findings_end_watches(struct db *db, int64_t service_id, int64_t now_ms,
                                  struct why *why) MUST_CHECK;
 
@@ -85,8 +87,8 @@ enum status findings_list(struct db *db, const struct finding_filter *filter, in
 
 struct finding_event {
     int64_t at_ms;
-    const char *event;  /* "opened", "severity", "version", "acknowledged", "reopened", "muted",
-                           "unmuted", "alerted", "resolved" */
+    const char *event;  /* "opened", "severity", "version", "acknowledged", "muted", "unmuted",
+                           "alerted", "resolved" */
     const char *detail; /* what is new, in words */
     const char *actor;  /* who; "" : the collector */
 };

@@ -77,6 +77,7 @@ static const struct reaction {
     {"23505", STATUS_CONFLICT, 0},    /* unique violation */
     {"23514", STATUS_NOT_FOUND, 0},   /* no partition; our tables have no other checks of rows */
     {"25006", STATUS_UNAVAILABLE, 1}, /* read only: this server is a standby now */
+    {"25P03", STATUS_UNAVAILABLE, 1}, /* we stood still in a transaction */
     {"26000", STATUS_UNAVAILABLE, 1}, /* somebody took what we had prepared away */
     {"40", STATUS_UNAVAILABLE, 0},    /* serialization failure, deadlock */
     {"53", STATUS_UNAVAILABLE, 0},    /* disk full, out of memory, too many connections */
@@ -300,18 +301,21 @@ static enum status learn_who_answers(struct pg *pg, struct why *why)
     return STATUS_OK;
 }
 
-/* Settings of a session, or of a transaction where a pooler may give each another session. Citus
- * would open a connection for each shard that a transaction writes, and close it at its end: a
- * batch of many services cost a hundred times what storing it does. One for each worker will do. */
+/* Settings of a session, or of a transaction where a pooler may give each another session. A
+ * process that stands still in a transaction loses its locks when one that waits for a statement
+ * would. Citus would open a connection for each shard that a transaction writes, and close it at
+ * its end: a batch of many services cost a hundred times what storing it does. One for each worker
+ * will do. */
 static void write_settings(const struct pg *pg, int is_local, struct buf *ret)
 {
     const char *local = is_local ? "true" : "false";
     buf_printf(ret,
                "SELECT set_config('statement_timeout', '%d', %s), set_config('jit', 'off', %s), "
+               "set_config('idle_in_transaction_session_timeout', '%d', %s), "
                "set_config('synchronous_commit', coalesce(nullif("
                "current_setting('synchronous_commit'), 'off'), 'on'), %s), "
                "set_config('citus.multi_shard_modify_mode', 'sequential', %s); ",
-               pg->deadline_ms, local, local, local, local);
+               pg->deadline_ms, local, local, pg->deadline_ms, local, local, local);
 }
 
 static enum status set_session(struct pg *pg, struct why *why)

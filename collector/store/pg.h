@@ -9,8 +9,10 @@
  *
  * Failures:
  *     UNAVAILABLE  no server, no answer before the deadline, the server shut down, ran out of disk,
- *                  memory or connections, or asked to try again. The connection may have been
- *                  closed; the next call outside a transaction opens it again.
+ *                  memory or connections, or asked to try again; or nothing was asked in a
+ *                  transaction for a deadline, so that a process that stands still holds no lock
+ *                  for longer. The connection may have been closed; the next call outside a
+ *                  transaction opens it again.
  *     CONFLICT     a unique key exists already.
  *     NOT_FOUND    a partitioned table has no partition for a row.
  *     INVALID      a value that PostgreSQL does not take; another statement may be fine.

@@ -23,6 +23,8 @@ struct db;
 enum status db_open(const char *dsn, struct db **ret, struct why *why) MUST_CHECK;
 void db_close(struct db *db);
 enum status db_ping(struct db *db, struct why *why) MUST_CHECK;
+/* Milliseconds since 1970, by the database's clock: the one that all collectors share. */
+enum status db_clock(struct db *db, int64_t *ret_ms, struct why *why) MUST_CHECK;
 
 /* Apply the migrations that are missing, under an advisory lock. FAILED when the database is newer
  * than this program. */

@@ -150,7 +150,7 @@ static void watched_types_are_listed_when_asked_for(void **state)
     private_store_must(
         findings_list(scene.store.db, &open, scene.now_ms, &arena, &found, &count, &why), &why);
     assert_int_equal(count, 1);
-    private_store_must(findings_replace(scene.store.db, found[0].service_id, rows, 2, NULL, 0,
+    private_store_must(replace_findings(scene.store.db, found[0].service_id, rows, 2, NULL, 0,
                                         scene.now_ms + 1, &why),
                        &why);
     arena_done(&arena);

@@ -11,7 +11,7 @@
 
 #include "alerts.h"
 #include "db.h"
-#include "findings.h"
+#include "findings_scene.h"
 #include "forget.h"
 #include "pg.h"
 #include "private_store.h"
@@ -104,8 +104,8 @@ static void found_again_keeps_its_first_sight(void **state)
                                         row_of("b", "confirmed", "v1")};
     const struct finding_row second[] = {row_of("a", "confirmed", "v2")};
     size_t count = 0;
-    OK(findings_replace(store.db, service, first, 2, NULL, 0, 100, &why));
-    OK(findings_replace(store.db, service, second, 1, NULL, 0, 200, &why));
+    OK(replace_findings(store.db, service, first, 2, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, second, 1, NULL, 0, 200, &why));
     const struct finding_row *rows = list(service, 200, &count);
     assert_int_equal(count, 2);
     assert_string_equal(rows[0].type, "a"); /* open ones first */
@@ -130,9 +130,9 @@ static void comes_back_as_another(void **state)
     int64_t service = service_of("back");
     const struct finding_row row = row_of("a", "confirmed", "v1");
     size_t count = 0;
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
-    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 200, &why));
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 300, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, NULL, 0, NULL, 0, 200, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 300, &why));
     const struct finding_row *rows = list(service, 300, &count);
     assert_int_equal(count, 2);
     assert_int_equal(rows[0].first_seen_ms, 300);
@@ -147,8 +147,8 @@ static void says_why_it_ended(void **state)
     const struct finding_row both[] = {row_of("a", "confirmed", "v1"), row_of("b", "watch", "v1")};
     const struct finding_end ends[] = {{"b", "flat in v3", "v3"}, {"never there", "x", ""}};
     size_t count = 0;
-    OK(findings_replace(store.db, service, both, 2, NULL, 0, 100, &why));
-    OK(findings_replace(store.db, service, NULL, 0, ends, 2, 200, &why));
+    OK(replace_findings(store.db, service, both, 2, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, NULL, 0, ends, 2, 200, &why));
     const struct finding_row *rows = list(service, 200, &count);
     assert_int_equal(count, 2);
     assert_string_equal(rows[0].type, "b");
@@ -167,7 +167,7 @@ static void a_watch_is_listed_when_asked_for(void **state)
     const struct finding_row both[] = {row_of("a", "watch", "v1"), row_of("b", "suspect", "v1")};
     const struct finding_filter without = {.service_id = service, .closed_from_ms = 1};
     size_t count = 0;
-    OK(findings_replace(store.db, service, both, 2, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, both, 2, NULL, 0, 100, &why));
     const struct finding_row *rows = list(service, 100, &count);
     assert_int_equal(count, 2);
     const struct finding_filter by_id = {.id = rows[1].id};
@@ -195,15 +195,15 @@ static void an_event_says_what_moved_it(void **state)
     struct finding_event *events = NULL;
     size_t count = 0;
     row.evidence_json = "{\"why\": \"it grows\"}";
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 100, &why));
     row.severity = "suspect";
     row.evidence_json = "{\"why\": \"in a line\"}";
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 200, &why));
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 300, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 200, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 300, &why));
     row.severity = "watch";
     row.evidence_json = NULL;
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 400, &why));
-    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 500, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 400, &why));
+    OK(replace_findings(store.db, service, NULL, 0, NULL, 0, 500, &why));
     const struct finding_row *rows = list(service, 500, &count);
     assert_int_equal(count, 1);
     OK(finding_events(store.db, rows, &arena, &events, &count, &why));
@@ -239,16 +239,16 @@ static void watches_that_closed_are_few(void **state)
     const struct finding_filter open = {.service_id = service, .is_watch_wanted = 1};
     struct finding_row *rows = NULL;
     size_t count = 0;
-    OK(findings_replace(store.db, service, was_suspect, 2, NULL, 0, 1, &why));
+    OK(replace_findings(store.db, service, was_suspect, 2, NULL, 0, 1, &why));
     OK(findings_list(store.db, &open, 1, &arena, &rows, &count, &why));
     for (size_t i = 0; i < count; i++)
         if (strcmp(rows[i].type, "taken on") == 0)
             OK(finding_acknowledge(store.db, &rows[i], &word, &why));
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 2, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 2, &why));
     for (int i = 0; i < 3 * FINDING_WATCHES_KEPT; i++) {
         row = row_of("watched", "watch", "v1");
-        OK(findings_replace(store.db, service, &row, 1, NULL, 0, 10 + 2 * i, &why));
-        OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 11 + 2 * i, &why));
+        OK(replace_findings(store.db, service, &row, 1, NULL, 0, 10 + 2 * i, &why));
+        OK(replace_findings(store.db, service, NULL, 0, NULL, 0, 11 + 2 * i, &why));
     }
     assert_int_equal(number("SELECT count(*) FROM heapfleet.finding WHERE service_id = $1 "
                             "AND type = 'watched'",
@@ -273,8 +273,8 @@ static void a_silent_service_is_not_watched(void **state)
     int64_t service = service_of("silent");
     const struct finding_row both[] = {row_of("a", "watch", "v1"), row_of("b", "suspect", "v1")};
     size_t count = 0;
-    OK(findings_replace(store.db, service, both, 2, NULL, 0, 100, &why));
-    OK(findings_end_watches(store.db, service, 200, &why));
+    OK(replace_findings(store.db, service, both, 2, NULL, 0, 100, &why));
+    OK(end_watches(store.db, service, 200, &why));
     const struct finding_row *rows = list(service, 200, &count);
     assert_int_equal(count, 2);
     assert_int_equal(rows[0].state, FINDING_OPEN);
@@ -289,8 +289,8 @@ static void is_found_by_the_beginning_of_its_id(void **state)
     int64_t service = service_of("id");
     const struct finding_row row = row_of("a", "confirmed", "v1");
     size_t count = 0;
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
-    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 200, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, NULL, 0, NULL, 0, 200, &why));
     char id[9];
     (void)snprintf(id, sizeof(id), "%s", list(service, 0, &count)->id);
     id[6] = '\0';
@@ -308,15 +308,15 @@ static void is_acknowledged_until_it_ends(void **state)
     const struct finding_row row = row_of("a", "confirmed", "v1");
     const struct finding_word word = {"ann", "on it", 150};
     size_t count = 0;
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 100, &why));
     OK(finding_acknowledge(store.db, list(service, 0, &count), &word, &why));
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 200, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 200, &why));
     const struct finding_row *rows = list(service, 200, &count);
     assert_int_equal(rows[0].state, FINDING_ACKNOWLEDGED);
     assert_string_equal(rows[0].acknowledged_by, "ann");
     assert_string_equal(rows[0].note, "on it");
     assert_string_equal(events_of(&rows[0]), "opened acknowledged");
-    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 300, &why));
+    OK(replace_findings(store.db, service, NULL, 0, NULL, 0, 300, &why));
     rows = list(service, 300, &count);
     assert_int_equal(rows[0].state, FINDING_RESOLVED);
     assert_int_equal(finding_acknowledge(store.db, rows, &word, &why), STATUS_NOT_FOUND);
@@ -335,7 +335,7 @@ static void a_mute_holds_until_its_end(void **state)
                                   .created_ms = 150,
                                   .until_ms = 250};
     size_t count = 0;
-    OK(findings_replace(store.db, service, both, 2, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, both, 2, NULL, 0, 100, &why));
     OK(mute_put(store.db, &mute, &why));
     const struct finding_row *rows = list(service, 200, &count);
     assert_int_equal(rows[0].state, FINDING_MUTED);
@@ -364,7 +364,7 @@ static void a_service_is_muted_as_a_whole(void **state)
         .service_id = service, .type = "", .actor = "bob", .reason = "old", .created_ms = 150};
     const struct finding_word word = {"ann", "", 300};
     size_t count = 0;
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 100, &why));
     OK(mute_put(store.db, &mute, &why));
     assert_int_equal(list(service, 200, &count)->state, FINDING_MUTED);
     assert_int_equal(mute_remove(store.db, service, "a", &word, &why), STATUS_NOT_FOUND);
@@ -425,7 +425,7 @@ static void what_was_told_meanwhile_is_not_claimed(void **state)
     struct claimer second = {.receiver = "raced"};
     struct claimer third = second;
     struct db *first = NULL;
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 100, &why));
     OK(db_open(store.dsn, &first, &why));
     OK(pg_script(first->pg, "BEGIN", &why));
     const struct alert_wish wish = {.receiver = "raced", .severity = "suspect", .count_max = 100};
@@ -472,9 +472,9 @@ static void what_is_new_is_told_before_reminders(void **state)
     const struct finding_row rows[] = {row_of("old", "confirmed", "v1"),
                                        row_of("new", "confirmed", "v1")};
     struct alert_row *alerts = NULL;
-    OK(findings_replace(store.db, service, rows, 1, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, rows, 1, NULL, 0, 100, &why));
     tell_all("reminded", 1000);
-    OK(findings_replace(store.db, service, rows, 2, NULL, 0, 1100, &why));
+    OK(replace_findings(store.db, service, rows, 2, NULL, 0, 1100, &why));
     assert_int_equal(claim_for("reminded", 2000, 1, &alerts), 1);
     assert_string_equal(alerts[0].finding.type, "new");
 }
@@ -494,16 +494,16 @@ static void a_watch_that_was_told_is_kept_until_its_end_is(void **state)
         (void)snprintf(names[i], sizeof(names[i]), "w%02d", i);
         rows[i] = row_of(names[i], "watch", "v1");
     }
-    OK(findings_replace(store.db, service, rows, COUNT, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, rows, COUNT, NULL, 0, 100, &why));
     tell_all("watcher", 200);
-    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, 300, &why));
+    OK(replace_findings(store.db, service, NULL, 0, NULL, 0, 300, &why));
     size_t count = claim_for("watcher", 301, 1000, &alerts);
     for (size_t i = 0; i < count; i++)
         resolved += alerts[i].finding.service_id == service;
     assert_int_equal(resolved, COUNT);
 
-    OK(findings_replace(store.db, service, rows, 1, NULL, 0, next_day_ms, &why));
-    OK(findings_replace(store.db, service, NULL, 0, NULL, 0, next_day_ms + 1, &why));
+    OK(replace_findings(store.db, service, rows, 1, NULL, 0, next_day_ms, &why));
+    OK(replace_findings(store.db, service, NULL, 0, NULL, 0, next_day_ms + 1, &why));
     assert_int_equal(
         number("SELECT count(*) FROM heapfleet.finding WHERE service_id = $1", service),
         FINDING_WATCHES_KEPT);
@@ -517,7 +517,7 @@ static void what_fails_is_due_ever_later(void **state)
     static const int64_t due_ms[] = {5000, 10000, 20000, 40000, 60000, 60000};
     struct alert_row *rows = NULL;
     int64_t now_ms = 1000;
-    OK(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why));
+    OK(replace_findings(store.db, service, &row, 1, NULL, 0, 100, &why));
     tell_all("failing", now_ms);
     now_ms += 60;
     size_t count = claim_for("failing", now_ms, 1000, &rows);
@@ -541,7 +541,7 @@ static void a_service_that_was_forgotten_has_no_findings(void **state)
     int64_t service = service_of("forgotten");
     const struct finding_row row = row_of("a", "confirmed", "v1");
     OK(service_forget(store.db, "forgotten", "", "", &why));
-    assert_int_equal(findings_replace(store.db, service, &row, 1, NULL, 0, 100, &why), STATUS_GONE);
+    assert_int_equal(replace_findings(store.db, service, &row, 1, NULL, 0, 100, &why), STATUS_GONE);
     assert_int_equal(
         number("SELECT count(*) FROM heapfleet.finding WHERE service_id = $1", service), 0);
     assert_int_equal(

@@ -11,6 +11,15 @@
 
 enum { BEHIND = 1000, BEHIND_BINS = 150 };
 
+static enum status keep_on(void *user, struct why *why)
+{
+    (void)user;
+    (void)why;
+    return STATUS_OK;
+}
+
+static const struct sweep_keeper nobody = {keep_on, NULL};
+
 /* A service's verdicts when it is swept every `every` bins. Returns how often history was read. */
 static uint64_t judge_behind(int64_t service_id, uint32_t every, size_t ahead_bytes,
                              struct verdict *ret, uint32_t *ret_count)
@@ -20,7 +29,8 @@ static uint64_t judge_behind(int64_t service_id, uint32_t every, size_t ahead_by
     uint32_t count;
     for (uint32_t bin = BEHIND + every; bin <= BEHIND + BEHIND_BINS; bin += every) {
         int passed;
-        OK(service_sweep_read(service, store.db, day_ms + (int64_t)bin * BIN_MS, &passed, &why));
+        OK(service_sweep_read(service, store.db, day_ms + (int64_t)bin * BIN_MS, &nobody, &passed,
+                              &why));
     }
     const struct verdict *verdicts = detector_verdicts(service_sweep_detector(service), &count);
     *ret_count = count;
@@ -68,6 +78,40 @@ static void test_far_behind_it_says_the_same_and_reads_once(void **state)
     arena_done(&arena);
 }
 
+static enum status keep_until(void *user, struct why *why)
+{
+    int *left = user;
+    return --*left > 0 ? STATUS_OK : why_fail(why, STATUS_GONE, "enough");
+}
+
+/* Whose claim is lost in the middle reads no further: it is asked at every snapshot, and in each
+ * turn. */
+static void test_a_reading_can_be_ended_anywhere(void **state)
+{
+    (void)state;
+    const int64_t end_ms = day_ms + (int64_t)(BEHIND + BEHIND_BINS) * BIN_MS;
+    struct arena arena;
+    arena_init(&arena, 4 << 20);
+    int64_t service_id = finding_of(&arena, "behind")->service_id;
+    for (int asked = 1;; asked *= 3) {
+        int left = asked;
+        struct why why = {""};
+        int passed;
+        const struct sweep_keeper keeper = {keep_until, &left};
+        struct service_sweep *service =
+            service_sweep_new(&config.detect, service_id, SWEEP_AHEAD_BYTES, NULL, 0);
+        enum status status = service_sweep_read(service, store.db, end_ms, &keeper, &passed, &why);
+        service_sweep_free(service);
+        if (status == STATUS_OK) {
+            assert_true(asked > 3 * (50 + 100)); /* snapshots */
+            break;
+        }
+        assert_int_equal(status, STATUS_GONE);
+        assert_int_equal(left, 0);
+    }
+    arena_done(&arena);
+}
+
 /* Whatever a bit of it says otherwise than when it was saved, it is not believed. */
 static void test_a_damaged_state_is_made_anew(void **state)
 {
@@ -81,8 +125,8 @@ static void test_a_damaged_state_is_made_anew(void **state)
     int64_t service_id = finding_of(&arena, "damaged")->service_id;
     struct service_sweep *service =
         service_sweep_new(&config.detect, service_id, SWEEP_AHEAD_BYTES, NULL, 0);
-    OK(service_sweep_read(service, store.db, day_ms + (int64_t)(BEHIND + 50) * BIN_MS, &passed,
-                          &why));
+    OK(service_sweep_read(service, store.db, day_ms + (int64_t)(BEHIND + 50) * BIN_MS, &nobody,
+                          &passed, &why));
     service_sweep_save(service, &saved);
     service_sweep_free(service);
     for (size_t i = 0; i < saved.size; i += i < 256 ? 1 : saved.size / 100 + 1) {
@@ -104,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_far_behind_it_says_the_same_and_reads_once),
+        cmocka_unit_test(test_a_reading_can_be_ended_anywhere),
         cmocka_unit_test(test_a_damaged_state_is_made_anew),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -123,10 +123,10 @@ static uint64_t services_of(uint8_t number)
 {
     const uint8_t collector_id[ID_BYTES] = {number};
     struct arena arena;
-    int64_t *ids;
+    struct sweep_claim *claims;
     size_t count;
     arena_init(&arena, 1 << 20);
-    OK(sweep_claims_renew(store.db, collector_id, 60000, &arena, &ids, &count, &why));
+    OK(sweep_claims_renew(store.db, collector_id, 60000, &arena, &claims, &count, &why));
     arena_done(&arena);
     return count;
 }
@@ -295,8 +295,8 @@ static void test_a_state_of_another_program_is_made_anew(void **state)
     int64_t first_seen_ms = finding_of(&arena, "old")->first_seen_ms;
     OK(sweep_end(sweep, store.db, &why));
     private_store_must(pg_script(pg,
-                                 "UPDATE heapfleet.sweep_claim SET state = set_byte(state, 0, "
-                                 "get_byte(state, 0) # 1) WHERE length(state) > 0",
+                                 "UPDATE heapfleet.sweep_state SET piece = set_byte(piece, 0, "
+                                 "get_byte(piece, 0) # 1)",
                                  &reason),
                        &reason);
     pg_free(pg);
@@ -471,18 +471,17 @@ static void test_a_state_that_fails_is_in_nobodys_way(void **state)
     (void)state;
     struct why reason = {""};
     struct pg *pg = pg_new(store.dsn);
-    private_store_must(
-        pg_script(pg,
-                  "UPDATE heapfleet.sweep_claim SET state = NULL;"
-                  "CREATE TRIGGER refuse BEFORE UPDATE OF state ON heapfleet.sweep_claim "
-                  "FOR EACH ROW WHEN (NEW.state IS NOT NULL) EXECUTE FUNCTION refuse()",
-                  &reason),
-        &reason);
+    private_store_must(pg_script(pg,
+                                 "DELETE FROM heapfleet.sweep_state;"
+                                 "CREATE TRIGGER refuse BEFORE INSERT ON heapfleet.sweep_state "
+                                 "FOR EACH ROW EXECUTE FUNCTION refuse()",
+                                 &reason),
+                       &reason);
     int64_t services = number(pg, "SELECT count(*) FROM heapfleet.service");
     assert_int_equal(sweep_end(sweep, store.db, &reason), STATUS_INVALID);
-    assert_int_equal(number(pg, "SELECT count(state) FROM heapfleet.sweep_claim"), services - 1);
+    assert_int_equal(number(pg, "SELECT count(*) FROM heapfleet.sweep_state"), services - 1);
     assert_int_equal(number(pg, "SELECT count(collector_id) FROM heapfleet.sweep_claim"), 0);
-    private_store_must(pg_script(pg, "DROP TRIGGER refuse ON heapfleet.sweep_claim", &reason),
+    private_store_must(pg_script(pg, "DROP TRIGGER refuse ON heapfleet.sweep_state", &reason),
                        &reason);
     pg_free(pg);
 }

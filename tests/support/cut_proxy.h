@@ -1,6 +1,7 @@
 /*
- * A wire between a client and a server on a UNIX socket that can be cut after any byte, or go
- * silent. One connection at a time; a thread of its own.
+ * A wire between a client and a server on a UNIX socket that can be cut after any byte, go silent,
+ * or hold the client's n-th piece back until it is let go. One connection at a time; a thread of
+ * its own.
  */
 #ifndef TESTS_SUPPORT_CUT_PROXY_H
 #define TESTS_SUPPORT_CUT_PROXY_H
@@ -25,6 +26,8 @@ struct cut_proxy {
     atomic_int left[2]; /* bytes until the cut, to the server and to the client */
     atomic_int cuts;    /* how often it was cut */
     atomic_int silent;  /* 1: bytes are swallowed */
+    atomic_int pieces;  /* to the server, until one is held back */
+    atomic_int held;    /* 1: one is; 0 lets it go */
     atomic_int ended;
 };
 
@@ -33,6 +36,16 @@ static inline void cut_proxy_address(const char *path, struct sockaddr_un *ret)
     *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
     if ((size_t)snprintf(ret->sun_path, sizeof(ret->sun_path), "%s", path) >= sizeof(ret->sun_path))
         abort();
+}
+
+static inline void cut_proxy_hold(struct cut_proxy *proxy)
+{
+    if (atomic_load(&proxy->pieces) == CUT_NEVER || atomic_fetch_sub(&proxy->pieces, 1) != 0)
+        return;
+    atomic_store(&proxy->pieces, CUT_NEVER);
+    atomic_store(&proxy->held, 1);
+    while (atomic_load(&proxy->held) && !atomic_load(&proxy->ended))
+        usleep(1000);
 }
 
 /* 0 while the wire holds. */
@@ -44,6 +57,8 @@ static inline int cut_proxy_forward(struct cut_proxy *proxy, int from, int to, i
         return -1;
     if (atomic_load(&proxy->silent))
         return 0;
+    if (direction == CUT_TO_SERVER)
+        cut_proxy_hold(proxy);
     int left = atomic_load(&proxy->left[direction]);
     ssize_t pass = left < got ? left : got;
     for (ssize_t done = 0; done < pass;) {
@@ -100,6 +115,8 @@ static inline void cut_proxy_mend(struct cut_proxy *proxy)
     atomic_store(&proxy->left[CUT_TO_SERVER], CUT_NEVER);
     atomic_store(&proxy->left[CUT_TO_CLIENT], CUT_NEVER);
     atomic_store(&proxy->silent, 0);
+    atomic_store(&proxy->pieces, CUT_NEVER);
+    atomic_store(&proxy->held, 0);
 }
 
 static inline void cut_proxy_start(struct cut_proxy *proxy, const char *path, const char *server)

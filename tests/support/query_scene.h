@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "findings.h"
+#include "findings_scene.h"
 #include "private_store.h"
 #include "query_service.h"
 #include "rpc_server.h"
@@ -135,7 +135,7 @@ static inline void query_scene_finding(struct query_scene *scene)
             .evidence_json = "{\"second_half\": 0.51, \"reason\": \"a line, not a curve\", "
                              "\"curves\": []}",
         };
-        private_store_must(findings_replace(scene->store.db, services[i].id, &row, 1, NULL, 0,
+        private_store_must(replace_findings(scene->store.db, services[i].id, &row, 1, NULL, 0,
                                             scene->now_ms, &why),
                            &why);
     }

@@ -4,17 +4,28 @@
 #include <string.h>
 
 #include "arena.h"
+#include "clock.h"
 #include "findings.h"
+#include "pg.h"
 #include "service_sweep.h"
 #include "sweep_claims.h"
+#include "sweep_state.h"
 #include "verdict_row.h"
 
 static const size_t claims_bytes_max = (size_t)16 << 20;
+/* More than a detector can come to (detector.h). */
 static const size_t state_bytes_max = (size_t)512 << 20;
 static const size_t rows_bytes_max = (size_t)64 << 20;
 
+enum {
+    KEEPS_A_LEASE = 4, /* how often claims are renewed while a service takes long */
+    /* The claim of a service that does take long outlasts any statement of its reading. */
+    SLOW_LEASE_MS = PG_STATEMENT_MS + 10 * 1000,
+};
+
 struct swept {
     struct service_sweep *service;
+    struct sweep_claim claim;
     int64_t saved_ms; /* when its state was written down */
     int unsaid;       /* judged, and not yet written into findings */
     int is_silent;    /* not seen for long, and nothing of it is watched any more */
@@ -24,6 +35,7 @@ struct sweep {
     struct sweep_config config;
     struct swept *services; /* ascending by id */
     size_t count;
+    uint64_t lost;
 };
 
 struct sweep *sweep_new(const struct sweep_config *config)
@@ -34,10 +46,16 @@ struct sweep *sweep_new(const struct sweep_config *config)
     return sweep;
 }
 
+static void forget(struct swept *swept)
+{
+    service_sweep_free(swept->service);
+    swept->service = NULL;
+}
+
 static void forget_all(struct sweep *sweep)
 {
     for (size_t i = 0; i < sweep->count; i++)
-        service_sweep_free(sweep->services[i].service);
+        forget(&sweep->services[i]);
     free(sweep->services);
     sweep->services = NULL;
     sweep->count = 0;
@@ -51,60 +69,76 @@ void sweep_free(struct sweep *sweep)
     free(sweep);
 }
 
-/* ---- whose services -------------------------------------------------------------------------- */
-
-static enum status take_service(struct sweep *sweep, struct db *db, int64_t service_id,
-                                int64_t now_ms, struct swept *ret, struct why *why)
+uint64_t sweep_lost(const struct sweep *sweep)
 {
-    struct arena arena;
-    const uint8_t *state = NULL;
-    size_t size = 0;
-    arena_init(&arena, state_bytes_max);
-    enum status status = sweep_state_read(db, service_id, &arena, &state, &size, why);
-    if (status == STATUS_OK)
-        *ret = (struct swept){
-            service_sweep_new(&sweep->config.detect, service_id, SWEEP_AHEAD_BYTES, state, size),
-            now_ms, 0, 0};
-    arena_done(&arena);
-    return status;
+    return sweep->lost;
 }
 
-/* Keep those that are still ours, take up those that are new, drop the others. */
-static enum status take_services(struct sweep *sweep, struct db *db, const int64_t *ids,
-                                 size_t count, int64_t now_ms, struct why *why)
+/* ---- whose services -------------------------------------------------------------------------- */
+
+/* Keep those that nobody else had meanwhile, and drop the others; what is new is taken up at its
+ * turn. */
+static void take_claims(struct sweep *sweep, const struct sweep_claim *claims, size_t count)
 {
     struct swept *services = calloc(count + 1, sizeof(*services));
     ASSERT(services != NULL);
-    enum status status = STATUS_OK;
     size_t old = 0;
-    size_t taken = 0;
-    for (; taken < count && status == STATUS_OK; taken++) {
-        while (old < sweep->count && service_sweep_id(sweep->services[old].service) < ids[taken])
-            service_sweep_free(sweep->services[old++].service);
-        if (old < sweep->count && service_sweep_id(sweep->services[old].service) == ids[taken])
-            services[taken] = sweep->services[old++];
+    for (size_t i = 0; i < count; i++) {
+        while (old < sweep->count && sweep->services[old].claim.service_id < claims[i].service_id)
+            forget(&sweep->services[old++]);
+        int is_known =
+            old < sweep->count && sweep->services[old].claim.service_id == claims[i].service_id;
+        if (is_known && sweep->services[old].claim.epoch == claims[i].epoch)
+            services[i] = sweep->services[old++];
         else
-            status = take_service(sweep, db, ids[taken], now_ms, &services[taken], why);
+            services[i] = (struct swept){.claim = claims[i]};
     }
     while (old < sweep->count)
-        service_sweep_free(sweep->services[old++].service);
+        forget(&sweep->services[old++]);
     free(sweep->services);
     sweep->services = services;
-    sweep->count = status == STATUS_OK ? taken : taken - 1;
-    return status;
+    sweep->count = count;
 }
 
-static enum status renew_claims(struct sweep *sweep, struct db *db, int64_t now_ms, struct why *why)
+static enum status renew_claims(struct sweep *sweep, struct db *db, struct why *why)
 {
     struct arena arena;
-    int64_t *ids = NULL;
+    struct sweep_claim *claims = NULL;
     size_t count = 0;
     arena_init(&arena, claims_bytes_max);
     enum status status = sweep_claims_renew(db, sweep->config.collector_id, sweep->config.lease_ms,
-                                            &arena, &ids, &count, why);
+                                            &arena, &claims, &count, why);
     if (status == STATUS_OK)
-        status = take_services(sweep, db, ids, count, now_ms, why);
+        take_claims(sweep, claims, count);
     arena_done(&arena);
+    return status;
+}
+
+static enum status hold(struct sweep *sweep, struct db *db, const struct swept *swept,
+                        int64_t lease_ms, struct why *why)
+{
+    return sweep_claim_hold(db, sweep->config.collector_id, &swept->claim, lease_ms, why);
+}
+
+/* Go on where whoever had it before has left off. */
+static enum status take_up(struct sweep *sweep, struct db *db, struct swept *swept, int64_t now_ms,
+                           struct why *why)
+{
+    struct buf state = BUF_INIT;
+    if (swept->service != NULL)
+        return STATUS_OK;
+    enum status status =
+        sweep_state_read(db, swept->claim.service_id, state_bytes_max, &state, why);
+    if (status == STATUS_LIMIT) { /* none of ours */
+        buf_done(&state);
+        status = STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        swept->service = service_sweep_new(&sweep->config.detect, swept->claim.service_id,
+                                           SWEEP_AHEAD_BYTES, state.data, state.size);
+        swept->saved_ms = now_ms;
+    }
+    buf_done(&state);
     return status;
 }
 
@@ -158,6 +192,7 @@ static void say(int64_t service_id, const struct verdict *verdicts, uint32_t cou
     }
 }
 
+/* In the transaction of sweep_write_begin. */
 static enum status write_findings(struct db *db, struct service_sweep *service, int64_t now_ms,
                                   struct why *why)
 {
@@ -174,16 +209,36 @@ static enum status write_findings(struct db *db, struct service_sweep *service, 
     return status;
 }
 
-static enum status save(struct sweep *sweep, struct db *db, struct swept *swept, int64_t now_ms,
-                        struct why *why)
+static enum status write_state(struct db *db, const struct service_sweep *service, struct why *why)
 {
     struct buf state = BUF_INIT;
-    service_sweep_save(swept->service, &state);
+    service_sweep_save(service, &state);
     enum status status =
-        sweep_state_write(db, sweep->config.collector_id, service_sweep_id(swept->service),
-                          state.data, state.size, why);
+        sweep_state_write(db, service_sweep_id(service), state.data, state.size, why);
     buf_done(&state);
+    return status;
+}
+
+/* What is to be written of a service, together or not at all. */
+enum { FINDINGS = 1, STATE = 2, NO_WATCHES = 4 };
+
+static enum status write_down(struct sweep *sweep, struct db *db, struct swept *swept,
+                              unsigned what, int64_t now_ms, struct why *why)
+{
+    enum status status = sweep_write_begin(db, sweep->config.collector_id, &swept->claim,
+                                           sweep->config.lease_ms, why);
+    if (status == STATUS_OK && (what & NO_WATCHES) != 0)
+        status = findings_end_watches(db, swept->claim.service_id, now_ms, why);
+    if (status == STATUS_OK && (what & FINDINGS) != 0)
+        status = write_findings(db, swept->service, now_ms, why);
+    if (status == STATUS_OK && (what & STATE) != 0)
+        status = write_state(db, swept->service, why);
     if (status == STATUS_OK)
+        status = sweep_write_commit(db, why);
+    sweep_write_end(db);
+    if (status == STATUS_OK && (what & FINDINGS) != 0)
+        swept->unsaid = 0;
+    if (status == STATUS_OK && (what & STATE) != 0)
         swept->saved_ms = now_ms;
     return status;
 }
@@ -199,9 +254,33 @@ static enum status end_watches(struct sweep *sweep, struct db *db, struct swept 
     int silent = next_ms == INT64_MAX || now_ms - next_ms > sweep->config.detect.horizon_ms;
     enum status status = STATUS_OK;
     if (silent && !swept->is_silent)
-        status = findings_end_watches(db, service_sweep_id(swept->service), now_ms, why);
+        status = write_down(sweep, db, swept, NO_WATCHES, now_ms, why);
     if (status == STATUS_OK)
         swept->is_silent = silent;
+    return status;
+}
+
+/* A service that is being read, and when its claim was renewed last. */
+struct turn {
+    struct sweep *sweep;
+    struct db *db;
+    const struct swept *swept;
+    int64_t kept_ms; /* clock_mono_ms() */
+};
+
+/* While it takes long: else another collector would begin what we are about to finish. */
+static enum status keep_claims(void *user, struct why *why)
+{
+    struct turn *turn = user;
+    const struct sweep_config *config = &turn->sweep->config;
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms - turn->kept_ms < config->lease_ms / KEEPS_A_LEASE)
+        return STATUS_OK;
+    int64_t lease_ms = config->lease_ms > SLOW_LEASE_MS ? config->lease_ms : SLOW_LEASE_MS;
+    enum status status = sweep_claims_keep(turn->db, config->collector_id, config->lease_ms, why);
+    if (status == STATUS_OK)
+        status = hold(turn->sweep, turn->db, turn->swept, lease_ms, why);
+    turn->kept_ms = now_ms;
     return status;
 }
 
@@ -210,43 +289,52 @@ static enum status sweep_one(struct sweep *sweep, struct db *db, struct swept *s
 {
     int passed = 0;
     int64_t save_every_ms = sweep->config.detect.horizon_ms / 15;
-    enum status status =
-        sweep_claim_hold(db, sweep->config.collector_id, service_sweep_id(swept->service),
-                         sweep->config.lease_ms, why);
+    struct turn turn = {sweep, db, swept, clock_mono_ms()};
+    const struct sweep_keeper keeper = {keep_claims, &turn};
+    enum status status = hold(sweep, db, swept, sweep->config.lease_ms, why);
     if (status == STATUS_OK)
-        status = service_sweep_read(swept->service, db, now_ms, &passed, why);
+        status = take_up(sweep, db, swept, now_ms, why);
+    if (status == STATUS_OK)
+        status = service_sweep_read(swept->service, db, now_ms, &keeper, &passed, why);
     swept->unsaid |= passed;
     if (status == STATUS_OK && !passed)
         status = end_watches(sweep, db, swept, now_ms, why);
     if (status != STATUS_OK || !swept->unsaid)
         return status;
-    status = write_findings(db, swept->service, now_ms, why);
-    if (status == STATUS_OK)
-        swept->unsaid = 0;
-    if (status == STATUS_OK && now_ms - swept->saved_ms >= save_every_ms)
-        status = save(sweep, db, swept, now_ms, why);
-    return status;
+    unsigned state = now_ms - swept->saved_ms >= save_every_ms ? STATE : 0;
+    return write_down(sweep, db, swept, FINDINGS | state, now_ms, why);
 }
+
+/* ---- rounds ---------------------------------------------------------------------------------- */
 
 /* Two in a row say that it is the database that is away, not a service that takes too long. */
 enum { AWAY_MAX = 2 };
+
+/* What we made of it is thrown away: whoever has it now says it, and more. */
+static void lose(struct sweep *sweep, struct swept *swept)
+{
+    forget(swept);
+    sweep->lost++;
+}
 
 enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms, struct why *why)
 {
     enum status failed = STATUS_OK;
     int away = 0;
-    enum status status = renew_claims(sweep, db, now_ms, why);
+    enum status status = renew_claims(sweep, db, why);
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < sweep->count && away < AWAY_MAX; i++) {
         struct why reason = {""};
-        status = sweep_one(sweep, db, &sweep->services[i], now_ms, &reason);
+        struct swept *swept = &sweep->services[i];
+        status = sweep_one(sweep, db, swept, now_ms, &reason);
         away = status == STATUS_UNAVAILABLE ? away + 1 : 0;
+        if (status == STATUS_GONE)
+            lose(sweep, swept);
         if (status == STATUS_OK || status == STATUS_GONE || failed != STATUS_OK)
             continue;
         failed = status;
-        why_set(why, "service %lld: %s", (long long)service_sweep_id(sweep->services[i].service),
-                reason.text);
+        why_set(why, "service %lld: %s", (long long)swept->claim.service_id, reason.text);
     }
     return failed;
 }
@@ -257,7 +345,10 @@ enum status sweep_end(struct sweep *sweep, struct db *db, struct why *why)
     enum status failed = STATUS_OK;
     for (size_t i = 0; failed != STATUS_UNAVAILABLE && i < sweep->count; i++) {
         struct why reason = {""};
-        enum status status = save(sweep, db, &sweep->services[i], 0, &reason);
+        struct swept *swept = &sweep->services[i];
+        if (swept->service == NULL)
+            continue;
+        enum status status = write_down(sweep, db, swept, STATE, 0, &reason);
         if (status == STATUS_OK || status == STATUS_GONE)
             continue;
         failed = status;

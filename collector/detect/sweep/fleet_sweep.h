@@ -7,6 +7,9 @@
  * there, and says what we would have said. Without such a state, or with one of another version of
  * this program, it begins with the newest SWEEP_HORIZONS horizons of history.
  *
+ * A collector may stand still for long, and another one take its services over. What it then goes
+ * on to write is not written (sweep_claims.h): it is thrown away with the detector, and counted.
+ *
  * Blocks; the connection is the caller's and not used by others meanwhile.
  */
 #ifndef COLLECTOR_DETECT_SWEEP_FLEET_SWEEP_H
@@ -39,6 +42,9 @@ void sweep_free(struct sweep *sweep);
  */
 enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms,
                       struct why *why) MUST_CHECK;
+
+/* How often something was judged, or about to be, whose claim was another collector's by then. */
+uint64_t sweep_lost(const struct sweep *sweep);
 
 /* Write every state down and give the claims up, so that others need not wait for the lease; also
  * if a state cannot be written, which the status then says. */

@@ -66,6 +66,7 @@ struct service_sweep {
 struct reading {
     struct service_sweep *service;
     struct db *db;
+    const struct sweep_keeper *keeper;
     struct arena arena;
     struct deployment_row *deployments;
     size_t deployment_count;
@@ -173,6 +174,11 @@ static const char *version_of(const struct reading *reading, const struct instan
     return "";
 }
 
+static enum status keep(struct reading *reading)
+{
+    return reading->keeper->keep(reading->keeper->user, reading->why);
+}
+
 static enum status feed(void *user, size_t range, const struct history_snapshot *snapshot)
 {
     struct reading *reading = user;
@@ -180,7 +186,9 @@ static enum status feed(void *user, size_t range, const struct history_snapshot 
     const uint32_t index = reading->range_instances[range];
     const struct instance_row *instance = &reading->instances[index];
     const struct heap_values *heap = snapshot->values;
-    enum status status = make_map(reading, index);
+    enum status status = keep(reading);
+    if (status == STATUS_OK)
+        status = make_map(reading, index);
     if (status != STATUS_OK)
         return status;
     struct follower *follower = reading->range_followers[range];
@@ -339,7 +347,7 @@ static enum status feed_or_keep(void *user, size_t range, const struct history_s
     if (turn_ms < reading->turn_end_ms)
         return feed(user, range, snapshot);
     backlog_add(&reading->ahead, turn_ms, range, snapshot);
-    return STATUS_OK;
+    return keep(reading);
 }
 
 /* This turn and, as far as there is room, all that is ahead of it. */
@@ -432,15 +440,18 @@ static enum status read_all(struct reading *reading, int64_t now_ms, int *ret_pa
             break;
         if (status == STATUS_OK && detector_advance(detector, end_ms) != 0)
             *ret_passed = 1;
+        if (status == STATUS_OK)
+            status = keep(reading);
         end_ms += step;
     }
     return status;
 }
 
 enum status service_sweep_read(struct service_sweep *service, struct db *db, int64_t now_ms,
-                               int *ret_passed, struct why *why)
+                               const struct sweep_keeper *keeper, int *ret_passed, struct why *why)
 {
-    struct reading reading = {.service = service, .db = db, .why = why, .ahead_ms = INT64_MIN};
+    struct reading reading = {
+        .service = service, .db = db, .keeper = keeper, .why = why, .ahead_ms = INT64_MIN};
     int64_t oldest_ms = now_ms - SWEEP_HORIZONS * service->config.horizon_ms;
     *ret_passed = 0;
     arena_init(&reading.arena, lists_bytes_max);

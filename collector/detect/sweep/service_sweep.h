@@ -24,10 +24,17 @@ struct detector *service_sweep_detector(struct service_sweep *service);
 /* How often history has been read. */
 uint64_t service_sweep_reads(const struct service_sweep *service);
 
+/* Called between all pieces of a reading, when the connection is free. Anything but OK ends it. */
+struct sweep_keeper {
+    enum status (*keep)(void *user, struct why *why);
+    void *user;
+};
+
 /* Read what is new up to `now_ms`, and judge as often as it is due. `*ret_passed`: at least once.
  */
 enum status service_sweep_read(struct service_sweep *service, struct db *db, int64_t now_ms,
-                               int *ret_passed, struct why *why) MUST_CHECK;
+                               const struct sweep_keeper *keeper, int *ret_passed,
+                               struct why *why) MUST_CHECK;
 
 void service_sweep_save(const struct service_sweep *service, struct buf *ret);
 
