@@ -82,7 +82,7 @@ static void on_timer(void *arg)
 
 struct metric *sweeper_add_metrics(struct metrics *metrics)
 {
-    return metrics_counter(metrics, "heapfleet_sweep_claims_lost_total", NULL,
+    return metrics_counter(metrics, "heapfleet_collector_sweep_claims_lost_total", NULL,
                            "Services that another collector took over while this one was about to "
                            "judge them");
 }
@@ -120,6 +120,7 @@ void sweeper_free(struct sweeper *sweeper)
     if (sweeper == NULL)
         return;
     loop_timer_free(sweeper->timer);
+    sweep_interrupt(sweeper->sweep);
     worker_free(sweeper->worker);
     give_up_claims(sweeper);
     sweep_free(sweeper->sweep);

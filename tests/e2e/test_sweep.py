@@ -16,7 +16,7 @@ from watched_collector import Watched
 pytestmark = pytest.mark.postgres
 
 EVERY_MS = 200
-LOST = "heapfleet_sweep_claims_lost_total"
+LOST = "heapfleet_collector_sweep_claims_lost_total"
 FAST = ["--horizon", "30s", "--sweep-every", "500ms", "--http", "127.0.0.1:0"]
 
 

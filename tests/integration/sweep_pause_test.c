@@ -196,6 +196,58 @@ static void test_who_stood_still_says_nothing(void **state)
     assert_true(lost > 3);
 }
 
+/* ---- a round that is ended ---------------------------------------------------------------------
+ */
+
+/* What is said of the service, but for when. */
+static const char said_sql[] =
+    "SELECT coalesce(string_agg(concat_ws(' ', type, severity, rule, introduced_in, evidence, "
+    "confidence), '|' ORDER BY type), '') FROM heapfleet.finding WHERE closed_ms IS NULL";
+
+/* Somebody else goes on where it was ended. NULL: it sends fewer pieces. */
+static char *end_at(int piece)
+{
+    struct round round = {.sweep = collector(1, 60000)};
+    struct sweep *other = collector(2, 60000);
+    struct why reason = {""};
+    script("DELETE FROM heapfleet.finding; DELETE FROM heapfleet.finding_event;"
+           "DELETE FROM heapfleet.sweep_claim; DELETE FROM heapfleet.sweep_state;"
+           "DELETE FROM heapfleet.sweep_collector");
+    OK(db_open(proxy_dsn, &round.db, &why));
+    int is_held = round_start(&round, piece);
+    sweep_interrupt(round.sweep);
+    cut_proxy_mend(&proxy);
+    pthread_join(round.thread, NULL);
+    OK(sweep_end(round.sweep, round.db, &reason));
+    OK(sweep_run(other, store.db, day_ms + (int64_t)OPEN_BIN * BIN_MS, &why));
+    char *said = text_of(said_sql);
+    db_close(round.db);
+    sweep_free(round.sweep);
+    sweep_free(other);
+    if (is_held)
+        return said;
+    free(said);
+    return NULL;
+}
+
+static void test_who_is_ended_loses_nothing(void **state)
+{
+    (void)state;
+    struct sweep *alone = collector(1, 60000);
+    script("DELETE FROM heapfleet.sweep_claim; DELETE FROM heapfleet.sweep_state;"
+           "DELETE FROM heapfleet.sweep_collector; DELETE FROM heapfleet.finding");
+    OK(sweep_run(alone, store.db, day_ms + (int64_t)OPEN_BIN * BIN_MS, &why));
+    char *expected = text_of(said_sql);
+    assert_non_null(strstr(expected, "shop.Cart confirmed"));
+    char *said;
+    for (int piece = 0; (said = end_at(piece)) != NULL; piece++) {
+        assert_string_equal(said, expected);
+        free(said);
+    }
+    free(expected);
+    sweep_free(alone);
+}
+
 /* ---- claims ------------------------------------------------------------------------------------
  */
 
@@ -303,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_stood_still_says_nothing),
+        cmocka_unit_test(test_who_is_ended_loses_nothing),
         cmocka_unit_test(test_a_claim_that_was_away_is_another_one),
         cmocka_unit_test(test_who_writes_is_passed_over),
         cmocka_unit_test(test_a_claim_is_kept_while_it_is_read),

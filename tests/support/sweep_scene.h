@@ -24,7 +24,7 @@ static const int64_t day_ms = 1700000000000;
 static const char *const names[TYPES] = {"shop.Cart", "dict", "function", "str"};
 
 static struct private_store store;
-static uint8_t next_number;
+static uint32_t next_number;
 static const char *container_id = ""; /* of the processes that begin */
 static uint32_t snapshots_a_bin = 1;
 static uint32_t full_at = UINT32_MAX; /* snapshots, after which a process gains no more */
@@ -75,7 +75,8 @@ static inline struct instance_state open_process(const char *service, const char
         .started_ms = started_ms,
         .attributes_json = "{}",
     };
-    memset(identity.instance_uuid, next_number, ID_BYTES);
+    for (size_t i = 0; i < ID_BYTES; i += sizeof(next_number))
+        memcpy(identity.instance_uuid + i, &next_number, sizeof(next_number));
     OK(instance_open(store.db, &identity, &state, &why));
     return state;
 }

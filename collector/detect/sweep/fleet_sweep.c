@@ -1,5 +1,6 @@
 #include "fleet_sweep.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +37,7 @@ struct sweep {
     struct swept *services; /* ascending by id */
     size_t count;
     uint64_t lost;
+    atomic_int is_ending;
 };
 
 struct sweep *sweep_new(const struct sweep_config *config)
@@ -67,6 +69,11 @@ void sweep_free(struct sweep *sweep)
         return;
     forget_all(sweep);
     free(sweep);
+}
+
+void sweep_interrupt(struct sweep *sweep)
+{
+    atomic_store(&sweep->is_ending, 1);
 }
 
 uint64_t sweep_lost(const struct sweep *sweep)
@@ -274,6 +281,8 @@ static enum status keep_claims(void *user, struct why *why)
     struct turn *turn = user;
     const struct sweep_config *config = &turn->sweep->config;
     int64_t now_ms = clock_mono_ms();
+    if (atomic_load(&turn->sweep->is_ending))
+        return why_fail(why, STATUS_UNAVAILABLE, "the collector ends");
     if (now_ms - turn->kept_ms < config->lease_ms / KEEPS_A_LEASE)
         return STATUS_OK;
     int64_t lease_ms = config->lease_ms > SLOW_LEASE_MS ? config->lease_ms : SLOW_LEASE_MS;
@@ -324,7 +333,8 @@ enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms, struct
     enum status status = renew_claims(sweep, db, why);
     if (status != STATUS_OK)
         return status;
-    for (size_t i = 0; i < sweep->count && away < AWAY_MAX; i++) {
+    for (size_t i = 0; i < sweep->count && away < AWAY_MAX && !atomic_load(&sweep->is_ending);
+         i++) {
         struct why reason = {""};
         struct swept *swept = &sweep->services[i];
         status = sweep_one(sweep, db, swept, now_ms, &reason);

@@ -46,6 +46,10 @@ enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms,
 /* How often something was judged, or about to be, whose claim was another collector's by then. */
 uint64_t sweep_lost(const struct sweep *sweep);
 
+/* From any thread: the round that is under way ends soon, and with it what takes long. What was
+ * read is not lost: whoever goes on says the same. For good. */
+void sweep_interrupt(struct sweep *sweep);
+
 /* Write every state down and give the claims up, so that others need not wait for the lease; also
  * if a state cannot be written, which the status then says. */
 enum status sweep_end(struct sweep *sweep, struct db *db, struct why *why) MUST_CHECK;

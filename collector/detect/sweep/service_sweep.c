@@ -7,7 +7,8 @@
  *      all processes, pass, all processes, pass, all processes
  *
  * It lies in the database process by process, though. All turns are read at once, and what is ahead
- * of its turn waits (backlog.h); where there is no more room for it, history is read once more.
+ * of its turn waits (backlog.h); where there is no more room for it, history is read once more, and
+ * from then on not much further than there is room for.
  *
  * A process that was away and sends what it kept is late for passes that have been: its snapshots
  * still count from then on.
@@ -19,8 +20,14 @@
 
 #include "arena.h"
 #include "backlog.h"
+#include "choice.h"
 #include "history_ranges.h"
 #include "instance_about.h"
+
+enum {
+    PROCESSES_READ = 2 * DETECT_LIVES_MAX, /* about so many at once, see choice.h */
+    SPAN_OF_A_CROWD = 4,                   /* turns, where there are more than the detector keeps */
+};
 
 static const size_t lists_bytes_max = (size_t)256 << 20;
 static const uint32_t state_magic = 0x48465303; /* changes with what is saved here */
@@ -76,7 +83,10 @@ struct reading {
     uint32_t *range_instances; /* index of each range's instance */
     struct follower **range_followers;
     int **maps; /* [instance_count]: type index to the detector's type; NULL: not needed yet */
+    struct choice *choices;
     int64_t newest_ms, turn_end_ms;
+    int64_t step_ms;      /* between turns */
+    int64_t span;         /* turns that are read at once, behind the one that is due */
     struct backlog ahead; /* of the ranges above */
     int64_t ahead_ms;     /* it has all that was read before this */
     struct why *why;
@@ -326,9 +336,10 @@ static enum status list_processes(struct reading *reading, int64_t oldest_ms)
     reading->ranges = arena_alloc(&reading->arena, count * sizeof(*reading->ranges));
     reading->range_instances = arena_alloc(&reading->arena, count * sizeof(uint32_t));
     reading->range_followers = arena_alloc(&reading->arena, count * sizeof(struct follower *));
+    reading->choices = arena_alloc(&reading->arena, count * sizeof(*reading->choices));
     reading->maps = arena_alloc(&reading->arena, count * sizeof(int *));
     if (reading->ranges == NULL || reading->range_instances == NULL ||
-        reading->range_followers == NULL || reading->maps == NULL)
+        reading->range_followers == NULL || reading->choices == NULL || reading->maps == NULL)
         return why_fail(reading->why, STATUS_LIMIT, "the service has too many processes");
     for (size_t i = 0; i < count; i++)
         reading->maps[i] = NULL;
@@ -350,11 +361,10 @@ static enum status feed_or_keep(void *user, size_t range, const struct history_s
     return keep(reading);
 }
 
-/* This turn and, as far as there is room, all that is ahead of it. */
-static enum status read_on(struct reading *reading)
+/* Those that have anything unread before `end_ms`, in the order of the list. */
+static uint32_t list_unread(struct reading *reading, int64_t end_ms)
 {
     struct service_sweep *service = reading->service;
-    int64_t end_ms = reading->newest_ms + 1;
     uint32_t count = 0;
     for (size_t i = 0; i < reading->instance_count; i++) {
         const struct instance_row *instance = &reading->instances[i];
@@ -362,16 +372,60 @@ static enum status read_on(struct reading *reading)
         if (instance->last_seen_ms <= follower->read_ms || instance->started_ms >= end_ms ||
             follower->read_ms + 1 >= end_ms)
             continue;
+        const struct detect_key key = key_of(instance);
         reading->range_instances[count] = (uint32_t)i;
         reading->range_followers[count] = follower;
+        reading->choices[count] = (struct choice){
+            instance->deployment_id, detector_find_life(service->detector, &key) != DETECT_NONE, 0};
         reading->ranges[count++] =
             (struct history_range){instance->id, follower->read_ms + 1, end_ms - 1};
     }
-    backlog_begin(&reading->ahead, reading->turn_end_ms, service->config.horizon_ms / 60, end_ms);
+    return count;
+}
+
+/* Who is not chosen is passed by, as the detector would: its time comes when there is room. */
+static uint32_t keep_chosen(struct reading *reading, uint32_t count, int64_t end_ms)
+{
+    uint32_t kept = 0;
+    choice_make(reading->choices, count, PROCESSES_READ);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!reading->choices[i].is_chosen) {
+            reading->range_followers[i]->read_ms = end_ms - 1;
+            continue;
+        }
+        reading->range_instances[kept] = reading->range_instances[i];
+        reading->range_followers[kept] = reading->range_followers[i];
+        reading->ranges[kept++] = reading->ranges[i];
+    }
+    return kept;
+}
+
+/* What was dropped is read again, so no more is read than twice what there was room for. */
+static void learn_span(struct reading *reading, int64_t end_ms)
+{
+    int64_t kept = (reading->ahead_ms - reading->turn_end_ms) / reading->step_ms;
+    if (reading->ahead_ms >= end_ms)
+        reading->span *= 2;
+    else
+        reading->span = kept > 0 ? 2 * kept : 1;
+    if (reading->span > BACKLOG_CUTS_MAX)
+        reading->span = BACKLOG_CUTS_MAX;
+}
+
+/* This turn and, as far as there is room, what is ahead of it. */
+static enum status read_on(struct reading *reading)
+{
+    struct service_sweep *service = reading->service;
+    int64_t end_ms = reading->turn_end_ms + reading->span * reading->step_ms;
+    if (end_ms > reading->newest_ms)
+        end_ms = reading->newest_ms + 1;
+    uint32_t count = keep_chosen(reading, list_unread(reading, end_ms), end_ms);
+    backlog_begin(&reading->ahead, reading->turn_end_ms, reading->step_ms, end_ms);
     service->reads += count > 0;
     enum status status = history_walk_ranges(reading->db, service->service_id, reading->ranges,
                                              count, feed_or_keep, reading, reading->why);
     reading->ahead_ms = backlog_end_ms(&reading->ahead);
+    learn_span(reading, end_ms);
     return status;
 }
 
@@ -426,6 +480,8 @@ static enum status read_all(struct reading *reading, int64_t now_ms, int *ret_pa
     struct detector *detector = reading->service->detector;
     int64_t step = reading->service->config.horizon_ms / 60;
     int64_t newest_ms;
+    reading->step_ms = step;
+    reading->span = reading->instance_count > DETECT_LIVES_MAX ? SPAN_OF_A_CROWD : BACKLOG_CUTS_MAX;
     int64_t first_ms = first_unread_ms(reading, &newest_ms);
     newest_ms = newest_ms < now_ms ? newest_ms : now_ms;
     reading->newest_ms = newest_ms;
