@@ -325,6 +325,36 @@ static void hot_partitions_of_an_hour_are_joined(void **state)
                      0);
 }
 
+/* ---- states of the detector -------------------------------------------------------------------
+ */
+
+/* One is kept, and the service's claim; one that has none yet is kept as that. */
+static void a_detectors_state_is_carried_over(void **state)
+{
+    (void)state;
+    must_run(embedded_dsn(store.server), "CREATE DATABASE states");
+    char dsn[1024];
+    (void)snprintf(dsn, sizeof(dsn), "%s", dsn_with("dbname=states"));
+    struct why why = {""};
+    struct pg *pg = pg_new(dsn);
+    migrate_until(pg, 20);
+    private_store_must(
+        pg_script(pg,
+                  "INSERT INTO heapfleet.sweep_claim (service_id, claimed_until, state) VALUES "
+                  "(5, now(), decode(repeat('ab12', 3000000), 'hex')), (6, now(), NULL)",
+                  &why),
+        &why);
+    pg_free(pg);
+    (void)migrate(dsn);
+    assert_int_equal(number_of(dsn, "SELECT count(*) FROM heapfleet.sweep_claim WHERE epoch = 0"),
+                     2);
+    assert_int_equal(number_of(dsn, "SELECT count(*) FROM heapfleet.sweep_state"), 1);
+    assert_int_equal(
+        number_of(dsn, "SELECT count(*) FROM heapfleet.sweep_state WHERE service_id = 5 AND "
+                       "place = 0 AND piece = decode(repeat('ab12', 3000000), 'hex')"),
+        1);
+}
+
 /* ---- keys of hot rows ------------------------------------------------------------------------ */
 
 static const char old_names[] =
@@ -484,6 +514,7 @@ int main(void)
         cmocka_unit_test(chunks_of_the_first_format_stay_as_they_are),
         cmocka_unit_test(old_hours_are_carried_over),
         cmocka_unit_test(hot_partitions_of_an_hour_are_joined),
+        cmocka_unit_test(a_detectors_state_is_carried_over),
         cmocka_unit_test(a_hot_row_has_its_name_as_key),
         cmocka_unit_test(the_schema_keeps_its_rules),
         cmocka_unit_test(the_schema_can_be_distributed_by_service),
