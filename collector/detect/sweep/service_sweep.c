@@ -23,6 +23,7 @@
 #include "choice.h"
 #include "history_ranges.h"
 #include "instance_about.h"
+#include "type_entry_map.h"
 
 enum {
     PROCESSES_READ = 2 * DETECT_LIVES_MAX, /* about so many at once, see choice.h */
@@ -50,12 +51,6 @@ struct state_head {
 };
 NO_PADDING_END
 
-struct type_entry_map {
-    int32_t *ids; /* 0: free */
-    int *types;
-    uint32_t count, capacity; /* a power of two */
-};
-
 struct service_sweep {
     int64_t service_id;
     struct detect_config config;
@@ -64,7 +59,7 @@ struct service_sweep {
     struct detector *detector;
     struct follower *followers;
     uint32_t follower_count, follower_room;
-    struct type_entry_map map;
+    struct type_entry_map map; /* to the detector's */
     struct detect_value *values;
     uint32_t value_room;
 };
@@ -94,35 +89,6 @@ struct reading {
 
 /* ---- types ----------------------------------------------------------------------------------- */
 
-static uint32_t map_slot(const struct type_entry_map *map, int32_t id)
-{
-    uint32_t slot = (uint32_t)id * 2654435761U & (map->capacity - 1);
-    while (map->ids[slot] != 0 && map->ids[slot] != id)
-        slot = (slot + 1) & (map->capacity - 1);
-    return slot;
-}
-
-static void map_put(struct type_entry_map *map, int32_t id, int type)
-{
-    if (map->count * 2 >= map->capacity) {
-        struct type_entry_map old = *map;
-        map->capacity = old.capacity == 0 ? 256 : old.capacity * 2;
-        map->ids = calloc(map->capacity, sizeof(*map->ids));
-        map->types = calloc(map->capacity, sizeof(*map->types));
-        ASSERT(map->ids != NULL && map->types != NULL);
-        map->count = 0;
-        for (uint32_t i = 0; i < old.capacity; i++)
-            if (old.ids[i] != 0)
-                map_put(map, old.ids[i], old.types[i]);
-        free(old.ids);
-        free(old.types);
-    }
-    uint32_t slot = map_slot(map, id);
-    map->count += map->ids[slot] == 0;
-    map->ids[slot] = id;
-    map->types[slot] = type;
-}
-
 static enum status learn_types(struct reading *reading, const struct instance_row *instance)
 {
     struct service_sweep *service = reading->service;
@@ -132,14 +98,13 @@ static enum status learn_types(struct reading *reading, const struct instance_ro
     if (unknown == NULL)
         return why_fail(reading->why, STATUS_LIMIT, "the service has too many types to be judged");
     for (uint32_t i = 0; i < instance->type_count; i++)
-        if (service->map.capacity == 0 ||
-            service->map.ids[map_slot(&service->map, instance->type_ids[i])] == 0)
+        if (!type_entry_map_has(&service->map, instance->type_ids[i]))
             unknown[count++] = instance->type_ids[i];
     enum status status =
         type_names(reading->db, unknown, count, &reading->arena, &names, reading->why);
     for (size_t i = 0; status == STATUS_OK && i < count; i++)
-        map_put(&service->map, unknown[i],
-                detector_type(service->detector, names[i], strlen(names[i])));
+        type_entry_map_put(&service->map, unknown[i],
+                           detector_type(service->detector, names[i], strlen(names[i])));
     return status;
 }
 
@@ -156,7 +121,7 @@ static enum status make_map(struct reading *reading, uint32_t index)
     if (types == NULL)
         return why_fail(reading->why, STATUS_LIMIT, "the service has too many types to be judged");
     for (uint32_t i = 0; i < instance->type_count; i++)
-        types[i] = service->map.types[map_slot(&service->map, instance->type_ids[i])];
+        types[i] = type_entry_map_get(&service->map, instance->type_ids[i]);
     reading->maps[index] = types;
     if (instance->type_count > service->value_room) {
         service->value_room = instance->type_count;
@@ -563,8 +528,7 @@ void service_sweep_free(struct service_sweep *service)
         return;
     detector_free(service->detector);
     free(service->followers);
-    free(service->map.ids);
-    free(service->map.types);
+    type_entry_map_done(&service->map);
     free(service->values);
     free(service);
 }
