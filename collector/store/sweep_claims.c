@@ -2,8 +2,7 @@
 
 #include "db.h"
 
-/* now() of a transaction is when it began. */
-#define LEASE "clock_timestamp() + $2 * interval '1 millisecond'"
+#define LEASE "now() + $2 * interval '1 millisecond'"
 
 static const char live_sql[] =
     "INSERT INTO heapfleet.sweep_collector (collector_id, alive_until) VALUES ($1, " LEASE ") "
@@ -23,10 +22,11 @@ static const char renew_sql[] =
     "(SELECT ceil((SELECT count(*) FROM heapfleet.service)::float8 "                               \
     "    / greatest(count(*), 1)) FROM heapfleet.sweep_collector WHERE alive_until >= now())"
 
-/* How much less than it we have. */
-#define ROOM                                                                                       \
-    "greatest(" SHARE " - (SELECT count(*) FROM heapfleet.sweep_claim WHERE collector_id = $1), "  \
-    "0)::bigint"
+/* How much less than it we have. Asked for alone: Citus would send what takes claims, which are
+ * rows of the coordinator, to where the services are. */
+static const char room_sql[] =
+    "SELECT greatest(" SHARE
+    " - (SELECT count(*) FROM heapfleet.sweep_claim WHERE collector_id = $1), 0)::bigint";
 
 static const char give_sql[] =
     "UPDATE heapfleet.sweep_claim SET collector_id = NULL, claimed_until = now() "
@@ -38,7 +38,7 @@ static const char give_sql[] =
 static const char take_sql[] =
     "WITH free AS (SELECT service_id FROM heapfleet.sweep_claim "
     "    WHERE collector_id IS NULL OR claimed_until < now() ORDER BY service_id "
-    "    LIMIT " ROOM " FOR UPDATE SKIP LOCKED) "
+    "    LIMIT $3 FOR UPDATE SKIP LOCKED) "
     "UPDATE heapfleet.sweep_claim c SET collector_id = $1, claimed_until = " LEASE
     ", epoch = c.epoch + 1 FROM free WHERE c.service_id = free.service_id";
 
@@ -47,12 +47,14 @@ static const char take_new_sql[] =
     "INSERT INTO heapfleet.sweep_claim (service_id, collector_id, claimed_until, epoch) "
     "SELECT s.id, $1, " LEASE ", 1 FROM heapfleet.service s WHERE NOT EXISTS "
     "    (SELECT FROM heapfleet.sweep_claim c WHERE c.service_id = s.id) ORDER BY s.id "
-    "LIMIT " ROOM " ON CONFLICT (service_id) DO NOTHING";
+    "LIMIT $3 ON CONFLICT (service_id) DO NOTHING";
 
-/* A service may be forgotten while it is claimed. */
-static const char forgotten_sql[] =
-    "DELETE FROM heapfleet.sweep_claim c WHERE c.collector_id = $1 "
-    "AND NOT EXISTS (SELECT FROM heapfleet.service s WHERE s.id = c.service_id)";
+/* A service may be forgotten while it is claimed. Two statements, for Citus. */
+static const char forgotten_sql[] = "SELECT c.service_id FROM heapfleet.sweep_claim c "
+                                    "LEFT JOIN heapfleet.service s ON s.id = c.service_id "
+                                    "WHERE c.collector_id = $1 AND s.id IS NULL";
+static const char drop_sql[] =
+    "DELETE FROM heapfleet.sweep_claim WHERE collector_id = $1 AND service_id = ANY ($2)";
 
 static const char list_sql[] = "SELECT service_id, epoch FROM heapfleet.sweep_claim "
                                "WHERE collector_id = $1 ORDER BY service_id";
@@ -94,6 +96,43 @@ enum status sweep_claims_keep(struct db *db, const uint8_t collector_id[ID_BYTES
     return status == STATUS_OK ? run(db, renew_sql, collector_id, &lease_ms, NULL, why) : status;
 }
 
+static enum status drop_forgotten(struct db *db, const uint8_t *collector_id, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status = run(db, forgotten_sql, collector_id, NULL, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    struct buf ids = BUF_INIT;
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_array_begin(&ids, PG_I64, (size_t)rows.count);
+    for (int i = 0; i < rows.count; i++)
+        pg_array_i64(&ids, pg_i64(&rows, i, 0));
+    pg_param_uuid(&params, collector_id);
+    pg_param_array(&params, PG_I64, &ids);
+    if (rows.count > 0)
+        status = pg_run(db->pg, drop_sql, &params, NULL, why);
+    buf_done(&ids);
+    pg_rows_done(&rows);
+    return status;
+}
+
+/* By one of the statements above, as much as there is room for. */
+static enum status take(struct db *db, const char *sql, const uint8_t *collector_id,
+                        int64_t lease_ms, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status = run(db, room_sql, collector_id, NULL, &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    int64_t room = pg_i64(&rows, 0, 0);
+    pg_rows_done(&rows);
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_uuid(&params, collector_id);
+    pg_param_i64(&params, lease_ms);
+    pg_param_i64(&params, room);
+    return room > 0 ? pg_run(db->pg, sql, &params, NULL, why) : STATUS_OK;
+}
+
 enum status sweep_claims_renew(struct db *db, const uint8_t collector_id[ID_BYTES],
                                int64_t lease_ms, struct arena *arena, struct sweep_claim **ret,
                                size_t *ret_count, struct why *why)
@@ -102,13 +141,13 @@ enum status sweep_claims_renew(struct db *db, const uint8_t collector_id[ID_BYTE
     if (status == STATUS_OK)
         status = run(db, dead_sql, collector_id, NULL, NULL, why);
     if (status == STATUS_OK)
-        status = run(db, forgotten_sql, collector_id, NULL, NULL, why);
+        status = drop_forgotten(db, collector_id, why);
     if (status == STATUS_OK)
         status = run(db, give_sql, collector_id, NULL, NULL, why);
     if (status == STATUS_OK)
-        status = run(db, take_sql, collector_id, &lease_ms, NULL, why);
+        status = take(db, take_sql, collector_id, lease_ms, why);
     if (status == STATUS_OK)
-        status = run(db, take_new_sql, collector_id, &lease_ms, NULL, why);
+        status = take(db, take_new_sql, collector_id, lease_ms, why);
     return status == STATUS_OK ? list_claims(db, collector_id, arena, ret, ret_count, why) : status;
 }
 
