@@ -23,7 +23,8 @@ struct metric *sweeper_add_metrics(struct metrics *metrics);
 struct sweeper *sweeper_new(struct loop *loop, const char *dsn, const struct detect_config *config,
                             int64_t every_ms, struct metric *lost);
 
-/* Ends the sweep that is under way, and gives its services to others. Before the loop's end. NULL is fine. */
+/* Ends the sweep that is under way, and gives its services to others. Before the loop's end. NULL
+ * is fine. */
 void sweeper_free(struct sweeper *sweeper);
 
 #endif
