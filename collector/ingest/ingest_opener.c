@@ -6,13 +6,17 @@
 #include "clock.h"
 #include "log.h"
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 5000, TOGETHER_MAX = 256 };
+enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 5000 };
+
+/* Questions that the database is asked together. Of processes fewer, since one that is there
+ * already comes with its heap and the names of its types. */
+static const int together_max[] = {[ASK_AGENT] = 256, [ASK_PROCESS] = 64, [ASK_TYPES] = 256};
 
 struct lane {
     struct ingest_opener *opener;
     struct db *db;
     struct worker *worker;
-    /* On the worker; NULL: none. More than one, linked, where all ask for types. */
+    /* On the worker, all with the same question, linked; NULL: none. */
     struct ingest_lookup *asked;
 };
 
@@ -54,14 +58,24 @@ static struct ingest_lookup *take_first(struct ingest_opener *opener)
     return lookup;
 }
 
-/* The oldest one, with those right behind it that the database can be asked together with it. */
+/* The oldest one, with those that have the same question: a stream has one at a time, so that none
+ * overtakes another of its own. */
 static struct ingest_lookup *take_some(struct ingest_opener *opener)
 {
     struct ingest_lookup *first = take_first(opener), *last = first;
-    for (int n = 1; n < TOGETHER_MAX && first->question == ASK_TYPES && opener->first != NULL &&
-                    opener->first->question == ASK_TYPES;
-         n++)
-        last = last->next = take_first(opener);
+    struct ingest_lookup **at = &opener->first;
+    for (int n = 1; n < together_max[first->question] && *at != NULL;) {
+        struct ingest_lookup *lookup = *at;
+        if (lookup->question != first->question) {
+            at = &lookup->next;
+            continue;
+        }
+        *at = lookup->next;
+        if (*at == NULL)
+            opener->end = at;
+        last = last->next = lookup;
+        n++;
+    }
     last->next = NULL;
     return first;
 }
@@ -157,35 +171,81 @@ static void lookup_done(void *arg)
     pump(opener);
 }
 
-/* The agent's high water is read after the process, so that it covers what the process has of it.
- */
-static void look_up_process(struct db *db, struct ingest_lookup *lookup)
+static size_t count_lookups(const struct ingest_lookup *first)
 {
-    lookup->status = instance_open(db, &lookup->identity, &lookup->state, &lookup->why);
-    if (lookup->status != STATUS_OK)
-        return;
-    lookup->status =
-        agent_high_water(db, lookup->agent_id, &lookup->committed_sequence, &lookup->why);
-    if (lookup->status != STATUS_OK)
-        instance_state_done(&lookup->state);
+    size_t count = 0;
+    for (const struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next)
+        count++;
+    return count;
+}
+
+static void look_up_agents(struct db *db, struct ingest_lookup *first)
+{
+    size_t count = count_lookups(first), i = 0;
+    uint8_t(*agent_ids)[ID_BYTES] = calloc(count, sizeof(*agent_ids));
+    uint64_t *sequences = calloc(count, sizeof(*sequences));
+    ASSERT(agent_ids != NULL && sequences != NULL);
+    for (const struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next)
+        memcpy(agent_ids[i++], lookup->agent_id, ID_BYTES);
+    struct why why = {""};
+    enum status status =
+        agent_high_waters(db, (const uint8_t(*)[ID_BYTES])agent_ids, count, sequences, &why);
+    i = 0;
+    for (struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next) {
+        lookup->status = status;
+        lookup->why = why;
+        lookup->committed_sequence = sequences[i++];
+    }
+    free(agent_ids);
+    free(sequences);
+}
+
+/* The agents' high waters are read after the processes, so that they cover what the processes have
+ * of them. */
+static void look_up_processes(struct db *db, struct ingest_lookup *first)
+{
+    size_t count = count_lookups(first), i = 0;
+    struct instance_opening *openings = calloc(count, sizeof(*openings));
+    ASSERT(openings != NULL);
+    for (const struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next)
+        openings[i++].identity = &lookup->identity;
+    instance_open_all(db, openings, count);
+    int any = 0;
+    for (i = 0; i < count; i++)
+        any |= openings[i].status == STATUS_OK;
+    if (any)
+        look_up_agents(db, first);
+    i = 0;
+    for (struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next) {
+        struct instance_opening *opening = &openings[i++];
+        if (opening->status != STATUS_OK) {
+            lookup->status = opening->status;
+            lookup->why = opening->why;
+        } else if (lookup->status != STATUS_OK) {
+            instance_state_done(&opening->state);
+        } else {
+            lookup->state = opening->state;
+        }
+    }
+    free(openings);
 }
 
 static void look_up_types(struct db *db, struct ingest_lookup *first)
 {
-    struct types_addition *additions = calloc(TOGETHER_MAX, sizeof(*additions));
+    size_t count = count_lookups(first), i = 0;
+    struct types_addition *additions = calloc(count, sizeof(*additions));
     ASSERT(additions != NULL);
-    size_t count = 0;
     for (const struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next)
-        additions[count++] = (struct types_addition){.service_id = lookup->service_id,
-                                                     .instance_id = lookup->instance_id,
-                                                     .names = lookup->names,
-                                                     .count = lookup->count,
-                                                     .places = lookup->places};
+        additions[i++] = (struct types_addition){.service_id = lookup->service_id,
+                                                 .instance_id = lookup->instance_id,
+                                                 .names = lookup->names,
+                                                 .count = lookup->count,
+                                                 .places = lookup->places};
     instance_types_add_all(db, additions, count);
-    count = 0;
+    i = 0;
     for (struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next) {
-        lookup->status = additions[count].status;
-        lookup->why = additions[count++].why;
+        lookup->status = additions[i].status;
+        lookup->why = additions[i++].why;
     }
     free(additions);
 }
@@ -193,20 +253,13 @@ static void look_up_types(struct db *db, struct ingest_lookup *first)
 /* On the worker. */
 static void look_up(void *arg)
 {
+    static void (*const ways[])(struct db * db, struct ingest_lookup * first) = {
+        [ASK_AGENT] = look_up_agents,
+        [ASK_PROCESS] = look_up_processes,
+        [ASK_TYPES] = look_up_types,
+    };
     struct lane *lane = arg;
-    struct ingest_lookup *lookup = lane->asked;
-    switch (lookup->question) {
-    case ASK_AGENT:
-        lookup->status =
-            agent_high_water(lane->db, lookup->agent_id, &lookup->committed_sequence, &lookup->why);
-        break;
-    case ASK_PROCESS:
-        look_up_process(lane->db, lookup);
-        break;
-    case ASK_TYPES:
-        look_up_types(lane->db, lookup);
-        break;
-    }
+    ways[lane->asked->question](lane->db, lane->asked);
     lane->opener->options.post(lane->opener->options.user, lookup_done, lane);
 }
 

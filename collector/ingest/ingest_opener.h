@@ -1,7 +1,9 @@
 /*
  * Questions that streams have for the database before they can go on: how far an agent run is
- * stored, where a process stands, where new type names stand. A few are asked at a time, each on a
- * worker; while the database is away they wait, in order, and are asked again with growing pauses.
+ * stored, where a process stands, where new type names stand. A few workers ask; what waits
+ * meanwhile and has the same question is asked together, so that processes that begin at once share
+ * their statements and COMMITs. While the database is away all wait, in order, and are asked again
+ * with growing pauses.
  *
  * Everything runs on the rpc thread, but the look-up itself.
  */

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "citus.h"
+
 enum status db_open(const char *dsn, struct db **ret, struct why *why)
 {
     struct db *db = calloc(1, sizeof(*db));
@@ -42,6 +44,19 @@ enum status db_clock(struct db *db, int64_t *ret_ms, struct why *why)
         return status;
     *ret_ms = pg_i64(&rows, 0, 0);
     pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
+enum status db_is_citus(struct db *db, int *ret, struct why *why)
+{
+    int is_citus = db->citus == IS_CITUS;
+    enum status status = STATUS_OK;
+    if (db->citus == IS_CITUS_UNKNOWN)
+        status = citus_is_there(db->pg, &is_citus, why);
+    if (status != STATUS_OK)
+        return status;
+    db->citus = is_citus ? IS_CITUS : IS_NOT_CITUS;
+    *ret = is_citus;
     return STATUS_OK;
 }
 

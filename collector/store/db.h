@@ -11,8 +11,11 @@ struct db {
     struct type_cache types;
     int one_by_one;    /* no statement takes the types of many processes: Citus */
     int64_t kept_slot; /* for which keep_house has done what is done once a slot; 0: none */
-    size_t copy_rows;  /* snapshots of a COPY, at most; 0: not known yet */
+    enum { IS_CITUS_UNKNOWN, IS_CITUS, IS_NOT_CITUS } citus;
 };
+
+/* Has the database the extension? Asked once. */
+enum status db_is_citus(struct db *db, int *ret, struct why *why) MUST_CHECK;
 
 /*
  * Ids of `count` type names; missing names are created, in a transaction of their own. Not inside

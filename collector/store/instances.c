@@ -9,26 +9,30 @@
 #include <string.h>
 
 #include "chain.h"
+#include "instance_found.h"
 
 enum { CLOCK_DRIFT_MS = 1000 }; /* worth a row's change */
 
-struct found {
-    int64_t service_id, deployment_id, instance_id; /* 0: not there */
-    int64_t instance_deployment_id, clock_behind_ms;
-    uint64_t agent_from;
-    int is_same_agent;
-    int is_new; /* we have just created it */
-};
+struct instance_found instance_found_read(const struct pg_rows *rows, int row, int column)
+{
+    return (struct instance_found){.service_id = pg_i64(rows, row, column),
+                                   .deployment_id = pg_i64(rows, row, column + 1),
+                                   .instance_id = pg_i64(rows, row, column + 2),
+                                   .instance_deployment_id = pg_i64(rows, row, column + 3),
+                                   .clock_behind_ms = pg_i64(rows, row, column + 4),
+                                   .agent_from = (uint64_t)pg_i64(rows, row, column + 5),
+                                   .is_same_agent = pg_i64(rows, row, column + 6) != 0};
+}
 
 static const char find_sql[] =
-    "SELECT s.id, d.id, i.id, i.deployment_id, i.clock_behind_ms, i.agent_from, "
-    "(i.agent_id IS NOT DISTINCT FROM $6)::integer FROM heapfleet.service s "
+    "SELECT " FOUND_COLUMNS ", (i.agent_id IS NOT DISTINCT FROM $6)::integer "
+    "FROM heapfleet.service s "
     "LEFT JOIN heapfleet.deployment d ON d.service_id = s.id AND d.version = $4 "
     "LEFT JOIN heapfleet.instance i ON i.service_id = s.id AND i.uuid = $5 "
     "WHERE s.name = $1 AND s.service_namespace = $2 AND s.environment = $3";
 
-static enum status find(struct db *db, const struct process_identity *identity, struct found *ret,
-                        struct why *why)
+static enum status find(struct db *db, const struct process_identity *identity,
+                        struct instance_found *ret, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_text(&params, identity->service);
@@ -41,15 +45,9 @@ static enum status find(struct db *db, const struct process_identity *identity, 
     enum status status = pg_run(db->pg, find_sql, &params, &rows, why);
     if (status != STATUS_OK)
         return status;
-    *ret = (struct found){.service_id = 0};
+    *ret = (struct instance_found){.service_id = 0};
     if (rows.count > 0)
-        *ret = (struct found){.service_id = pg_i64(&rows, 0, 0),
-                              .deployment_id = pg_i64(&rows, 0, 1),
-                              .instance_id = pg_i64(&rows, 0, 2),
-                              .instance_deployment_id = pg_i64(&rows, 0, 3),
-                              .clock_behind_ms = pg_i64(&rows, 0, 4),
-                              .agent_from = (uint64_t)pg_i64(&rows, 0, 5),
-                              .is_same_agent = pg_i64(&rows, 0, 6) != 0};
+        *ret = instance_found_read(&rows, 0, 0);
     pg_rows_done(&rows);
     return STATUS_OK;
 }
@@ -80,7 +78,7 @@ static enum status create_deployment(struct db *db, int64_t service_id, const ch
 }
 
 /* Its id; 0: somebody else was faster. */
-static enum status create_instance(struct db *db, const struct found *found,
+static enum status create_instance(struct db *db, const struct instance_found *found,
                                    const struct process_identity *identity, int64_t *ret,
                                    struct why *why)
 {
@@ -115,25 +113,30 @@ static enum status create_instance(struct db *db, const struct found *found,
     return STATUS_OK;
 }
 
-/* A process that is new here has nothing that could be loaded. */
-static enum status create_or_find(struct db *db, const struct process_identity *identity,
-                                  struct found *found, struct why *why)
+void instance_found_new(struct instance_found *found, int64_t instance_id,
+                        const struct process_identity *identity)
 {
-    int64_t instance_id = 0;
-    enum status status = create_instance(db, found, identity, &instance_id, why);
-    if (status != STATUS_OK || instance_id == 0)
-        return status == STATUS_OK ? find(db, identity, found, why) : status;
     found->instance_id = instance_id;
     found->instance_deployment_id = found->deployment_id;
     found->clock_behind_ms = identity->clock_behind_ms;
     found->is_same_agent = 1;
     found->is_new = 1;
+}
+
+static enum status create_or_find(struct db *db, const struct process_identity *identity,
+                                  struct instance_found *found, struct why *why)
+{
+    int64_t instance_id = 0;
+    enum status status = create_instance(db, found, identity, &instance_id, why);
+    if (status != STATUS_OK || instance_id == 0)
+        return status == STATUS_OK ? find(db, identity, found, why) : status;
+    instance_found_new(found, instance_id, identity);
     return STATUS_OK;
 }
 
 /* The agent was told another version (an operator corrected it): the process follows. Or its clock
  * was set. */
-static enum status change_instance(struct db *db, const struct found *found,
+static enum status change_instance(struct db *db, const struct instance_found *found,
                                    const struct process_identity *identity, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
@@ -147,12 +150,13 @@ static enum status change_instance(struct db *db, const struct found *found,
                   &params, NULL, why);
 }
 
-static enum status find_or_create(struct db *db, const struct process_identity *identity,
-                                  struct found *ret, struct why *why)
+/* What `ret` says is not there. */
+static enum status create_missing(struct db *db, const struct process_identity *identity,
+                                  struct instance_found *ret, struct why *why)
 {
-    struct found found;
-    enum status status = find(db, identity, &found, why);
-    if (status == STATUS_OK && found.service_id == 0) {
+    struct instance_found found = *ret;
+    enum status status = STATUS_OK;
+    if (found.service_id == 0) {
         status = create_service(db, identity, why);
         if (status == STATUS_OK)
             status = find(db, identity, &found, why);
@@ -285,11 +289,12 @@ static enum status change_agent(struct db *db, const struct process_identity *id
                   &params, NULL, why);
 }
 
-enum status instance_open(struct db *db, const struct process_identity *identity,
-                          struct instance_state *ret, struct why *why)
+enum status instance_found_open(struct db *db, const struct process_identity *identity,
+                                const struct instance_found *before, struct instance_state *ret,
+                                struct why *why)
 {
-    struct found found = {.service_id = 0};
-    enum status status = find_or_create(db, identity, &found, why);
+    struct instance_found found = *before;
+    enum status status = create_missing(db, identity, &found, why);
     struct instance_state state = {.service_id = found.service_id,
                                    .instance_id = found.instance_id,
                                    .agent_from = found.agent_from,
@@ -308,6 +313,16 @@ enum status instance_open(struct db *db, const struct process_identity *identity
     return STATUS_OK;
 }
 
+enum status instance_open(struct db *db, const struct process_identity *identity,
+                          struct instance_state *ret, struct why *why)
+{
+    struct instance_found found = {.service_id = 0};
+    enum status status = find(db, identity, &found, why);
+    if (status != STATUS_OK)
+        return status == STATUS_CONFLICT ? STATUS_FAILED : status;
+    return instance_found_open(db, identity, &found, ret, why);
+}
+
 void instance_state_done(struct instance_state *state)
 {
     for (uint32_t i = 0; i < state->type_count; i++)
@@ -319,17 +334,39 @@ void instance_state_done(struct instance_state *state)
 
 /* ---- agents --------------------------------------------------------------------------------- */
 
+enum status agent_high_waters(struct db *db, const uint8_t (*agent_ids)[ID_BYTES], size_t count,
+                              uint64_t *ret, struct why *why)
+{
+    struct buf array = BUF_INIT;
+    pg_array_begin(&array, PG_UUID, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_bytes(&array, agent_ids[i], ID_BYTES);
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_array(&params, PG_UUID, &array);
+    struct pg_rows rows;
+    enum status status =
+        pg_run(db->pg,
+               "SELECT u.place, a.sequence FROM unnest($1) WITH ORDINALITY u(id, place) "
+               "CROSS JOIN LATERAL (SELECT sequence FROM heapfleet.agent "
+               "                    WHERE agent_id = u.id OFFSET 0) a",
+               &params, &rows, why);
+    buf_done(&array);
+    if (status != STATUS_OK)
+        return status;
+    memset(ret, 0, count * sizeof(*ret));
+    for (int i = 0; i < rows.count; i++) {
+        int64_t place = pg_i64(&rows, i, 0);
+        ASSERT(place >= 1 && (size_t)place <= count);
+        ret[place - 1] = (uint64_t)pg_i64(&rows, i, 1);
+    }
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
 enum status agent_high_water(struct db *db, const uint8_t agent_id[ID_BYTES], uint64_t *ret,
                              struct why *why)
 {
-    struct pg_params params = PG_PARAMS_INIT;
-    pg_param_uuid(&params, agent_id);
-    struct pg_rows rows;
-    enum status status = pg_run(db->pg, "SELECT sequence FROM heapfleet.agent WHERE agent_id = $1",
-                                &params, &rows, why);
-    if (status != STATUS_OK)
-        return status;
-    *ret = rows.count > 0 ? (uint64_t)pg_i64(&rows, 0, 0) : 0;
-    pg_rows_done(&rows);
-    return STATUS_OK;
+    uint8_t agent_ids[1][ID_BYTES];
+    memcpy(agent_ids[0], agent_id, ID_BYTES);
+    return agent_high_waters(db, agent_ids, 1, ret, why);
 }

@@ -64,6 +64,16 @@ enum status instance_open(struct db *db, const struct process_identity *identity
                           struct instance_state *ret, struct why *why) MUST_CHECK;
 void instance_state_done(struct instance_state *state);
 
+/* The same for many, those that begin in a few statements; a process may be there twice. Each has
+ * an outcome of its own, and is no worse off than alone. */
+struct instance_opening {
+    const struct process_identity *identity;
+    struct instance_state state; /* the caller's when status is OK */
+    enum status status;
+    struct why why;
+};
+void instance_open_all(struct db *db, struct instance_opening *openings, size_t count);
+
 /*
  * Append to the process's type table those of the `names` (no two the same) that it lacks, and tell
  * where each of them stands in it. Durable when it returns; repeatable; any number of collectors
@@ -89,6 +99,9 @@ void instance_types_add_all(struct db *db, struct types_addition *additions, siz
  * known. */
 enum status agent_high_water(struct db *db, const uint8_t agent_id[ID_BYTES], uint64_t *ret,
                              struct why *why) MUST_CHECK;
+/* Of `count` agent runs, which may be there twice. */
+enum status agent_high_waters(struct db *db, const uint8_t (*agent_ids)[ID_BYTES], size_t count,
+                              uint64_t *ret, struct why *why) MUST_CHECK;
 
 struct snapshot_row {
     int64_t service_id, instance_id;

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "citus.h"
 #include "db.h"
 #include "partitions.h"
 #include "process_numbers.h"
@@ -91,22 +90,12 @@ static enum status copy_part(struct db *db, const struct write_batch *batch, siz
 
 /* On Citus a COPY is one on each shard that it touches, so that parts of a batch would cost more
  * than they save. */
-static enum status learn_copy_rows(struct db *db, struct why *why)
-{
-    int is_citus = 0;
-    enum status status = citus_is_there(db->pg, &is_citus, why);
-    if (status == STATUS_OK)
-        db->copy_rows = is_citus ? SIZE_MAX : COPY_ROWS;
-    return status;
-}
-
 static enum status copy_snapshots(struct db *db, const struct write_batch *batch, struct why *why)
 {
     size_t count = write_batch_snapshots(batch);
-    enum status status = STATUS_OK;
-    if (db->copy_rows == 0 && count > COPY_ROWS)
-        status = learn_copy_rows(db, why);
-    size_t most = db->copy_rows != 0 ? db->copy_rows : COPY_ROWS;
+    int is_citus = 0;
+    enum status status = count > COPY_ROWS ? db_is_citus(db, &is_citus, why) : STATUS_OK;
+    size_t most = is_citus ? count : COPY_ROWS;
     for (size_t begin = 0; begin < count && status == STATUS_OK;) {
         size_t end = count - begin > most ? begin + most : count;
         status = copy_part(db, batch, begin, end, why);

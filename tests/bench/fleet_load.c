@@ -189,7 +189,7 @@ static void encode(struct fleet_load *load, const struct fleet_process *process)
         snapshot_encode_delta(&load->before, &process->values, &load->body);
 }
 
-const struct fleet_process *fleet_load_step(struct fleet_load *load, uint32_t container)
+const struct fleet_process *fleet_load_begins(struct fleet_load *load, uint32_t container)
 {
     const struct fleet_shape *shape = &load->shape;
     struct fleet_process *process = &load->processes[container];
@@ -197,6 +197,14 @@ const struct fleet_process *fleet_load_step(struct fleet_load *load, uint32_t co
         process->version++;
         begin_life(shape, process);
     }
+    return process->snapshots == 0 ? process : NULL;
+}
+
+const struct fleet_process *fleet_load_step(struct fleet_load *load, uint32_t container)
+{
+    const struct fleet_shape *shape = &load->shape;
+    struct fleet_process *process = &load->processes[container];
+    (void)fleet_load_begins(load, container);
     heap_values_copy(&load->before, &process->values);
     change_all(process);
     add_types(process, types_at(shape, process->snapshots));

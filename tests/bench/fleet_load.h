@@ -52,6 +52,9 @@ struct fleet_load;
 struct fleet_load *fleet_load_new(const struct fleet_shape *shape);
 void fleet_load_free(struct fleet_load *load);
 
+/* The container's process if its next snapshot is its first, else NULL. */
+const struct fleet_process *fleet_load_begins(struct fleet_load *load, uint32_t container);
+
 /* The next snapshot of the container. When its life is over, a new process: `snapshots` is 1. */
 const struct fleet_process *fleet_load_step(struct fleet_load *load, uint32_t container);
 

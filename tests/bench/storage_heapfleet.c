@@ -94,55 +94,85 @@ static enum status add_types(struct loader *loader, struct why *why)
     return STATUS_OK;
 }
 
-static enum status open_process(struct loader *loader, const struct fleet_process *process,
-                                struct container *container, struct why *why)
-{
+/* Processes that begin, opened together: the collector does so with those that wait. */
+struct beginning {
+    uint32_t container;
     char service[FLEET_NAME_BYTES], version[FLEET_NAME_BYTES], pod[FLEET_NAME_BYTES];
-    fleet_service_name(process->container, service);
-    fleet_version_name(process->version, version);
-    (void)snprintf(pod, sizeof(pod), "c%u-%u", process->container, process->version);
-    struct process_identity identity = {
-        .service = service,
+    struct process_identity identity;
+};
+
+static void note_beginning(const struct fleet_process *process, struct beginning *beginning)
+{
+    beginning->container = process->container;
+    fleet_service_name(process->container, beginning->service);
+    fleet_version_name(process->version, beginning->version);
+    (void)snprintf(beginning->pod, sizeof(beginning->pod), "c%u-%u", process->container,
+                   process->version);
+    beginning->identity = (struct process_identity){
+        .service = beginning->service,
         .service_namespace = "",
         .environment = "prod",
-        .version = version,
+        .version = beginning->version,
         .host = "node-1",
-        .pod = pod,
-        .container_id = pod,
-        .image = service,
+        .pod = beginning->pod,
+        .container_id = beginning->pod,
+        .image = beginning->service,
         .runtime = "cpython",
         .runtime_version = "3.11.2",
         .pid = 1,
         .started_ms = process->started_ms,
         .attributes_json = "{}",
     };
-    memcpy(identity.instance_uuid, &process->container, sizeof(process->container));
-    memcpy(identity.instance_uuid + 8, &process->version, sizeof(process->version));
-    struct instance_state state;
-    enum status status = instance_open(loader->db, &identity, &state, why);
-    if (status != STATUS_OK)
-        return status;
-    *container = (struct container){state.service_id, state.instance_id, 0, 0};
-    loader->opened++;
-    instance_state_done(&state);
-    return STATUS_OK;
+    uint8_t *uuid = beginning->identity.instance_uuid;
+    memcpy(uuid, &process->container, sizeof(process->container));
+    memcpy(uuid + 8, &process->version, sizeof(process->version));
 }
 
-/* A process that a deployment replaced ends when its successor is seen. */
-static enum status prepare(struct loader *loader, const struct fleet_process *process,
-                           struct container *container, struct why *why)
+static enum status open_all(struct loader *loader, const struct beginning *beginnings, size_t count,
+                            struct why *why)
 {
-    int64_t before_ns = clock_cpu_ns();
+    struct instance_opening *openings = calloc(count + 1, sizeof(*openings));
+    ASSERT(openings != NULL);
+    for (size_t i = 0; i < count; i++)
+        openings[i].identity = &beginnings[i].identity;
+    instance_open_all(loader->db, openings, count);
     enum status status = STATUS_OK;
-    if (process->snapshots == 1) {
+    for (size_t i = 0; i < count; i++) {
+        struct instance_state *state = &openings[i].state;
+        loader->containers[beginnings[i].container] =
+            (struct container){state->service_id, state->instance_id, 0, 0};
+        if (openings[i].status != STATUS_OK)
+            status = why_fail(why, openings[i].status, "%s", openings[i].why.text);
+        else
+            instance_state_done(state);
+    }
+    loader->opened += count;
+    free(openings);
+    return status;
+}
+
+/* Of containers `from` up to `to`. A process that a deployment replaced ends when its successor is
+ * seen. */
+static enum status begin_processes(struct loader *loader, uint32_t from, uint32_t to,
+                                   struct why *why)
+{
+    struct beginning *beginnings = calloc(to - from, sizeof(*beginnings));
+    ASSERT(beginnings != NULL);
+    size_t count = 0;
+    for (uint32_t c = from; c < to; c++) {
+        const struct fleet_process *process = fleet_load_begins(loader->fleet, c);
+        if (process == NULL)
+            continue;
+        const struct container *container = &loader->containers[c];
         if (process->version > 0)
             write_batch_end(loader->batch, container->service_id, container->instance_id,
                             process->started_ms, "exited");
-        status = open_process(loader, process, container, why);
+        note_beginning(process, &beginnings[count++]);
     }
-    if (status == STATUS_OK && process->values.types > container->types_known)
-        note_types(loader->additions, process, container);
+    int64_t before_ns = clock_cpu_ns();
+    enum status status = open_all(loader, beginnings, count, why);
     loader->open_cpu_ns += clock_cpu_ns() - before_ns;
+    free(beginnings);
     return status;
 }
 
@@ -241,21 +271,29 @@ static enum status keep_up(struct loader *loader, int64_t now_ms, struct why *wh
     return status;
 }
 
+/* A minute of containers `from` up to `to`. */
+static enum status load_batch(struct loader *loader, uint32_t from, uint32_t to, struct why *why)
+{
+    enum status status = begin_processes(loader, from, to, why);
+    for (uint32_t c = from; c < to && status == STATUS_OK; c++) {
+        const struct fleet_process *process = fleet_load_step(loader->fleet, c);
+        struct container *container = &loader->containers[c];
+        if (process->values.types > container->types_known)
+            note_types(loader->additions, process, container);
+        status = put_snapshot(loader, process, container, why);
+    }
+    return status == STATUS_OK ? commit(loader, why) : status;
+}
+
 static enum status load_step(struct loader *loader, uint32_t step, struct why *why)
 {
     const struct fleet_shape *shape = &loader->job->shape;
     int64_t now_ms = shape->start_ms + (step + 1) * shape->interval_ms;
     enum status status = STATUS_OK;
-    for (uint32_t c = 0; c < shape->containers && status == STATUS_OK; c++) {
-        const struct fleet_process *process = fleet_load_step(loader->fleet, c);
-        status = prepare(loader, process, &loader->containers[c], why);
-        if (status == STATUS_OK)
-            status = put_snapshot(loader, process, &loader->containers[c], why);
-        if (status == STATUS_OK && (c + 1) % BATCH_ROWS == 0)
-            status = commit(loader, why);
+    for (uint32_t c = 0; c < shape->containers && status == STATUS_OK; c += BATCH_ROWS) {
+        uint32_t left = shape->containers - c;
+        status = load_batch(loader, c, c + (left < BATCH_ROWS ? left : BATCH_ROWS), why);
     }
-    if (status == STATUS_OK)
-        status = commit(loader, why);
     if (status == STATUS_OK && now_ms >= loader->upkeep_at_ms) {
         status = keep_up(loader, now_ms, why);
         loader->upkeep_at_ms = now_ms + UPKEEP_MS;

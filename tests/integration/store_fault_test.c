@@ -137,22 +137,44 @@ static enum status add_type(const struct instance_state *at, uint32_t number, st
     return status;
 }
 
+/* The process and one that begins with it. */
+static enum status open_both(uint32_t number, struct instance_state *ret, struct why *why)
+{
+    enum { TWIN = 1 << 30 };
+    struct process_identity identities[] = {identity_of(number), identity_of(number + TWIN)};
+    struct instance_opening openings[] = {{.identity = &identities[0]},
+                                          {.identity = &identities[1]}};
+    instance_open_all(db, openings, 2);
+    for (int i = 0; i < 2; i++) {
+        if (openings[i].status == STATUS_OK)
+            continue;
+        if (openings[1 - i].status == STATUS_OK)
+            instance_state_done(&openings[1 - i].state);
+        *why = openings[i].why;
+        return openings[i].status;
+    }
+    assert_int_not_equal(openings[0].state.instance_id, openings[1].state.instance_id);
+    instance_state_done(&openings[1].state);
+    *ret = openings[0].state;
+    return STATUS_OK;
+}
+
 static uint32_t next_number = 1;
 
-/* Open a process and commit its batch over a wire that breaks once. Returns whether it broke. */
+/* Open processes and commit a batch of one over a wire that breaks once. Returns whether it broke.
+ */
 static int live_through_a_cut(int direction, int after_bytes)
 {
     struct why why = {""};
     uint32_t number = next_number++;
-    struct process_identity identity = identity_of(number);
     struct instance_state at;
     int before = atomic_load(&proxy.cuts);
     atomic_store(&proxy.left[direction], after_bytes);
-    enum status status = instance_open(db, &identity, &at, &why);
+    enum status status = open_both(number, &at, &why);
     if (status != STATUS_OK) {
         assert_int_equal(status, STATUS_UNAVAILABLE);
         cut_proxy_mend(&proxy);
-        private_store_must(instance_open(db, &identity, &at, &why), &why);
+        private_store_must(open_both(number, &at, &why), &why);
     }
     status = add_type(&at, number, &why);
     if (status != STATUS_OK) {
