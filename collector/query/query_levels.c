@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "history_ranges.h"
+#include "history_type.h"
 #include "levels.h"
 #include "query_history.h"
 
@@ -172,7 +173,7 @@ struct tail {
     struct tail_hour *cells;               /* [hours][deployments] */
     const struct instance_row **instances; /* of the ranges */
     struct history_range *ranges;
-    uint32_t *indices; /* of the type, in each range's process */
+    struct type_range *types; /* the same, where one type is asked for */
     size_t count;
 };
 
@@ -184,16 +185,15 @@ static size_t deployment_index(const struct fleet *fleet, int64_t id)
     return i;
 }
 
-static enum status see_tail(void *user, size_t range, const struct history_snapshot *snapshot)
+static enum status see_value(void *user, size_t range, int64_t time_ms, struct type_value value)
 {
     struct tail *tail = user;
     const struct fleet *fleet = &tail->history->fleet;
-    size_t hour = (size_t)((snapshot->time_ms - tail->from_ms) / hour_ms);
+    size_t hour = (size_t)((time_ms - tail->from_ms) / hour_ms);
     size_t deployment = deployment_index(fleet, tail->instances[range]->deployment_id);
     if (hour >= tail->hours || deployment == fleet->deployment_count)
         return STATUS_OK;
     struct tail_hour *cell = &tail->cells[hour * fleet->deployment_count + deployment];
-    struct type_value value = history_value(tail->history, snapshot, tail->indices[range]);
     cell->count += (double)value.count;
     cell->bytes += (double)value.bytes;
     cell->snapshots++;
@@ -202,11 +202,17 @@ static enum status see_tail(void *user, size_t range, const struct history_snaps
     return STATUS_OK;
 }
 
+static enum status see_total(void *user, size_t range, const struct history_snapshot *snapshot)
+{
+    return see_value(user, range, snapshot->time_ms,
+                     (struct type_value){snapshot->objects, snapshot->bytes});
+}
+
 static enum status make_tail(struct tail *tail, int64_t to_ms, struct why *why)
 {
     const struct history *history = tail->history;
     struct query *query = history->query;
-    void *cells = NULL, *instances = NULL, *ranges = NULL, *indices = NULL;
+    void *cells = NULL, *instances = NULL, *ranges = NULL, *types = NULL;
     /* whole hours or days reach back before what was asked for: more processes than were chosen */
     size_t most = history->fleet.instance_count + 1;
     enum status status = query_alloc(
@@ -216,20 +222,20 @@ static enum status make_tail(struct tail *tail, int64_t to_ms, struct why *why)
     if (status == STATUS_OK)
         status = query_alloc(query, most * sizeof(*tail->ranges), &ranges, why);
     if (status == STATUS_OK)
-        status = query_alloc(query, most * sizeof(*tail->indices), &indices, why);
+        status = query_alloc(query, most * sizeof(*tail->types), &types, why);
     if (status != STATUS_OK)
         return status;
     tail->cells = cells;
     tail->instances = instances;
     tail->ranges = ranges;
-    tail->indices = indices;
+    tail->types = types;
     for (size_t i = 0; i < history->fleet.instance_count; i++) {
         const struct instance_row *row = &history->fleet.instances[i];
         if (!is_wanted(history, row) || row->last_seen_ms < tail->from_ms ||
             row->started_ms > to_ms)
             continue;
         tail->instances[tail->count] = row;
-        tail->indices[tail->count] = row->type_index;
+        tail->types[tail->count] = (struct type_range){row->id, row->type_index};
         tail->ranges[tail->count++] = (struct history_range){row->id, tail->from_ms, to_ms};
     }
     return STATUS_OK;
@@ -276,6 +282,24 @@ static enum status add_cells(struct levels *levels, const struct tail *tail, str
     return status;
 }
 
+static enum status walk_tail(const struct levels *levels, struct tail *tail, struct why *why)
+{
+    const struct history *history = levels->history;
+    struct db *db = history->query->db;
+    const struct type_span span = {.service_id = history->fleet.service.id,
+                                   .from_ms = tail->from_ms,
+                                   .to_ms = history->to_ms,
+                                   .now_ms = history->query->now_ms,
+                                   .end_ms = levels->end_ms};
+    if (history->type_id != 0)
+        return history_walk_type(db, &span, tail->types, tail->count, see_value, tail, why);
+    if (tail->from_ms == levels->end_ms)
+        return history_walk_tail(db, span.service_id, tail->ranges, tail->count, see_total, tail,
+                                 why);
+    return history_walk_ranges(db, span.service_id, tail->ranges, tail->count, see_total, tail,
+                               why);
+}
+
 /* Hours of the snapshots from `from_ms`, the beginning of an hour, on. */
 static enum status add_tail(struct levels *levels, int64_t from_ms, struct why *why)
 {
@@ -292,12 +316,7 @@ static enum status add_tail(struct levels *levels, int64_t from_ms, struct why *
         status = make_tail(&tail, history->to_ms, why);
     if (status != STATUS_OK)
         return status;
-    struct db *db = history->query->db;
-    int64_t service_id = history->fleet.service.id;
-    if (from_ms == levels->end_ms)
-        status = history_walk_tail(db, service_id, tail.ranges, tail.count, see_tail, &tail, why);
-    else
-        status = history_walk_ranges(db, service_id, tail.ranges, tail.count, see_tail, &tail, why);
+    status = walk_tail(levels, &tail, why);
     return status == STATUS_OK ? add_cells(levels, &tail, why) : status;
 }
 

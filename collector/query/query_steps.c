@@ -202,8 +202,10 @@ static enum status walk_type(struct step_walk *walk, struct why *why)
     struct type_range *ranges = memory;
     for (size_t i = 0; i < history->chosen_count; i++)
         ranges[i] = (struct type_range){history->chosen[i]->id, history->chosen[i]->type_index};
-    const struct type_span span = {history->fleet.service.id, history->from_ms, history->to_ms,
-                                   history->query->now_ms};
+    const struct type_span span = {.service_id = history->fleet.service.id,
+                                   .from_ms = history->from_ms,
+                                   .to_ms = history->to_ms,
+                                   .now_ms = history->query->now_ms};
     status = history_walk_type(history->query->db, &span, ranges, history->chosen_count, see_type,
                                walk, why);
     add_process(walk, history->chosen[walk->range]);

@@ -300,19 +300,15 @@ static void sort_tail(struct history_batch *batch)
     ASSERT(row == rows->count);
 }
 
-/* Each hot row builds on the one before it, or on what was read with it. A clock that was set back
- * may have taken one in between out of the span. */
-static int is_whole(const struct history_batch *batch)
+int history_batch_is_whole(const struct history_batch *batch, size_t range)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct batch_range *range = &batch->of[i];
-        uint64_t before = range->base.sequence;
-        for (int row = range->hot_begin; row < range->hot_end; row++) {
-            uint64_t base = (uint64_t)pg_i64(&batch->hot, row, 4);
-            if (base != 0 && base != before && base != range->base.sequence)
-                return 0;
-            before = (uint64_t)pg_i64(&batch->hot, row, 2);
-        }
+    const struct batch_range *of = &batch->of[range];
+    uint64_t before = of->base.sequence;
+    for (int row = of->hot_begin; row < of->hot_end; row++) {
+        uint64_t base = (uint64_t)pg_i64(&batch->hot, row, 4);
+        if (base != 0 && base != before && base != of->base.sequence)
+            return 0;
+        before = (uint64_t)pg_i64(&batch->hot, row, 2);
     }
     return 1;
 }
@@ -378,7 +374,10 @@ enum status history_batch_read_tail(struct db *db, int64_t service_id,
     if (status != STATUS_OK || count == 0)
         return status;
     sort_tail(ret);
-    if (is_whole(ret))
+    size_t whole = 0;
+    while (whole < count && history_batch_is_whole(ret, whole))
+        whole++;
+    if (whole == count)
         return STATUS_OK;
     history_batch_done(ret);
     return history_batch_read(db, service_id, ranges, count, ret, why);

@@ -62,6 +62,10 @@ struct hot_row history_batch_hot(const struct history_batch *batch, int row);
 /* The range has more hot rows than were read. */
 int history_batch_is_cut(const struct history_batch *batch, size_t range);
 
+/* Each hot row of the range builds on the one before it, or on what was read with it. A clock that
+ * was set back may have taken one in between out of the span. */
+int history_batch_is_whole(const struct history_batch *batch, size_t range);
+
 /* A chunk by its index in the list. NOT_FOUND: it was dropped meanwhile. The chunk is the caller's.
  */
 enum status history_batch_open(struct history_batch *batch, size_t at, struct stored_chunk *ret,

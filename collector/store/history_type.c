@@ -104,6 +104,63 @@ static enum status show_snapshot(void *user, const struct history_snapshot *snap
     return walk->visit(walk->user, walk->range, snapshot->time_ms, value);
 }
 
+/* One type of hot rows that build on each other. A row that cannot be decoded takes those along
+ * that build on it. */
+struct type_chain {
+    uint32_t index;
+    struct type_value value;
+    uint64_t sequence; /* of `value`; 0: none yet */
+    int is_broken;     /* `value` means nothing */
+};
+
+static void chain_take(struct type_chain *chain, const struct hot_row *row)
+{
+    chain->is_broken = snapshot_decode_type(row->body, row->body_size, chain->index, &chain->value,
+                                            NULL) != STATUS_OK;
+    chain->sequence = row->sequence;
+}
+
+static void chain_go_on(struct type_chain *chain, const struct hot_row *row,
+                        const struct hot_row *base)
+{
+    int is_keyframe = row->base_sequence == 0;
+    if (!is_keyframe && row->base_sequence != chain->sequence) {
+        chain_take(chain, base);
+        chain->is_broken |= !snapshot_is_keyframe(base->body, base->body_size);
+    }
+    if (is_keyframe || !chain->is_broken)
+        chain_take(chain, row);
+    chain->sequence = row->sequence;
+}
+
+/* Of a name that has two times, which old keys allow, the second is passed over. */
+static enum status show_rows(struct type_walk *walk, const struct history_batch *hot, size_t at)
+{
+    const struct history_range *range = &hot->ranges[at];
+    const struct batch_range *of = &hot->of[at];
+    struct type_chain chain = {.index = walk->ranges[walk->range].index};
+    enum status status = STATUS_OK;
+    for (int i = of->hot_begin; i < of->hot_end && status == STATUS_OK; i++) {
+        struct hot_row row = history_batch_hot(hot, i);
+        if (i > of->hot_begin && row.sequence == chain.sequence)
+            continue;
+        chain_go_on(&chain, &row, &of->base);
+        if (!chain.is_broken && row.time_ms >= range->from_ms && row.time_ms <= range->to_ms)
+            status = walk->visit(walk->user, walk->range, row.time_ms, chain.value);
+    }
+    return status;
+}
+
+static enum status show_hot(struct type_walk *walk, struct history_batch *hot, size_t at,
+                            struct why *why)
+{
+    const struct batch_range *of = &hot->of[at];
+    if (of->list_begin == of->list_end && !history_batch_is_cut(hot, at) &&
+        history_batch_is_whole(hot, at))
+        return show_rows(walk, hot, at);
+    return history_batch_walk(hot, at, show_snapshot, walk, why);
+}
+
 /* The stretch of each process that is not compacted for certain. */
 static enum status read_hot(const struct type_walk *walk, size_t first, size_t count,
                             struct history_range *ranges, struct history_batch *ret,
@@ -137,7 +194,7 @@ static enum status walk_some(struct type_walk *walk, size_t first, size_t count,
                first + (size_t)pg_i64(&rows, row, 0) == i)
             status = show_chunk(walk, &rows, row++, why);
         if (status == STATUS_OK && hot.count > 0)
-            status = history_batch_walk(&hot, i - first, show_snapshot, walk, why);
+            status = show_hot(walk, &hot, i - first, why);
     }
     pg_rows_done(&rows);
     history_batch_done(&hot);
@@ -154,8 +211,11 @@ enum status history_walk_type(struct db *db, const struct type_span *span,
                              .to_ms = span->to_ms,
                              .ranges = ranges,
                              .visit = visit,
-                             .user = user};
-    enum status status = level_end(db, span->service_id, span->now_ms, &walk.end_ms, why);
+                             .user = user,
+                             .end_ms = span->end_ms};
+    enum status status = STATUS_OK;
+    if (span->end_ms == 0)
+        status = level_end(db, span->service_id, span->now_ms, &walk.end_ms, why);
     for (size_t first = 0; first < count && status == STATUS_OK; first += BATCH_RANGES) {
         size_t left = count - first;
         status = walk_some(&walk, first, left < BATCH_RANGES ? left : BATCH_RANGES, why);

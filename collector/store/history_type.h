@@ -15,7 +15,8 @@ struct type_range {
 struct type_span {
     int64_t service_id;
     int64_t from_ms, to_ms; /* both belong to it */
-    int64_t now_ms;         /* tells what is compacted */
+    int64_t now_ms;         /* tells what is compacted .. */
+    int64_t end_ms;         /* .. unless this does: level_end; 0: it is asked for */
 };
 
 /* `range` is the index of the process's range. Anything but OK ends the walk. */

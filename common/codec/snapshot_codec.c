@@ -129,6 +129,40 @@ int snapshot_is_keyframe(const uint8_t *body, size_t size)
     return size > 0 && body[0] == FORMAT_KEYFRAME;
 }
 
+/* One entry of a delta, `gap` types behind the one before. What is wrong with it, or NULL. */
+struct entry {
+    uint64_t gap, change, residual;
+};
+
+static inline const char *read_entry(const uint8_t **at, const uint8_t *end, int is_older,
+                                     struct entry *ret)
+{
+    const uint8_t *next = varint_read(*at, end, &ret->gap);
+    if (next != NULL)
+        next = varint_read(next, end, &ret->change);
+    int has_residual = is_older || (ret->gap & 1) != 0;
+    ret->gap >>= !is_older;
+    ret->residual = 0;
+    if (next != NULL && has_residual)
+        next = varint_read(next, end, &ret->residual);
+    if (next == NULL)
+        return "an entry is cut off or not a varint";
+    if ((ret->change | ret->residual) == 0)
+        return "an entry changes nothing";
+    if (has_residual && ret->residual == 0 && !is_older)
+        return "an entry is not in its shortest form";
+    *at = next;
+    return NULL;
+}
+
+static inline struct type_value apply_entry(const struct entry *entry, struct type_value value)
+{
+    uint64_t change = unzigzag(entry->change);
+    value.bytes += unzigzag(entry->residual) + (change == 0 ? 0 : change * unit_of(value));
+    value.count += change;
+    return value;
+}
+
 /* The two readers make `changes` of the entries. They return what is wrong, or NULL. */
 
 static const char *read_keyframe(const uint8_t *at, const uint8_t *end, uint32_t types,
@@ -155,29 +189,15 @@ static const char *read_delta(const uint8_t *at, const uint8_t *end, int is_olde
 {
     size_t count = 0;
     for (uint64_t next = 0; at < end; next++) {
-        uint64_t gap = 0;
-        uint64_t change = 0;
-        uint64_t residual = 0;
-        at = varint_read(at, end, &gap);
-        if (at != NULL)
-            at = varint_read(at, end, &change);
-        int has_residual = is_older || (gap & 1) != 0;
-        gap >>= !is_older;
-        if (at != NULL && has_residual)
-            at = varint_read(at, end, &residual);
-        if (at == NULL)
-            return "an entry is cut off or not a varint";
-        if (gap >= types - next)
+        struct entry entry = {0};
+        const char *wrong = read_entry(&at, end, is_older, &entry);
+        if (wrong != NULL)
+            return wrong;
+        if (entry.gap >= types - next)
             return "an entry is for a type beyond the last";
-        if ((change | residual) == 0)
-            return "an entry changes nothing";
-        if (has_residual && residual == 0 && !is_older)
-            return "an entry is not in its shortest form";
-        next += gap;
+        next += entry.gap;
         struct type_value value = next < base->types ? base->values[next] : (struct type_value){0};
-        change = unzigzag(change);
-        value.bytes += unzigzag(residual) + (change == 0 ? 0 : change * unit_of(value));
-        value.count += change;
+        value = apply_entry(&entry, value);
         if (!within_limits(value))
             return "a value is out of range";
         changes[count++] = (struct change){(uint32_t)next, value};
@@ -191,22 +211,30 @@ static enum status refuse(struct why *why, const char *reason)
     return why_fail(why, STATUS_INVALID, "snapshot body cannot be decoded: %s", reason);
 }
 
+/* The header; `*ret_at` is the first entry. */
+static const char *read_header(const uint8_t *body, size_t size, uint64_t *ret_types,
+                               const uint8_t **ret_at)
+{
+    if (size == 0)
+        return "it is empty";
+    if (body[0] != FORMAT_KEYFRAME && body[0] != FORMAT_OLDER_DELTA && body[0] != FORMAT_DELTA)
+        return "its format is unknown";
+    *ret_at = varint_read(body + 1, body + size, ret_types);
+    if (*ret_at == NULL)
+        return "the number of types is cut off or not a varint";
+    return *ret_types > SNAPSHOT_TYPES_MAX ? "it has too many types" : NULL;
+}
+
 enum status snapshot_decode(const uint8_t *body, size_t size, struct heap_values *heap,
                             struct why *why)
 {
-    if (size == 0)
-        return refuse(why, "it is empty");
+    uint64_t types = 0;
+    const uint8_t *at = NULL, *end = body + size;
+    const char *wrong = read_header(body, size, &types, &at);
+    if (wrong != NULL)
+        return refuse(why, wrong);
     int keyframe = body[0] == FORMAT_KEYFRAME;
     int older = body[0] == FORMAT_OLDER_DELTA;
-    if (!keyframe && !older && body[0] != FORMAT_DELTA)
-        return refuse(why, "its format is unknown");
-    uint64_t types = 0;
-    const uint8_t *end = body + size;
-    const uint8_t *at = varint_read(body + 1, end, &types);
-    if (at == NULL)
-        return refuse(why, "the number of types is cut off or not a varint");
-    if (types > SNAPSHOT_TYPES_MAX)
-        return refuse(why, "it has too many types");
     if (!keyframe && types < heap->types)
         return refuse(why, "it has fewer types than the snapshot that it changes");
 
@@ -217,9 +245,8 @@ enum status snapshot_decode(const uint8_t *body, size_t size, struct heap_values
         ASSERT(changes != NULL);
     }
     size_t count = 0;
-    const char *wrong = keyframe
-                            ? read_keyframe(at, end, (uint32_t)types, changes, &count)
-                            : read_delta(at, end, older, (uint32_t)types, heap, changes, &count);
+    wrong = keyframe ? read_keyframe(at, end, (uint32_t)types, changes, &count)
+                     : read_delta(at, end, older, (uint32_t)types, heap, changes, &count);
     if (wrong == NULL) {
         heap_values_resize(heap, (uint32_t)types);
         for (size_t i = 0; i < count; i++)
@@ -228,4 +255,54 @@ enum status snapshot_decode(const uint8_t *body, size_t size, struct heap_values
     if (changes != few)
         free(changes);
     return wrong == NULL ? STATUS_OK : refuse(why, wrong);
+}
+
+/* ---- one type ------------------------------------------------------------------------------- */
+
+static const char *find_in_keyframe(const uint8_t *at, const uint8_t *end, uint32_t index,
+                                    struct type_value *value)
+{
+    for (uint32_t i = 0; i <= index && at != NULL; i++) {
+        at = varint_read(at, end, &value->count);
+        if (at != NULL)
+            at = varint_read(at, end, &value->bytes);
+    }
+    return at == NULL ? "an entry is cut off or not a varint" : NULL;
+}
+
+static const char *find_in_delta(const uint8_t *at, const uint8_t *end, int is_older,
+                                 uint32_t index, struct type_value *value)
+{
+    for (uint64_t next = 0; at < end && next <= index; next++) {
+        struct entry entry = {0};
+        const char *wrong = read_entry(&at, end, is_older, &entry);
+        if (wrong != NULL)
+            return wrong;
+        if (entry.gap > index - next)
+            break;
+        next += entry.gap;
+        if (next == index)
+            *value = apply_entry(&entry, *value);
+    }
+    return NULL;
+}
+
+enum status snapshot_decode_type(const uint8_t *body, size_t size, uint32_t index,
+                                 struct type_value *value, struct why *why)
+{
+    uint64_t types = 0;
+    const uint8_t *at = NULL, *end = body + size;
+    const char *wrong = read_header(body, size, &types, &at);
+    int is_keyframe = wrong == NULL && body[0] == FORMAT_KEYFRAME;
+    struct type_value now = is_keyframe ? (struct type_value){0} : *value;
+    if (is_keyframe && index < types)
+        wrong = find_in_keyframe(at, end, index, &now);
+    else if (wrong == NULL && index < types)
+        wrong = find_in_delta(at, end, body[0] == FORMAT_OLDER_DELTA, index, &now);
+    if (wrong == NULL && !within_limits(now))
+        wrong = "a value is out of range";
+    if (wrong != NULL)
+        return refuse(why, wrong);
+    *value = now;
+    return STATUS_OK;
 }

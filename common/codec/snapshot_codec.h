@@ -80,4 +80,12 @@ int snapshot_is_keyframe(const uint8_t *body, size_t size);
 enum status snapshot_decode(const uint8_t *body, size_t size, struct heap_values *heap,
                             struct why *why) MUST_CHECK;
 
+/*
+ * The same for the type with this index alone, in a fraction of the time: what comes behind it is
+ * not looked at, and what comes before is not worked out. A type that is not there yet is (0, 0).
+ * On failure `value` is as it was.
+ */
+enum status snapshot_decode_type(const uint8_t *body, size_t size, uint32_t index,
+                                 struct type_value *value, struct why *why) MUST_CHECK;
+
 #endif

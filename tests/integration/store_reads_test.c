@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "history_batch.h"
+#include "history_type.h"
 #include "old_chunk_rows.h"
 #include "reads_scene.h"
 
@@ -47,6 +48,47 @@ static void assert_walked(walk_fn *walk, const struct model *const *models,
         model_skip(&check.of[i]);
         if (check.of[i].next != models[i]->written)
             fail_msg("range %zu lacks snapshot %zu", i, check.of[i].next);
+    }
+}
+
+struct type_check {
+    struct model_check of[RANGES_MAX];
+    uint32_t index;
+};
+
+static enum status see_type(void *user, size_t range, int64_t time_ms, struct type_value value)
+{
+    struct type_check *check = user;
+    struct model_check *of = &check->of[range];
+    model_skip(of);
+    assert_true(of->next < of->model->written);
+    const struct model_snapshot *known = &of->model->snapshots[of->next++];
+    struct type_value expected = {0};
+    if (check->index < known->values.types)
+        expected = known->values.values[check->index];
+    assert_int_equal(time_ms, known->row.time_ms);
+    assert_int_equal(value.count, expected.count);
+    assert_int_equal(value.bytes, expected.bytes);
+    return STATUS_OK;
+}
+
+/* The same of one type, wherever it stands. */
+static void assert_types(const struct model *all, size_t count, int64_t from_ms, int64_t to_ms)
+{
+    const struct type_span span = {
+        .service_id = all[0].at.service_id, .from_ms = from_ms, .to_ms = to_ms, .now_ms = to_ms};
+    for (uint32_t index = 0; index <= MODEL_TYPES; index += 6) {
+        struct type_check check = {.index = index};
+        struct type_range ranges[RANGES_MAX];
+        for (size_t i = 0; i < count; i++) {
+            check.of[i] = (struct model_check){&all[i], from_ms, to_ms, 0};
+            ranges[i] = (struct type_range){all[i].at.instance_id, index};
+        }
+        OK(history_walk_type(store.db, &span, ranges, count, see_type, &check, &why));
+        for (size_t i = 0; i < count; i++) {
+            model_skip(&check.of[i]);
+            assert_int_equal(check.of[i].next, all[i].written);
+        }
     }
 }
 
@@ -198,6 +240,8 @@ static void assert_tail(const struct model *all, size_t count, int64_t from_ms, 
     }
     assert_walked(history_walk_tail, models, ranges, count);
     assert_walked(history_walk_ranges, models, ranges, count);
+    assert_types(all, count, from_ms, to_ms);
+    assert_types(all, count, from_ms + HOUR_MS / 2, to_ms - 1);
 }
 
 static void a_tail_builds_on_what_is_compacted(void **state)

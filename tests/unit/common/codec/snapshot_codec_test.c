@@ -78,6 +78,27 @@ static void change_randomly(struct heap_values *heap, uint32_t types_most)
     }
 }
 
+/* A type that is looked at alone is as it is among the others, or as it was. */
+static void assert_types_alone(const uint8_t *body, size_t size, const struct heap_values *before,
+                               const struct heap_values *after, enum status outcome)
+{
+    for (uint32_t index = 0; index < after->types + 2; index++) {
+        struct type_value was =
+            index < before->types ? before->values[index] : (struct type_value){0};
+        struct type_value is = index < after->types ? after->values[index] : (struct type_value){0};
+        struct type_value value = was;
+        enum status status = snapshot_decode_type(body, size, index, &value, NULL);
+        if (outcome == STATUS_OK)
+            assert_int_equal(status, STATUS_OK);
+        if (status != STATUS_OK)
+            is = was;
+        if (status != STATUS_OK || outcome == STATUS_OK) {
+            assert_int_equal(value.count, is.count);
+            assert_int_equal(value.bytes, is.bytes);
+        }
+    }
+}
+
 static void random_histories(void **state)
 {
     (void)state;
@@ -100,6 +121,8 @@ static void random_histories(void **state)
             }
             decode_ok(&body, &decoded);
             assert_same(&decoded, &now);
+            if (types_most < SNAPSHOT_TYPES_MAX)
+                assert_types_alone(body.data, body.size, &base, &now, STATUS_OK);
             heap_values_done(&base);
         }
         heap_values_done(&now);
@@ -205,6 +228,7 @@ static void any_outcome_is_whole(const uint8_t *bytes, size_t size, const struct
         assert_int_equal(status, STATUS_INVALID);
         assert_same(&target, heap);
     }
+    assert_types_alone(body, size, heap, &target, status);
     heap_values_done(&target);
     free(body);
 }
