@@ -17,25 +17,52 @@ struct round {
 
 /* ---- ahead of time -------------------------------------------------------------------------- */
 
-/* Every level: the partition of now and the two that follow. What there is is looked up once. */
-static const char ahead_sql[] =
-    "WITH there AS MATERIALIZED (SELECT level, from_ms FROM heapfleet.partition WHERE to_ms > $1) "
-    "SELECT count(*) FILTER (WHERE heapfleet.make_partition(w.name, w.at_ms)) "
-    "FROM (SELECT l.name, $1 - mod($1, l.width_ms) + n * l.width_ms AS at_ms "
+/* Every level: the partition of now and the two that follow, unless one that is there holds all of
+ * its times. What there is is looked up once. */
+static const char absent_sql[] =
+    "WITH there AS MATERIALIZED (SELECT level, from_ms, to_ms FROM heapfleet.partition "
+    "    WHERE to_ms > $1) "
+    "SELECT w.name, w.at_ms FROM (SELECT l.name, l.width_ms, "
+    "    $1 - mod($1, l.width_ms) + n * l.width_ms AS at_ms "
     "    FROM heapfleet.level l, generate_series(0, 2) n) w "
-    "WHERE NOT EXISTS (SELECT FROM there t WHERE t.level = w.name AND t.from_ms = w.at_ms)";
+    "WHERE NOT EXISTS (SELECT FROM there t WHERE t.level = w.name AND t.from_ms <= w.at_ms "
+    "    AND t.to_ms >= w.at_ms + w.width_ms) ORDER BY 1, 2";
 
-static enum status make_ahead(struct round *round, struct why *why)
+static enum status make_one(struct round *round, const char *level, int64_t at_ms, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
-    pg_param_i64(&params, round->now_ms);
+    pg_param_text(&params, level);
+    pg_param_i64(&params, at_ms);
     struct pg_rows rows;
-    enum status status = pg_run(round->db->pg, ahead_sql, &params, &rows, why);
+    enum status status = pg_run(round->db->pg, "SELECT heapfleet.make_partition($1, $2)::integer",
+                                &params, &rows, why);
     if (status != STATUS_OK)
         return status;
     round->report->partitions_made += (uint64_t)pg_i64(&rows, 0, 0);
     pg_rows_done(&rows);
     return STATUS_OK;
+}
+
+/* One that cannot be made (part of its times is in one of somebody's own making) does not keep the
+ * others from it; the first failure is returned, UNAVAILABLE at once. */
+static enum status make_ahead(struct round *round, struct why *why)
+{
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, round->now_ms);
+    struct pg_rows rows;
+    enum status outcome = pg_run(round->db->pg, absent_sql, &params, &rows, why);
+    if (outcome != STATUS_OK)
+        return outcome;
+    for (int i = 0; i < rows.count && outcome != STATUS_UNAVAILABLE; i++) {
+        struct why each_why = {""};
+        enum status status = make_one(round, pg_text(&rows, i, 0), pg_i64(&rows, i, 1), &each_why);
+        if (status == STATUS_OK || (outcome != STATUS_OK && status != STATUS_UNAVAILABLE))
+            continue;
+        outcome = status;
+        why_set(why, "%s", each_why.text);
+    }
+    pg_rows_done(&rows);
+    return outcome;
 }
 
 /* One that somebody made by hand has no key yet, and would store twice what comes twice. */
@@ -528,7 +555,9 @@ enum status keep_house(struct db *db, const struct keep_house_config *config, in
     *ret = (struct keep_house_report){0};
     struct round round = {.db = db, .config = config, .now_ms = now_ms, .report = ret};
     int is_kept = db->kept_slot == now_ms / MS_PER_SLOT; /* the same slot as the last round */
-    enum status status = is_kept ? STATUS_OK : make_ahead(&round, why);
+    struct why ahead_why = {""};
+    enum status ahead = is_kept ? STATUS_OK : make_ahead(&round, &ahead_why);
+    enum status status = ahead == STATUS_UNAVAILABLE ? ahead : STATUS_OK;
     if (status == STATUS_OK)
         status = for_each_time(&round, slots_sql, compact_one, why);
     if (status == STATUS_OK)
@@ -539,6 +568,10 @@ enum status keep_house(struct db *db, const struct keep_house_config *config, in
         status = pg_run(db->pg, key_sql, NULL, NULL, why);
     if (status == STATUS_OK && !is_kept)
         status = forget_values(&round, why);
+    if (ahead != STATUS_OK && (status == STATUS_OK || status == ahead)) {
+        status = ahead;
+        why_set(why, "%s", ahead_why.text);
+    }
     if (status == STATUS_OK)
         db->kept_slot = now_ms / MS_PER_SLOT;
     return status == STATUS_CONFLICT || status == STATUS_NOT_FOUND ? STATUS_FAILED : status;

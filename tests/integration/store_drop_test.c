@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -136,11 +137,49 @@ static void a_partition_stays_that_holds_more_than_the_slot(void **state)
     }
 }
 
+/* What somebody's own partition holds whole is not missing; what it holds a part of is told, and
+ * the rest of the round is done. */
+static void a_partition_of_ones_own_stops_no_others(void **state)
+{
+    (void)state;
+    enum { DAY = 20 };
+    int64_t day_ms = MIDNIGHT + DAY * DAY_MS;
+    struct process_identity identity = identity_of("ahead", "v1", 5020);
+    struct model model;
+    model_init(&model, &identity, 91);
+    for (int i = 0; i < 5; i++)
+        model_snap(&model, day_ms - DAY_MS + i * HOUR_MS / 2);
+    model_commit(&model, 0, 5);
+    char sql[200];
+    (void)snprintf(sql, sizeof(sql),
+                   "CREATE TABLE heapfleet.own PARTITION OF heapfleet.snap_delta "
+                   "FOR VALUES FROM (%lld) TO (%lld)",
+                   (long long)day_ms + SLOT_MS, (long long)day_ms + 10 * HOUR_MS);
+    must_run(store.dsn, sql);
+    struct keep_house_report report;
+    struct keep_house_config config = KEEP_HOUSE_DEFAULT;
+    struct why told = {""};
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(keep_house(store.db, &config, day_ms, &report, &told), STATUS_FAILED);
+        assert_non_null(strstr(told.text, "snap_delta_20241024_08"));
+        assert_int_equal(report.slots, round == 0);
+        assert_int_equal(number("SELECT count(*) FROM heapfleet.partition "
+                                "WHERE name = 'snap_delta_20241024_00' "
+                                "OR level = 'heap_chunk' AND name >= 'heap_chunk_20241024'"),
+                         1 + 3);
+    }
+    model_assert(&model, 0, INT64_MAX);
+    must_run(store.dsn, "DROP TABLE heapfleet.own");
+    assert_int_equal(keep_and_report(day_ms).partitions_made, 2);
+    model_done(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_partition_stays_that_holds_more_than_the_slot),
         cmocka_unit_test(what_is_being_copied_is_not_dropped_with_the_slot),
+        cmocka_unit_test(a_partition_of_ones_own_stops_no_others),
     };
     return cmocka_run_group_tests(tests, store_scene_start, store_scene_stop);
 }
