@@ -7,10 +7,7 @@
 #include "log.h"
 
 enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 5000 };
-
-/* Questions that the database is asked together. Of processes fewer, since one that is there
- * already comes with its heap and the names of its types. */
-static const int together_max[] = {[ASK_AGENT] = 256, [ASK_PROCESS] = 64, [ASK_TYPES] = 256};
+enum { TOGETHER_MAX = 256, PROCESSES_MAX = 64 };
 
 struct lane {
     struct ingest_opener *opener;
@@ -58,13 +55,27 @@ static struct ingest_lookup *take_first(struct ingest_opener *opener)
     return lookup;
 }
 
+/* How many of a question that is waiting go together. Processes that are there already come with
+ * their heaps, one after the other: the lanes share them, and none takes too many. */
+static size_t share_of(const struct ingest_opener *opener, enum ingest_question question)
+{
+    if (question != ASK_PROCESS)
+        return TOGETHER_MAX;
+    size_t waiting = 0;
+    for (const struct ingest_lookup *lookup = opener->first; lookup != NULL; lookup = lookup->next)
+        waiting += lookup->question == ASK_PROCESS;
+    size_t share = (waiting + OPENER_LANES - 1) / OPENER_LANES;
+    return share < PROCESSES_MAX ? share : PROCESSES_MAX;
+}
+
 /* The oldest one, with those that have the same question: a stream has one at a time, so that none
  * overtakes another of its own. */
 static struct ingest_lookup *take_some(struct ingest_opener *opener)
 {
+    size_t most = share_of(opener, opener->first->question);
     struct ingest_lookup *first = take_first(opener), *last = first;
     struct ingest_lookup **at = &opener->first;
-    for (int n = 1; n < together_max[first->question] && *at != NULL;) {
+    for (size_t n = 1; n < most && *at != NULL;) {
         struct ingest_lookup *lookup = *at;
         if (lookup->question != first->question) {
             at = &lookup->next;
@@ -173,8 +184,8 @@ static void lookup_done(void *arg)
 
 static size_t count_lookups(const struct ingest_lookup *first)
 {
-    size_t count = 0;
-    for (const struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next)
+    size_t count = 1; /* an asked question, and those behind it */
+    for (const struct ingest_lookup *lookup = first; lookup->next != NULL; lookup = lookup->next)
         count++;
     return count;
 }

@@ -167,6 +167,7 @@ static enum status find(struct db *db, struct group *group, struct why *why)
     struct pg_rows rows;
     enum status status = run(db, find_sql, &columns, &rows, why);
     columns_done(&columns);
+    pg_count_asked(db->pg, group->count);
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < group->count; i++)

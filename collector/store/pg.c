@@ -431,7 +431,7 @@ static int send_statement(struct pg *pg, const char *sql, int place, const struc
     if (place < 0)
         return PQsendQueryParams(pg->conn, sql, params->count, params->types, values, params->sizes,
                                  all_binary, 1);
-    pg->plans_are_old |= pg_statements_run(&pg->statements);
+    pg->plans_are_old |= pg_statements_run(&pg->statements, 1);
     char name[PG_STATEMENT_NAME_BYTES];
     pg_statement_name(place, name);
     return PQsendQueryPrepared(pg->conn, name, params->count, values, params->sizes, all_binary, 1);
@@ -461,6 +461,11 @@ enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *param
     else
         *ret = (struct pg_rows){result, PQntuples(result), changed_rows(result)};
     return STATUS_OK;
+}
+
+void pg_count_asked(struct pg *pg, size_t count)
+{
+    pg->plans_are_old |= pg_statements_run(&pg->statements, count);
 }
 
 /* Returns the command tag of the last statement in `tag`, if that is not NULL. */

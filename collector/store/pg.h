@@ -103,6 +103,10 @@ enum status pg_i64_array(const struct pg_rows *rows, int row, int column, size_t
 enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *params,
                    struct pg_rows *ret, struct why *why) MUST_CHECK;
 
+/* A statement asked for so many things at once: plans of before are the sooner made anew, as if
+ * each had been asked for by itself (pg_statements.h). */
+void pg_count_asked(struct pg *pg, size_t count);
+
 /* Several statements in one text, without parameters and answers. */
 enum status pg_script(struct pg *pg, const char *sql, struct why *why) MUST_CHECK;
 

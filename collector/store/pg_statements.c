@@ -39,11 +39,12 @@ void pg_statement_name(int place, char ret[PG_STATEMENT_NAME_BYTES])
     (void)snprintf(ret, PG_STATEMENT_NAME_BYTES, "heapfleet_%d", place);
 }
 
-int pg_statements_run(struct pg_statements *statements)
+int pg_statements_run(struct pg_statements *statements, uint64_t asked)
 {
     uint64_t until =
         statements->planned_at > 0 ? 4 * statements->planned_at : PG_STATEMENTS_FIRST_LOOK;
-    if (++statements->runs < until)
+    statements->runs += asked;
+    if (statements->runs < until)
         return 0;
     statements->planned_at = statements->runs;
     return 1;

@@ -37,12 +37,13 @@ void pg_statements_add(struct pg_statements *statements, const char *text,
 void pg_statement_name(int place, char ret[PG_STATEMENT_NAME_BYTES]);
 
 /*
- * Count a run of a prepared statement. 1: their plans are old, have them made anew. A plan is kept
- * as it was made until the server looks at the tables again (ANALYZE, a minute later at the
- * soonest): one that was made when a table was empty reads all of it each time, while thousands
- * of processes come. So plans are made anew whenever four times as much was asked as until then.
+ * Count what a prepared statement asks for: one thing, or many at once. 1: their plans are old,
+ * have them made anew. A plan is kept as it was made until the server looks at the tables again
+ * (ANALYZE, a minute later at the soonest): one that was made when a table was empty reads all of
+ * it each time, while thousands of processes come. So plans are made anew whenever four times as
+ * much was asked as until then.
  */
-int pg_statements_run(struct pg_statements *statements);
+int pg_statements_run(struct pg_statements *statements, uint64_t asked);
 
 /* The session ended: none is known any more. */
 void pg_statements_forget(struct pg_statements *statements);

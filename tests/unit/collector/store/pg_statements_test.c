@@ -74,10 +74,14 @@ static void plans_grow_old_with_what_is_asked(void **state)
     for (int session = 0; session < 2; session++) {
         uint64_t due = PG_STATEMENTS_FIRST_LOOK;
         for (uint64_t run = 1; run <= 5000; run++) {
-            assert_int_equal(pg_statements_run(&statements), run == due);
+            assert_int_equal(pg_statements_run(&statements, 1), run == due);
             due = run == due ? 4 * due : due;
         }
         assert_int_equal(due, 4 * 4096);
+        pg_statements_forget(&statements);
+        assert_int_equal(pg_statements_run(&statements, PG_STATEMENTS_FIRST_LOOK + 6), 1);
+        assert_int_equal(pg_statements_run(&statements, 3 * PG_STATEMENTS_FIRST_LOOK), 0);
+        assert_int_equal(pg_statements_run(&statements, PG_STATEMENTS_FIRST_LOOK), 1);
         pg_statements_forget(&statements);
     }
 }
