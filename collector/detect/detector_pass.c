@@ -17,6 +17,7 @@
 #include "succession.h"
 #include "type_kind.h"
 #include "urgent.h"
+#include "witness.h"
 
 static const double suspect_horizons = 0.4;
 static const double watch_horizons = 0.1;
@@ -29,6 +30,7 @@ struct pass {
     struct version_order order;
     uint32_t group_count;
     struct judge_group *groups; /* the newest version first; the short lives last */
+    struct judge_group *middle; /* the short lives of middling length; may be empty */
 };
 
 /* ---- what to judge --------------------------------------------------------------------------- */
@@ -84,9 +86,10 @@ static void choose_groups(struct pass *pass, int64_t since_ms)
         pass->group_count += group->count > 0;
     }
     qsort_r(pass->groups, pass->group_count, sizeof(*pass->groups), compare_newest, detector);
-    struct judge_group *group = &pass->groups[pass->group_count];
-    judge_group_short(&detector->judge, group);
-    pass->group_count += group->count > 0;
+    judge_group_short(&detector->judge, &pass->groups[pass->group_count]);
+    pass->group_count += pass->groups[pass->group_count].count > 0;
+    pass->middle = &pass->groups[DETECT_VERSIONS_MAX + 1];
+    judge_group_middle(&detector->judge, pass->middle);
 }
 
 /* ---- one type -------------------------------------------------------------------------------- */
@@ -131,6 +134,21 @@ static uint32_t newest_version(const struct detector *detector, const struct jud
     return newest;
 }
 
+static void look_at_group(const struct pass *pass, const struct judge_group *group, uint32_t type,
+                          enum life_value value, double elasticity, struct judge_look *ret)
+{
+    const struct judge *judge = &pass->detector->judge;
+    if (group->rule == VERDICT_RULE_B)
+        witness_judge_short(judge, group, pass->middle, type, value, elasticity, ret);
+    else
+        judge_look_at(judge, group, type, value, elasticity, ret);
+    if (ret->horizons < 1)
+        (void)succession_judge(judge, &pass->order, group, type, value, elasticity, ret);
+    if (ret->passes && ret->horizons >= 1 && value == LIFE_COUNT &&
+        witness_came_to_rest(judge, type, ret))
+        ret->horizons = suspect_horizons;
+}
+
 /* Look at all groups; the best is left in `ret`. Returns its level. */
 static int look_everywhere(const struct pass *pass, uint32_t type, enum life_value value,
                            struct candidate *ret)
@@ -140,10 +158,7 @@ static int look_everywhere(const struct pass *pass, uint32_t type, enum life_val
     int best = 0;
     for (uint32_t i = 0; i < pass->group_count; i++) {
         struct judge_look look = {0};
-        judge_look_at(judge, &pass->groups[i], type, value, elasticity, &look);
-        if (look.horizons < 1)
-            (void)succession_judge(judge, &pass->order, &pass->groups[i], type, value, elasticity,
-                                   &look);
+        look_at_group(pass, &pass->groups[i], type, value, elasticity, &look);
         int level = level_of(&look);
         if (level <= best || look.growing_count == 0)
             continue;
@@ -293,7 +308,7 @@ static int is_major(const struct detector *detector, int64_t before_ms)
 static void begin(struct detector *detector, struct pass *pass, int64_t since_ms)
 {
     *pass = (struct pass){.detector = detector};
-    pass->groups = malloc((DETECT_VERSIONS_MAX + 1) * sizeof(*pass->groups));
+    pass->groups = malloc((DETECT_VERSIONS_MAX + 2) * sizeof(*pass->groups));
     ASSERT(pass->groups != NULL);
     choose_groups(pass, since_ms);
 }

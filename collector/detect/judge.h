@@ -61,6 +61,10 @@ void judge_group_lives(const struct judge *judge, const uint16_t *lives, uint32_
 /* The short lives of all versions; empty if one reached the horizon lately. */
 void judge_group_short(const struct judge *judge, struct judge_group *ret);
 
+/* Of these the ones of middling length, if they are much shorter than the longest. What is replaced
+ * after so many requests lives longest at night, and all of the longest see the same hours. */
+void judge_group_middle(const struct judge *judge, struct judge_group *ret);
+
 NO_PADDING_BEGIN
 struct judge_look {
     int grows;              /* maybe a cache or a wave */

@@ -9,6 +9,7 @@ static const double horizon_bins = LIFE_BINS_PER_HORIZON;
 static const double start_up_share = 0.1;
 static const double long_enough = 0.85;         /* of the longest */
 static const double lately_horizons = 1.0 / 15; /* 2 hours of 30: longer silent is gone */
+static const uint32_t short_lives_min = 4;
 
 static double settled_bins(double uptime)
 {
@@ -164,45 +165,77 @@ static int counts_as_short(const struct judge *judge, const struct life *life, d
            (!any_killed || killed_of(judge, life->version, since_ms) >= 2);
 }
 
-void judge_group_short(const struct judge *judge, struct judge_group *ret)
+/* The short lives that count, and what their lengths are. */
+struct short_lives {
+    double since_ms;
+    int any_killed;
+    uint32_t count;
+    double middle, most, usual; /* quantiles of uptime: half, three quarters, nine tenths */
+};
+
+/* 0: one has reached the horizon, or there are too few. */
+static int survey_short(const struct judge *judge, struct short_lives *ret)
 {
-    static const double lately = 3.2;          /* horizons: 96 h of 30 */
-    static const double half_day_life = 0.267; /* 8 h */
-    uint32_t recent = 0;
-    *ret = (struct judge_group){.rule = VERDICT_RULE_B};
-    double since_ms = (double)judge->now_ms - lately * horizon_bins * judge->bin_ms;
-    int any_killed = 0;
-    for (uint32_t i = 0; i < judge->life_count && !any_killed; i++)
-        any_killed = judge->lives[i].oom_killed && (double)judge->lives[i].last_ms >= since_ms &&
-                     killed_of(judge, judge->lives[i].version, since_ms) >= 2;
+    static const double lately = 3.2; /* horizons: 96 h of 30 */
+    *ret = (struct short_lives){.since_ms =
+                                    (double)judge->now_ms - lately * horizon_bins * judge->bin_ms};
+    for (uint32_t i = 0; i < judge->life_count && !ret->any_killed; i++)
+        ret->any_killed = judge->lives[i].oom_killed &&
+                          (double)judge->lives[i].last_ms >= ret->since_ms &&
+                          killed_of(judge, judge->lives[i].version, ret->since_ms) >= 2;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
-        if (!counts_as_short(judge, life, since_ms, any_killed))
+        if (!counts_as_short(judge, life, ret->since_ms, ret->any_killed))
             continue;
         if (life_uptime(life) >= horizon_bins)
-            return;
-        judge->space[recent++] = life_uptime(life);
+            return 0;
+        judge->space[ret->count++] = life_uptime(life);
     }
-    if (recent < 4)
-        return;
-    trend_sort(judge->space, recent);
-    double usual = quantile(judge->space, recent, 0.9);
-    double most = quantile(judge->space, recent, 0.75) / horizon_bins;
+    if (ret->count < short_lives_min)
+        return 0;
+    trend_sort(judge->space, ret->count);
+    ret->middle = quantile(judge->space, ret->count, 0.5);
+    ret->most = quantile(judge->space, ret->count, 0.75);
+    ret->usual = quantile(judge->space, ret->count, 0.9);
+    return 1;
+}
+
+static void group_short_between(const struct judge *judge, const struct short_lives *all,
+                                double least, double most, struct judge_group *ret)
+{
+    static const double half_day_life = 0.267; /* 8 h */
     uint32_t ended = 0;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
-        if (!counts_as_short(judge, life, since_ms, any_killed) ||
-            life_uptime(life) < long_enough * usual)
+        if (!counts_as_short(judge, life, all->since_ms, all->any_killed) ||
+            life_uptime(life) < least || life_uptime(life) > most)
             continue;
         ret->lives[ret->count++] = (uint16_t)i;
         ended += (uint32_t)(life->ended || (double)(judge->now_ms - life->last_ms) >
                                                lately_horizons * horizon_bins * judge->bin_ms);
     }
-    if (ret->count < 4 || ended * 2 < ret->count || (start_cohorts(judge, ret) < 3 && !any_killed))
+    if (ret->count < short_lives_min || ended * 2 < ret->count ||
+        (start_cohorts(judge, ret) < 3 && !all->any_killed))
         ret->count = 0;
     double span = group_span(judge, ret);
     finish_group(judge, ret);
-    ret->horizons = span / (most > half_day_life ? 2 : 1);
+    ret->horizons = span / (all->most / horizon_bins > half_day_life ? 2 : 1);
     if (ret->oom_killed >= 2)
         ret->horizons = fmax(ret->horizons, 1);
+}
+
+void judge_group_short(const struct judge *judge, struct judge_group *ret)
+{
+    struct short_lives all;
+    *ret = (struct judge_group){.rule = VERDICT_RULE_B};
+    if (survey_short(judge, &all))
+        group_short_between(judge, &all, long_enough * all.usual, horizon_bins, ret);
+}
+
+void judge_group_middle(const struct judge *judge, struct judge_group *ret)
+{
+    struct short_lives all;
+    *ret = (struct judge_group){.rule = VERDICT_RULE_B};
+    if (survey_short(judge, &all) && all.middle < long_enough * long_enough * all.usual)
+        group_short_between(judge, &all, long_enough * all.middle, all.middle / long_enough, ret);
 }

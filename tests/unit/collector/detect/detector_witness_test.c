@@ -1,0 +1,173 @@
+/*
+ * What looks like a line in the lives that are judged, and what others tell of it: a cache that
+ * another life has filled, and lives that are replaced after so many requests.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "detect_scene.h"
+
+enum { FIRST_BINS = 3 * SCENE_HORIZON, NIGHTS = 4, NIGHT = 168, DAYS = 12, DAY = 50 };
+
+static struct scene scene;
+
+static int setup(void **state)
+{
+    (void)state;
+    scene_begin(&scene);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    scene_end(&scene);
+    return 0;
+}
+
+/* How often, asked each half hour until then, a leak was told of. */
+static uint32_t told_until(uint32_t bins)
+{
+    const struct verdict *verdict;
+    uint32_t told = 0;
+    for (; scene.now < bins; scene_run(&scene, scene.now + 6))
+        told += scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict);
+    return told;
+}
+
+/* ---- what was filled before ------------------------------------------------------------------ */
+
+/* It was filled in a quiet week before; now it is filled in a line until it is full. */
+static double filling(uint32_t type, const char *version, uint32_t bin)
+{
+    double held = strcmp(version, "v1") == 0 ? 3000 * (1 - exp(-(double)bin / 150))
+                                             : fmin(scene_leaked(bin, 6), 3000);
+    return scene_steady(type, version, bin) + (type == 0 ? held : 0);
+}
+
+static double filling_for_ever(uint32_t type, const char *version, uint32_t bin)
+{
+    double held =
+        strcmp(version, "v1") == 0 ? 3000 * (1 - exp(-(double)bin / 150)) : scene_leaked(bin, 6);
+    return scene_steady(type, version, bin) + (type == 0 ? held : 0);
+}
+
+/* The life before was as large from its start on. */
+static double large_before(uint32_t type, const char *version, uint32_t bin)
+{
+    double held = strcmp(version, "v1") == 0 ? 3000 : scene_leaked(bin, 6);
+    return scene_steady(type, version, bin) + (type == 0 ? held : 0);
+}
+
+static void add_two_versions(scene_model_fn *model)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        scene_add(&scene, "v1", i, FIRST_BINS + i, model);
+        scene_add(&scene, "v2", FIRST_BINS + i, 0, model);
+    }
+}
+
+static void test_what_another_life_has_filled_is_no_leak(void **state)
+{
+    (void)state;
+    add_two_versions(filling);
+    assert_int_equal(told_until(FIRST_BINS + 3 * SCENE_HORIZON), 0);
+}
+
+static void test_what_goes_on_where_it_was_full_is_a_leak(void **state)
+{
+    (void)state;
+    add_two_versions(filling_for_ever);
+    assert_int_equal(told_until(FIRST_BINS + SCENE_HORIZON), 0);
+    assert_int_not_equal(told_until(FIRST_BINS + 2 * SCENE_HORIZON), 0);
+}
+
+static void test_a_life_that_did_not_grow_tells_of_no_cache(void **state)
+{
+    (void)state;
+    add_two_versions(large_before);
+    assert_int_not_equal(told_until(FIRST_BINS + SCENE_HORIZON + SCENE_HORIZON / 6), 0);
+}
+
+/* ---- lives of so many requests --------------------------------------------------------------- */
+
+/* At night, requests come ever faster towards the morning; by day they come evenly. */
+static double asked_by_night(uint32_t bin)
+{
+    return 1000 * pow((double)bin / NIGHT, 2);
+}
+static double asked_by_day(uint32_t bin)
+{
+    return 1000 * (double)bin / DAY;
+}
+
+/* A set of keys, by Heaps' law. */
+static double keys_by_night(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == 0 ? 40 * sqrt(asked_by_night(bin)) : 0);
+}
+static double keys_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == 0 ? 40 * sqrt(asked_by_day(bin)) : 0);
+}
+
+/* Most of the work of a night is done in its last hours. */
+static double late_work(uint32_t bin)
+{
+    return NIGHT * pow((double)bin / NIGHT, 6);
+}
+static double leaked_by_night(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == 0 ? 6 * late_work(bin) : 0);
+}
+static double leaked_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == 0 ? asked_by_day(bin) : 0);
+}
+
+static void add_recycled(scene_model_fn *night, scene_model_fn *day, scene_work_fn *work)
+{
+    for (uint32_t i = 0; i < NIGHTS + DAYS; i++) {
+        uint32_t start = i < NIGHTS ? 120 * i : 40 * (i - NIGHTS);
+        struct scene_life *life = scene_add(&scene, "v1", start, start + (i < NIGHTS ? NIGHT : DAY),
+                                            i < NIGHTS ? night : day);
+        life->work = i < NIGHTS ? work : NULL;
+        life->process.cpu_ms = work != NULL ? 200 : 0;
+    }
+}
+
+static void test_a_set_that_is_straight_by_night_bends_by_day(void **state)
+{
+    (void)state;
+    add_recycled(keys_by_night, keys_by_day, NULL);
+    assert_int_equal(told_until(3 * SCENE_HORIZON), 0);
+}
+
+static void test_a_leak_that_is_bent_by_night_is_straight_by_day(void **state)
+{
+    (void)state;
+    add_recycled(leaked_by_night, leaked_by_day, late_work);
+    assert_int_not_equal(told_until(3 * SCENE_HORIZON), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_another_life_has_filled_is_no_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_goes_on_where_it_was_full_is_a_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_life_that_did_not_grow_tells_of_no_cache, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_set_that_is_straight_by_night_bends_by_day, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_leak_that_is_bent_by_night_is_straight_by_day, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
