@@ -53,6 +53,10 @@ static const double strong_tail = 0.85;
 static const double strong_bend = 0.9;
 static const double bent_max = 0.6;
 
+/* Where nobody knows the load, its rise from a night to the next day makes a set of keys straight:
+ * a line must be one for longer than that. */
+static const double blind_horizons = 1.25;
+
 struct judge_member {
     uint16_t life;
     int grows;
@@ -260,6 +264,7 @@ struct pool {
     double adjustment, load_growth;
     double plateau, plateau_best; /* share */
     double step;                  /* median of the members that grow */
+    int is_blind;                 /* nobody knows the load */
 };
 
 /* The load up to each point, as a share of all of it; NULL where one does not know it. */
@@ -322,7 +327,9 @@ static void pool_members(const struct judge *judge, const struct judge_group *gr
         ret->plateau += member->plateau ? 1.0 / count : 0;
         ret->plateau_best += member->plateau_best ? 1.0 / count : 0;
     }
-    curve_measure(curve, pool_work(judge->members, count, work), &ret->shape);
+    const double *known_work = pool_work(judge->members, count, work);
+    ret->is_blind = known_work == NULL;
+    curve_measure(curve, known_work, &ret->shape);
     ret->growth = ret->shape.growth;
     ret->adjustment = median_of(judge, count, read_adjustment);
     ret->load_growth = median_of(judge, count, read_load_growth);
@@ -397,6 +404,15 @@ static int is_strong(const struct pool *pool)
            !(pool->plateau_best > 0.2);
 }
 
+/* How long the lives are, of what is needed: 1 is enough. */
+static double horizons_of(const struct pool *pool, enum verdict_rule rule, enum life_value value,
+                          double horizons)
+{
+    if (pool->is_blind && rule != VERDICT_RULE_B && value == LIFE_COUNT)
+        return horizons / blind_horizons;
+    return is_strong(pool) ? horizons / strong_horizons : horizons;
+}
+
 /* Ways to choose m of n: a few of many that happen to grow are not evidence. */
 static double choices(uint32_t n, uint32_t m)
 {
@@ -450,12 +466,11 @@ static void look_at_some(const struct judge *judge, const struct judge_group *gr
                   !fell_back(judge, type, value, &pool);
     if (!passing && (ret->grows || !still_grows(&pool)))
         return;
-    *ret = (struct judge_look){.grows = 1,
-                               .passes = passing,
-                               .rule = VERDICT_RULE_SOME,
-                               .horizons = group->horizons / some_horizons};
-    if (is_strong(&pool))
-        ret->horizons /= strong_horizons;
+    *ret = (struct judge_look){
+        .grows = 1,
+        .passes = passing,
+        .rule = VERDICT_RULE_SOME,
+        .horizons = horizons_of(&pool, VERDICT_RULE_SOME, value, group->horizons / some_horizons)};
     describe(judge, group, count, growing, &pool, elasticity, ret);
 }
 
@@ -481,7 +496,7 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
                 runs_straight(&pool.shape.best, pool.shape.best.bend, pool.plateau_best, rule),
             .bends = pool.shape.bend < bent_max,
             .rule = group->rule,
-            .horizons = group->horizons};
+            .horizons = horizons_of(&pool, group->rule, value, group->horizons)};
         ret->passes = passes(&pool, rule, 1, load_growth_factor) &&
                       runs_straight(&pool.shape.time, pool.shape.bend, pool.plateau, rule);
         ret->passes_busy = (uint8_t)passes_busy(&pool, rule);
@@ -489,8 +504,6 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
         if ((ret->passes || ret->passes_early || ret->passes_busy || ret->climbs) &&
             fell_back(judge, type, value, &pool))
             ret->passes = ret->passes_early = ret->passes_busy = ret->climbs = 0;
-        if (is_strong(&pool))
-            ret->horizons /= strong_horizons;
         ret->grows |= ret->passes;
         describe(judge, group, count, growing, &pool, elasticity, ret);
     }

@@ -118,6 +118,45 @@ static void test_a_leak_behind_a_cache_that_filled_is_found_later(void **state)
     assert_int_equal(confirmed(), 1);
 }
 
+/* Requests until then, of lives that begin in the evening: the morning makes up for the bend. */
+static double asked_by_day(uint32_t bin)
+{
+    const double turn = 2 * acos(-1) / (SCENE_HORIZON * 0.8);
+    const double night = SCENE_HORIZON / 4.0;
+    return bin - 0.5 * (sin(turn * (bin - night)) + sin(turn * night)) / turn;
+}
+
+static double keys_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == 0 ? 60 * pow(asked_by_day(bin), 0.6) : 0);
+}
+
+static double leaking_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == 0 ? 4 * asked_by_day(bin) : 0);
+}
+
+static void add_blind(scene_model_fn *model)
+{
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, model)->process.cpu_ms = 0;
+}
+
+static void test_where_no_load_is_known_a_morning_makes_no_line(void **state)
+{
+    (void)state;
+    add_blind(keys_by_day);
+    assert_never_until(2 * SCENE_HORIZON);
+}
+
+static void test_where_no_load_is_known_what_repeats_is_a_leak(void **state)
+{
+    (void)state;
+    add_blind(leaking_by_day);
+    scene_run(&scene, 3 * SCENE_HORIZON);
+    assert_int_equal(confirmed(), 1);
+}
+
 /* ---- code that is imported ------------------------------------------------------------------- */
 
 static double importing(uint32_t type, uint32_t bin, uint32_t life)
@@ -222,6 +261,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_grows_by_a_power_of_the_work_is_no_leak, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_bends_gives_no_name_to_what_leaks, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_where_no_load_is_known_a_morning_makes_no_line, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_where_no_load_is_known_what_repeats_is_a_leak, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_steps_give_no_name_to_what_leaks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_leak_behind_a_cache_that_filled_is_found_later,
