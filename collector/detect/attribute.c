@@ -200,7 +200,8 @@ enum {
 };
 static const double rise_min = 0.03;
 static const double rise_all_min = 0.3;
-static const double error_factor = 2; /* of a standard error */
+static const double error_factor = 2;     /* of a standard error */
+static const double error_factor_all = 4; /* of so many rows, the one that looks best is told */
 static const double load_factor_all = 2.5;
 static const double steadiness_min = 2.5; /* mean rise over its standard deviation */
 static const double early_objects_min = 10;
@@ -311,6 +312,6 @@ int attribute_creep(const struct judge *judge, const struct version_order *order
     ret->versions = count;
     ret->growth = newest.floor / later.floor - 1;
     double all_min = fmax(rise_all_min, load_factor_all * follows * load_growth(&later, &newest));
-    return ret->growth >= all_min + error_factor * sqrt(later.error + newest.error) &&
+    return ret->growth >= all_min + error_factor_all * sqrt(later.error + newest.error) &&
            usual_fall(judge, type) <= fall_factor_max * (newest.floor - later.floor);
 }

@@ -19,7 +19,7 @@ enum {
     SCENE_BIN_MS = 1000,
     SCENE_HORIZON = 360,
     SCENE_TYPES = 6,
-    SCENE_LIVES = 16,
+    SCENE_LIVES = 24,
 };
 static const int64_t scene_start_ms = 1700000000000;
 static const char *const scene_types[SCENE_TYPES] = {"shop.Cart", "dict",    "str",

@@ -324,6 +324,63 @@ static void test_floors_of_garbage_do_not_creep(void **state)
     assert_int_equal(crept(creeping_garbage), 0);
 }
 
+/* Lives of one version differ, by half of their mean, or by a tenth. */
+static double creeping_times(uint32_t type, const char *version, double factor)
+{
+    double steady = scene_steady(type, version, 0);
+    return type == 0 ? factor * steady * pow(1.16, version[1] - '1') : steady;
+}
+static double creeping_few(uint32_t type, const char *version, uint32_t bin)
+{
+    (void)bin;
+    return creeping_times(type, version, 0.5);
+}
+static double creeping_many(uint32_t type, const char *version, uint32_t bin)
+{
+    (void)bin;
+    return creeping_times(type, version, 1.5);
+}
+static double creeping_less(uint32_t type, const char *version, uint32_t bin)
+{
+    (void)bin;
+    return creeping_times(type, version, 0.9);
+}
+static double creeping_more(uint32_t type, const char *version, uint32_t bin)
+{
+    (void)bin;
+    return creeping_times(type, version, 1.1);
+}
+static double creeping_alike(uint32_t type, const char *version, uint32_t bin)
+{
+    (void)bin;
+    return creeping_times(type, version, 1);
+}
+
+static uint32_t crept_among(scene_model_fn *least, scene_model_fn *most)
+{
+    static const char *const versions[CREEP_VERSIONS] = {"v1", "v2", "v3", "v4",
+                                                         "v5", "v6", "v7", "v8"};
+    const struct verdict *verdict;
+    scene_model_fn *const models[] = {least, creeping_alike, most};
+    for (uint32_t i = 0; i < CREEP_VERSIONS; i++)
+        for (uint32_t k = 0; k < ARRAY_SIZE(models); k++)
+            scene_add(&scene, versions[i], CREEP_LIFE * i + k, CREEP_LIFE * (i + 1), models[k]);
+    scene_run(&scene, CREEP_VERSIONS * CREEP_LIFE);
+    return scene_verdicts(&scene, VERDICT_SUSPECT, &verdict);
+}
+
+static void test_lives_that_differ_by_more_do_not_creep(void **state)
+{
+    (void)state;
+    assert_int_equal(crept_among(creeping_few, creeping_many), 0);
+}
+
+static void test_lives_that_differ_by_less_creep(void **state)
+{
+    (void)state;
+    assert_int_equal(crept_among(creeping_less, creeping_more), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +402,9 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_load_explains_what_follows_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_floors_of_garbage_do_not_creep, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lives_that_differ_by_more_do_not_creep, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_lives_that_differ_by_less_creep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_stops_while_there_is_work_has_stopped, setup,
                                         teardown),
     };
