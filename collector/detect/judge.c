@@ -56,6 +56,7 @@ static const double bent_max = 0.6;
 /* Where nobody knows the load, its rise from a night to the next day makes a set of keys straight:
  * a line must be one for longer than that. */
 static const double blind_horizons = 1.25;
+static const double rough_max = 0.5;
 
 struct judge_member {
     uint16_t life;
@@ -285,6 +286,21 @@ static const double *pool_work(const struct judge_member *members, uint32_t coun
     return work;
 }
 
+/*
+ * CPU time that comes in heaps is that of jobs, and says nothing of the requests between them: what
+ * stretches have beyond those beside them, of all the work. Days and nights are smooth.
+ */
+static int is_by_jobs(const double work[CURVE_POINTS])
+{
+    double rough = 0;
+    for (size_t i = 1; i + 2 < CURVE_POINTS; i++) {
+        double here = work[i + 1] - work[i];
+        double beside = (work[i + 2] - work[i - 1] - here) / 2;
+        rough += fabs(here - beside);
+    }
+    return rough > rough_max;
+}
+
 static double median_of(const struct judge *judge, uint32_t count,
                         double (*read)(const struct judge_member *))
 {
@@ -328,7 +344,7 @@ static void pool_members(const struct judge *judge, const struct judge_group *gr
         ret->plateau_best += member->plateau_best ? 1.0 / count : 0;
     }
     const double *known_work = pool_work(judge->members, count, work);
-    ret->is_blind = known_work == NULL;
+    ret->is_blind = known_work == NULL || is_by_jobs(known_work);
     curve_measure(curve, known_work, &ret->shape);
     ret->growth = ret->shape.growth;
     ret->adjustment = median_of(judge, count, read_adjustment);

@@ -149,6 +149,24 @@ static void test_where_no_load_is_known_a_morning_makes_no_line(void **state)
     assert_never_until(2 * SCENE_HORIZON);
 }
 
+/* Jobs of all sizes, a sixth of a day apart, take more than what is asked for. */
+static double jobs_by_day(uint32_t bin)
+{
+    static const double sizes[] = {0, 40, 5, 90, 0, 20, 70};
+    double work = 0.3 * asked_by_day(bin);
+    for (uint32_t job = 0; 48 * job < bin; job++)
+        work += sizes[job % ARRAY_SIZE(sizes)] * fmin((bin - 48 * job) / 12.0, 1);
+    return work;
+}
+
+static void test_jobs_tell_no_load(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, keys_by_day)->work = jobs_by_day;
+    assert_never_until(2 * SCENE_HORIZON);
+}
+
 static void test_where_no_load_is_known_what_repeats_is_a_leak(void **state)
 {
     (void)state;
@@ -264,6 +282,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_where_no_load_is_known_a_morning_makes_no_line, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_jobs_tell_no_load, setup, teardown),
         cmocka_unit_test_setup_teardown(test_where_no_load_is_known_what_repeats_is_a_leak, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_steps_give_no_name_to_what_leaks, setup, teardown),
