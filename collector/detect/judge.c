@@ -55,7 +55,7 @@ static const double bent_max = 0.6;
 
 /* Where nobody knows the load, its rise from a night to the next day makes a set of keys straight:
  * a line must be one for longer than that. */
-static const double blind_horizons = 1.25;
+static const double blind_horizons = 1.1;
 static const double rough_max = 0.5;
 
 struct judge_member {

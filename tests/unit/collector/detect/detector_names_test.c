@@ -28,10 +28,11 @@ static uint32_t find(struct grown first, struct grown second, struct verdict *re
     static const struct detect_config config = {.horizon_ms = SCENE_HORIZON_MS};
     const struct grown *const both[] = {&first, &second};
     struct scene scene = {.detector = detector_new(&config)};
-    struct detect_process process = {.cpu_ms = 1};
+    struct detect_process process = {0};
     struct detect_value values[2];
     for (uint32_t bin = 0; bin < bins; bin++) {
         int64_t now_ms = scene_start_ms + (int64_t)bin * SCENE_BIN_MS;
+        process.cpu_ms = 100 * (uint64_t)(bin + 1);
         (void)detector_advance(scene.detector, now_ms);
         for (uint32_t life = 0; life < LIVES; life++) {
             struct detect_key key = scene_key(life);
