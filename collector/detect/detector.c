@@ -325,7 +325,7 @@ void detector_end(struct detector *detector, int number, int64_t time_ms, int oo
 
 static int64_t pass_step(const struct detector *detector)
 {
-    return detector->config.horizon_ms / PASSES_PER_HORIZON;
+    return detector->config.horizon_ms / DETECT_PASSES_PER_HORIZON;
 }
 
 int64_t detector_next_pass(const struct detector *detector)

@@ -4,8 +4,8 @@
  *
  * Pure: no database, no clock, no log, no randomness. Time is the snapshots' own. Fed the same
  * snapshots in the same order it says the same, whether they come live, from the database after a
- * restart, or from a file (replay). Judging happens in passes, at the multiples of a thirtieth of
- * the horizon since 1970: the caller advances to a pass when it has given what was seen before.
+ * restart, or from a file (replay). Judging happens in passes, at the multiples of a 180th of the
+ * horizon since 1970: the caller advances to a pass when it has given what was seen before.
  *
  * Every time constant is a multiple of the horizon, so that a demonstration runs the same code.
  *
@@ -35,6 +35,7 @@ enum {
     DETECT_TYPES_MAX = 16384,
     DETECT_SERIES_MAX = 1 << 19, /* (life, type); in chunks, some 400 bytes each */
     DETECT_WATCHES_MAX = 16,     /* verdicts that say watch */
+    DETECT_PASSES_PER_HORIZON = 180,
     DETECT_NONE = -1,
 };
 

@@ -4,7 +4,7 @@
  * confirmed.
  *
  *     major passes, every thirtieth of the horizon:    rules A, A', B, C
- *     minor passes, every ninetieth:                   rule D, where a limit is near
+ *     minor passes, every ninetieth, or 180th:         rule D, where a limit is near
  */
 #include <math.h>
 #include <stdlib.h>
@@ -321,7 +321,8 @@ int detector_pass(struct detector *detector, int64_t before_ms)
     detector->judge.life_count = detector->life_count;
     detector->judge.now_ms = detector->last_pass_ms;
     rooms_forget(detector);
-    if (!major && !urgent_is_possible(detector))
+    urgent_age(detector);
+    if (!major && !urgent_is_due(detector))
         return 0;
     begin(detector, &pass,
           detector->last_pass_ms - detector->config.horizon_ms / MAJOR_PASSES_PER_HORIZON);

@@ -12,7 +12,6 @@ enum {
     FINDINGS_MAX = 128,
     CANDIDATES_MAX = 64,
     VERDICTS_MAX = FINDINGS_MAX + 2 * CANDIDATES_MAX,
-    PASSES_PER_HORIZON = 90,
     MAJOR_PASSES_PER_HORIZON = 30,
     PASSES_NEEDED = 3,
     /* Types of our own: what is not any class's. Counted in KiB. */

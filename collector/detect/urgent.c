@@ -53,9 +53,15 @@ static const double used_min = 0.5;            /* of the room there was, where n
 static const double used_killed_min = 0.4;     /* by a class in a line as good as drawn, killed */
 static const double line_r2 = 0.998;
 static const double line_gain = 50;
+static const double fresh_uptime = 0.1; /* horizons: so young, it is looked at twice as often */
 enum {
-    urgent_passes = 2, /* of the last three, */
-    urgent_memory = 7, /* a bit each */
+    /* Usual passes a horizon, and all passes from one to the next. */
+    usual_passes = 90,
+    urgent_apart = DETECT_PASSES_PER_HORIZON / usual_passes,
+    /* A bit a pass, the newest lowest: those one and two usual passes before, one of which is
+     * needed, so that two confirm each other over time, however many there are. */
+    urgent_before = 1 << urgent_apart | 1 << 2 * urgent_apart,
+    urgent_memory = (1 << (2 * urgent_apart + 1)) - 1,
     STRAIGHT_MAX = 64, /* types of a group */
 };
 
@@ -162,12 +168,22 @@ static int is_near(const struct detector *detector, uint32_t index)
            until_limit_ms(detector, index, 0) <= near_ms(detector, life);
 }
 
-int urgent_is_possible(const struct detector *detector)
+int urgent_is_due(const struct detector *detector)
 {
+    int64_t step = detector->config.horizon_ms / usual_passes;
+    double uptime_below =
+        detector->last_pass_ms % step == 0 ? INFINITY : fresh_uptime * LIFE_BINS_PER_HORIZON;
     for (uint32_t i = 0; i < detector->life_count; i++)
-        if (is_near(detector, i))
+        if (life_uptime(&detector->lives[i]) < uptime_below && is_near(detector, i))
             return 1;
     return 0;
+}
+
+void urgent_age(struct detector *detector)
+{
+    for (uint32_t type = TYPES_OWN; type < detector->types.count; type++)
+        detector->tracks[type].urgent_row =
+            (uint8_t)(detector->tracks[type].urgent_row << 1 & urgent_memory);
 }
 
 /* ---- a group --------------------------------------------------------------------------------- */
@@ -394,8 +410,8 @@ static void put_urgent(struct detector *detector, const struct judge_group *grou
     track->urgent_row |= 1;
     candidate.look.rule = VERDICT_RULE_D;
     candidate.until_limit_ms = (int64_t)pressure->until_ms;
-    int is_sure = __builtin_popcount(track->urgent_row) >= urgent_passes ||
-                  (one->is_new && is_drawn(detector, one));
+    int is_sure =
+        (track->urgent_row & urgent_before) != 0 || (one->is_new && is_drawn(detector, one));
     candidate.tier = is_sure ? VERDICT_CONFIRMED : VERDICT_SUSPECT;
     if (track->suspect_ms == 0)
         track->suspect_ms = detector->last_pass_ms;
@@ -463,9 +479,6 @@ static void judge_group(struct detector *detector, const struct version_order *o
 void urgent_judge(struct detector *detector, const struct version_order *order,
                   const struct judge_group *groups, uint32_t count)
 {
-    for (uint32_t type = TYPES_OWN; type < detector->types.count; type++)
-        detector->tracks[type].urgent_row =
-            (uint8_t)(detector->tracks[type].urgent_row << 1 & urgent_memory);
     for (uint32_t i = 0; i < count; i++) {
         struct judge_group living;
         struct judge_group killed;

@@ -7,8 +7,12 @@
 
 #include "detector_state.h"
 
-/* Is any living container with a limit so near to it that a minor pass is worth its time? */
-int urgent_is_possible(const struct detector *detector);
+/* Is any living container with a limit so near to it that this minor pass is worth its time? Every
+ * ninetieth of the horizon; while one is young, every pass. */
+int urgent_is_due(const struct detector *detector);
+
+/* A pass begins, whether or not it is due: what was seen in those before is a pass older. */
+void urgent_age(struct detector *detector);
 
 /*
  * Did lives of this or other versions grow as much at the look's stretch of uptime, and live on?

@@ -144,12 +144,33 @@ static void test_a_damaged_state_is_made_anew(void **state)
     arena_done(&arena);
 }
 
+/* Read as it comes, nothing that is due waits for what is not there yet. */
+static void test_a_pass_that_is_due_is_not_put_off(void **state)
+{
+    (void)state;
+    int passed;
+    struct arena arena;
+    arena_init(&arena, 4 << 20);
+    add_process("punctual", "v1", BEHIND, 50, 10);
+    sweep_at(BEHIND + 50);
+    struct service_sweep *service = service_sweep_new(
+        &config.detect, finding_of(&arena, "punctual")->service_id, SWEEP_AHEAD_BYTES, NULL, 0);
+    for (uint32_t bin = 1; bin < 50; bin++) {
+        int64_t now_ms = day_ms + (int64_t)(BEHIND + bin) * BIN_MS;
+        OK(service_sweep_read(service, store.db, now_ms, &passed, &why));
+        assert_true(detector_next_pass(service_sweep_detector(service)) > now_ms);
+    }
+    service_sweep_free(service);
+    arena_done(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_far_behind_it_says_the_same_and_reads_once),
         cmocka_unit_test(test_a_reading_can_be_ended_anywhere),
         cmocka_unit_test(test_a_damaged_state_is_made_anew),
+        cmocka_unit_test(test_a_pass_that_is_due_is_not_put_off),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
