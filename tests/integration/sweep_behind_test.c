@@ -157,7 +157,7 @@ static void test_a_pass_that_is_due_is_not_put_off(void **state)
         &config.detect, finding_of(&arena, "punctual")->service_id, SWEEP_AHEAD_BYTES, NULL, 0);
     for (uint32_t bin = 1; bin < 50; bin++) {
         int64_t now_ms = day_ms + (int64_t)(BEHIND + bin) * BIN_MS;
-        OK(service_sweep_read(service, store.db, now_ms, &passed, &why));
+        OK(service_sweep_read(service, store.db, now_ms, &nobody, &passed, &why));
         assert_true(detector_next_pass(service_sweep_detector(service)) > now_ms);
     }
     service_sweep_free(service);
