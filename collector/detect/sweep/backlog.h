@@ -13,7 +13,7 @@
 #include "buf.h"
 #include "history_ranges.h"
 
-enum { BACKLOG_CUTS_MAX = 256 };
+enum { BACKLOG_CUTS_MAX = 768 };
 
 struct backlog {
     int64_t base_ms, step_ms; /* cut i is [base + i step, + step) */

@@ -27,7 +27,7 @@
 
 enum {
     PROCESSES_READ = 2 * DETECT_LIVES_MAX, /* about so many at once, see choice.h */
-    SPAN_OF_A_CROWD = 4,                   /* turns, where there are more than the detector keeps */
+    SPAN_OF_A_CROWD = 12,                  /* turns, where there are more than the detector keeps */
 };
 
 static const size_t lists_bytes_max = (size_t)256 << 20;
@@ -377,14 +377,6 @@ static void learn_span(struct reading *reading, int64_t end_ms)
         reading->span = BACKLOG_CUTS_MAX;
 }
 
-/* Of what is ahead, up to `end_ms`: pass by pass if it is no more than a turn. */
-static int64_t cut_ms(const struct reading *reading, int64_t end_ms)
-{
-    return end_ms - reading->turn_end_ms > reading->step_ms
-               ? reading->step_ms
-               : reading->service->config.horizon_ms / DETECT_PASSES_PER_HORIZON;
-}
-
 /* This turn and, as far as there is room, what is ahead of it. */
 static enum status read_on(struct reading *reading)
 {
@@ -393,7 +385,7 @@ static enum status read_on(struct reading *reading)
     if (end_ms > reading->newest_ms)
         end_ms = reading->newest_ms + 1;
     uint32_t count = keep_chosen(reading, list_unread(reading, end_ms), end_ms);
-    backlog_begin(&reading->ahead, reading->turn_end_ms, cut_ms(reading, end_ms), end_ms);
+    backlog_begin(&reading->ahead, reading->turn_end_ms, reading->step_ms, end_ms);
     service->reads += count > 0;
     enum status status = history_walk_ranges(reading->db, service->service_id, reading->ranges,
                                              count, feed_or_keep, reading, reading->why);
@@ -448,24 +440,11 @@ static int64_t first_unread_ms(const struct reading *reading, int64_t *ret_newes
     return first_ms;
 }
 
-/*
- * A turn is not over before a pass is due; and where history ends, a pass that is due does not wait
- * for the rest of the turn: it would see what came after it, and the one after it the same again.
- */
-static int64_t turn_end(const struct reading *reading, int64_t end_ms)
-{
-    int64_t next_ms = detector_next_pass(reading->service->detector);
-    if (end_ms <= reading->newest_ms)
-        return next_ms != INT64_MAX && next_ms > end_ms ? next_ms : end_ms;
-    if (next_ms <= reading->newest_ms)
-        return next_ms;
-    return reading->ahead_ms > reading->newest_ms ? reading->ahead_ms : end_ms;
-}
-
+/* A turn ends when a pass is due, so that each sees what was there by then, however late it is. */
 static enum status read_all(struct reading *reading, int64_t now_ms, int *ret_passed)
 {
     struct detector *detector = reading->service->detector;
-    int64_t step = reading->service->config.horizon_ms / 60;
+    int64_t step = reading->service->config.horizon_ms / DETECT_PASSES_PER_HORIZON;
     int64_t newest_ms;
     reading->step_ms = step;
     reading->span = reading->instance_count > DETECT_LIVES_MAX ? SPAN_OF_A_CROWD : BACKLOG_CUTS_MAX;
@@ -475,7 +454,6 @@ static enum status read_all(struct reading *reading, int64_t now_ms, int *ret_pa
     enum status status = STATUS_OK;
     int64_t end_ms = first_ms == INT64_MAX ? newest_ms + 1 : (first_ms / step + 1) * step;
     while (status == STATUS_OK) {
-        end_ms = turn_end(reading, end_ms);
         status = feed_turn(reading, end_ms);
         if (end_ms > newest_ms)
             break;
