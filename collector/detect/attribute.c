@@ -48,13 +48,14 @@ static double median_of_steepest(double *slopes, size_t count, double share)
 static double version_slope(const struct judge *judge, uint32_t type, enum life_value value,
                             uint32_t version, double from, double to, double share)
 {
+    double elasticity = judge_elasticity(judge, type);
     size_t count = 0;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         if (judge->lives[i].version != version)
             continue;
-        double slope = life_slope(&judge->lives[i], type, value, from, to);
+        double slope = life_slope(&judge->lives[i], type, value, elasticity, from, to);
         if (!isfinite(slope) && value == LIFE_COUNT && to < uptime_min)
-            slope = life_early_slope(&judge->lives[i], type, from, to);
+            slope = life_early_slope(&judge->lives[i], type, elasticity, from, to);
         if (isfinite(slope))
             judge->space[count++] = slope;
     }
@@ -173,6 +174,7 @@ void attribute_leak(const struct judge *judge, const struct version_order *order
 double attribute_recent_share(const struct judge *judge, uint32_t type, enum life_value value,
                               uint32_t version, double slope)
 {
+    double elasticity = judge_elasticity(judge, type);
     double most = NAN;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
@@ -180,7 +182,7 @@ double attribute_recent_share(const struct judge *judge, uint32_t type, enum lif
         if (life->version != version || !(silent < recent_horizons * LIFE_BINS_PER_HORIZON))
             continue;
         double bins = fmax(LIFE_BINS_PER_HORIZON, recent_part * life_uptime(life));
-        double recent = life_recent_slope(life, type, value, bins);
+        double recent = life_recent_slope(life, type, value, elasticity, bins);
         double load = life_recent_load(life, bins);
         if (recent * bins >= recent_growth_max * life_newest(life, type, value) ||
             (value == LIFE_BYTES && stairs_wait(life, type)))
@@ -226,7 +228,7 @@ static struct early early_of(const struct judge *judge, uint32_t type, uint32_t 
         if (isfinite(floor)) {
             sum.floor += floor;
             square += floor * floor;
-            sum.load += life_slot_load(&judge->lives[i], early_from, early_to);
+            sum.load += life_slot_idlest(&judge->lives[i], early_from, early_to);
             count++;
         }
     }
@@ -234,6 +236,13 @@ static struct early early_of(const struct judge *judge, uint32_t type, uint32_t 
     double spread = fmax(square / count - mean * mean, 0) / (count - 1.0);
     double error = count >= lives_to_tell && mean > 0 ? spread / (mean * mean) : 0;
     return (struct early){mean, sum.load / count, error};
+}
+
+/* The floor at the usual load; all of it follows the load, since nothing has gathered yet. */
+static double level_of(const struct early *early, double elasticity, double usual_load)
+{
+    double more = early->load / usual_load - 1;
+    return early->floor / (isfinite(more) ? fmax(1 + elasticity * more, 0.2) : 1);
 }
 
 /* By how much the load has grown; 0 where it has not, or nobody knows. */
@@ -257,20 +266,22 @@ static int is_steady(const double *rises, uint32_t count, double noise)
 
 /* How far it falls in a life, the median of all that have it: garbage in cycles falls by much more
  * than its floors differ, and where they happen to lie says nothing. */
-static double usual_fall(const struct judge *judge, uint32_t type)
+static double usual_fall(const struct judge *judge, uint32_t type, double elasticity)
 {
     size_t count = 0;
     for (uint32_t i = 0; i < judge->life_count; i++)
         if (judge->lives[i].used && life_find(&judge->lives[i], type) != NULL)
-            judge->space[count++] = life_largest_fall(&judge->lives[i], type, LIFE_COUNT);
+            judge->space[count++] =
+                life_largest_fall(&judge->lives[i], type, LIFE_COUNT, elasticity);
     return count > 0 ? trend_median(judge->space, count) : 0;
 }
 
 /*
- * Versions that are deployed a little later each day meet another load at equal uptime, and what
- * follows the load rises or falls from one to the next: by no more than the type is seen to follow
- * it within lives. Nor do lives of a version start alike, least where only a sample of the heap is
- * read: by how much their mean may be wrong is no rise, and no lack of one.
+ * Versions that are deployed at another time of the day meet another load at equal uptime, and what
+ * follows the load rises or falls from one to the next. That is taken out, as far as the type is
+ * seen to follow it within lives; what it may follow it besides is no rise. Nor do lives of a
+ * version start alike, least where only a sample of the heap is read: by how much their mean may be
+ * wrong is no rise, and no lack of one.
  */
 int attribute_creep(const struct judge *judge, const struct version_order *order, uint32_t type,
                     struct creep *ret)
@@ -280,21 +291,25 @@ int attribute_creep(const struct judge *judge, const struct version_order *order
     struct early newest = {NAN, NAN, 0};
     uint32_t later_version = 0;
     uint32_t count = 0;
-    double follows = NAN;
     double noise = 0;
     *ret = (struct creep){0};
+    if (order->count <= rises_min)
+        return 0;
+    double usual_load = judge_usual_load(judge);
+    double elasticity = judge_elasticity(judge, type);
+    double follows = judge_elasticity_most(judge, type) - elasticity;
     for (uint32_t place = order->count; place-- > 0;) {
         uint32_t version = order->versions[place];
         struct early early = early_of(judge, type, version);
         if (!isfinite(early.floor))
             continue;
+        early.floor = level_of(&early, elasticity, usual_load);
         if (isfinite(later.floor)) {
             double rise = early.floor > 0 ? later.floor / early.floor - 1 : 0;
             double error = early.error + later.error;
             if (rise + error_factor * sqrt(error) < rise_min)
                 break;
             noise += error;
-            follows = isfinite(follows) ? follows : judge_elasticity_most(judge, type);
             if (rise + error_factor * sqrt(error) < follows * load_growth(&early, &later))
                 break;
             rises[count++] = rise;
@@ -313,5 +328,5 @@ int attribute_creep(const struct judge *judge, const struct version_order *order
     ret->growth = newest.floor / later.floor - 1;
     double all_min = fmax(rise_all_min, load_factor_all * follows * load_growth(&later, &newest));
     return ret->growth >= all_min + error_factor_all * sqrt(later.error + newest.error) &&
-           usual_fall(judge, type) <= fall_factor_max * (newest.floor - later.floor);
+           usual_fall(judge, type, elasticity) <= fall_factor_max * (newest.floor - later.floor);
 }

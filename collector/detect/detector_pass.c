@@ -223,7 +223,7 @@ static int look_for_memory(const struct pass *pass, uint32_t type, struct candid
     for (uint32_t i = 0; i < ret->look.growing_count; i++) {
         const struct life *life = &pass->detector->lives[ret->look.growing[i]];
         double slope =
-            life_slope(life, TYPE_PROCESS_MEMORY, LIFE_BYTES, ret->look.from, life_uptime(life));
+            life_slope(life, TYPE_PROCESS_MEMORY, LIFE_BYTES, 0, ret->look.from, life_uptime(life));
         process += isfinite(slope) ? slope / ret->look.growing_count : 0;
     }
     ret->kind = type == TYPE_FREE_HEAP ? VERDICT_FRAGMENTATION : VERDICT_NATIVE;

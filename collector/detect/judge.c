@@ -36,11 +36,13 @@ struct rule {
     double second_half_min, second_half_max;
     double plateau_max; /* share of the lives, below; 2: not asked */
     double witnesses;   /* share of the lives that must grow */
+    double correction; /* of what the load's correction has changed, the growth is at least so much;
+                        * short lives may all see the same hours of the day */
 };
 static const struct rule rules[] = {
-    [VERDICT_RULE_A] = {0.03, 0.43, 0, 0.8, 0, 0, 1, 2, 0.5},
-    [VERDICT_RULE_SOME] = {0.06, 0.34, 0, 0.8, 0, 0, 1, 2, 0},
-    [VERDICT_RULE_B] = {0.03, 0.43, 0.7, 0.8, 0.95, 0.42, 0.75, 0.4, 0.6},
+    [VERDICT_RULE_A] = {0.03, 0.43, 0, 0.8, 0, 0, 1, 2, 0.5, 0.5},
+    [VERDICT_RULE_SOME] = {0.06, 0.34, 0, 0.8, 0, 0, 1, 2, 0, 0.5},
+    [VERDICT_RULE_B] = {0.03, 0.43, 0.7, 0.8, 0.95, 0.42, 0.75, 0.4, 0.6, 1.25},
 };
 static const double some_horizons = 1.25;
 
@@ -167,7 +169,7 @@ static int is_plateau_at_best(const struct life_curve *curve)
     return curve_is_plateau(curve->values, curve->has_load && all > 0 ? work : NULL, curve->count);
 }
 
-/* What the load's correction has changed of the growth is doubtful to the half. */
+/* What the load's correction has changed of the growth is doubtful. */
 static void measure_adjustment(const struct judge *judge, uint32_t type, enum life_value value,
                                struct judge_member *member)
 {
@@ -367,7 +369,7 @@ static int passes(const struct pool *pool, const struct rule *rule, double chanc
     int explained = pool->horizons < day_horizons ? shape->early_load_gain < early_load_gain_min
                                                   : shape->load_gain < load_gain_min;
     double by_load = explained ? load_factor * pool->load_growth : 0;
-    double growth_min = fmax(rule->growth_min, fmax(pool->adjustment / 2, by_load));
+    double growth_min = fmax(rule->growth_min, fmax(rule->correction * pool->adjustment, by_load));
     return shape->p * chances <= chance_max && shape->r2 >= rule->r2_min &&
            shape->growth >= growth_min && pool->last >= objects_min &&
            pool->grown >= objects_grown_min && pool->step <= own_step_max &&
@@ -396,11 +398,11 @@ static int passes_busy(const struct pool *pool, const struct rule *rule)
 
 /* What rose as far before and fell again is a log of the day, a queue, or garbage in cycles. */
 static int fell_back(const struct judge *judge, uint32_t type, enum life_value value,
-                     const struct pool *pool)
+                     double elasticity, const struct pool *pool)
 {
     for (uint32_t i = 0; i < judge->life_count; i++)
-        if (judge->lives[i].used &&
-            life_largest_fall(&judge->lives[i], type, value) >= fall_share * pool->grown)
+        if (judge->lives[i].used && life_largest_fall(&judge->lives[i], type, value, elasticity) >=
+                                        fall_share * pool->grown)
             return 1;
     return 0;
 }
@@ -479,7 +481,7 @@ static void look_at_some(const struct judge *judge, const struct judge_group *gr
     const struct rule *rule = &rules[VERDICT_RULE_SOME];
     int passing = passes(&pool, rule, choices(count, growing), load_growth_factor) &&
                   runs_straight(&pool.shape.time, pool.shape.bend, pool.plateau, rule) &&
-                  !fell_back(judge, type, value, &pool);
+                  !fell_back(judge, type, value, elasticity, &pool);
     if (!passing && (ret->grows || !still_grows(&pool)))
         return;
     *ret = (struct judge_look){
@@ -518,74 +520,11 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
         ret->passes_busy = (uint8_t)passes_busy(&pool, rule);
         ret->climbs = (uint8_t)climbs(&pool, rule);
         if ((ret->passes || ret->passes_early || ret->passes_busy || ret->climbs) &&
-            fell_back(judge, type, value, &pool))
+            fell_back(judge, type, value, elasticity, &pool))
             ret->passes = ret->passes_early = ret->passes_busy = ret->climbs = 0;
         ret->grows |= ret->passes;
         describe(judge, group, count, growing, &pool, elasticity, ret);
     }
     if (!ret->passes && group->rule == VERDICT_RULE_A)
         look_at_some(judge, group, type, value, count, elasticity, ret);
-}
-
-/* ---- load ------------------------------------------------------------------------------------ */
-
-static void add_moves(struct life_moves *sum, const struct life_moves *moves)
-{
-    sum->xx += moves->xx;
-    sum->xy += moves->xy;
-    sum->yy += moves->yy;
-    sum->count += moves->count;
-}
-
-/* What the lives' moves say of a type; `error`: standard error of all. Less than 12: nothing. */
-struct response {
-    double all, rising, falling, error;
-    int known;
-};
-
-static struct response response_of(const struct judge *judge, uint32_t type)
-{
-    static const float moves_min = 12;
-    struct life_moves rising = {0};
-    struct life_moves falling = {0};
-    for (uint32_t i = 0; i < judge->life_count; i++) {
-        const struct life_series *series = life_find(&judge->lives[i], type);
-        if (series == NULL)
-            continue;
-        add_moves(&rising, &series->rising);
-        add_moves(&falling, &series->falling);
-    }
-    struct life_moves all = rising;
-    add_moves(&all, &falling);
-    if (all.count < moves_min || !(rising.xx > 0) || !(falling.xx > 0))
-        return (struct response){0};
-    double e = (double)all.xy / all.xx;
-    double rest = fmax((double)all.yy - e * all.xy, 0) / (all.count - 1);
-    return (struct response){
-        .all = e,
-        .rising = (double)rising.xy / rising.xx,
-        .falling = (double)falling.xy / falling.xx,
-        .error = sqrt(rest / all.xx),
-        .known = 1,
-    };
-}
-
-double judge_elasticity(const struct judge *judge, uint32_t type)
-{
-    struct response r = response_of(judge, type);
-    return r.known && r.all > 3 * r.error && r.rising > 0 && r.falling >= 0.3 * r.rising
-               ? fmin(r.all, 2)
-               : 0;
-}
-
-double judge_elasticity_likely(const struct judge *judge, uint32_t type)
-{
-    struct response r = response_of(judge, type);
-    return r.known && r.all > 3 * r.error ? fmin(r.all, 2) : 0;
-}
-
-double judge_elasticity_most(const struct judge *judge, uint32_t type)
-{
-    struct response r = response_of(judge, type);
-    return r.known ? fmin(fmax(r.all, 0) + 2 * r.error, 1) : 1;
 }

@@ -87,7 +87,10 @@ struct judge_look {
 };
 NO_PADDING_END
 
-/* How the type's count follows the load, over all lives: 0, or more when that is beyond chance. */
+/* Mean load of the lives. NaN: not known. */
+double judge_usual_load(const struct judge *judge);
+
+/* How the type's base follows the load, over all lives: 0, or more when that is beyond chance. */
 double judge_elasticity(const struct judge *judge, uint32_t type);
 
 /* The same whether or not it falls with the load: what leaks by the request as well does not. */

@@ -9,11 +9,9 @@
 #include <string.h>
 
 #include "attributes.h"
-#include "trend.h"
 
 enum {
     torn_from = 4,     /* snapshots in a bin, from which on the lowest is not believed */
-    points_min = 8,    /* of a curve */
     slots_settled = 3, /* start-up, in which load and count rise together for no reason */
     late_bins = 24,    /* first seen so long after its start: its start-up was not seen */
     gap_bins_max = 4 * LIFE_BINS_PER_HORIZON,
@@ -154,19 +152,21 @@ static void series_merge(struct life_series *series)
     }
 }
 
-/* Twice the difference over the sum: the same whichever of both came first. */
-static float difference(float before, float now)
+/* NaN: nothing that says something. */
+static float load_change(float before, float now)
 {
-    return now + before > 0 ? 2 * (now - before) / (now + before) : 0;
+    return fabsf(now - before) >= move_min * (now + before) / 2 ? now - before : NAN;
 }
 
-static void series_move(struct life_series *series, float load_change)
+static void series_move(struct life_series *series, float moved)
 {
-    float change = difference(series->slot_before, series->slot_low);
-    if (isfinite(load_change) && fabsf(load_change) >= move_min && isfinite(change)) {
-        struct life_moves *moves = load_change > 0 ? &series->rising : &series->falling;
-        moves->xx += load_change * load_change;
-        moves->xy += load_change * change;
+    float change = series->slot_low - series->slot_before;
+    if (isfinite(moved) && isfinite(change)) {
+        struct life_moves *moves = moved > 0 ? &series->rising : &series->falling;
+        moves->x += moved;
+        moves->y += change;
+        moves->xx += moved * moved;
+        moves->xy += moved * change;
         moves->yy += change * change;
         moves->count++;
     }
@@ -193,12 +193,22 @@ static void finish_bin(struct life *life)
     }
 }
 
+static void finish_load(struct life *life)
+{
+    uint32_t block = life->bin / life->block_bins;
+    float load = life->load_wall_ms > 0 ? life->load_cpu / life->load_wall_ms : NAN;
+    life->lows[block] = fminf(life->lows[block], load); /* of NaN and a number, the number */
+    life->slot_load_low = fminf(life->slot_load_low, load);
+    life->load_cpu = life->load_wall_ms = 0;
+}
+
 /* `next`: the slot that begins. */
 static void finish_slot(struct life *life, uint32_t next)
 {
     uint32_t slot = life->bin / LIFE_SLOT_BINS;
     float load = life->slot_ms > 0 ? life->slot_cpu / life->slot_ms : NAN;
-    float change = slot >= slots_settled ? difference(life->slot_load_before, load) : NAN;
+    float low = life->slot_load_low;
+    float change = slot >= slots_settled ? load_change(life->slot_load_before, low) : NAN;
     for (uint32_t i = 0; i < life->chunk_count; i++)
         for (size_t k = 0; life->chunks[i] != NULL && k < LIFE_CHUNK; k++) {
             struct life_series *series = &life->chunks[i]->series[k];
@@ -206,9 +216,12 @@ static void finish_slot(struct life *life, uint32_t next)
             if (next != slot + 1)
                 series->slot_before = NAN;
         }
-    if (slot < LIFE_SLOTS)
+    if (slot < LIFE_SLOTS) {
         life->slot_loads[slot] = load;
-    life->slot_load_before = next == slot + 1 ? load : NAN;
+        life->slot_lows[slot] = low;
+    }
+    life->slot_load_before = next == slot + 1 ? low : NAN;
+    life->slot_load_low = NAN;
     life->slot_cpu = life->slot_ms = 0;
 }
 
@@ -222,6 +235,10 @@ static void double_blocks(struct life *life)
         life->seen[i] = kept ? life->seen[2 * i] + life->seen[2 * i + 1] : 0;
         life->load[i] = kept ? life->load[2 * i] + life->load[2 * i + 1] : 0;
         life->load_ms[i] = kept ? life->load_ms[2 * i] + life->load_ms[2 * i + 1] : 0;
+        life->lows[i] = !kept ? NAN
+                        : life->block_bins < LIFE_LOAD_BINS
+                            ? life->load[i] / life->load_ms[i]
+                            : fminf(life->lows[2 * i], life->lows[2 * i + 1]);
     }
     life->block_bins *= 2;
 }
@@ -229,6 +246,8 @@ static void double_blocks(struct life *life)
 static void begin_bin(struct life *life, uint32_t bin)
 {
     finish_bin(life);
+    if (bin / LIFE_LOAD_BINS != life->bin / LIFE_LOAD_BINS)
+        finish_load(life);
     if (bin / LIFE_SLOT_BINS != life->bin / LIFE_SLOT_BINS)
         finish_slot(life, bin / LIFE_SLOT_BINS);
     while (bin / life->block_bins >= LIFE_BLOCKS)
@@ -249,13 +268,14 @@ static void begin_life(struct life *life, double bin_ms, int64_t time_ms)
     }
     life->bin = life->samples = 0;
     life->block_bins = 1;
-    life->slot_load_before = NAN;
-    life->slot_cpu = life->slot_ms = 0;
+    life->slot_load_low = life->slot_load_before = NAN;
+    life->slot_cpu = life->slot_ms = life->load_cpu = life->load_wall_ms = 0;
     life->cpu_ms = 0;
     for (size_t i = 0; i < LIFE_SLOTS; i++)
-        life->slot_loads[i] = NAN;
+        life->slot_loads[i] = life->slot_lows[i] = NAN;
     for (size_t i = 0; i < LIFE_BLOCKS; i++) {
         life->seen[i] = 0;
+        life->lows[i] = NAN;
         life->load[i] = life->load_ms[i] = 0;
     }
     for (uint32_t i = 0; i < life->chunk_count; i++)
@@ -273,6 +293,8 @@ static void add_load(struct life *life, int64_t time_ms, uint64_t cpu_ms)
         life->load_ms[block] += wall;
         life->slot_cpu += cpu;
         life->slot_ms += wall;
+        life->load_cpu += cpu;
+        life->load_wall_ms += wall;
     }
     life->cpu_ms = cpu_ms;
     life->cpu_at_ms = time_ms;
@@ -324,251 +346,4 @@ void life_values(struct life *life, const struct detect_value *values, size_t co
             numbers[LIFE_BYTES] <= plausible_max)
             lows_add(&chunk->lows[type % LIFE_CHUNK], numbers);
     }
-}
-
-/* ---- curves ---------------------------------------------------------------------------------- */
-
-/* Draw lines over the gaps; level ones at the ends. At least one point is known. */
-static void fill_gaps(double *points, size_t count)
-{
-    size_t known = count;
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(points[i]))
-            continue;
-        for (size_t gap = known == count ? 0 : known + 1; gap < i; gap++) {
-            double share = known == count ? 1 : (double)(gap - known) / (double)(i - known);
-            double left = known == count ? points[i] : points[known];
-            points[gap] = left + (points[i] - left) * share;
-        }
-        known = i;
-    }
-    for (size_t gap = known + 1; gap < count; gap++)
-        points[gap] = points[known];
-}
-
-/* Blocks that are complete, and one more if it is half complete. */
-static uint32_t blocks_done(const struct life *life)
-{
-    uint32_t whole = life->bin / life->block_bins;
-    uint32_t rest = life->bin % life->block_bins;
-    return whole + (rest * 2 >= life->block_bins && rest > 0 ? 1 : 0);
-}
-
-static void read_load(const struct life *life, uint32_t first, struct life_curve *curve)
-{
-    double mean = 0;
-    uint32_t known = 0;
-    for (uint32_t i = 0; i < curve->count; i++) {
-        double ms = life->load_ms[first + i];
-        curve->load[i] = ms > 0 ? life->load[first + i] / ms : NAN;
-        if (ms > 0) {
-            mean += curve->load[i];
-            known++;
-        }
-    }
-    mean /= known > 0 ? known : 1;
-    curve->has_load = known * 4 >= curve->count * 3 && mean > 0;
-    if (curve->has_load)
-        fill_gaps(curve->load, curve->count);
-    for (uint32_t i = 0; i < curve->count; i++)
-        curve->load[i] = curve->has_load ? curve->load[i] / mean : 1;
-}
-
-int life_trace(const struct life *life, uint32_t type, enum life_value value, double settled,
-               double elasticity, struct life_curve *ret)
-{
-    const struct life_series *series = life_find(life, type);
-    if (series == NULL) /* nor has a life that was forgotten any block */
-        return 0;
-    uint32_t first = (uint32_t)ceil(settled / life->block_bins);
-    uint32_t end = blocks_done(life);
-    while (first < end && life->seen[first] == 0)
-        first++;
-    if (first + points_min > end)
-        return 0;
-    uint32_t empty = 0;
-    int before = 1; /* no object of it yet: there are none */
-    *ret = (struct life_curve){
-        .count = end - first, .from = (double)first * life->block_bins, .width = life->block_bins};
-    for (uint32_t i = 0; i < ret->count; i++) {
-        double floor = series->blocks[value][first + i];
-        before = before && !isfinite(floor);
-        ret->values[i] = before && life->seen[first + i] > 0 ? 0 : floor;
-        empty += (uint32_t)!isfinite(ret->values[i]);
-    }
-    if (before || empty * 4 > ret->count)
-        return 0;
-    fill_gaps(ret->values, ret->count);
-    read_load(life, first, ret);
-    for (uint32_t i = 0; ret->has_load && elasticity > 0 && i < ret->count; i++)
-        ret->values[i] /= fmax(0.2, 1 + elasticity * (ret->load[i] - 1));
-    return 1;
-}
-
-void life_resample(const struct life_curve *curve, const double *values, double from, double to,
-                   size_t count, double *ret)
-{
-    double last = curve->count - 1;
-    for (size_t i = 0; i < count; i++) {
-        double bin = from + (to - from) * ((double)i + 0.5) / (double)count;
-        double place = fmin(fmax((bin - curve->from) / curve->width - 0.5, 0), last);
-        uint32_t left = (uint32_t)place;
-        uint32_t right = left + 1 < curve->count ? left + 1 : left;
-        ret[i] = values[left] + (values[right] - values[left]) * (place - left);
-    }
-}
-
-static double points_slope(double *points, size_t count, double width)
-{
-    size_t known = 0;
-    for (size_t i = 0; i < count; i++)
-        known += (size_t)isfinite(points[i]);
-    if (count < 4 || known * 4 < count * 3)
-        return NAN;
-    fill_gaps(points, count);
-    return trend_slope(points, count) / width;
-}
-
-double life_slope(const struct life *life, uint32_t type, enum life_value value, double from,
-                  double to)
-{
-    const struct life_series *series = life_find(life, type);
-    int use_slots = value == LIFE_COUNT && to <= LIFE_SLOTS * LIFE_SLOT_BINS;
-    double width = use_slots ? LIFE_SLOT_BINS : life->block_bins;
-    const float *floors = series == NULL ? NULL : use_slots ? series->slots : series->blocks[value];
-    uint32_t first = (uint32_t)ceil(from / width);
-    uint32_t end = (uint32_t)(to / width);
-    double points[LIFE_BLOCKS] = {0};
-    if (floors == NULL || to > life->bin || end > LIFE_BLOCKS || end <= first || life->late)
-        return NAN;
-    for (uint32_t i = first; i < end; i++)
-        points[i - first] = floors[i];
-    return points_slope(points, end - first, width);
-}
-
-/* With so few points, the ends say as much as all pairs would. */
-double life_early_slope(const struct life *life, uint32_t type, double from, double to)
-{
-    const struct life_series *series = life_find(life, type);
-    uint32_t first = (uint32_t)(from / LIFE_SLOT_BINS);
-    uint32_t last = (uint32_t)(to / LIFE_SLOT_BINS);
-    last = last < first + 2 ? first + 2 : last;
-    if (series == NULL || life->late || last >= LIFE_SLOTS ||
-        life->bin < (last + 1) * LIFE_SLOT_BINS)
-        return NAN;
-    double rise = (double)series->slots[last] - (double)series->slots[first];
-    return rise / ((double)(last - first) * LIFE_SLOT_BINS);
-}
-
-double life_high(const struct life *life, uint32_t type)
-{
-    const struct life_series *series = life_find(life, type);
-    return series == NULL ? NAN : (double)series->high;
-}
-
-/* Two, since a torn snapshot may be the floor of a bin. */
-static double largest_fall(const float *floors, uint32_t count)
-{
-    double highest = 0;
-    double largest = 0;
-    for (uint32_t i = 0; i + 1 < count; i++) {
-        double low = fmaxf(floors[i], floors[i + 1]); /* of a gap and a number, the number */
-        largest = fmax(largest, highest - low);
-        highest = fmax(highest, floors[i]);
-    }
-    return largest;
-}
-
-double life_largest_fall(const struct life *life, uint32_t type, enum life_value value)
-{
-    const struct life_series *series = life_find(life, type);
-    if (series == NULL)
-        return 0;
-    double fall = largest_fall(series->blocks[value], blocks_done(life));
-    if (value != LIFE_COUNT)
-        return fall;
-    uint32_t slots = life->bin / LIFE_SLOT_BINS;
-    fall = fmax(fall, largest_fall(series->slots, slots < LIFE_SLOTS ? slots : LIFE_SLOTS));
-    if (!isfinite(series->slot_low) || !isfinite(series->slot_before))
-        return fall;
-    /* blocks may be hours long: against the last two slots, those before them */
-    double now = fmaxf(series->slot_low, series->slot_before);
-    for (uint32_t i = 0; (i + 1) * life->block_bins + LIFE_SLOT_BINS <= slots * LIFE_SLOT_BINS; i++)
-        fall = fmax(fall, series->blocks[value][i] - now);
-    return fall;
-}
-
-double life_newest(const struct life *life, uint32_t type, enum life_value value)
-{
-    const struct life_series *series = life_find(life, type);
-    uint32_t end = blocks_done(life);
-    return series == NULL || end < 2
-               ? NAN
-               : fmaxf(series->blocks[value][end - 1], series->blocks[value][end - 2]);
-}
-
-double life_recent_slope(const struct life *life, uint32_t type, enum life_value value, double bins)
-{
-    const struct life_series *series = life_find(life, type);
-    uint32_t end = blocks_done(life);
-    uint32_t back = (uint32_t)ceil(bins / life->block_bins);
-    if (series == NULL || end < back + 2)
-        return NAN;
-    const float *floors = series->blocks[value];
-    double before = fmaxf(floors[end - 1 - back], floors[end - 2 - back]);
-    return (life_newest(life, type, value) - before) / ((double)back * life->block_bins);
-}
-
-double life_recent_load(const struct life *life, double bins)
-{
-    uint32_t end = blocks_done(life);
-    uint32_t back = (uint32_t)ceil(bins / life->block_bins);
-    double recent = 0;
-    double recent_ms = 0;
-    double all = 0;
-    double all_ms = 0;
-    for (uint32_t i = 0; i < end; i++) {
-        all += life->load[i];
-        all_ms += life->load_ms[i];
-        recent += i + back >= end ? life->load[i] : 0;
-        recent_ms += i + back >= end ? life->load_ms[i] : 0;
-    }
-    return recent_ms > 0 && all > 0 ? recent / recent_ms / (all / all_ms) : NAN;
-}
-
-double life_slot_floor(const struct life *life, uint32_t type, uint32_t from, uint32_t to)
-{
-    const struct life_series *series = life_find(life, type);
-    float low = NAN;
-    if (series == NULL || life->bin < to * LIFE_SLOT_BINS || to > LIFE_SLOTS || life->late)
-        return NAN;
-    for (uint32_t i = from; i < to; i++)
-        low = fminf(low, series->slots[i]);
-    return low;
-}
-
-double life_slot_load(const struct life *life, uint32_t from, uint32_t to)
-{
-    double sum = 0;
-    if (life->bin < to * LIFE_SLOT_BINS || to > LIFE_SLOTS || life->late)
-        return NAN;
-    for (uint32_t i = from; i < to; i++)
-        sum += life->slot_loads[i] / (double)(to - from);
-    return sum;
-}
-
-double life_object_growth(const struct life *life, uint32_t type)
-{
-    const struct life_series *series = life_find(life, type);
-    uint32_t end = series == NULL ? 0 : blocks_done(life);
-    if (end < points_min)
-        return 0;
-    const float *count = series->blocks[LIFE_COUNT];
-    const float *bytes = series->blocks[LIFE_BYTES];
-    uint32_t first = end / 4;
-    uint32_t last = end - 1;
-    if (!(count[first] > 0) || !(bytes[first] > 0) || !(count[last] > 0))
-        return 0;
-    double growth = (double)bytes[last] / count[last] / ((double)bytes[first] / count[first]) - 1;
-    return isfinite(growth) ? growth : 0;
 }

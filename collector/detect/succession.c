@@ -17,14 +17,15 @@ static int is_straight(const struct judge_look *look)
 }
 
 /* Median of the lives' slopes, late or early in them. NaN: not known. */
-static double end_slope(const struct judge *judge, uint32_t version, uint32_t type, int late)
+static double end_slope(const struct judge *judge, uint32_t version, uint32_t type,
+                        double elasticity, int late)
 {
     size_t count = 0;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
         double slope = life->version != version ? NAN
-                       : late ? life_recent_slope(life, type, LIFE_COUNT, end_bins)
-                              : life_early_slope(life, type, 0, end_bins);
+                       : late ? life_recent_slope(life, type, LIFE_COUNT, elasticity, end_bins)
+                              : life_early_slope(life, type, elasticity, 0, end_bins);
         if (isfinite(slope))
             judge->space[count++] = slope;
     }
@@ -32,10 +33,11 @@ static double end_slope(const struct judge *judge, uint32_t version, uint32_t ty
 }
 
 /* What the one gets over its last hours, the next one gets at the same time of the day. */
-static int is_handed_over(const struct judge *judge, uint32_t version, uint32_t next, uint32_t type)
+static int is_handed_over(const struct judge *judge, uint32_t version, uint32_t next, uint32_t type,
+                          double elasticity)
 {
-    double before = end_slope(judge, version, type, 1);
-    double after = end_slope(judge, next, type, 0);
+    double before = end_slope(judge, version, type, elasticity, 1);
+    double after = end_slope(judge, next, type, elasticity, 0);
     return after > 0 && before >= handed_share_min * after;
 }
 
@@ -103,7 +105,8 @@ int succession_judge(const struct judge *judge, const struct version_order *orde
         if (!is_straight(&witness) && !witness.climbs)
             return 0;
         if (!(is_straight(&witness) && is_straight(&later)) &&
-            !(value == LIFE_COUNT && is_handed_over(judge, earlier.version, later_version, type)))
+            !(value == LIFE_COUNT &&
+              is_handed_over(judge, earlier.version, later_version, type, elasticity)))
             return 0;
         witness.horizons = earlier.horizons;
         add_witness(&witness, &all);

@@ -241,7 +241,7 @@ static int has_filled(const struct life *life, uint32_t type, const struct judge
                       double slope)
 {
     double uptime = life_uptime(life);
-    double late = life_slope(life, type, LIFE_COUNT, recent_share * uptime, uptime);
+    double late = life_slope(life, type, LIFE_COUNT, 0, recent_share * uptime, uptime);
     return life_high(life, type) >= look->level && late <= stopped_share_max * slope;
 }
 
@@ -258,7 +258,7 @@ int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t 
         if (life->version == version ? has_filled(life, type, look, slope)
                                      : life_high(life, type) >= look->level)
             return 1;
-        double early = life_early_slope(life, type, look->from, look->to);
+        double early = life_early_slope(life, type, 0, look->from, look->to);
         if (!isfinite(early) || !(life_high(life, type) >= witness_objects_min))
             continue;
         if (early >= usual_share_min * slope)

@@ -64,7 +64,7 @@ struct verdict_evidence {
     int64_t uptime_ms;        /* median of the lives */
     double growth;            /* over the judged stretch, relative to its median */
     double load_growth;       /* of the load over the same stretch */
-    double elasticity;        /* of the count to the load, which has been taken out */
+    double elasticity;        /* of the base to the load, which has been taken out */
     double p;                 /* that a curve as straight as this is chance */
     double r2;                /* of the best line */
     double line_gain;         /* dBIC: best saturating curve minus best line; > 0: a line */

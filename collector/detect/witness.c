@@ -21,32 +21,35 @@ static int is_one_of(const struct judge_look *look, uint32_t life)
 }
 
 /* What rests for want of work says nothing; where nobody knows the load, it had its nights. */
-static int is_at_rest(const struct life *life, uint32_t type, double slope)
+static int is_at_rest(const struct life *life, uint32_t type, double elasticity, double slope)
 {
     double bins = fmax(rest_bins, rest_part * life_uptime(life));
     double load = life_recent_load(life, bins);
-    return life_recent_slope(life, type, LIFE_COUNT, bins) <= rest_share_max * slope &&
+    return life_recent_slope(life, type, LIFE_COUNT, elasticity, bins) <= rest_share_max * slope &&
            !(load < rest_load_min);
 }
 
 /* Over the same uptime; blocks of an old life may be too long, then over what its slots have. */
-static double grew_then(const struct life *life, uint32_t type, const struct judge_look *look)
+static double grew_then(const struct life *life, uint32_t type, double elasticity,
+                        const struct judge_look *look)
 {
     static const double slots_end = LIFE_SLOT_BINS * (LIFE_SLOTS - 1);
-    double slope = life_slope(life, type, LIFE_COUNT, look->from, look->to);
-    return isfinite(slope) ? slope
-                           : life_early_slope(life, type, look->from, fmin(look->to, slots_end));
+    double slope = life_slope(life, type, LIFE_COUNT, elasticity, look->from, look->to);
+    return isfinite(slope)
+               ? slope
+               : life_early_slope(life, type, elasticity, look->from, fmin(look->to, slots_end));
 }
 
 int witness_came_to_rest(const struct judge *judge, uint32_t type, const struct judge_look *look)
 {
+    double elasticity = judge_elasticity(judge, type);
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
         if (!life->used || life->late || life->oom_killed || is_one_of(look, i) ||
             life_uptime(life) < lives_on_min * look->to || life_high(life, type) < look->level)
             continue;
-        if (grew_then(life, type, look) >= alike_share_min * look->slope &&
-            is_at_rest(life, type, look->slope))
+        if (grew_then(life, type, elasticity, look) >= alike_share_min * look->slope &&
+            is_at_rest(life, type, elasticity, look->slope))
             return 1;
     }
     return 0;
