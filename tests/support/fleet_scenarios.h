@@ -7,6 +7,10 @@
 /* What nearly every service has. */
 #define USUAL .wander = {0.001, 0.006}, .day_wave = {0, 0.25}, .follow = {0, 0.3}
 
+/* A subject of which much is at work by day: what leaks is kept, the rest goes in the evening. A
+ * life leaks hardly more than that is. */
+#define AT_WORK .wander = {0.001, 0.006}, .day_wave = {0.3, 0.6}, .follow = {0.3, 0.6}
+
 static const struct sim_scenario sim_scenarios[] = {
     /* ---- healthy ---- */
     {.name = "plain", .wander = {0.001, 0.004}},
@@ -244,6 +248,56 @@ static const struct sim_scenario sim_scenarios[] = {
      .fill = SIM_FILL_EXPONENTIAL,
      .fill_hours = {1, 9},
      .fill_amount = {0.3, 3}},
+
+    /* ---- the leak's class is one that is at work ---- */
+    {.name = "at work",
+     .class = SIM_LEAK,
+     AT_WORK,
+     .deploy_hours = {60, 100},
+     .leak_from = 1,
+     .leak_per_hour = {0.004, 0.012}},
+    {.name = "at work, by load",
+     .class = SIM_LEAK,
+     AT_WORK,
+     .deploy_hours = {40, 80},
+     .leak_per_hour = {0.005, 0.015},
+     .leak_by_load = 1},
+    {.name = "at work, introduced and fixed",
+     .class = SIM_LEAK,
+     AT_WORK,
+     .deploy_hours = {46, 58},
+     .leak_from = 1,
+     .leak_until = 3,
+     .leak_per_hour = {0.007, 0.02}},
+    {.name = "at work, killed",
+     .class = SIM_LEAK,
+     AT_WORK,
+     .leak_per_hour = {0.015, 0.06},
+     .killed_hours = {8, 20}},
+    {.name = "at work, daily deploys",
+     .class = SIM_LEAK,
+     AT_WORK,
+     .deploy_hours = {22, 26},
+     .leak_from = 2,
+     .leak_per_hour = {0.01, 0.04}},
+    {.name = "at work, creep",
+     .class = SIM_LEAK,
+     AT_WORK,
+     .deploy_hours = {12, 24},
+     .creep = {0.05, 0.1}},
+    {.name = "at work, no leak", AT_WORK, .deploy_hours = {46, 90}, .jitter = 0.05},
+    {.name = "at work, restarts", AT_WORK, .restart_hours = {6, 40}},
+    {.name = "at work, a cache in it",
+     AT_WORK,
+     .deploy_hours = {46, 90},
+     .fill = SIM_FILL_EXPONENTIAL,
+     .fill_by_work = 1,
+     .fill_hours = {1, 8},
+     .fill_amount = {0.3, 3}},
+    {.name = "at work, traffic growth",
+     AT_WORK,
+     .deploy_hours = {46, 90},
+     .load_growth_per_day = {0.01, 0.06}},
 };
 
 #endif
