@@ -30,7 +30,7 @@ struct state_reader {
     size_t left;
 };
 
-static const uint32_t magic = 0x48464409; /* changes with what the numbers mean */
+static const uint32_t magic = 0x4846440a; /* changes with what the numbers mean */
 
 uint64_t detector_state_sum(const uint8_t *data, size_t size)
 {
