@@ -11,6 +11,11 @@ static const double uptime_min = LIFE_BINS_PER_HORIZON / 8.0;
 /* An earlier version that grows by less than this share of the present slope did not leak. */
 static const double same_leak_min = 0.3;
 
+/* A day's load rises over a night: points, and the share of the load that is not the uptime's. */
+static const uint32_t points_min = 8;
+static const double apart_min = 0.3;
+static const double nearly = 0.95; /* as long */
+
 /* What leaks goes on: one that has lived so many times longer is asked for all of its life, too,
  * since a day's load may rise just then. */
 static const double whole_life_min = 1.5;
@@ -40,22 +45,90 @@ static double median_of_steepest(double *slopes, size_t count, double share)
     return trend_median(slopes + count - steepest, steepest);
 }
 
+/* Slope of a life over the uptime [from, to), a bin. NaN: not known. */
+typedef double slope_fn(const struct life *life, uint32_t type, enum life_value value,
+                        double elasticity, double from, double to);
+
+static double slope_as_seen(const struct life *life, uint32_t type, enum life_value value,
+                            double elasticity, double from, double to)
+{
+    double slope = life_slope(life, type, value, elasticity, from, to);
+    if (!isfinite(slope) && value == LIFE_COUNT && to < uptime_min)
+        slope = life_early_slope(life, type, elasticity, from, to);
+    return slope;
+}
+
+/* Products of what deviates from its mean. */
+struct products {
+    double time_time, load_load, time_load, time_value, load_value;
+};
+
+static struct products products_of(const struct life_curve *curve, uint32_t count)
+{
+    struct products sum = {0};
+    double load = 0;
+    double value = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        load += curve->load[i] / count;
+        value += curve->values[i] / count;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        double x = i - (count - 1) / 2.0;
+        double y = curve->load[i] - load;
+        double z = curve->values[i] - value;
+        sum.time_time += x * x;
+        sum.load_load += y * y;
+        sum.time_load += x * y;
+        sum.time_value += x * z;
+        sum.load_value += y * z;
+    }
+    return sum;
+}
+
+/*
+ * The slope in c of count = a + b load + c uptime, least squares. As it was seen, where the load is
+ * not known, moves nothing or rises with the uptime, since that hides nothing; NaN where it falls.
+ * What the load moves is this life's own, so no `elasticity` is taken out before.
+ */
+static double slope_beside_load(const struct life *life, uint32_t type, enum life_value value,
+                                double elasticity, double from, double to)
+{
+    struct life_curve curve;
+    (void)elasticity;
+    if (life->late || to > life->bin || !life_trace(life, type, value, from, 0, &curve))
+        return NAN;
+    uint32_t count = curve.count;
+    while (count > 0 && curve.from + count * curve.width > to)
+        count--;
+    if (count < points_min)
+        return NAN;
+    struct products p = products_of(&curve, count);
+    double seen = p.time_value / p.time_time / curve.width;
+    double apart = p.time_time * p.load_load - p.time_load * p.time_load;
+    if (!(apart > apart_min * p.time_time * p.load_load))
+        return curve.has_load && p.time_load < 0 ? NAN : seen;
+    if (!(p.load_value * p.time_time > p.time_value * p.time_load))
+        return seen;
+    return (p.time_value * p.load_load - p.load_value * p.time_load) / apart / curve.width;
+}
+
 /*
  * Slope of a version over the uptime [from, to): the median of the steepest `share` of its lives,
  * so that a leak in a few containers is compared with the steepest few of the other version. NaN
  * when no life covers it.
  */
 static double version_slope(const struct judge *judge, uint32_t type, enum life_value value,
-                            uint32_t version, double from, double to, double share)
+                            uint32_t version, double from, double to, double share,
+                            slope_fn *slope_of)
 {
     double elasticity = judge_elasticity(judge, type);
     size_t count = 0;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         if (judge->lives[i].version != version)
             continue;
-        double slope = life_slope(&judge->lives[i], type, value, elasticity, from, to);
-        if (!isfinite(slope) && value == LIFE_COUNT && to < uptime_min)
-            slope = life_early_slope(&judge->lives[i], type, elasticity, from, to);
+        double uptime = life_uptime(&judge->lives[i]);
+        double end = uptime >= nearly * to ? fmin(to, uptime) : to; /* of two, one is shorter */
+        double slope = slope_of(&judge->lives[i], type, value, elasticity, from, end);
         if (isfinite(slope))
             judge->space[count++] = slope;
     }
@@ -87,16 +160,35 @@ static double share_of(const struct judge *judge, uint32_t type, enum life_value
     double to = 0;
     if (!equal_uptime(judge, other, leaking, look, &from, &to))
         return NAN;
-    double now = version_slope(judge, type, value, leaking, from, to, share);
+    double now = version_slope(judge, type, value, leaking, from, to, share, slope_as_seen);
     if (!isfinite(now) || now < look->slope / 2)
         now = look->slope; /* that early it is not known, or not yet as it is now */
-    *ret_slope = version_slope(judge, type, value, other, from, to, share);
+    *ret_slope = version_slope(judge, type, value, other, from, to, share, slope_as_seen);
     double long_to = median_uptime(judge, other);
     if (long_to >= whole_life_min * to) {
-        double whole = version_slope(judge, type, value, other, from, long_to, share);
+        double whole =
+            version_slope(judge, type, value, other, from, long_to, share, slope_as_seen);
         *ret_slope = whole < *ret_slope ? whole : *ret_slope;
     }
     return *ret_slope / now;
+}
+
+double attribute_share_beside_load(const struct judge *judge, uint32_t type, enum life_value value,
+                                   uint32_t version, uint32_t leaking_version,
+                                   const struct judge_look *look)
+{
+    double share = share_of_lives(look);
+    double from = 0;
+    double to = 0;
+    if (!equal_uptime(judge, version, leaking_version, look, &from, &to))
+        return NAN;
+    double now =
+        version_slope(judge, type, value, leaking_version, from, to, share, slope_beside_load);
+    if (!isfinite(now) || now < look->slope / 2)
+        now = look->slope;
+    /* what is steady beside the load shows the better the longer it was watched */
+    to = fmax(to, median_uptime(judge, version));
+    return version_slope(judge, type, value, version, from, to, share, slope_beside_load) / now;
 }
 
 double attribute_share(const struct judge *judge, uint32_t type, enum life_value value,
@@ -142,10 +234,11 @@ int attribute_shows(const struct judge *judge, uint32_t type, enum life_value va
     if (!equal_uptime(judge, version, leaking_version, look, &from, &to))
         return 0;
     double share = share_of_lives(look);
-    double early = version_slope(judge, type, value, leaking_version, from, to, share);
+    double early =
+        version_slope(judge, type, value, leaking_version, from, to, share, slope_as_seen);
     if (!isfinite(early)) /* an old life has few blocks, but its slots */
         early = version_slope(judge, type, value, leaking_version, from,
-                              fmin(to, LIFE_SLOTS * LIFE_SLOT_BINS), share);
+                              fmin(to, LIFE_SLOTS * LIFE_SLOT_BINS), share, slope_as_seen);
     return !(early < look->slope / 2);
 }
 
@@ -162,7 +255,9 @@ void attribute_leak(const struct judge *judge, const struct version_order *order
         double share = share_of(judge, type, value, order->versions[place], version, look, &slope);
         if (!isfinite(share))
             continue;
-        if (share < same_leak_min) {
+        double beside =
+            attribute_share_beside_load(judge, type, value, order->versions[place], version, look);
+        if (fmin(share, beside) < same_leak_min) {
             ret->is_known = 1;
             ret->before = slope;
             return;

@@ -33,6 +33,15 @@ void attribute_leak(const struct judge *judge, const struct version_order *order
 double attribute_share(const struct judge *judge, uint32_t type, enum life_value value,
                        uint32_t version, uint32_t leaking_version, const struct judge_look *look);
 
+/*
+ * As attribute_share, of what is left of the slopes beside the load: a clean version that was
+ * watched from night to day rises, and one that leaks does not rise from day to night. NaN: the
+ * load is not known, or rose with the uptime.
+ */
+double attribute_share_beside_load(const struct judge *judge, uint32_t type, enum life_value value,
+                                   uint32_t version, uint32_t leaking_version,
+                                   const struct judge_look *look);
+
 /* The same, where a quiet day makes no leak slow: by the load early in the lives of both. */
 double attribute_share_at_load(const struct judge *judge, uint32_t type, enum life_value value,
                                const struct judge_group *other, uint32_t leaking_version,

@@ -391,7 +391,9 @@ static int is_fixed_in(const struct detector *detector, const struct finding *fi
     enum life_value value = value_of_kind(finding->kind);
     double share = attribute_share_at_load(&detector->judge, finding->type, value, group,
                                            finding->version, finding->to, &look);
-    return isfinite(share) && share < same_leak_min &&
+    double beside = attribute_share_beside_load(&detector->judge, finding->type, value,
+                                                group->version, finding->version, &look);
+    return share < same_leak_min && beside < same_leak_min &&
            (group->horizons >= shown_horizons ||
             attribute_shows(&detector->judge, finding->type, value, group->version,
                             finding->version, &look));

@@ -202,7 +202,7 @@ static void test_what_pieces_follow_closely_is_as_straight_as_they_are(void **st
     (void)state;
     for (uint32_t i = 0; i < 3; i++)
         scene_add(&scene, "v1", i, 0, keeping_by_timer)->work = work_by_night;
-    scene_run(&scene, SCENE_HORIZON - 30);
+    scene_run(&scene, SCENE_HORIZON + 6);
     assert_non_null(confirmed());
     assert_string_equal(confirmed()->type, "shop.Cart");
 }
@@ -381,6 +381,79 @@ static void test_lives_that_differ_by_less_creep(void **state)
     assert_int_equal(crept_among(creeping_less, creeping_more), 1);
 }
 
+/* ---- what a day's load makes of a slope ------------------------------------------------------ */
+
+enum { FIRST_LIFE = 300 };
+
+/* `low`: bins at which there is least to do. */
+static double load_at(uint32_t bin, double low)
+{
+    return 1 - 0.6 * cos(2 * M_PI * (bin - low) / DAY);
+}
+
+static double work_until(uint32_t bin, double low)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < bin; i++)
+        sum += load_at(i, low);
+    return sum;
+}
+
+static double work_from_night(uint32_t bin)
+{
+    return work_until(bin, 70);
+}
+
+static double work_from_day(uint32_t bin)
+{
+    return work_until(bin, 230);
+}
+
+static double following(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == 0 ? 800 * load_at(bin, 70) : 0);
+}
+
+static double following_and_leaking(uint32_t type, const char *version, uint32_t bin)
+{
+    return following(type, version, bin) + (type == 0 ? scene_leaked(bin, 4) : 0);
+}
+
+static double following_by_day_and_leaking(uint32_t type, const char *version, uint32_t bin)
+{
+    double load = type == 0 ? 800 * load_at(bin, 230) + scene_leaked(bin, 4) : 0;
+    return scene_steady(type, version, bin) + load;
+}
+
+static void test_a_day_does_not_make_a_clean_version_leak(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        scene_add(&scene, "v1", i, FIRST_LIFE + i, following)->work = work_from_night;
+        scene_add(&scene, "v2", FIRST_LIFE + i, 0, following_and_leaking)->work = work_from_night;
+    }
+    scene_run(&scene, FIRST_LIFE + 4 * DAY);
+    assert_non_null(confirmed());
+    assert_string_equal(confirmed()->introduced_in, "v2");
+}
+
+static void test_a_load_that_falls_fixes_nothing(void **state)
+{
+    (void)state;
+    const struct verdict *verdict;
+    uint32_t last = 4 * DAY;
+    for (uint32_t i = 0; i < 3; i++) {
+        scene_add(&scene, "v1", i, last + i, following_and_leaking)->work = work_from_night;
+        scene_add(&scene, "v2", last + i, 0, following_by_day_and_leaking)->work = work_from_day;
+    }
+    scene_run(&scene, last);
+    assert_non_null(confirmed());
+    for (uint32_t now = last; now <= last + 2 * DAY; now += 12) {
+        scene_run(&scene, now);
+        assert_int_equal(scene_verdicts(&scene, VERDICT_RESOLVED, &verdict), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +474,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_more_load_explains_nothing_of_what_does_not_follow_it,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_load_explains_what_follows_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_day_does_not_make_a_clean_version_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_load_that_falls_fixes_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_floors_of_garbage_do_not_creep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lives_that_differ_by_more_do_not_creep, setup,
                                         teardown),
