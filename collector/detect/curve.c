@@ -38,6 +38,11 @@ static const double far_better = 3;
 static const double idle_share = 0.8;
 static const double idle_min = 0.1;
 
+/* What begins in mid life: points on either side, and n ln(SSE of the line / SSE with the knee). */
+static const size_t onset_points_min = 3;
+static const double onset_evidence = 10;
+static const size_t end_points_min = 3; /* by which to draw a line on */
+
 /* Sums of squares that the models leave. */
 struct fits {
     double line, warm, exponential, hinge;
@@ -398,17 +403,22 @@ struct axes {
     double by_work;            /* what the line leaves, if that axis is the work's; else 0 */
 };
 
+/* Time, work, and work without idling, as far as they are known; returns how many are. */
+static size_t axes_of(const double *work, double ret[3][CURVE_POINTS])
+{
+    even_places(ret[0], CURVE_POINTS);
+    if (work == NULL)
+        return 1;
+    memcpy(ret[1], work, sizeof(ret[1]));
+    return without_idling(work, ret[2]) ? 3 : 2;
+}
+
 /* Fit over time and work. */
 static struct fits fit(const double *values, const double *work, struct axes *ret)
 {
     double axes[3][CURVE_POINTS];
     struct fits fits[3];
-    size_t count = 1;
-    even_places(axes[0], CURVE_POINTS);
-    if (work != NULL) {
-        memcpy(axes[1], work, sizeof(axes[1]));
-        count = without_idling(work, axes[2]) ? 3 : 2;
-    }
+    size_t count = axes_of(work, axes);
     double best = INFINITY;
     for (size_t i = 0; i < count; i++) {
         fits[i] = fit_over(axes[i], values);
@@ -455,6 +465,88 @@ void curve_measure(const double values[CURVE_POINTS], const double *work, struct
         ret->early_load_gain =
             bic(window_sse(work, values, short_window), floor, 3) - bic(axes.by_work, floor, 2);
     measure_idling(values, work, &fits, total, ret);
+}
+
+/*
+ * A line through the points behind the first quarter and before `since` is drawn on to the last
+ * point: what that has risen by since, against the line and against itself, less what the line is
+ * usually wrong by, over what it should.
+ */
+static double end_over(const double *x, const double *values, size_t first, size_t end, double at)
+{
+    size_t count = end - first;
+    double slope = slope_over(x + first, values + first, count);
+    double offset = 0;
+    double rest = 0;
+    for (size_t i = first; i < end; i++)
+        offset += (values[i] - slope * x[i]) / (double)count;
+    for (size_t i = first; i < end; i++)
+        rest += pow(values[i] - slope * x[i] - offset, 2) / (double)(count - 2);
+    double expected = slope * (x[CURVE_POINTS - 1] - at);
+    double part = (at - x[end - 1]) / fmax(x[end] - x[end - 1], DBL_EPSILON);
+    double seen = values[end - 1] + part * (values[end] - values[end - 1]);
+    double risen = values[CURVE_POINTS - 1] - fmax(offset + slope * at, seen);
+    return expected > 0 ? (risen - sqrt(rest)) / expected : 0;
+}
+
+double curve_end_share(const double values[CURVE_POINTS], const double *work, double onset,
+                       double since)
+{
+    double axes[3][CURVE_POINTS];
+    size_t count = axes_of(work, axes);
+    size_t straightest = 0;
+    double least = INFINITY;
+    double place_since = since * (CURVE_POINTS - 1);
+    size_t first = (size_t)fmax(CURVE_POINTS / 4.0, ceil(onset * (CURVE_POINTS - 1)));
+    size_t end = (size_t)ceil(fmax(place_since, 0));
+    if (end < first + end_points_min || end >= CURVE_POINTS)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        double line = line_sse(axes[i] + first, values + first, end - first);
+        straightest = line < least ? i : straightest;
+        least = fmin(line, least);
+    }
+    const double *x = axes[straightest];
+    double at = x[end - 1] + (x[end] - x[end - 1]) * (place_since - (double)(end - 1));
+    return end_over(x, values, first, end, at);
+}
+
+/* Flat, a line, and maybe flat again: the best place at which it begins, and what is left. */
+static double onset_sse(const double *x, const double *values, size_t *ret_place)
+{
+    double best = INFINITY;
+    for (size_t k = onset_points_min; k + onset_points_min < CURVE_POINTS; k++) {
+        for (size_t end = k + onset_points_min; end < CURVE_POINTS; end++) {
+            struct model model = model_constant(x, CURVE_POINTS);
+            double rising[CURVE_POINTS];
+            for (size_t i = 0; i < CURVE_POINTS; i++)
+                rising[i] = fmin(fmax(x[i], x[k]), x[end]);
+            model_add(&model, rising);
+            double sse = model_sse(&model, values);
+            *ret_place = sse < best ? k : *ret_place;
+            best = fmin(best, sse);
+        }
+    }
+    return best;
+}
+
+double curve_onset(const double values[CURVE_POINTS], const double *work)
+{
+    double axes[3][CURVE_POINTS];
+    size_t count = axes_of(work, axes);
+    size_t earliest = CURVE_POINTS;
+    double line = INFINITY;
+    double floor = square_sum(values) * 1e-9;
+    for (size_t i = 0; i < count; i++)
+        line = fmin(line, line_sse(axes[i], values, CURVE_POINTS));
+    for (size_t i = 0; i < count; i++) {
+        size_t knee = 0;
+        double sse = onset_sse(axes[i], values, &knee);
+        earliest = knee < earliest ? knee : earliest;
+        if (!(CURVE_POINTS * log(line / fmax(sse, floor)) > onset_evidence))
+            return 0;
+    }
+    return place(earliest, CURVE_POINTS);
 }
 
 static double line_rise(const double *values, size_t count)

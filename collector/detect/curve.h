@@ -60,6 +60,23 @@ struct curve_shape {
  */
 void curve_measure(const double values[CURVE_POINTS], const double *work, struct curve_shape *ret);
 
+/*
+ * Whether a line goes on to its very end, where a knee is too late for any model: the rise behind
+ * `since`, a share of the time, over that of the line before, on the axis (as above) on which that
+ * is straightest; the line begins at `onset`, a share, too, or behind the first quarter. What such
+ * lines are wrong by is taken off, so that 1 is a perfect one, and what is doubtful is less; 0: too
+ * few points before, or none behind.
+ */
+double curve_end_share(const double values[CURVE_POINTS], const double *work, double onset,
+                       double since);
+
+/*
+ * Where along the time a growth begins that the first part of a life does not have, as something
+ * that was switched on: flat before, a line behind, and over time and work (as above) that fits far
+ * better than any line. 0: it was there from the start.
+ */
+double curve_onset(const double values[CURVE_POINTS], const double *work);
+
 /* The p of an R2. */
 double curve_chance(double r2);
 

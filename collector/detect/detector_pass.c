@@ -13,6 +13,7 @@
 #include "attributes.h"
 #include "detector_state.h"
 #include "fold.h"
+#include "judge_ends.h"
 #include "room.h"
 #include "succession.h"
 #include "type_kind.h"
@@ -144,9 +145,11 @@ static void look_at_group(const struct pass *pass, const struct judge_group *gro
         judge_look_at(judge, group, type, value, elasticity, ret);
     if (ret->horizons < 1)
         (void)succession_judge(judge, &pass->order, group, type, value, elasticity, ret);
-    if (ret->passes && ret->horizons >= 1 && value == LIFE_COUNT &&
-        witness_came_to_rest(judge, type, ret))
-        ret->horizons = suspect_horizons;
+    if (!ret->passes || ret->horizons < 1)
+        return;
+    if ((value == LIFE_COUNT && witness_came_to_rest(judge, type, ret)) ||
+        (group->rule == VERDICT_RULE_A && judge_goes_by_the_clock(judge, type, value, ret)))
+        ret->horizons = judge_almost(ret->horizons);
 }
 
 /* Look at all groups; the best is left in `ret`. Returns its level. */

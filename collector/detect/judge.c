@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "attributes.h"
+#include "judge_ends.h"
 #include "stairs.h"
 #include "trend.h"
 
@@ -48,7 +49,6 @@ static const double some_horizons = 1.25;
 
 /* A line that is straight to its very end need not be as long: one that fills up at its end, as a
  * store of sessions does after their time to live, is not straight there. */
-static const double strong_horizons = 0.78;
 static const double strong_r2 = 0.985;
 static const double strong_line_gain = 6;
 static const double strong_tail = 0.85;
@@ -268,6 +268,7 @@ struct pool {
     double plateau, plateau_best; /* share */
     double step;                  /* median of the members that grow */
     int is_blind;                 /* nobody knows the load */
+    struct judge_ends ends;
 };
 
 /* The load up to each point, as a share of all of it; NULL where one does not know it. */
@@ -348,6 +349,8 @@ static void pool_members(const struct judge *judge, const struct judge_group *gr
     const double *known_work = pool_work(judge->members, count, work);
     ret->is_blind = known_work == NULL || is_by_jobs(known_work);
     curve_measure(curve, known_work, &ret->shape);
+    if (ret->shape.p <= chance_max) /* what is no line is asked nothing more */
+        judge_ends_measure(group, curve, known_work, &ret->ends);
     ret->growth = ret->shape.growth;
     ret->adjustment = median_of(judge, count, read_adjustment);
     ret->load_growth = median_of(judge, count, read_load_growth);
@@ -423,12 +426,12 @@ static int is_strong(const struct pool *pool)
 }
 
 /* How long the lives are, of what is needed: 1 is enough. */
-static double horizons_of(const struct pool *pool, enum verdict_rule rule, enum life_value value,
-                          double horizons)
+static double horizons_of(const struct pool *pool, const struct judge_group *group,
+                          enum verdict_rule rule, enum life_value value, double horizons)
 {
-    if (pool->is_blind && rule != VERDICT_RULE_B && value == LIFE_COUNT)
-        return horizons / blind_horizons;
-    return is_strong(pool) ? horizons / strong_horizons : horizons;
+    int is_blind = pool->is_blind && rule != VERDICT_RULE_B && value == LIFE_COUNT;
+    return judge_ends_horizons(&pool->ends, group, is_blind ? horizons / blind_horizons : horizons,
+                               is_strong(pool) && !is_blind);
 }
 
 /* Ways to choose m of n: a few of many that happen to grow are not evidence. */
@@ -484,11 +487,8 @@ static void look_at_some(const struct judge *judge, const struct judge_group *gr
                   !fell_back(judge, type, value, elasticity, &pool);
     if (!passing && (ret->grows || !still_grows(&pool)))
         return;
-    *ret = (struct judge_look){
-        .grows = 1,
-        .passes = passing,
-        .rule = VERDICT_RULE_SOME,
-        .horizons = horizons_of(&pool, VERDICT_RULE_SOME, value, group->horizons / some_horizons)};
+    *ret = (struct judge_look){.grows = 1, .passes = passing, .rule = VERDICT_RULE_SOME};
+    ret->horizons = horizons_of(&pool, group, ret->rule, value, group->horizons / some_horizons);
     describe(judge, group, count, growing, &pool, elasticity, ret);
 }
 
@@ -514,7 +514,7 @@ void judge_look_at(const struct judge *judge, const struct judge_group *group, u
                 runs_straight(&pool.shape.best, pool.shape.best.bend, pool.plateau_best, rule),
             .bends = pool.shape.bend < bent_max,
             .rule = group->rule,
-            .horizons = horizons_of(&pool, group->rule, value, group->horizons)};
+            .horizons = horizons_of(&pool, group, group->rule, value, group->horizons)};
         ret->passes = passes(&pool, rule, 1, load_growth_factor) &&
                       runs_straight(&pool.shape.time, pool.shape.bend, pool.plateau, rule);
         ret->passes_busy = (uint8_t)passes_busy(&pool, rule);

@@ -204,6 +204,7 @@ static void group_short_between(const struct judge *judge, const struct short_li
                                 double least, double most, struct judge_group *ret)
 {
     static const double half_day_life = 0.267; /* 8 h */
+    static const double shortest_life = 0.1;   /* sessions and caches fill for as long as that */
     uint32_t ended = 0;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
@@ -215,7 +216,8 @@ static void group_short_between(const struct judge *judge, const struct short_li
                                                lately_horizons * horizon_bins * judge->bin_ms);
     }
     if (ret->count < short_lives_min || ended * 2 < ret->count ||
-        (start_cohorts(judge, ret) < 3 && !all->any_killed))
+        (!all->any_killed &&
+         (start_cohorts(judge, ret) < 3 || all->most < shortest_life * horizon_bins)))
         ret->count = 0;
     double span = group_span(judge, ret);
     finish_group(judge, ret);

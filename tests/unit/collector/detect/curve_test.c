@@ -300,6 +300,52 @@ static void test_a_line_shows_beneath_the_idling(void **state)
     assert_true(measure_over(cache_by_day, nearly_idle).busy_gain < 2);
 }
 
+/* The rise behind 0.85 of the time, over that of the line before. */
+static double end_share(double (*curve)(double), double knee)
+{
+    double values[CURVE_POINTS];
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        values[i] = curve(fmin(place(i, CURVE_POINTS), knee)) + uneven(i) / 10;
+    return curve_end_share(values, NULL, 0, 0.85);
+}
+
+static void test_a_late_knee_shows_at_the_end(void **state)
+{
+    (void)state;
+    assert_true(end_share(line, 1) > 0.9);
+    assert_true(end_share(line, 1) <= 1.01);
+    assert_true(end_share(line, 0.85) < 0.1);
+    assert_true(end_share(line, 0.9) < 0.5);
+    assert_true(end_share(falling, 1) <= 0);
+}
+
+static void test_nothing_is_said_of_an_end_that_is_not_there(void **state)
+{
+    (void)state;
+    double values[CURVE_POINTS];
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        values[i] = line(place(i, CURVE_POINTS));
+    assert_true(curve_end_share(values, NULL, 0, 1.2) == 0);
+    assert_true(curve_end_share(values, NULL, 0, 0.4) == 0);
+    assert_true(curve_end_share(values, NULL, 0, -1) == 0);
+}
+
+static double onset_of(double begin, double end)
+{
+    double values[CURVE_POINTS];
+    for (size_t i = 0; i < CURVE_POINTS; i++)
+        values[i] = fmin(fmax(place(i, CURVE_POINTS), begin), end) + uneven(i);
+    return curve_onset(values, NULL);
+}
+
+static void test_what_is_switched_on_has_an_onset(void **state)
+{
+    (void)state;
+    assert_true(onset_of(0, 1) == 0);
+    assert_true(fabs(onset_of(0.4, 1) - 0.4) < 0.07);
+    assert_true(fabs(onset_of(0.4, 0.8) - 0.4) < 0.07);
+}
+
 static void test_plateau(void **state)
 {
     (void)state;
@@ -338,6 +384,9 @@ int main(void)
         cmocka_unit_test(test_what_follows_the_load_is_told_by_it),
         cmocka_unit_test(test_a_morning_tells_what_is_kept),
         cmocka_unit_test(test_a_line_shows_beneath_the_idling),
+        cmocka_unit_test(test_a_late_knee_shows_at_the_end),
+        cmocka_unit_test(test_nothing_is_said_of_an_end_that_is_not_there),
+        cmocka_unit_test(test_what_is_switched_on_has_an_onset),
         cmocka_unit_test(test_plateau),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

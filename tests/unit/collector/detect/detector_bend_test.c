@@ -175,6 +175,98 @@ static void test_where_no_load_is_known_what_repeats_is_a_leak(void **state)
     assert_int_equal(confirmed(), 1);
 }
 
+/* ---- what fills for a day -------------------------------------------------------------------- */
+
+enum { DAY = SCENE_HORIZON * 4 / 5 };
+
+static double filling_for_a_day(uint32_t type, const char *version, uint32_t bin)
+{
+    double filled = type == 0 ? 3 * scene_leaked(bin < DAY ? bin : DAY, 2) : 0;
+    return scene_steady(type, version, bin) + filled;
+}
+
+/* Until it is full it is as straight as a leak. */
+static void test_what_fills_for_a_day_is_no_leak(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", 4 * i, 0, filling_for_a_day);
+    for (uint32_t now = SCENE_HORIZON / 2; now <= 2 * SCENE_HORIZON; now += 4) {
+        scene_run(&scene, now);
+        assert_int_equal(confirmed(), 0);
+    }
+}
+
+/* What goes on behind it need not wait for the horizon. */
+static void test_what_goes_on_after_a_day_is_a_leak_soon(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", 4 * i, 0, scene_leaking);
+    scene_run(&scene, SCENE_HORIZON);
+    assert_int_equal(confirmed(), 1);
+}
+
+/* ---- features that are rolled out ------------------------------------------------------------ */
+
+enum { SWITCHED_ON = SCENE_HORIZON, ROLLED_OUT = SWITCHED_ON + DAY * 3 / 2 };
+
+static double rolled_out(uint32_t type, uint32_t start, uint32_t bin)
+{
+    double now = fmin(fmax(start + bin, SWITCHED_ON), ROLLED_OUT) - SWITCHED_ON;
+    return scene_steady(type, "", bin) + (type == 0 ? scene_leaked((uint32_t)now, 2) : 0);
+}
+
+static double rolled_out_in_mid_life(uint32_t type, const char *version, uint32_t bin)
+{
+    (void)version;
+    return rolled_out(type, 0, bin);
+}
+
+static double rolled_out_since(uint32_t type, const char *version, uint32_t bin)
+{
+    (void)version;
+    return rolled_out(type, SWITCHED_ON + DAY / 3, bin);
+}
+
+static void test_what_is_rolled_out_in_mid_life_is_no_leak(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, rolled_out_in_mid_life);
+    assert_never_until(ROLLED_OUT + SCENE_HORIZON);
+}
+
+/* What goes on for longer than that is one, in a process that was well before. */
+static double leaking_late(uint32_t type, const char *version, uint32_t bin)
+{
+    (void)version;
+    uint32_t since = bin > SWITCHED_ON ? bin - SWITCHED_ON : 0;
+    return scene_steady(type, "", bin) + (type == 0 ? scene_leaked(since, 4) : 0);
+}
+
+static void test_what_begins_late_and_goes_on_is_a_leak(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        scene_add(&scene, "v1", i, 0, leaking_late);
+    assert_never_until(SWITCHED_ON + SCENE_HORIZON * 3 / 2);
+    scene_run(&scene, SWITCHED_ON + 2 * SCENE_HORIZON);
+    assert_int_equal(confirmed(), 1);
+}
+
+/* What began before the life did, and was not lost with the life before, is of no process. */
+static void test_what_a_restart_does_not_end_is_no_leak(void **state)
+{
+    (void)state;
+    uint32_t restart = SWITCHED_ON + DAY / 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        scene_add(&scene, "v1", i, restart, rolled_out_in_mid_life);
+        scene_add(&scene, "v1", restart, 0, rolled_out_since);
+    }
+    assert_never_until(ROLLED_OUT + SCENE_HORIZON);
+}
+
 /* ---- code that is imported ------------------------------------------------------------------- */
 
 static double importing(uint32_t type, uint32_t bin, uint32_t life)
@@ -253,8 +345,6 @@ static void test_what_fell_back_by_less_than_it_grows_is_a_leak(void **state)
     assert_int_equal(confirmed(), 1);
 }
 
-enum { DAY = SCENE_HORIZON * 4 / 5 };
-
 /* Cleared each day: by then it has been a straight line for long enough. */
 static double logging_by_day(uint32_t type, const char *version, uint32_t bin)
 {
@@ -288,6 +378,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_steps_give_no_name_to_what_leaks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_leak_behind_a_cache_that_filled_is_found_later,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_fills_for_a_day_is_no_leak, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_goes_on_after_a_day_is_a_leak_soon, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_rolled_out_in_mid_life_is_no_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_begins_late_and_goes_on_is_a_leak, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_what_a_restart_does_not_end_is_no_leak, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_steps_at_other_times_in_each_life_are_no_line, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_fell_back_from_as_high_is_no_leak, setup,
