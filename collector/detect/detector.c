@@ -292,15 +292,15 @@ static void add_own_types(struct detector *detector, struct life *life,
         life_values(life, own, TYPES_OWN, &detector->series_room);
 }
 
-void detector_snapshot(struct detector *detector, int number, int64_t time_ms,
-                       const struct detect_process *process, const struct detect_value *values,
-                       size_t count)
+int detector_snapshot(struct detector *detector, int number, int64_t time_ms,
+                      const struct detect_process *process, const struct detect_value *values,
+                      size_t count)
 {
     ASSERT(number >= 0 && (uint32_t)number < detector->life_count);
     struct life *life = &detector->lives[number];
     ASSERT(life->used);
     if (!life_snapshot(life, detector->bin_ms, time_ms, process))
-        return;
+        return 0;
     struct version *version = &detector->versions[life->version];
     if (life->started_ms > version->newest_start_ms)
         version->newest_start_ms = life->started_ms;
@@ -310,6 +310,7 @@ void detector_snapshot(struct detector *detector, int number, int64_t time_ms,
         detector->now_ms = time_ms;
     if (detector->last_pass_ms == 0)
         detector->last_pass_ms = time_ms;
+    return 1;
 }
 
 void detector_end(struct detector *detector, int number, int64_t time_ms, int oom_killed)

@@ -91,11 +91,11 @@ struct detect_process {
 /*
  * One snapshot. Values beyond 2^60 are damaged numbers and taken for missing; a snapshot whose time
  * lies before the life's newest bin is left out. A type that is not among the values has not been
- * seen, which is not the same as 0.
+ * seen, which is not the same as 0. Returns 1 if it was taken.
  */
-void detector_snapshot(struct detector *detector, int life, int64_t time_ms,
-                       const struct detect_process *process, const struct detect_value *values,
-                       size_t count);
+int detector_snapshot(struct detector *detector, int life, int64_t time_ms,
+                      const struct detect_process *process, const struct detect_value *values,
+                      size_t count);
 
 void detector_end(struct detector *detector, int life, int64_t time_ms, int oom_killed);
 

@@ -13,6 +13,8 @@
 
 enum { READ_BYTES = 1 << 18 };
 
+static const int64_t horizon_min_ms = 60 * 1000;
+
 static const char help[] =
     "usage: heapfleet-collector replay [options] FILE|-\n\n"
     "Runs the detector over a file of snapshots and prints what it would have said, one line of\n"
@@ -21,8 +23,11 @@ static const char help[] =
     "  time,service,version,instance,type,count,bytes\n\n"
     "with the time in seconds; the type @cpu_ms gives the CPU time of the process so far, @end "
     "its\n"
-    "end (count 1: killed for memory), @rss its memory, @container that of its container and the\n"
-    "limit. Processes of one container name it in an eighth field.\n";
+    "end (count 1: killed for memory). These have two numbers:\n\n"
+    "  type        count                             bytes\n"
+    "  @rss        bytes of the process in memory    those that are not Python objects\n"
+    "  @container  bytes of its container in memory  the container's limit, 0: none\n\n"
+    "Processes of one container name it in an eighth field.\n";
 
 struct replay_options {
     int64_t horizon_ms;
@@ -68,6 +73,17 @@ static enum status read_file(int fd, struct replay *replay, const struct output 
     return status;
 }
 
+/* Most of a file that is not sorted is left out, and no leak is found: that is no good news. */
+static void warn_of_order(const struct replay *replay)
+{
+    uint64_t behind = replay_lines_behind(replay);
+    if (behind > 0)
+        (void)fprintf(stderr,
+                      "heapfleet-collector replay: %llu of %llu lines were behind their time and "
+                      "left out: sort the file by time (sort -s -t, -k1,1n)\n",
+                      (unsigned long long)behind, (unsigned long long)replay_lines(replay));
+}
+
 static enum status run(const struct replay_options *options, const char *path, struct why *why)
 {
     struct output output = {.line = BUF_INIT};
@@ -85,6 +101,8 @@ static enum status run(const struct replay_options *options, const char *path, s
     enum status status = read_file(fd, replay, &output, why);
     if (status != STATUS_OK)
         why_prefix(why, "%s", is_input ? "standard input" : path);
+    else
+        warn_of_order(replay);
     replay_free(replay);
     buf_done(&output.line);
     if (!is_input)
@@ -97,8 +115,9 @@ static enum status check(const struct replay_options *options, const struct comm
 {
     if (line->operand_count != 1)
         return why_fail(why, STATUS_USAGE, "one FILE is needed, or - for standard input");
-    if (options->horizon_ms < DETECT_HORIZON_MIN_MS)
-        return why_fail(why, STATUS_USAGE, "%s is at least 1s",
+    if (options->horizon_ms < horizon_min_ms)
+        return why_fail(why, STATUS_USAGE,
+                        "%s is at least 1m; a number without a unit is seconds: 30h is 30 hours",
                         command_line_place(line, "horizon"));
     return STATUS_OK;
 }

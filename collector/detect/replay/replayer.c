@@ -27,12 +27,13 @@ struct replay {
     struct name_table services;
     struct detector **detectors; /* [services.count_max] */
     int64_t *told_ms;            /* newest pass that was told of */
-    uint64_t lines;
-    char *rest; /* of a line that is not complete: REPLAY_LINE_MAX */
+    uint64_t lines, behind;      /* behind: left out, since their life is ahead of them */
+    char *rest;                  /* of a line that is not complete: REPLAY_LINE_MAX */
     size_t rest_size;
     /* the snapshot that is being gathered */
     char prefix[PREFIX_MAX];
     size_t prefix_size; /* 0: none */
+    uint64_t prefix_lines;
     int service;
     int64_t time_ms;
     struct detect_key key;
@@ -76,6 +77,11 @@ void replay_free(struct replay *replay)
 uint64_t replay_lines(const struct replay *replay)
 {
     return replay->lines;
+}
+
+uint64_t replay_lines_behind(const struct replay *replay)
+{
+    return replay->behind;
 }
 
 /* ---- verdicts -------------------------------------------------------------------------------- */
@@ -132,15 +138,16 @@ static void flush(struct replay *replay)
                      replay->process.rss_bytes > 0 || replay->process.container_usage_bytes > 0;
     if (has_values) {
         int life = life_of(replay, detector);
-        if (life >= 0)
-            detector_snapshot(detector, life, replay->time_ms, &replay->process, replay->values,
-                              replay->value_count);
+        if (life >= 0 && !detector_snapshot(detector, life, replay->time_ms, &replay->process,
+                                            replay->values, replay->value_count))
+            replay->behind += replay->prefix_lines;
     }
     int life = replay->has_end ? detector_find_life(detector, &replay->key) : DETECT_NONE;
     if (life >= 0)
         detector_end(detector, life, replay->time_ms, replay->oom_killed);
     replay->value_count = 0;
     replay->prefix_size = 0;
+    replay->prefix_lines = 0;
     replay->process = (struct detect_process){0};
     replay->has_end = replay->oom_killed = 0;
 }
@@ -273,6 +280,7 @@ static enum status take_line(struct replay *replay, char *line, size_t size, str
     if (replay->prefix_size > 0 && size > replay->prefix_size &&
         memcmp(line, replay->prefix, replay->prefix_size) == 0) {
         size_t head = replay->prefix_size;
+        replay->prefix_lines++;
         enum status status = csv_line_split(line + head, size - head, &tail, fields, why);
         return status == STATUS_OK ? add_value(replay, fields, why) : status;
     }
@@ -287,6 +295,7 @@ static enum status take_line(struct replay *replay, char *line, size_t size, str
     if (status != STATUS_OK)
         return status;
     replay->prefix_size = prefix_size;
+    replay->prefix_lines = 1;
     if (prefix_size == 0) { /* a quoted one stands for itself */
         replay->prefix_size = 1;
         flush(replay);

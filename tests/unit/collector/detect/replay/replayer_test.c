@@ -19,7 +19,7 @@ struct file {
     struct buf text;
     struct buf told;
     struct why why;
-    uint64_t lines;
+    uint64_t lines, behind;
     size_t piece; /* that is fed at a time; 0: 1000 bytes */
 };
 
@@ -42,6 +42,7 @@ static enum status run(struct file *file)
     if (status == STATUS_OK)
         status = replay_finish(replay, &file->why);
     file->lines = replay_lines(replay);
+    file->behind = replay_lines_behind(replay);
     replay_free(replay);
     return status;
 }
@@ -215,9 +216,33 @@ static void test_damaged_numbers_and_clocks_are_borne(void **state)
     done(&file);
 }
 
+static void write_at(struct file *file, int time)
+{
+    buf_printf(&file->text, "%d,shop,v1,pod,@cpu_ms,%d,0\n", time, time % 1000000);
+    buf_printf(&file->text, "%d,shop,v1,pod,dict,5,500\n", time);
+}
+
+static void test_lines_that_are_behind_their_time_are_counted(void **state)
+{
+    (void)state;
+    struct file file = {.lines = 0};
+    for (int t = 0; t < HORIZON_S; t += STEP_S)
+        write_at(&file, 1760000000 + t);
+    assert_int_equal(run(&file), STATUS_OK);
+    assert_int_equal(file.behind, 0);
+    done(&file);
+    file = (struct file){.lines = 0};
+    for (int t = HORIZON_S; t > 0; t -= STEP_S)
+        buf_printf(&file.text, "%d,shop,v1,pod,dict,5,500\n", 1760000000 + t);
+    assert_int_equal(run(&file), STATUS_OK);
+    assert_int_equal(file.behind, HORIZON_S / STEP_S - 1);
+    done(&file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines_that_are_behind_their_time_are_counted),
         cmocka_unit_test(test_a_leak_is_told_once),
         cmocka_unit_test(test_quotes_and_carriage_returns_are_taken),
         cmocka_unit_test(test_a_container_can_be_named),
