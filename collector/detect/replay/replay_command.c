@@ -101,8 +101,7 @@ static enum status run(const struct replay_options *options, const char *path, s
     enum status status = read_file(fd, replay, &output, why);
     if (status != STATUS_OK)
         why_prefix(why, "%s", is_input ? "standard input" : path);
-    else
-        warn_of_order(replay);
+    warn_of_order(replay);
     replay_free(replay);
     buf_done(&output.line);
     if (!is_input)
