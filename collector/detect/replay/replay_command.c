@@ -73,14 +73,14 @@ static enum status read_file(int fd, struct replay *replay, const struct output 
     return status;
 }
 
-/* Most of a file that is not sorted is left out, and no leak is found: that is no good news. */
+/* In a file that is not sorted no leak is found, which is no good news. */
 static void warn_of_order(const struct replay *replay)
 {
     uint64_t behind = replay_lines_behind(replay);
     if (behind > 0)
         (void)fprintf(stderr,
-                      "heapfleet-collector replay: %llu of %llu lines were behind their time and "
-                      "left out: sort the file by time (sort -s -t, -k1,1n)\n",
+                      "heapfleet-collector replay: %llu of %llu lines are of a time before that "
+                      "of lines before them: sort the file first (sort -s -t, -k1,1n)\n",
                       (unsigned long long)behind, (unsigned long long)replay_lines(replay));
 }
 

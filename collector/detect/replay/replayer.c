@@ -20,6 +20,7 @@ enum {
     VALUES_MAX = DETECT_TYPES_MAX,
 };
 
+static const int64_t bins_per_horizon = 360;
 static const int64_t seconds_max = 100000000000; /* above it, a time is in milliseconds */
 
 struct replay {
@@ -27,6 +28,7 @@ struct replay {
     struct name_table services;
     struct detector **detectors; /* [services.count_max] */
     int64_t *told_ms;            /* newest pass that was told of */
+    int64_t *newest_ms;          /* newest snapshot */
     uint64_t lines, behind;      /* behind: left out, since their life is ahead of them */
     char *rest;                  /* of a line that is not complete: REPLAY_LINE_MAX */
     size_t rest_size;
@@ -53,10 +55,11 @@ struct replay *replay_new(const struct replay_config *config)
     name_table_init(&replay->services, REPLAY_SERVICES_MAX, (size_t)16 << 20);
     replay->detectors = calloc(REPLAY_SERVICES_MAX, sizeof(struct detector *));
     replay->told_ms = calloc(REPLAY_SERVICES_MAX, sizeof(*replay->told_ms));
+    replay->newest_ms = calloc(REPLAY_SERVICES_MAX, sizeof(*replay->newest_ms));
     replay->rest = malloc(REPLAY_LINE_MAX);
     replay->values = malloc(VALUES_MAX * sizeof(*replay->values));
-    ASSERT(replay->detectors != NULL && replay->told_ms != NULL && replay->rest != NULL &&
-           replay->values != NULL);
+    ASSERT(replay->detectors != NULL && replay->told_ms != NULL && replay->newest_ms != NULL &&
+           replay->rest != NULL && replay->values != NULL);
     return replay;
 }
 
@@ -69,6 +72,7 @@ void replay_free(struct replay *replay)
     name_table_done(&replay->services);
     free(replay->detectors);
     free(replay->told_ms);
+    free(replay->newest_ms);
     free(replay->rest);
     free(replay->values);
     free(replay);
@@ -126,6 +130,17 @@ static int life_of(struct replay *replay, struct detector *detector)
     return detector_life(detector, &replay->key, replay->version, replay->version_size, 0);
 }
 
+/* Lives may differ by the little that their clocks do; a file that is not sorted, by much. */
+static void count_order(struct replay *replay, int is_taken)
+{
+    int64_t *newest_ms = &replay->newest_ms[replay->service];
+    int64_t bin_ms = replay->config.detect.horizon_ms / bins_per_horizon;
+    if (replay->time_ms < *newest_ms - bin_ms)
+        replay->behind += replay->prefix_lines;
+    else if (is_taken && replay->time_ms > *newest_ms)
+        *newest_ms = replay->time_ms;
+}
+
 static void flush(struct replay *replay)
 {
     if (replay->prefix_size == 0)
@@ -138,9 +153,10 @@ static void flush(struct replay *replay)
                      replay->process.rss_bytes > 0 || replay->process.container_usage_bytes > 0;
     if (has_values) {
         int life = life_of(replay, detector);
-        if (life >= 0 && !detector_snapshot(detector, life, replay->time_ms, &replay->process,
-                                            replay->values, replay->value_count))
-            replay->behind += replay->prefix_lines;
+        int taken =
+            life >= 0 && detector_snapshot(detector, life, replay->time_ms, &replay->process,
+                                           replay->values, replay->value_count);
+        count_order(replay, taken);
     }
     int life = replay->has_end ? detector_find_life(detector, &replay->key) : DETECT_NONE;
     if (life >= 0)

@@ -63,8 +63,8 @@ enum status replay_finish(struct replay *replay, struct why *why) MUST_CHECK;
 
 uint64_t replay_lines(const struct replay *replay);
 
-/* Lines that were left out because an earlier one was of a later time of the same life: the file is
- * not sorted. */
+/* Lines of a time more than a bin (a 360th of the horizon) before that of a line of the same
+ * service before them: the file is not sorted, and what is said of it is not true. */
 uint64_t replay_lines_behind(const struct replay *replay);
 
 #endif
