@@ -207,6 +207,18 @@ static void test_what_goes_on_after_a_day_is_a_leak_soon(void **state)
     assert_int_equal(confirmed(), 1);
 }
 
+/* A cache fills for as long as these live. */
+static void test_very_short_lives_tell_nothing(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < SCENE_LIVES; i++)
+        scene_add(&scene, "v1", 30 * i, 30 * (i + 1), scene_leaking);
+    for (uint32_t now = 0; now <= 30 * SCENE_LIVES; now += 12) {
+        scene_run(&scene, now);
+        assert_int_equal(confirmed(), 0);
+    }
+}
+
 /* ---- features that are rolled out ------------------------------------------------------------ */
 
 enum { SWITCHED_ON = SCENE_HORIZON, ROLLED_OUT = SWITCHED_ON + DAY * 3 / 2 };
@@ -381,6 +393,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_fills_for_a_day_is_no_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_goes_on_after_a_day_is_a_leak_soon, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_very_short_lives_tell_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_rolled_out_in_mid_life_is_no_leak, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_begins_late_and_goes_on_is_a_leak, setup,

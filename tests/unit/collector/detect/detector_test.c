@@ -148,19 +148,6 @@ static void test_short_lives_are_pooled(void **state)
     assert_int_equal(verdict->rule, VERDICT_RULE_B);
 }
 
-/* A cache fills for as long as these live. */
-static void test_very_short_lives_tell_nothing(void **state)
-{
-    (void)state;
-    const struct verdict *verdict;
-    for (uint32_t i = 0; i < SCENE_LIVES; i++)
-        scene_add(&scene, "v1", 30 * i, 30 * (i + 1), scene_leaking);
-    for (uint32_t now = 0; now <= 30 * SCENE_LIVES; now += 12) {
-        scene_run(&scene, now);
-        assert_int_equal(scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict), 0);
-    }
-}
-
 static double creeping(uint32_t type, const char *version, uint32_t bin)
 {
     double level = pow(1.07, (double)strtol(version + 1, NULL, 10));
@@ -584,7 +571,6 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_container_of_six_is_enough, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_lives_are_pooled, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_very_short_lives_tell_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_creep_is_suspect, setup, teardown),
         cmocka_unit_test_setup_teardown(test_creep_that_leaks_is_a_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_native_memory_is_told_apart, setup, teardown),
