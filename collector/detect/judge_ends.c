@@ -9,6 +9,7 @@ static const double strong_horizons = 0.835;
 static const double short_strong_horizons = 0.78; /* of the span of short lives */
 static const double fill_horizons = 0.8;   /* a day of 30 hours: stores may fill for so long */
 static const double shown_horizons = 0.88; /* from then on such a one is seen to be full */
+static const double idle_min = 0.35;       /* horizons; what is loaded first is no mid life */
 static const double onset_horizons = 1.75; /* behind the onset of what began in mid life */
 static const double last_part = 0.7;       /* of it, from where on it must go on */
 static const double rest_min = 0.6;        /* of the rise that the line before would make */
@@ -37,6 +38,8 @@ void judge_ends_measure(const struct judge_group *group, const double curve[CURV
 {
     double onset = curve_onset(curve, work);
     double begun = onset > 0 ? bin_of_share(group, onset) : 0;
+    if (begun < idle_min * horizon_bins)
+        onset = begun = 0;
     double late = onset > 0 ? onset + last_part * (1 - onset)
                             : share_of_bin(group, fill_horizons * horizon_bins);
     ret->idle = begun / horizon_bins;

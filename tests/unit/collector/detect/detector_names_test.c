@@ -154,7 +154,7 @@ static void test_native_memory_that_was_told_first_becomes_the_classs(void **sta
     bins = SCENE_HORIZON * 5 / 4;
     assert_int_equal(find_with_native("ssl.SSLContext", 40000, &verdict), 1);
     assert_int_equal(verdict.kind, VERDICT_NATIVE);
-    bins = SCENE_HORIZON * 3 / 2;
+    bins = SCENE_HORIZON * 3; /* what begins in mid life is looked at for longer */
     assert_int_equal(find_with_native("ssl.SSLContext", 40000, &verdict), 1);
     assert_string_equal(verdict.type, "ssl.SSLContext");
     assert_int_equal(verdict.companion_count, 1);
