@@ -3,6 +3,11 @@
 #include "db.h"
 
 #define LEASE "now() + $2 * interval '1 millisecond'"
+/* No lease is so long: the clock has been set back since, and what it promised is void. */
+#define BEYOND "now() + interval '1 day' + $2 * interval '1 millisecond'"
+#define RENEWED                                                                                    \
+    "CASE WHEN claimed_until > " BEYOND " THEN " LEASE " ELSE greatest(claimed_until, " LEASE      \
+    ") END"
 
 static const char live_sql[] =
     "INSERT INTO heapfleet.sweep_collector (collector_id, alive_until) VALUES ($1, " LEASE ") "
@@ -11,11 +16,11 @@ static const char live_sql[] =
 /* A statement of its own: two that come back together, and take each other for dead, must not each
  * hold what the other waits for. */
 static const char dead_sql[] =
-    "DELETE FROM heapfleet.sweep_collector WHERE alive_until < now() AND collector_id <> $1";
+    "DELETE FROM heapfleet.sweep_collector "
+    "WHERE (alive_until < now() OR alive_until > " BEYOND ") AND collector_id <> $1";
 
 static const char renew_sql[] =
-    "UPDATE heapfleet.sweep_claim SET claimed_until = greatest(claimed_until, " LEASE
-    ") WHERE collector_id = $1";
+    "UPDATE heapfleet.sweep_claim SET claimed_until = " RENEWED " WHERE collector_id = $1";
 
 /* A share is the services over the collectors, rounded up. */
 #define SHARE                                                                                      \
@@ -37,7 +42,8 @@ static const char give_sql[] =
 /* What nobody has. Whose row is locked is writing, and therefore alive. */
 static const char take_sql[] =
     "WITH free AS (SELECT service_id FROM heapfleet.sweep_claim "
-    "    WHERE collector_id IS NULL OR claimed_until < now() ORDER BY service_id "
+    "    WHERE collector_id IS NULL OR claimed_until < now() OR claimed_until > " BEYOND
+    "    ORDER BY service_id "
     "    LIMIT $3 FOR UPDATE SKIP LOCKED) "
     "UPDATE heapfleet.sweep_claim c SET collector_id = $1, claimed_until = " LEASE
     ", epoch = c.epoch + 1 FROM free WHERE c.service_id = free.service_id";
@@ -139,7 +145,7 @@ enum status sweep_claims_renew(struct db *db, const uint8_t collector_id[ID_BYTE
 {
     enum status status = sweep_claims_keep(db, collector_id, lease_ms, why);
     if (status == STATUS_OK)
-        status = run(db, dead_sql, collector_id, NULL, NULL, why);
+        status = run(db, dead_sql, collector_id, &lease_ms, NULL, why);
     if (status == STATUS_OK)
         status = drop_forgotten(db, collector_id, why);
     if (status == STATUS_OK)
@@ -161,9 +167,8 @@ enum status sweep_claim_hold(struct db *db, const uint8_t collector_id[ID_BYTES]
     pg_param_i64(&params, claim->service_id);
     pg_param_i64(&params, claim->epoch);
     enum status status = pg_run(db->pg,
-                                "UPDATE heapfleet.sweep_claim SET claimed_until = "
-                                "greatest(claimed_until, " LEASE
-                                ") WHERE collector_id = $1 AND service_id = $3 AND epoch = $4",
+                                "UPDATE heapfleet.sweep_claim SET claimed_until = " RENEWED
+                                " WHERE collector_id = $1 AND service_id = $3 AND epoch = $4",
                                 &params, &rows, why);
     if (status != STATUS_OK)
         return status;

@@ -351,6 +351,73 @@ static void test_a_forgotten_service_is_no_claim(void **state)
         number_of("SELECT count(*) FROM heapfleet.sweep_claim WHERE service_id = 424242"), 0);
 }
 
+/* ---- clocks and queues -----------------------------------------------------------------------
+ */
+
+static struct sweep_claim renew_for(uint8_t number, int64_t lease_ms, struct arena *arena)
+{
+    const uint8_t id[ID_BYTES] = {number};
+    struct sweep_claim *claims = NULL;
+    size_t count = 0;
+    OK(sweep_claims_renew(store.db, id, lease_ms, arena, &claims, &count, &why));
+    return count > 0 ? claims[0] : (struct sweep_claim){0};
+}
+
+/* The database's clock was a year ahead for a while, and who claimed then is no more. */
+static void test_a_clock_that_was_ahead_keeps_no_claim(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    (void)renew_for(21, 60000, &arena);
+    script("UPDATE heapfleet.sweep_collector SET alive_until = now() + interval '1 year';"
+           "UPDATE heapfleet.sweep_claim SET claimed_until = now() + interval '1 year', "
+           "    collector_id = '15000000-0000-0000-0000-000000000000'");
+    int64_t all = number_of("SELECT count(*) FROM heapfleet.service");
+    const struct sweep_claim claim = renew_for(22, 60000, &arena);
+    assert_int_equal(number_of("SELECT count(*) FROM heapfleet.sweep_claim "
+                               "WHERE collector_id = '16000000-0000-0000-0000-000000000000'"),
+                     all);
+    const uint8_t id[ID_BYTES] = {22};
+    script("UPDATE heapfleet.sweep_claim SET claimed_until = now() + interval '1 year'");
+    OK(sweep_claim_hold(store.db, id, &claim, 60000, &why));
+    assert_int_equal(number_of("SELECT count(*) FROM heapfleet.sweep_claim "
+                               "WHERE claimed_until < now() + interval '2 min'"),
+                     1);
+    script(expire);
+    arena_done(&arena);
+}
+
+/* Two that take too long in each round end it, as if the database were away: not for the others. */
+static void test_what_is_behind_slow_services_is_judged(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct why reason = {""};
+    struct sweep *one = collector(23, 60000);
+    arena_init(&arena, 4 << 20);
+    script("DELETE FROM heapfleet.sweep_claim; DELETE FROM heapfleet.sweep_collector");
+    add_process("slow a", "v1", 20000, 100, 10);
+    add_process("slow b", "v1", 20000, 100, 10);
+    add_process("quick", "v1", 20000, 100, 10);
+    script("CREATE FUNCTION cancel() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+           "IF (SELECT name FROM heapfleet.service WHERE id = NEW.service_id) LIKE 'slow%' "
+           "THEN RAISE query_canceled; END IF; RETURN NEW; END $$;"
+           "CREATE TRIGGER cancel BEFORE INSERT ON heapfleet.finding FOR EACH ROW "
+           "EXECUTE FUNCTION cancel()");
+    const int64_t at_ms = day_ms + (int64_t)20100 * BIN_MS;
+    assert_int_equal(sweep_run(one, store.db, at_ms, &reason), STATUS_UNAVAILABLE);
+    assert_null(finding_of(&arena, "quick"));
+    assert_int_equal(sweep_run(one, store.db, at_ms, &reason), STATUS_UNAVAILABLE);
+    assert_non_null(finding_of(&arena, "quick"));
+    assert_string_equal(finding_of(&arena, "quick")->severity, "confirmed");
+    script("DROP TRIGGER cancel ON heapfleet.finding");
+    OK(sweep_run(one, store.db, at_ms, &reason));
+    assert_string_equal(finding_of(&arena, "slow a")->severity, "confirmed");
+    sweep_free(one);
+    arena_done(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +427,8 @@ int main(void)
         cmocka_unit_test(test_who_writes_is_passed_over),
         cmocka_unit_test(test_a_claim_is_kept_while_it_is_read),
         cmocka_unit_test(test_a_forgotten_service_is_no_claim),
+        cmocka_unit_test(test_a_clock_that_was_ahead_keeps_no_claim),
+        cmocka_unit_test(test_what_is_behind_slow_services_is_judged),
     };
     return cmocka_run_group_tests(tests, start_paused, stop_paused);
 }

@@ -19,6 +19,7 @@ static const size_t state_bytes_max = (size_t)512 << 20;
 static const size_t rows_bytes_max = (size_t)64 << 20;
 
 enum {
+    SAVES_PER_HORIZON = 15,
     KEEPS_A_LEASE = 4, /* how often claims are renewed while a service takes long */
     /* The claim of a service that does take long outlasts any statement of its reading. */
     SLOW_LEASE_MS = PG_STATEMENT_MS + 10 * 1000,
@@ -36,6 +37,7 @@ struct sweep {
     struct sweep_config config;
     struct swept *services; /* ascending by id */
     size_t count;
+    int64_t stuck_id; /* the service where the last round ended before its time; 0: none */
     uint64_t lost;
     atomic_int is_ending;
 };
@@ -293,11 +295,17 @@ static enum status keep_claims(void *user, struct why *why)
     return status;
 }
 
+/* Also when the clock has been set back. */
+static int is_save_due(const struct sweep *sweep, const struct swept *swept, int64_t now_ms)
+{
+    return now_ms < swept->saved_ms ||
+           now_ms - swept->saved_ms >= sweep->config.detect.horizon_ms / SAVES_PER_HORIZON;
+}
+
 static enum status sweep_one(struct sweep *sweep, struct db *db, struct swept *swept,
                              int64_t now_ms, struct why *why)
 {
     int passed = 0;
-    int64_t save_every_ms = sweep->config.detect.horizon_ms / 15;
     struct turn turn = {sweep, db, swept, clock_mono_ms()};
     const struct sweep_keeper keeper = {keep_claims, &turn};
     enum status status = hold(sweep, db, swept, sweep->config.lease_ms, why);
@@ -310,7 +318,7 @@ static enum status sweep_one(struct sweep *sweep, struct db *db, struct swept *s
         status = end_watches(sweep, db, swept, now_ms, why);
     if (status != STATUS_OK || !swept->unsaid)
         return status;
-    unsigned state = now_ms - swept->saved_ms >= save_every_ms ? STATE : 0;
+    unsigned state = is_save_due(sweep, swept, now_ms) ? STATE : 0;
     return write_down(sweep, db, swept, FINDINGS | state, now_ms, why);
 }
 
@@ -326,6 +334,16 @@ static void lose(struct sweep *sweep, struct swept *swept)
     sweep->lost++;
 }
 
+/* Behind where the last round got stuck: what takes too long in each round keeps up itself alone.
+ */
+static size_t first_of_round(const struct sweep *sweep)
+{
+    size_t first = 0;
+    while (first < sweep->count && sweep->services[first].claim.service_id <= sweep->stuck_id)
+        first++;
+    return first < sweep->count ? first : 0;
+}
+
 enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms, struct why *why)
 {
     enum status failed = STATUS_OK;
@@ -333,12 +351,16 @@ enum status sweep_run(struct sweep *sweep, struct db *db, int64_t now_ms, struct
     enum status status = renew_claims(sweep, db, why);
     if (status != STATUS_OK)
         return status;
+    size_t first = first_of_round(sweep);
+    sweep->stuck_id = 0;
     for (size_t i = 0; i < sweep->count && away < AWAY_MAX && !atomic_load(&sweep->is_ending);
          i++) {
         struct why reason = {""};
-        struct swept *swept = &sweep->services[i];
+        struct swept *swept = &sweep->services[(first + i) % sweep->count];
         status = sweep_one(sweep, db, swept, now_ms, &reason);
         away = status == STATUS_UNAVAILABLE ? away + 1 : 0;
+        if (away == AWAY_MAX)
+            sweep->stuck_id = swept->claim.service_id;
         if (status == STATUS_GONE)
             lose(sweep, swept);
         if (status == STATUS_OK || status == STATUS_GONE || failed != STATUS_OK)
