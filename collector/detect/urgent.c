@@ -170,9 +170,11 @@ static int is_near(const struct detector *detector, uint32_t index)
 
 int urgent_is_due(const struct detector *detector)
 {
-    int64_t step = detector->config.horizon_ms / usual_passes;
+    /* by its number: a horizon need not be a multiple of anything */
+    int64_t pass =
+        detector->last_pass_ms / (detector->config.horizon_ms / DETECT_PASSES_PER_HORIZON);
     double uptime_below =
-        detector->last_pass_ms % step == 0 ? INFINITY : fresh_uptime * LIFE_BINS_PER_HORIZON;
+        pass % urgent_apart == 0 ? INFINITY : fresh_uptime * LIFE_BINS_PER_HORIZON;
     for (uint32_t i = 0; i < detector->life_count; i++)
         if (life_uptime(&detector->lives[i]) < uptime_below && is_near(detector, i))
             return 1;

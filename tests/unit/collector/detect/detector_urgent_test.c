@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "detect_scene.h"
+#include "urgent.h"
 
 static const uint64_t megabyte = 1024 * 1024;
 
@@ -255,6 +256,33 @@ static void test_a_new_line_of_a_known_class_is_told_at_once(void **state)
     assert_int_equal(suspected, 360 / DETECT_PASSES_PER_HORIZON);
 }
 
+static uint32_t passes_due(int64_t horizon_ms)
+{
+    const struct detect_config config = {.horizon_ms = horizon_ms};
+    struct scene odd = {.detector = detector_new(&config)};
+    struct scene_life *life = scene_add(&odd, "v1", 0, 0, leaking_evenly);
+    uint32_t due = 0;
+    life->process.rss_bytes = 100 * megabyte;
+    life->process.container_limit_bytes = 100 * megabyte + 2400000;
+    life->native_per_bin = 12000;
+    for (uint32_t bin = 100; bin < 200; bin++) {
+        scene_run(&odd, bin);
+        due += (uint32_t)urgent_is_due(odd.detector);
+    }
+    scene_end(&odd);
+    return due;
+}
+
+/* A horizon that is no multiple of the number of its passes has as many. */
+static void test_any_horizon_has_its_passes(void **state)
+{
+    (void)state;
+    uint32_t due = passes_due(SCENE_HORIZON_MS);
+    uint32_t due_odd = passes_due(SCENE_HORIZON_MS + 100);
+    assert_true(due > 0);
+    assert_in_range(due_odd, due - 2, due + 2);
+}
+
 /* What is a small part of what the process grows by may be the cache that fills beside others. */
 static void test_what_is_new_must_be_a_large_part(void **state)
 {
@@ -493,6 +521,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_morning_is_no_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_first_life_must_use_up_some_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lives_without_the_class_tell_nothing, setup, teardown),
+        cmocka_unit_test(test_any_horizon_has_its_passes),
         cmocka_unit_test_setup_teardown(test_a_new_line_of_a_known_class_is_told_at_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_is_new_must_be_a_large_part, setup, teardown),
