@@ -98,6 +98,10 @@ static const char versions_sql[] =
     "    WHERE i.service_id = $1 AND i.deployment_id = d.id), 0), 0::bigint, 0::bigint "
     "FROM heapfleet.deployment d WHERE d.service_id = $1 ORDER BY 3, 1";
 
+static const char deployment_names_sql[] =
+    "SELECT d.id, d.version, 0::bigint, 0::bigint, 0::bigint "
+    "FROM heapfleet.deployment d WHERE d.service_id = $1 ORDER BY 1";
+
 static enum status list_deployments(struct db *db, const char *sql, int64_t service_id,
                                     struct arena *arena, struct deployment_row **ret,
                                     size_t *ret_count, struct why *why)
@@ -127,6 +131,12 @@ enum status deployment_versions(struct db *db, int64_t service_id, struct arena 
     return list_deployments(db, versions_sql, service_id, arena, ret, ret_count, why);
 }
 
+enum status deployment_names(struct db *db, int64_t service_id, struct arena *arena,
+                             struct deployment_row **ret, size_t *ret_count, struct why *why)
+{
+    return list_deployments(db, deployment_names_sql, service_id, arena, ret, ret_count, why);
+}
+
 /* ---- instances ------------------------------------------------------------------------------ */
 
 /* $2 as instance_filter's of_type. */
@@ -150,6 +160,30 @@ static const char some_instances_sql[] =
               "AND ($3 = 0 OR (n.time_ms >= $3 AND NOT coalesce(i.ended_ms < $3 - 43200000 "
               "    AND l.time_ms <= i.ended_ms, false))) "
               "ORDER BY i.started_ms, i.id";
+
+/*
+ * $2 from, $3 living from, $4 kept, $5 how many. No scan of the service's processes: of those that
+ * ended months ago there may be millions.
+ */
+static const char judged_sql[] = NEWEST_HOT
+    ", wanted AS ((SELECT id FROM heapfleet.instance WHERE service_id = $1 "
+    "        ORDER BY id DESC LIMIT 16384) UNION SELECT id FROM hot UNION SELECT unnest($4)), "
+    "seen AS (SELECT i.id, i.deployment_id, i.uuid, i.started_ms, " ENDED_MS " AS ended_ms, "
+    "        i.end_reason = 'oom_killed' AS oom_killed, n.time_ms, n.interval_ms, n.process, "
+    "        i.clock_behind_ms, CASE WHEN i.id = ANY ($4) THEN 0 "
+    "            WHEN (" ENDED_MS ") IS NULL AND n.time_ms >= $3 THEN 1 ELSE 2 END AS rank "
+    "    FROM wanted w JOIN heapfleet.instance i ON i.service_id = $1 AND i.id = w.id " NEWEST_JOINS
+    "    WHERE coalesce(i.ended_ms, $2) >= $2 AND coalesce(n.time_ms, i.started_ms) >= $2), "
+    "placed AS (SELECT seen.*, row_number() OVER (PARTITION BY deployment_id, rank "
+    "        ORDER BY CASE WHEN rank = 2 THEN -time_ms ELSE started_ms END, id) AS place "
+    "    FROM seen), "
+    "judged AS (SELECT * FROM placed ORDER BY rank, place, id LIMIT $5) "
+    "SELECT id, deployment_id, uuid, started_ms, ended_ms, oom_killed, time_ms, interval_ms, "
+    "    process, clock_behind_ms, NULL::integer[], NULL::integer "
+    "FROM judged ORDER BY started_ms, id";
+
+static const char types_sql[] = "SELECT i.id, i.type_ids FROM heapfleet.instance i "
+                                "WHERE i.service_id = $1 AND i.id = ANY ($2) ORDER BY i.id";
 
 static enum status read_instance(const struct pg_rows *rows, int row, struct arena *arena,
                                  struct instance_row *ret, struct why *why)
@@ -246,5 +280,75 @@ enum status instance_list_some(struct db *db, int64_t service_id,
     enum status status =
         list_instances(db, some_instances_sql, &params, arena, ret, ret_count, why);
     buf_done(&deployments);
+    return status;
+}
+
+static void put_ids(const int64_t *ids, size_t count, struct buf *ret)
+{
+    pg_array_begin(ret, PG_I64, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_i64(ret, ids[i]);
+}
+
+enum status instance_list_judged(struct db *db, int64_t service_id,
+                                 const struct judged_filter *filter, struct arena *arena,
+                                 struct instance_row **ret, size_t *ret_count, struct why *why)
+{
+    struct buf kept = BUF_INIT;
+    put_ids(filter->kept_ids, filter->kept_count, &kept);
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_i64(&params, filter->from_ms);
+    pg_param_i64(&params, filter->living_from_ms);
+    pg_param_array(&params, PG_I64, &kept);
+    pg_param_i64(&params, filter->max);
+    enum status status = list_instances(db, judged_sql, &params, arena, ret, ret_count, why);
+    buf_done(&kept);
+    return status;
+}
+
+static struct instance_row *find_row(struct instance_row *const *rows, size_t count, int64_t id)
+{
+    size_t i = 0;
+    while (i < count && rows[i]->id != id)
+        i++;
+    ASSERT(i < count);
+    return rows[i];
+}
+
+static enum status read_types(const struct pg_rows *answer, struct instance_row *const *rows,
+                              size_t count, struct arena *arena, struct why *why)
+{
+    enum status status = STATUS_OK;
+    for (int i = 0; i < answer->count && status == STATUS_OK; i++) {
+        struct instance_row *row = find_row(rows, count, pg_i64(answer, i, 0));
+        int32_t *ids = NULL;
+        size_t ids_count = 0;
+        status = pg_i32_array(answer, i, 1, SNAPSHOT_TYPES_MAX, arena, &ids, &ids_count, why);
+        row->type_ids = ids;
+        row->type_count = status == STATUS_OK ? (uint32_t)ids_count : 0;
+    }
+    return status;
+}
+
+enum status instance_list_types(struct db *db, int64_t service_id, struct instance_row *const *rows,
+                                size_t count, struct arena *arena, struct why *why)
+{
+    struct buf ids = BUF_INIT;
+    struct pg_rows answer;
+    if (count == 0)
+        return STATUS_OK;
+    pg_array_begin(&ids, PG_I64, count);
+    for (size_t i = 0; i < count; i++)
+        pg_array_i64(&ids, rows[i]->id);
+    struct pg_params params = PG_PARAMS_INIT;
+    pg_param_i64(&params, service_id);
+    pg_param_array(&params, PG_I64, &ids);
+    enum status status = pg_run(db->pg, types_sql, &params, &answer, why);
+    buf_done(&ids);
+    if (status != STATUS_OK)
+        return status;
+    status = read_types(&answer, rows, count, arena, why);
+    pg_rows_done(&answer);
     return status;
 }

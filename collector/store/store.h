@@ -202,6 +202,10 @@ enum status deployment_list(struct db *db, int64_t service_id, struct arena *are
 enum status deployment_versions(struct db *db, int64_t service_id, struct arena *arena,
                                 struct deployment_row **ret, size_t *ret_count,
                                 struct why *why) MUST_CHECK;
+/* Ids and versions alone: of any number of processes none is looked at. */
+enum status deployment_names(struct db *db, int64_t service_id, struct arena *arena,
+                             struct deployment_row **ret, size_t *ret_count,
+                             struct why *why) MUST_CHECK;
 /* Of one service; `from_ms` leaves out those that ended or were last seen before it (0: all). */
 enum status instance_list(struct db *db, int64_t service_id, int64_t from_ms, struct arena *arena,
                           struct instance_row **ret, size_t *ret_count, struct why *why) MUST_CHECK;
@@ -220,6 +224,29 @@ enum status instance_list_some(struct db *db, int64_t service_id,
                                const struct instance_filter *filter, struct arena *arena,
                                struct instance_row **ret, size_t *ret_count,
                                struct why *why) MUST_CHECK;
+
+/* Which processes of a service a sweep looks at. */
+struct judged_filter {
+    int64_t from_ms;         /* as instance_list's */
+    int64_t living_from_ms;  /* one that has not ended lives if it was seen since */
+    const int64_t *kept_ids; /* they come before any other */
+    size_t kept_count;
+    uint32_t max; /* how many are listed */
+};
+
+/*
+ * Those to judge, by start, without type ids, however many there ever were: those that are kept,
+ * then those that live, oldest first, then the others, seen last first; of each version as many as
+ * of any other. They are looked for among what is hot, what is kept, and the 16,384 newest.
+ */
+enum status instance_list_judged(struct db *db, int64_t service_id,
+                                 const struct judged_filter *filter, struct arena *arena,
+                                 struct instance_row **ret, size_t *ret_count,
+                                 struct why *why) MUST_CHECK;
+
+/* Fill in the type ids of some processes of a list. */
+enum status instance_list_types(struct db *db, int64_t service_id, struct instance_row *const *rows,
+                                size_t count, struct arena *arena, struct why *why) MUST_CHECK;
 
 /* Global type ids. `type_id_find`: NOT_FOUND if no process ever had that name. */
 enum status type_id_find(struct db *db, const char *name, int32_t *ret, struct why *why) MUST_CHECK;

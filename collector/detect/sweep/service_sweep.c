@@ -21,28 +21,19 @@
 #include "arena.h"
 #include "backlog.h"
 #include "choice.h"
+#include "follower.h"
 #include "history_ranges.h"
-#include "instance_about.h"
 #include "type_entry_map.h"
 
 enum {
     PROCESSES_READ = 2 * DETECT_LIVES_MAX, /* about so many at once, see choice.h */
+    PROCESSES_LISTED = 4 * PROCESSES_READ, /* of those that there were */
     SPAN_OF_A_CROWD = 12,                  /* turns, where there are more than the detector keeps */
+    RECENT_PER_HORIZON = 15,               /* who was seen since may live */
 };
 
 static const size_t lists_bytes_max = (size_t)256 << 20;
-static const uint32_t state_magic = 0x48465303; /* changes with what is saved here */
-
-NO_PADDING_BEGIN
-/* How far a process has been read. Saved as it lies in memory. */
-struct follower {
-    int64_t instance_id;
-    int64_t read_ms;             /* newest snapshot; 0: none */
-    int32_t ended;               /* its end has been told */
-    uint32_t seen;               /* in this sweep's list */
-    struct detect_key container; /* zero: not asked for yet */
-};
-NO_PADDING_END
+static const uint32_t state_magic = 0x48465304; /* changes with what is saved here */
 
 NO_PADDING_BEGIN
 struct state_head {
@@ -57,8 +48,7 @@ struct service_sweep {
     size_t ahead_bytes;
     uint64_t reads;
     struct detector *detector;
-    struct follower *followers;
-    uint32_t follower_count, follower_room;
+    struct followers followers;
     struct type_entry_map map; /* to the detector's */
     struct detect_value *values;
     uint32_t value_room;
@@ -195,106 +185,65 @@ static enum status feed(void *user, size_t range, const struct history_snapshot 
 
 /* ---- processes ------------------------------------------------------------------------------- */
 
-static int compare_followers(const void *left, const void *right)
+/* Who was not listed for want of room was passed by so far, as by keep_chosen. */
+static int64_t unlisted_until_ms(const struct reading *reading, int64_t oldest_ms)
 {
-    int64_t a = ((const struct follower *)left)->instance_id;
-    int64_t b = ((const struct follower *)right)->instance_id;
-    return (a > b) - (a < b);
-}
-
-static struct follower *find_follower(struct service_sweep *service, int64_t instance_id)
-{
-    const struct follower key = {.instance_id = instance_id};
-    return service->follower_count == 0 ? NULL
-                                        : bsearch(&key, service->followers, service->follower_count,
-                                                  sizeof(*service->followers), compare_followers);
-}
-
-static void add_follower(struct service_sweep *service, const struct instance_row *instance,
-                         int64_t oldest_ms)
-{
-    if (service->follower_count == service->follower_room) {
-        service->follower_room = service->follower_room == 0 ? 16 : service->follower_room * 2;
-        service->followers =
-            realloc(service->followers, service->follower_room * sizeof(*service->followers));
-        ASSERT(service->followers != NULL);
-    }
-    service->followers[service->follower_count++] =
-        (struct follower){.instance_id = instance->id, .read_ms = oldest_ms};
-}
-
-/* A follower for each process of the list, and none for others: those are long gone. */
-static void match_followers(struct reading *reading, int64_t oldest_ms)
-{
-    struct service_sweep *service = reading->service;
-    uint32_t kept = 0;
-    uint32_t known = service->follower_count;
-    for (uint32_t i = 0; i < known; i++)
-        service->followers[i].seen = 0;
-    for (size_t i = 0; i < reading->instance_count; i++) {
-        struct follower *follower = NULL;
-        const struct follower key = {.instance_id = reading->instances[i].id};
-        if (known > 0)
-            follower = bsearch(&key, service->followers, known, sizeof(*service->followers),
-                               compare_followers);
-        if (follower != NULL)
-            follower->seen = 1;
-        else
-            add_follower(service, &reading->instances[i], oldest_ms);
-    }
-    for (uint32_t i = 0; i < service->follower_count; i++)
-        if (i >= known || service->followers[i].seen)
-            service->followers[kept++] = service->followers[i];
-    service->follower_count = kept;
-    if (kept > 1)
-        qsort(service->followers, kept, sizeof(*service->followers), compare_followers);
-}
-
-static int is_placed(const struct follower *follower)
-{
-    static const struct detect_key none;
-    return memcmp(&follower->container, &none, sizeof(none)) != 0;
-}
-
-/* A process of no known container has one to itself: its own name is as good as any. */
-static void place(struct follower *follower, const struct instance_about *about)
-{
-    const char *name = about->container_id;
-    follower->container = *name != '\0' ? detect_key_of(name, strlen(name))
-                                        : detect_key_of((const char *)&follower->instance_id,
-                                                        sizeof(follower->instance_id));
+    const struct service_sweep *service = reading->service;
+    int64_t next_ms = detector_next_pass(service->detector);
+    if (reading->instance_count < PROCESSES_LISTED || next_ms == INT64_MAX)
+        return oldest_ms;
+    int64_t passed_ms = next_ms - service->config.horizon_ms / DETECT_PASSES_PER_HORIZON - 1;
+    return passed_ms > oldest_ms ? passed_ms : oldest_ms;
 }
 
 /* Each process is asked once which container it lives in. */
 static enum status place_new(struct reading *reading)
 {
     struct service_sweep *service = reading->service;
-    int64_t *ids = arena_alloc(&reading->arena, (service->follower_count + 1) * sizeof(*ids));
+    int64_t *ids = arena_alloc(&reading->arena, (service->followers.count + 1) * sizeof(*ids));
     struct instance_about *about;
     size_t count = 0;
     if (ids == NULL)
         return why_fail(reading->why, STATUS_LIMIT, "the service has too many processes");
-    for (uint32_t i = 0; i < service->follower_count; i++)
-        if (!is_placed(&service->followers[i]))
-            ids[count++] = service->followers[i].instance_id;
+    for (uint32_t i = 0; i < service->followers.count; i++)
+        if (!follower_is_placed(&service->followers.list[i]))
+            ids[count++] = service->followers.list[i].instance_id;
     if (count == 0)
         return STATUS_OK;
     enum status status = instance_about_read(reading->db, service->service_id, ids, count,
                                              &reading->arena, &about, reading->why);
     for (size_t i = 0; status == STATUS_OK && i < count; i++)
-        place(find_follower(service, ids[i]), &about[i]);
+        follower_place(followers_find(&service->followers, ids[i]), &about[i]);
     return status;
 }
 
-static enum status list_processes(struct reading *reading, int64_t oldest_ms)
+static enum status list_instances(struct reading *reading, int64_t oldest_ms, int64_t now_ms)
+{
+    struct service_sweep *service = reading->service;
+    int64_t *kept = arena_alloc(&reading->arena, (service->followers.count + 1) * sizeof(*kept));
+    struct judged_filter filter = {
+        .from_ms = oldest_ms,
+        .living_from_ms = now_ms - service->config.horizon_ms / RECENT_PER_HORIZON,
+        .kept_ids = kept,
+        .max = PROCESSES_LISTED,
+    };
+    if (kept == NULL)
+        return why_fail(reading->why, STATUS_LIMIT, "the service has too many processes");
+    for (uint32_t i = 0; i < service->followers.count; i++)
+        if (service->followers.list[i].kept)
+            kept[filter.kept_count++] = service->followers.list[i].instance_id;
+    return instance_list_judged(reading->db, service->service_id, &filter, &reading->arena,
+                                &reading->instances, &reading->instance_count, reading->why);
+}
+
+static enum status list_processes(struct reading *reading, int64_t oldest_ms, int64_t now_ms)
 {
     struct service_sweep *service = reading->service;
     enum status status =
-        deployment_list(reading->db, service->service_id, &reading->arena, &reading->deployments,
-                        &reading->deployment_count, reading->why);
+        deployment_names(reading->db, service->service_id, &reading->arena, &reading->deployments,
+                         &reading->deployment_count, reading->why);
     if (status == STATUS_OK)
-        status = instance_list(reading->db, service->service_id, oldest_ms, &reading->arena,
-                               &reading->instances, &reading->instance_count, reading->why);
+        status = list_instances(reading, oldest_ms, now_ms);
     if (status != STATUS_OK)
         return status;
     size_t count = reading->instance_count + 1;
@@ -308,7 +257,8 @@ static enum status list_processes(struct reading *reading, int64_t oldest_ms)
         return why_fail(reading->why, STATUS_LIMIT, "the service has too many processes");
     for (size_t i = 0; i < count; i++)
         reading->maps[i] = NULL;
-    match_followers(reading, oldest_ms);
+    followers_match(&service->followers, reading->instances, reading->instance_count,
+                    unlisted_until_ms(reading, oldest_ms));
     return place_new(reading);
 }
 
@@ -333,7 +283,7 @@ static uint32_t list_unread(struct reading *reading, int64_t end_ms)
     uint32_t count = 0;
     for (size_t i = 0; i < reading->instance_count; i++) {
         const struct instance_row *instance = &reading->instances[i];
-        struct follower *follower = find_follower(service, instance->id);
+        struct follower *follower = followers_find(&service->followers, instance->id);
         if (instance->last_seen_ms <= follower->read_ms || instance->started_ms >= end_ms ||
             follower->read_ms + 1 >= end_ms)
             continue;
@@ -365,6 +315,23 @@ static uint32_t keep_chosen(struct reading *reading, uint32_t count, int64_t end
     return kept;
 }
 
+/* Of those that are about to be read, which lack them. */
+static enum status read_types(struct reading *reading, uint32_t count)
+{
+    struct instance_row **rows =
+        arena_alloc(&reading->arena, (count + 1) * sizeof(struct instance_row *));
+    size_t unknown = 0;
+    if (rows == NULL)
+        return why_fail(reading->why, STATUS_LIMIT, "the service has too many processes");
+    for (uint32_t i = 0; i < count; i++) {
+        struct instance_row *instance = &reading->instances[reading->range_instances[i]];
+        if (instance->type_count == 0)
+            rows[unknown++] = instance;
+    }
+    return instance_list_types(reading->db, reading->service->service_id, rows, unknown,
+                               &reading->arena, reading->why);
+}
+
 /* What was dropped is read again, so no more is read than twice what there was room for. */
 static void learn_span(struct reading *reading, int64_t end_ms)
 {
@@ -387,8 +354,10 @@ static enum status read_on(struct reading *reading)
     uint32_t count = keep_chosen(reading, list_unread(reading, end_ms), end_ms);
     backlog_begin(&reading->ahead, reading->turn_end_ms, reading->step_ms, end_ms);
     service->reads += count > 0;
-    enum status status = history_walk_ranges(reading->db, service->service_id, reading->ranges,
-                                             count, feed_or_keep, reading, reading->why);
+    enum status status = read_types(reading, count);
+    if (status == STATUS_OK)
+        status = history_walk_ranges(reading->db, service->service_id, reading->ranges, count,
+                                     feed_or_keep, reading, reading->why);
     reading->ahead_ms = backlog_end_ms(&reading->ahead);
     learn_span(reading, end_ms);
     return status;
@@ -399,7 +368,7 @@ static void tell_ends(struct reading *reading, int64_t end_ms)
     struct service_sweep *service = reading->service;
     for (size_t i = 0; i < reading->instance_count; i++) {
         const struct instance_row *instance = &reading->instances[i];
-        struct follower *follower = find_follower(service, instance->id);
+        struct follower *follower = followers_find(&service->followers, instance->id);
         if (follower->ended || instance->ended_ms == 0 || instance->ended_ms >= end_ms)
             continue;
         const struct detect_key key = key_of(instance);
@@ -429,7 +398,8 @@ static int64_t first_unread_ms(const struct reading *reading, int64_t *ret_newes
     *ret_newest_ms = 0;
     for (size_t i = 0; i < reading->instance_count; i++) {
         const struct instance_row *instance = &reading->instances[i];
-        const struct follower *follower = find_follower(reading->service, instance->id);
+        const struct follower *follower =
+            followers_find(&reading->service->followers, instance->id);
         int64_t from_ms =
             follower->read_ms > instance->started_ms ? follower->read_ms : instance->started_ms;
         if (instance->last_seen_ms > follower->read_ms && from_ms < first_ms)
@@ -466,6 +436,18 @@ static enum status read_all(struct reading *reading, int64_t now_ms, int *ret_pa
     return status;
 }
 
+/* Those are listed the next time, whoever else there is. */
+static void note_kept(struct reading *reading)
+{
+    for (size_t i = 0; i < reading->instance_count; i++) {
+        const struct detect_key key = key_of(&reading->instances[i]);
+        struct follower *follower =
+            followers_find(&reading->service->followers, reading->instances[i].id);
+        if (follower != NULL)
+            follower->kept = detector_find_life(reading->service->detector, &key) != DETECT_NONE;
+    }
+}
+
 enum status service_sweep_read(struct service_sweep *service, struct db *db, int64_t now_ms,
                                const struct sweep_keeper *keeper, int *ret_passed, struct why *why)
 {
@@ -475,9 +457,10 @@ enum status service_sweep_read(struct service_sweep *service, struct db *db, int
     *ret_passed = 0;
     arena_init(&reading.arena, lists_bytes_max);
     backlog_init(&reading.ahead, service->ahead_bytes);
-    enum status status = list_processes(&reading, oldest_ms > 0 ? oldest_ms : 0);
+    enum status status = list_processes(&reading, oldest_ms > 0 ? oldest_ms : 0, now_ms);
     if (status == STATUS_OK)
         status = read_all(&reading, now_ms, ret_passed);
+    note_kept(&reading);
     backlog_done(&reading.ahead);
     arena_done(&reading.arena);
     return status;
@@ -500,10 +483,10 @@ static int load(struct service_sweep *service, const uint8_t *state, size_t size
         detector_load(&service->config, rest + followers, left - followers, &service->detector,
                       &why) != STATUS_OK)
         return 0;
-    service->followers = malloc(followers + 1);
-    ASSERT(service->followers != NULL);
-    memcpy(service->followers, rest, followers);
-    service->follower_count = service->follower_room = head.follower_count;
+    service->followers.list = malloc(followers + 1);
+    ASSERT(service->followers.list != NULL);
+    memcpy(service->followers.list, rest, followers);
+    service->followers.count = service->followers.room = head.follower_count;
     return 1;
 }
 
@@ -525,7 +508,7 @@ void service_sweep_free(struct service_sweep *service)
     if (service == NULL)
         return;
     detector_free(service->detector);
-    free(service->followers);
+    free(service->followers.list);
     type_entry_map_done(&service->map);
     free(service->values);
     free(service);
@@ -548,10 +531,10 @@ uint64_t service_sweep_reads(const struct service_sweep *service)
 
 void service_sweep_save(const struct service_sweep *service, struct buf *ret)
 {
-    struct state_head head = {.magic = state_magic, .follower_count = service->follower_count};
+    struct state_head head = {.magic = state_magic, .follower_count = service->followers.count};
     size_t head_at = ret->size;
     buf_append(ret, &head, sizeof(head));
-    buf_append(ret, service->followers, service->follower_count * sizeof(*service->followers));
+    buf_append(ret, service->followers.list, service->followers.count * sizeof(struct follower));
     detector_save(service->detector, ret);
     head.sum =
         detector_state_sum(ret->data + head_at + sizeof(head), ret->size - head_at - sizeof(head));
