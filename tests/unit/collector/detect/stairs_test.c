@@ -218,6 +218,55 @@ static void test_a_buffer_may_rise_until_its_step_is_overdue(void **state)
     assert_false(stairs_wait(&life, 0));
 }
 
+/* ---- anything at all -------------------------------------------------------------------------
+ */
+
+struct odd {
+    uint64_t random;
+    double value, step, likely;
+};
+
+static double next_of(struct odd *odd)
+{
+    odd->random = odd->random * 6364136223846793005U + 1442695040888963407U;
+    return (double)(odd->random >> 11) / 9007199254740992.0;
+}
+
+/* Steps of any height, between which it wanders a little, up to the largest number there can be. */
+static double odd_bytes(uint32_t bin, void *context)
+{
+    static const double largest = 1152921504606846976.0; /* 2^60 */
+    struct odd *odd = context;
+    if (bin == 0 || next_of(odd) < odd->likely) {
+        odd->step *= 0.7 + 2 * next_of(odd);
+        odd->value = fmin(odd->value + odd->step, largest);
+    }
+    return fmax(odd->value - 0.005 * odd->step * next_of(odd), 0);
+}
+
+static void test_whatever_it_is_it_becomes_numbers(void **state)
+{
+    (void)state;
+    uint32_t read = 0;
+    for (uint32_t seed = 0; seed < 600; seed++) {
+        struct odd odd = {.random = seed * 2654435761U};
+        odd.likely = next_of(&odd) / (1 + seed % 40);
+        odd.step = seed % 7 == 0 ? 0 : exp2(60 * next_of(&odd));
+        uint32_t bins = seed % 5 == 0 ? 1 + seed % 9 : BINS;
+        struct life_curve curve;
+        life_free(&life);
+        (void)setup(NULL);
+        live(bins, odd_bytes, &odd);
+        (void)stairs_wait(&life, 0);
+        if (!stairs_trace(&life, 0, settled, &curve))
+            continue;
+        for (uint32_t i = 0; i < curve.count; i++)
+            assert_true(isfinite(curve.values[i]) && curve.values[i] >= 0);
+        read++;
+    }
+    assert_true(read > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_came_at_once_is_no_growth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_buffer_may_rise_until_its_step_is_overdue, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_whatever_it_is_it_becomes_numbers, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
