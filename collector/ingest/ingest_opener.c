@@ -55,11 +55,13 @@ static struct ingest_lookup *take_first(struct ingest_opener *opener)
     return lookup;
 }
 
-/* How many of a question that is waiting go together. Processes that are there already come with
- * their heaps, one after the other: the lanes share them, and none takes too many. */
-static size_t share_of(const struct ingest_opener *opener, enum ingest_question question)
+/* How many go together with the oldest one. Processes that are there already come with their heaps,
+ * one after the other: the lanes share them, and none takes too many. */
+static size_t share_of(const struct ingest_opener *opener)
 {
-    if (question != ASK_PROCESS)
+    if (opener->first->is_alone)
+        return 1;
+    if (opener->first->question != ASK_PROCESS)
         return TOGETHER_MAX;
     size_t waiting = 0;
     for (const struct ingest_lookup *lookup = opener->first; lookup != NULL; lookup = lookup->next)
@@ -72,12 +74,12 @@ static size_t share_of(const struct ingest_opener *opener, enum ingest_question 
  * overtakes another of its own. */
 static struct ingest_lookup *take_some(struct ingest_opener *opener)
 {
-    size_t most = share_of(opener, opener->first->question);
+    size_t most = share_of(opener);
     struct ingest_lookup *first = take_first(opener), *last = first;
     struct ingest_lookup **at = &opener->first;
     for (size_t n = 1; n < most && *at != NULL;) {
         struct ingest_lookup *lookup = *at;
-        if (lookup->question != first->question) {
+        if (lookup->question != first->question || lookup->is_alone) {
             at = &lookup->next;
             continue;
         }
@@ -136,14 +138,17 @@ static int is_away(const struct ingest_lookup *lookup)
     return lookup->status == STATUS_UNAVAILABLE || lookup->status == STATUS_FAILED;
 }
 
-/* Take those out of a list that are to be asked again. */
+/* Take those out of a list that are to be asked again, one by one: of a group, one may have to wait
+ * (for a lock, say, until its statement's time is over), and those with it need not. */
 static struct ingest_lookup *sort_out(struct ingest_lookup *first, struct ingest_lookup **ret_again,
                                       struct ingest_lookup ***ret_again_end)
 {
     struct ingest_lookup *rest = NULL, **end = &rest, **again = ret_again;
+    int is_alone = first->is_alone || first->next != NULL;
     *ret_again = NULL;
     for (struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next) {
         struct ingest_lookup ***list = is_away(lookup) ? &again : &end;
+        lookup->is_alone = is_alone;
         **list = lookup;
         *list = &lookup->next;
     }

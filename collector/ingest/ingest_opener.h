@@ -3,7 +3,8 @@
  * stored, where a process stands, where new type names stand. A few workers ask; what waits
  * meanwhile and has the same question is asked together, so that processes that begin at once share
  * their statements and COMMITs. While the database is away all wait, in order, and are asked again
- * with growing pauses.
+ * with growing pauses; those that were asked together one by one, since it may be that only one of
+ * them cannot be answered.
  *
  * Everything runs on the rpc thread, but the look-up itself.
  */
@@ -22,6 +23,7 @@ enum ingest_question { ASK_AGENT, ASK_PROCESS, ASK_TYPES };
 struct ingest_lookup {
     struct ingest_lookup *next;
     enum ingest_question question;
+    int is_alone; /* not to be asked together with others (any more) */
     uint8_t agent_id[ID_BYTES];
     struct process_identity identity; /* its texts are in `texts` */
     struct arena texts;
