@@ -304,6 +304,40 @@ static enum status open_together(struct db *db, struct group *group, int *ret_is
     return status == STATUS_OK ? create_missing(db, group, why) : status;
 }
 
+/* Opened as it was found, in the middle of others. */
+static int is_doubtful(const struct instance_opening *opening, const struct instance_found *found)
+{
+    return opening->status == STATUS_OK && found->instance_id != 0 && !found->is_new;
+}
+
+static int is_as_opened(const struct instance_opening *opening, const struct instance_found *now)
+{
+    return now->is_same_agent && now->instance_id == opening->state.instance_id &&
+           now->agent_from == opening->state.agent_from;
+}
+
+/* While those before it were opened, a process may have gone to another agent run, of this group,
+ * even. What that one stores it must not take for its own: it is opened anew. */
+static void check_agents(struct db *db, struct group *group, struct why *why)
+{
+    uint8_t doubtful[GROUP_MAX];
+    int any = 0;
+    for (size_t i = 0; i < group->count; i++)
+        any |= doubtful[i] = is_doubtful(&group->openings[i], &group->found[i]) != 0;
+    enum status status = any ? find(db, group, why) : STATUS_OK;
+    int is_known = any && status == STATUS_OK;
+    for (size_t i = 0; i < group->count; i++) {
+        struct instance_opening *opening = &group->openings[i];
+        if (!doubtful[i] || (is_known && is_as_opened(opening, &group->found[i])))
+            continue;
+        instance_state_done(&opening->state);
+        if (status != STATUS_UNAVAILABLE)
+            status = instance_open(db, opening->identity, &opening->state, why);
+        opening->status = status;
+        opening->why = *why;
+    }
+}
+
 /* When the database is away, it is for all that are left. */
 static void open_group(struct db *db, struct group *group, struct why *why)
 {
@@ -319,6 +353,8 @@ static void open_group(struct db *db, struct group *group, struct why *why)
         opening->status = status;
         opening->why = *why;
     }
+    if (is_found)
+        check_agents(db, group, why);
 }
 
 void instance_open_all(struct db *db, struct instance_opening *openings, size_t count)

@@ -465,7 +465,8 @@ enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *param
 
 void pg_count_asked(struct pg *pg, size_t count)
 {
-    pg->plans_are_old |= pg_statements_run(&pg->statements, count);
+    if (pg->is_direct)
+        pg->plans_are_old |= pg_statements_run(&pg->statements, count);
 }
 
 /* Returns the command tag of the last statement in `tag`, if that is not NULL. */

@@ -212,6 +212,31 @@ static void each_has_an_outcome_of_its_own(void **state)
     forget_states(openings, COUNT);
 }
 
+/* The second was found as its agent's own, and is the other's when its turn comes. */
+static void of_two_agents_the_last_has_it(void **state)
+{
+    (void)state;
+    struct process_identity identities[] = {identity_of("rivals", "v1", 3000),
+                                            identity_of("rivals", "v1", 3000)};
+    struct instance_opening openings[] = {{.identity = &identities[0]},
+                                          {.identity = &identities[1]}};
+    struct instance_state at;
+    struct why why = {""};
+    private_store_must(instance_open(store.db, &identities[1], &at, &why), &why);
+    write_chain(&at);
+    instance_state_done(&at);
+    identities[0].agent_id[8] = 1;
+    instance_open_all(store.db, openings, 2);
+    must_be_ok(&openings[0]);
+    must_be_ok(&openings[1]);
+    assert_int_equal(openings[1].state.agent_from, 2);
+    assert_int_equal(openings[1].state.type_count, 2);
+    assert_int_equal(number_of("SELECT count(*) FROM heapfleet.instance WHERE pid = 3000 "
+                               "AND agent_id = uuid AND agent_from = 2"),
+                     1);
+    forget_states(openings, 2);
+}
+
 static void agents_are_told_together(void **state)
 {
     (void)state;
@@ -242,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_that_begin_are_created),
         cmocka_unit_test(each_has_an_outcome_of_its_own),
+        cmocka_unit_test(of_two_agents_the_last_has_it),
         cmocka_unit_test(agents_are_told_together),
         cmocka_unit_test(nobody_at_all_is_fine),
     };
