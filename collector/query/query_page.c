@@ -7,6 +7,7 @@
 #include "parse.h"
 
 enum { TOKEN_BYTES = 48, DIGITS_MAX = 20 };
+static const int64_t time_max_ms = 253402300800000; /* the year 10000, and no uptime is longer */
 
 enum status query_page_size(uint32_t asked, uint32_t usual, uint32_t most, uint32_t *ret,
                             struct why *why)
@@ -57,7 +58,11 @@ enum status query_page_rows(uint32_t asked, const char *token, struct page_rows 
 {
     enum status status =
         query_page_size(asked, QUERY_LIMIT_DEFAULT, QUERY_LIMIT_MAX, &ret->most, why);
-    return status == STATUS_OK ? query_page_parse(token, &ret->place, why) : status;
+    if (status == STATUS_OK)
+        status = query_page_parse(token, &ret->place, why);
+    if (status == STATUS_OK && ret->place.time_ms > time_max_ms)
+        status = why_fail(why, STATUS_INVALID, "'%s' is not a page token of ours", token);
+    return status;
 }
 
 enum status query_page_next(struct query *query, const struct page_rows *page, uint32_t total,

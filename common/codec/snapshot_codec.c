@@ -299,6 +299,8 @@ enum status snapshot_decode_type(const uint8_t *body, size_t size, uint32_t inde
         wrong = find_in_keyframe(at, end, index, &now);
     else if (wrong == NULL && index < types)
         wrong = find_in_delta(at, end, body[0] == FORMAT_OLDER_DELTA, index, &now);
+    else if (wrong == NULL && !is_keyframe && (now.count | now.bytes) != 0)
+        wrong = "it has fewer types than the snapshot that it changes";
     if (wrong == NULL && !within_limits(now))
         wrong = "a value is out of range";
     if (wrong != NULL)

@@ -198,6 +198,9 @@ static void top_refused(void **state)
     request.limit = 0;
     request.page_token = "7";
     refuses(query_get_top, &request, STATUS_INVALID, "'7' is not a page token of ours");
+    request.page_token = "9223372036854775807.0";
+    refuses(query_get_top, &request, STATUS_INVALID,
+            "'9223372036854775807.0' is not a page token of ours");
     request.page_token = "";
     request.order = (Heapfleet__V1__TopOrder)7;
     refuses(query_get_top, &request, STATUS_INVALID, "there is no order 7");

@@ -306,6 +306,20 @@ static void limits_are_exact(void **state)
     heap_values_done(&heap);
 }
 
+/* A delta has no fewer types than what it changes, which a type that it leaves out can tell. */
+static void a_type_alone_is_not_cut_off(void **state)
+{
+    (void)state;
+    static const uint8_t body[] = {0x12, 2};
+    struct type_value value = {3, 4};
+    assert_int_equal(snapshot_decode_type(body, sizeof(body), 2, &value, NULL), STATUS_INVALID);
+    assert_true(value.count == 3 && value.bytes == 4);
+    assert_int_equal(snapshot_decode_type(body, sizeof(body), 1, &value, NULL), STATUS_OK);
+    assert_true(value.count == 3 && value.bytes == 4);
+    value = (struct type_value){0};
+    assert_int_equal(snapshot_decode_type(body, sizeof(body), 2, &value, NULL), STATUS_OK);
+}
+
 static void what_is_not_a_body(void **state)
 {
     (void)state;
@@ -369,6 +383,7 @@ int main(void)
         cmocka_unit_test(every_cut_and_every_changed_byte),
         cmocka_unit_test(limits_are_exact),
         cmocka_unit_test(what_is_not_a_body),
+        cmocka_unit_test(a_type_alone_is_not_cut_off),
         cmocka_unit_test(noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
