@@ -320,7 +320,7 @@ static int is_as_opened(const struct instance_opening *opening, const struct ins
  * even. What that one stores it must not take for its own: it is opened anew. */
 static void check_agents(struct db *db, struct group *group, struct why *why)
 {
-    uint8_t doubtful[GROUP_MAX];
+    uint8_t doubtful[GROUP_MAX] = {0};
     int any = 0;
     for (size_t i = 0; i < group->count; i++)
         any |= doubtful[i] = is_doubtful(&group->openings[i], &group->found[i]) != 0;
