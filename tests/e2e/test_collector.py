@@ -733,6 +733,8 @@ def run(*arguments, **environment):
     (["serve", "--listen", "127.0.0.1:0", "--dsn", "host=/nonexistent"], 1, "/nonexistent"),
     (["serve", "--listen", "127.0.0.1:0", "--data-dir", "/proc/heapfleet"], 1, "/proc/heapfleet"),
     (["migrate"], 2, "--dsn"),
+    (["replay", "--horizon", "500ms", "/dev/null"], 2, "--horizon is at least 1s"),
+    (["replay", "--horizon", "12", "/dev/null"], 0, "the horizon is 12 s; a number without a unit is"),
 ])
 def test_the_command_line_says_what_is_wrong(arguments, code, words):
     result = run(*arguments)
@@ -740,6 +742,14 @@ def test_the_command_line_says_what_is_wrong(arguments, code, words):
     assert words in result.stdout + result.stderr
     if code:
         assert result.stderr.startswith(("heapfleet-collector", "usage", "20"))
+
+
+def test_replay_says_that_a_file_is_not_sorted(tmp_path):
+    file = tmp_path / "unsorted.csv"
+    file.write_text("1760000060,shop,v1,a/1,shop.Cart,1,10\n1760000000,shop,v1,a/1,shop.Cart,1,10\n")
+    result = run("replay", str(file))
+    assert result.returncode == 0 and result.stdout == ""
+    assert "1 of 2 lines are of a time before" in result.stderr, result.stderr
 
 
 def test_a_service_is_forgotten_by_its_whole_name(collector):

@@ -13,7 +13,8 @@
 
 enum { READ_BYTES = 1 << 18 };
 
-static const int64_t horizon_min_ms = 60 * 1000;
+/* As of a live collector; what is shorter than a minute may have been meant as hours. */
+enum { HORIZON_MIN_MS = 1000, HORIZON_USUAL_MS = 60000 };
 
 static const char help[] =
     "usage: heapfleet-collector replay [options] FILE|-\n\n"
@@ -114,10 +115,14 @@ static enum status check(const struct replay_options *options, const struct comm
 {
     if (line->operand_count != 1)
         return why_fail(why, STATUS_USAGE, "one FILE is needed, or - for standard input");
-    if (options->horizon_ms < horizon_min_ms)
-        return why_fail(why, STATUS_USAGE,
-                        "%s is at least 1m; a number without a unit is seconds: 30h is 30 hours",
+    if (options->horizon_ms < HORIZON_MIN_MS)
+        return why_fail(why, STATUS_USAGE, "%s is at least 1s",
                         command_line_place(line, "horizon"));
+    if (options->horizon_ms < HORIZON_USUAL_MS)
+        (void)fprintf(stderr,
+                      "heapfleet-collector replay: the horizon is %lld s; a number without a unit "
+                      "is seconds: 30h is 30 hours\n",
+                      (long long)options->horizon_ms / 1000);
     return STATUS_OK;
 }
 

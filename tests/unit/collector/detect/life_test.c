@@ -112,7 +112,7 @@ static void test_only_the_base_follows_the_load(void **state)
     assert_true(fabs(life_mean_load(&life) - 0.5) < 0.01);
     assert_true(fabs(life_base(&life, 0, 0.6) - BASE) < 0.15 * BASE);
     for (int value = 0; value < LIFE_VALUES; value++) {
-        assert_true(life_trace(&life, 0, value, LIFE_START_UP_BINS, 0.6, &curve));
+        assert_true(life_trace(&life, 0, (enum life_value)value, LIFE_START_UP_BINS, 0.6, &curve));
         for (uint32_t i = 0; i < curve.count; i++) {
             double line = BASE + LEAKED * (curve.from + i * curve.width);
             assert_true(fabs(curve.values[i] / each[value] - line) < 0.1 * BASE);
