@@ -746,7 +746,7 @@ def test_the_command_line_says_what_is_wrong(arguments, code, words):
 
 def test_replay_says_that_a_file_is_not_sorted(tmp_path):
     file = tmp_path / "unsorted.csv"
-    file.write_text("1760000060,shop,v1,a/1,shop.Cart,1,10\n1760000000,shop,v1,a/1,shop.Cart,1,10\n")
+    file.write_text("1760003600,shop,v1,a/1,shop.Cart,1,10\n1760000000,shop,v1,a/1,shop.Cart,1,10\n")
     result = run("replay", str(file))
     assert result.returncode == 0 and result.stdout == ""
     assert "1 of 2 lines are of a time before" in result.stderr, result.stderr
