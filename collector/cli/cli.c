@@ -179,18 +179,27 @@ static uint32_t page_rows(uint64_t left)
     return left < PAGE_ROWS ? (uint32_t)left : PAGE_ROWS;
 }
 
-struct cli_pages cli_pages(const struct cli *cli)
+enum status cli_ask_pages(struct cli *cli, const struct cli_paged *paged, struct report *report,
+                          struct why *why)
 {
     uint64_t left = cli->limit == 0 ? UINT64_MAX : cli->limit;
-    return (struct cli_pages){left, page_rows(left), 1};
-}
-
-void cli_page_seen(struct cli *cli, struct cli_pages *pages, size_t rows, const char *next_token)
-{
-    pages->left -= rows < pages->left ? rows : pages->left;
-    pages->rows = *next_token != '\0' ? page_rows(pages->left) : 0;
-    pages->is_first = 0;
-    cli->rows_so_far += rows;
+    int is_first = 1;
+    do {
+        ProtobufCMessage *answer = NULL;
+        *paged->rows = page_rows(left);
+        enum status status =
+            cli_ask(cli, paged->method, paged->request, paged->answer, &answer, why);
+        if (status != STATUS_OK) {
+            buf_done(&report->text);
+            return status;
+        }
+        size_t rows = paged->show(cli, report, answer, is_first, paged->token);
+        left -= rows < left ? rows : left;
+        cli->rows_so_far += rows;
+        is_first = 0;
+    } while (left > 0 && **paged->token != '\0');
+    report_end(report, paged->nothing);
+    return STATUS_OK;
 }
 
 void cli_line(const char *format, ...)

@@ -86,15 +86,22 @@ Heapfleet__V1__ServiceRef cli_service_ref(const struct cli *cli, const char *nam
 /* 1 when people read the output: a table, with a heading. */
 int cli_is_table(const struct cli *cli);
 
-/* An answer in pages, asked for until it ends or has the rows of --limit. */
-struct cli_pages {
-    uint64_t left; /* of --limit */
-    uint32_t rows; /* of the next page; 0: there is none */
-    int is_first;
+/* A question that is answered in pages. */
+struct cli_paged {
+    const char *method;
+    ProtobufCMessage *request;
+    uint32_t *rows; /* of the request: those of a page, and its token */
+    char **token;
+    const ProtobufCMessageDescriptor *answer;
+    /* Writes a page's rows; returns how many they are, and the token of the next page. */
+    size_t (*show)(const struct cli *cli, struct report *report, const ProtobufCMessage *answer,
+                   int is_first, char **ret_next);
+    const char *nothing; /* said where there is no row */
 };
-struct cli_pages cli_pages(const struct cli *cli);
-/* A page has come: `rows` of it, and the token of the next. */
-void cli_page_seen(struct cli *cli, struct cli_pages *pages, size_t rows, const char *next_token);
+
+/* Asks until the answer ends or has the rows of --limit, and ends the report. */
+enum status cli_ask_pages(struct cli *cli, const struct cli_paged *paged, struct report *report,
+                          struct why *why) MUST_CHECK;
 
 /* A line on standard output; scrubbed, as names come from outside. */
 void cli_line(const char *format, ...) PRINTF(1, 2);

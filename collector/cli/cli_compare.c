@@ -53,9 +53,12 @@ static void print_heading(const struct cli *cli,
     buf_done(&uptime);
 }
 
-static void print_rows(const struct cli *cli, struct report *report,
-                       const Heapfleet__V1__CompareDeploymentsResponse *answer)
+static size_t show(const struct cli *cli, struct report *report, const ProtobufCMessage *message,
+                   int is_first, char **ret_next)
 {
+    const Heapfleet__V1__CompareDeploymentsResponse *answer = (const void *)message;
+    if (is_first && cli_is_table(cli) && answer->n_types > 0)
+        print_heading(cli, answer);
     for (size_t i = 0; i < answer->n_types; i++) {
         const Heapfleet__V1__TypeComparison *row = answer->types[i];
         report_text(report, row->type);
@@ -74,28 +77,8 @@ static void print_rows(const struct cli *cli, struct report *report,
         report_uint(report, answer->instances_a);
         report_uint(report, answer->instances_b);
     }
-}
-
-static enum status ask_pages(struct cli *cli, Heapfleet__V1__CompareDeploymentsRequest *request,
-                             struct report *report, struct why *why)
-{
-    struct cli_pages pages = cli_pages(cli);
-    do {
-        ProtobufCMessage *message = NULL;
-        request->limit = pages.rows;
-        enum status status =
-            cli_ask(cli, "CompareDeployments", &request->base,
-                    &heapfleet__v1__compare_deployments_response__descriptor, &message, why);
-        if (status != STATUS_OK)
-            return status;
-        const Heapfleet__V1__CompareDeploymentsResponse *answer = (const void *)message;
-        if (pages.is_first && cli_is_table(cli) && answer->n_types > 0)
-            print_heading(cli, answer);
-        print_rows(cli, report, answer);
-        request->page_token = answer->next_page_token;
-        cli_page_seen(cli, &pages, answer->n_types, request->page_token);
-    } while (pages.rows > 0);
-    return STATUS_OK;
+    *ret_next = answer->next_page_token;
+    return answer->n_types;
 }
 
 enum status cli_compare(struct cli *cli, struct why *why)
@@ -112,10 +95,14 @@ enum status cli_compare(struct cli *cli, struct why *why)
     request.version_b = cli_string(cli->operands[2]);
     request.at_uptime_ms = cli->at_ms;
     report_begin(&report, cli->format, titled, cli_is_table(cli) ? TABLE_COLUMNS : COLUMNS);
-    enum status status = ask_pages(cli, &request, &report, why);
-    if (status == STATUS_OK)
-        report_end(&report, "the versions have no type to compare");
-    else
-        buf_done(&report.text);
-    return status;
+    const struct cli_paged paged = {
+        .method = "CompareDeployments",
+        .request = &request.base,
+        .rows = &request.limit,
+        .token = &request.page_token,
+        .answer = &heapfleet__v1__compare_deployments_response__descriptor,
+        .show = show,
+        .nothing = "the versions have no type to compare",
+    };
+    return cli_ask_pages(cli, &paged, &report, why);
 }

@@ -64,33 +64,34 @@ static void make_request(struct cli *cli, const Heapfleet__V1__ServiceRef *ref,
         ret->order = HEAPFLEET__V1__TOP_ORDER__TOP_ORDER_COUNT;
 }
 
+static size_t show(const struct cli *cli, struct report *report, const ProtobufCMessage *message,
+                   int is_first, char **ret_next)
+{
+    const Heapfleet__V1__GetGrowthResponse *answer = (const void *)message;
+    if (is_first && cli_is_table(cli))
+        print_heading(cli, answer);
+    for (size_t i = 0; i < answer->n_types; i++)
+        print_row(cli, report, answer, answer->types[i]);
+    *ret_next = answer->next_page_token;
+    return answer->n_types;
+}
+
 enum status cli_growth(struct cli *cli, struct why *why)
 {
     Heapfleet__V1__GetGrowthRequest request;
     Heapfleet__V1__ServiceRef ref = cli_service_ref(cli, cli->operands[0]);
     struct report report;
-    struct cli_pages pages = cli_pages(cli);
     make_request(cli, &ref, &request);
     report_begin(&report, cli->format, columns,
                  cli_is_table(cli) ? TABLE_COLUMNS : ARRAY_SIZE(columns));
-    do {
-        ProtobufCMessage *message = NULL;
-        request.page_size = pages.rows;
-        enum status status =
-            cli_ask(cli, "GetGrowth", &request.base,
-                    &heapfleet__v1__get_growth_response__descriptor, &message, why);
-        if (status != STATUS_OK) {
-            buf_done(&report.text);
-            return status;
-        }
-        const Heapfleet__V1__GetGrowthResponse *answer = (const void *)message;
-        if (pages.is_first && cli_is_table(cli))
-            print_heading(cli, answer);
-        for (size_t i = 0; i < answer->n_types; i++)
-            print_row(cli, &report, answer, answer->types[i]);
-        request.page_token = answer->next_page_token;
-        cli_page_seen(cli, &pages, answer->n_types, request.page_token);
-    } while (pages.rows > 0);
-    report_end(&report, "no type was seen in this span");
-    return STATUS_OK;
+    const struct cli_paged paged = {
+        .method = "GetGrowth",
+        .request = &request.base,
+        .rows = &request.page_size,
+        .token = &request.page_token,
+        .answer = &heapfleet__v1__get_growth_response__descriptor,
+        .show = show,
+        .nothing = "no type was seen in this span",
+    };
+    return cli_ask_pages(cli, &paged, &report, why);
 }
