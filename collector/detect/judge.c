@@ -425,11 +425,13 @@ static int is_strong(const struct pool *pool)
            !(pool->plateau_best > 0.2);
 }
 
-/* How long the lives are, of what is needed: 1 is enough. */
+/* How long the lives are, of what is needed: 1 is enough. What began in mid life waits for longer
+ * than what has no load does. */
 static double horizons_of(const struct pool *pool, const struct judge_group *group,
                           enum verdict_rule rule, enum life_value value, double horizons)
 {
-    int is_blind = pool->is_blind && rule != VERDICT_RULE_B && value == LIFE_COUNT;
+    int is_blind =
+        pool->is_blind && rule != VERDICT_RULE_B && value == LIFE_COUNT && !(pool->ends.idle > 0);
     return judge_ends_horizons(&pool->ends, group, is_blind ? horizons / blind_horizons : horizons,
                                is_strong(pool) && !is_blind);
 }
