@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "attributes.h"
+#include "stairs.h"
 #include "trend.h"
 #include "type_kind.h"
 #include "urgent.h"
@@ -66,8 +67,10 @@ static struct side side_of(uint32_t type, enum verdict_kind kind)
 static int read_points(const struct trace *trace, uint32_t life, struct side side, double *ret)
 {
     struct life_curve curve;
-    if (!life_trace(&trace->detector->lives[life], side.type, side.value, trace->from,
-                    side.elasticity, &curve))
+    const struct life *own = &trace->detector->lives[life];
+    int is_content = side.value == LIFE_BYTES && stairs_trace(own, side.type, trace->from, &curve);
+    if (!is_content &&
+        !life_trace(own, side.type, side.value, trace->from, side.elasticity, &curve))
         return 0;
     life_resample(&curve, curve.values, trace->from, trace->to, points_count, ret);
     return 1;
@@ -286,29 +289,52 @@ struct name {
     double ratio; /* objects for each piece */
 };
 
+/* As a list or a dict has grown, so have the objects that it got entries for. */
+static int goes_with(const struct candidate *candidate, const struct trace *trace, struct side side,
+                     struct follow *ret)
+{
+    struct side own = side_of(candidate->type, candidate->kind);
+    if (candidate->kind == VERDICT_OBJECTS)
+        return follows(trace, own, side, ret);
+    if (!follows(trace, side, own, ret) || ret->ratio > entry_bytes_max)
+        return 0;
+    ret->ratio = 1 / ret->ratio;
+    return 1;
+}
+
 static void try_name(const struct detector *detector, const struct candidate *candidate,
                      const struct trace *trace, struct side side, struct name *best)
 {
     enum type_rank rank = rank_of(detector, side.type);
     struct follow follow;
-    if (follows(trace, side_of(candidate->type, candidate->kind), side, &follow) &&
-        follow.pool_left <= name_left_max && (rank > best->rank || follow.pool_left < best->left) &&
+    if (goes_with(candidate, trace, side, &follow) && follow.pool_left <= name_left_max &&
+        (rank > best->rank || follow.pool_left < best->left) &&
         may_name(detector, candidate, side, follow.pool_left))
         *best = (struct name){side.type, rank, follow.pool_left, follow.ratio};
 }
 
+/* It is not the name that a person looks for: a piece of something, or the table of what it has. */
+static int wants_name(const struct detector *detector, const struct candidate *candidate)
+{
+    if (candidate->type < TYPES_OWN || candidate->look.growing_count == 0)
+        return 0;
+    enum type_rank rank = rank_of(detector, candidate->type);
+    if (candidate->kind == VERDICT_OBJECTS)
+        return rank < TYPE_RANK_USER;
+    return rank == TYPE_RANK_BUILT_IN && !type_is_leaf(detector->types.names[candidate->type]);
+}
+
 void fold_name(const struct detector *detector, struct candidate *candidate)
 {
-    const enum type_rank own_rank = rank_of(detector, candidate->type);
-    if (candidate->type < TYPES_OWN || own_rank == TYPE_RANK_USER ||
-        candidate->kind != VERDICT_OBJECTS || candidate->look.growing_count == 0)
+    if (!wants_name(detector, candidate))
         return;
     const struct trace trace = trace_of(detector, &candidate->look);
-    struct name best = {candidate->type, own_rank, INFINITY, 1};
+    const int is_piece = candidate->kind == VERDICT_OBJECTS;
+    const enum type_rank least = rank_of(detector, candidate->type) + (is_piece ? 1 : 0);
+    struct name best = {candidate->type, least, INFINITY, 1};
     for (uint32_t type = TYPES_OWN; type < detector->types.count; type++) {
-        enum type_rank rank = rank_of(detector, type);
         struct side side = side_of(type, VERDICT_OBJECTS);
-        if (rank <= own_rank || rank < best.rank)
+        if (rank_of(detector, type) < best.rank)
             continue;
         try_name(detector, candidate, &trace, side, &best);
         if (candidate->look.rule == VERDICT_RULE_D)
@@ -322,6 +348,7 @@ void fold_name(const struct detector *detector, struct candidate *candidate)
     fold_add_companion(candidate->companions, &candidate->companion_count, best.type,
                        candidate->type);
     candidate->type = best.type;
+    candidate->kind = VERDICT_OBJECTS;
     candidate->look.slope *= best.ratio;
 }
 
