@@ -15,6 +15,16 @@ struct round {
     struct keep_house_report *report;
 };
 
+/* Of several failures the first is told, but one of the connection before all others. */
+static void note_failure(enum status status, const struct why *its_why, enum status *outcome,
+                         struct why *why)
+{
+    if (status == STATUS_OK || (*outcome != STATUS_OK && status != STATUS_UNAVAILABLE))
+        return;
+    *outcome = status;
+    why_set(why, "%s", its_why->text);
+}
+
 /* ---- ahead of time -------------------------------------------------------------------------- */
 
 /* Every level: the partition of now and the two that follow, unless one that is there holds all of
@@ -44,7 +54,7 @@ static enum status make_one(struct round *round, const char *level, int64_t at_m
 }
 
 /* One that cannot be made (part of its times is in one of somebody's own making) does not keep the
- * others from it; the first failure is returned, UNAVAILABLE at once. */
+ * others from it. */
 static enum status make_ahead(struct round *round, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
@@ -56,10 +66,7 @@ static enum status make_ahead(struct round *round, struct why *why)
     for (int i = 0; i < rows.count && outcome != STATUS_UNAVAILABLE; i++) {
         struct why each_why = {""};
         enum status status = make_one(round, pg_text(&rows, i, 0), pg_i64(&rows, i, 1), &each_why);
-        if (status == STATUS_OK || (outcome != STATUS_OK && status != STATUS_UNAVAILABLE))
-            continue;
-        outcome = status;
-        why_set(why, "%s", each_why.text);
+        note_failure(status, &each_why, &outcome, why);
     }
     pg_rows_done(&rows);
     return outcome;
@@ -393,8 +400,7 @@ static enum status do_day(struct round *round, int64_t day_ms, int64_t after,
 typedef enum status unit_fn(struct round *round, int64_t at_ms, int64_t after,
                             int64_t *ret_service_id, struct why *why);
 
-/* Every service's unit at this time, each in a transaction. The first failure is told at the end,
- * but for one of the connection. */
+/* Every service's unit at this time, each in a transaction. */
 static enum status do_units(struct round *round, unit_fn *unit, int64_t at_ms, struct why *why)
 {
     enum status outcome = STATUS_OK;
@@ -406,11 +412,9 @@ static enum status do_units(struct round *round, unit_fn *unit, int64_t at_ms, s
         if (status == STATUS_OK)
             status = unit(round, at_ms, after, &service_id, &unit_why);
         pg_rollback(round->db->pg);
-        if (status != STATUS_OK && outcome == STATUS_OK) {
-            outcome = status;
-            why_set(why, "service %lld at %lld: %s", (long long)service_id, (long long)at_ms,
-                    unit_why.text);
-        }
+        if (status != STATUS_OK)
+            why_prefix(&unit_why, "service %lld at %lld", (long long)service_id, (long long)at_ms);
+        note_failure(status, &unit_why, &outcome, why);
         if (status == STATUS_UNAVAILABLE || service_id == 0)
             return outcome;
     }
@@ -470,10 +474,7 @@ static enum status for_each_time(struct round *round, const char *sql,
     for (int i = 0; i < rows.count && outcome != STATUS_UNAVAILABLE; i++) {
         struct why each_why = {""};
         enum status status = each(round, pg_i64(&rows, i, 0), &each_why);
-        if (status == STATUS_OK || (outcome != STATUS_OK && status != STATUS_UNAVAILABLE))
-            continue;
-        outcome = status;
-        why_set(why, "%s", each_why.text);
+        note_failure(status, &each_why, &outcome, why);
     }
     pg_rows_done(&rows);
     return outcome;
@@ -530,10 +531,14 @@ static enum status retain(struct round *round, struct why *why)
         {"heap_day", before(round, config->retain_daily_ms)},
     };
     int is_old = 0;
-    enum status status = find_old(round, levels, ARRAY_SIZE(levels), &is_old, why);
-    for (size_t i = 0; i < ARRAY_SIZE(levels) && status == STATUS_OK && is_old; i++)
-        status = drop_between(round, levels[i].level, INT64_MIN, levels[i].before_ms, 0, why);
-    return status;
+    enum status outcome = find_old(round, levels, ARRAY_SIZE(levels), &is_old, why);
+    for (size_t i = 0; i < ARRAY_SIZE(levels) && outcome != STATUS_UNAVAILABLE && is_old; i++) {
+        struct why level_why = {""};
+        enum status status =
+            drop_between(round, levels[i].level, INT64_MIN, levels[i].before_ms, 0, &level_why);
+        note_failure(status, &level_why, &outcome, why);
+    }
+    return outcome;
 }
 
 /* The whole values of a process that has been silent for a day: nothing will build on them. */
@@ -549,30 +554,46 @@ static enum status forget_values(struct round *round, struct why *why)
 
 /* ---- a round -------------------------------------------------------------------------------- */
 
+static enum status compact_slots(struct round *round, struct why *why)
+{
+    return for_each_time(round, slots_sql, compact_one, why);
+}
+
+static enum status make_days(struct round *round, struct why *why)
+{
+    return for_each_time(round, days_sql, make_day, why);
+}
+
+static enum status key_hot(struct round *round, struct why *why)
+{
+    return pg_run(round->db->pg, key_sql, NULL, NULL, why);
+}
+
+/* A slot that cannot be compacted, or a table of somebody else's, must not keep all levels for
+ * ever. */
+static const struct stage {
+    enum status (*run)(struct round *round, struct why *why);
+    int is_of_slot;
+} stages[] = {
+    {make_ahead, 1}, {compact_slots, 0}, {make_days, 0},
+    {retain, 0},     {key_hot, 0},       {forget_values, 1},
+};
+
 enum status keep_house(struct db *db, const struct keep_house_config *config, int64_t now_ms,
                        struct keep_house_report *ret, struct why *why)
 {
     *ret = (struct keep_house_report){0};
     struct round round = {.db = db, .config = config, .now_ms = now_ms, .report = ret};
     int is_kept = db->kept_slot == now_ms / MS_PER_SLOT; /* the same slot as the last round */
-    struct why ahead_why = {""};
-    enum status ahead = is_kept ? STATUS_OK : make_ahead(&round, &ahead_why);
-    enum status status = ahead == STATUS_UNAVAILABLE ? ahead : STATUS_OK;
-    if (status == STATUS_OK)
-        status = for_each_time(&round, slots_sql, compact_one, why);
-    if (status == STATUS_OK)
-        status = for_each_time(&round, days_sql, make_day, why);
-    if (status == STATUS_OK)
-        status = retain(&round, why);
-    if (status == STATUS_OK)
-        status = pg_run(db->pg, key_sql, NULL, NULL, why);
-    if (status == STATUS_OK && !is_kept)
-        status = forget_values(&round, why);
-    if (ahead != STATUS_OK && (status == STATUS_OK || status == ahead)) {
-        status = ahead;
-        why_set(why, "%s", ahead_why.text);
+    enum status outcome = STATUS_OK;
+    for (size_t i = 0; i < ARRAY_SIZE(stages) && outcome != STATUS_UNAVAILABLE; i++) {
+        struct why stage_why = {""};
+        if (is_kept && stages[i].is_of_slot)
+            continue;
+        enum status status = stages[i].run(&round, &stage_why);
+        note_failure(status, &stage_why, &outcome, why);
     }
-    if (status == STATUS_OK)
+    if (outcome == STATUS_OK)
         db->kept_slot = now_ms / MS_PER_SLOT;
-    return status == STATUS_CONFLICT || status == STATUS_NOT_FOUND ? STATUS_FAILED : status;
+    return outcome == STATUS_CONFLICT || outcome == STATUS_NOT_FOUND ? STATUS_FAILED : outcome;
 }

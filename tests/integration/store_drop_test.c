@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -174,12 +175,48 @@ static void a_partition_of_ones_own_stops_no_others(void **state)
     model_done(&model);
 }
 
+/* ---- what fails again and again ---------------------------------------------------------------
+ */
+
+/* A slot that cannot be packed, as of a table that somebody has made stricter, is the only one. */
+static void a_slot_that_fails_stops_neither_days_nor_retention(void **state)
+{
+    (void)state;
+    struct process_identity identity = identity_of("strict", "v1", 5005);
+    struct keep_house_config config = KEEP_HOUSE_DEFAULT;
+    struct keep_house_report report;
+    struct why why = {""};
+    struct model model;
+    int64_t day_ms = MIDNIGHT + 10 * DAY_MS;
+    char sql[160];
+    model_init(&model, &identity, 89);
+    for (int i = 0; i < 20; i++)
+        model_snap(&model, day_ms + i * HOUR_MS);
+    model_commit(&model, 0, 20);
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT heapfleet.make_partition('heap_chunk', %lld); ALTER TABLE "
+                   "heapfleet.heap_chunk ADD CONSTRAINT strict CHECK (slot_ms <> %lld)",
+                   (long long)(day_ms - 60 * DAY_MS), (long long)day_ms);
+    must_run(store.dsn, sql);
+    assert_int_equal(keep_house(store.db, &config, day_ms + 2 * DAY_MS, &report, &why),
+                     STATUS_FAILED);
+    assert_non_null(strstr(why.text, "violates check constraint"));
+    assert_int_equal(report.slots, 4);
+    assert_int_equal(report.days, 1);
+    assert_int_equal(report.partitions_dropped, 5); /* four slots, and the old one */
+    must_run(store.dsn, "ALTER TABLE heapfleet.heap_chunk DROP CONSTRAINT strict");
+    assert_int_equal(keep_and_report(day_ms + 2 * DAY_MS).slots, 1);
+    model_assert(&model, 0, INT64_MAX);
+    model_done(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_partition_stays_that_holds_more_than_the_slot),
         cmocka_unit_test(what_is_being_copied_is_not_dropped_with_the_slot),
         cmocka_unit_test(a_partition_of_ones_own_stops_no_others),
+        cmocka_unit_test(a_slot_that_fails_stops_neither_days_nor_retention),
     };
     return cmocka_run_group_tests(tests, store_scene_start, store_scene_stop);
 }
