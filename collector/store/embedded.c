@@ -145,15 +145,15 @@ int embedded_is_running(struct embedded *embedded)
 }
 
 /* The predecessor has not quite gone: worth another attempt. */
-static int is_passing(const char *log)
+static int is_passing(const char *words)
 {
     static const char *const sentences[] = {
         "pre-existing shared memory block",
-        "lock file \"postmaster.pid\" already exists",
-        ".s.PGSQL.5432.lock\" already exists",
+        "lock file 'postmaster.pid' already exists",
+        ".s.PGSQL.5432.lock' already exists",
     };
     for (size_t i = 0; i < ARRAY_SIZE(sentences); i++) {
-        if (strstr(log, sentences[i]) != NULL)
+        if (strstr(words, sentences[i]) != NULL)
             return 1;
     }
     return 0;
@@ -171,10 +171,10 @@ static enum status wait_ready(struct embedded *embedded, off_t log_from, struct 
         if (answer == PG_ANSWERS)
             return STATUS_OK;
         if (!embedded_is_running(embedded)) {
-            char tail[1024];
-            embedded_log_tail(&embedded->files, log_from, tail, sizeof(tail));
-            return why_fail(why, is_passing(tail) ? STATUS_UNAVAILABLE : STATUS_FAILED,
-                            "PostgreSQL did not start on %s: %s", embedded->files.cluster, tail);
+            char words[400];
+            embedded_log_words(&embedded->files, log_from, words, sizeof(words));
+            return why_fail(why, is_passing(words) ? STATUS_UNAVAILABLE : STATUS_FAILED,
+                            "PostgreSQL did not start on %s: %s", embedded->files.cluster, words);
         }
         if (clock_mono_ms() - began > (answer == PG_STARTING ? RECOVERY_MS : START_MS))
             return why_fail(why, STATUS_FAILED, "PostgreSQL on %s does not answer; see %s",

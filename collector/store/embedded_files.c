@@ -17,11 +17,12 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "embedded_words.h"
 #include "parse.h"
 
 #define BINARIES_ROOT "/usr/lib/postgresql"
 
-enum { LOG_BYTES_MAX = 16 * 1024 * 1024 };
+enum { LOG_BYTES_MAX = 16 * 1024 * 1024, LOG_READ_BYTES = 16 * 1024 };
 
 static enum status cannot(struct why *why, const char *verb, const char *path)
 {
@@ -191,19 +192,14 @@ off_t embedded_log_size(const struct embedded_files *files)
     return fstat(files->log_fd, &info) == 0 ? info.st_size : 0;
 }
 
-void embedded_log_tail(const struct embedded_files *files, off_t from, char *ret, size_t size)
+void embedded_log_words(const struct embedded_files *files, off_t from, char *ret, size_t size)
 {
+    char log[LOG_READ_BYTES + 1];
     off_t end = embedded_log_size(files);
-    off_t begin = end - from > (off_t)size - 1 ? end - (off_t)size + 1 : from;
-    ssize_t got = pread(files->log_fd, ret, size - 1, begin);
-    size_t length = got > 0 ? (size_t)got : 0;
-    while (length > 0 && ret[length - 1] == '\n')
-        length--;
-    ret[length] = '\0';
-    for (char *c = ret; *c != '\0'; c++) {
-        if (*c == '\n')
-            *c = ';';
-    }
+    off_t begin = end - from > LOG_READ_BYTES ? end - LOG_READ_BYTES : from;
+    ssize_t got = pread(files->log_fd, log, LOG_READ_BYTES, begin);
+    log[got > 0 ? got : 0] = '\0';
+    embedded_words(log, ret, size);
 }
 
 /* ---- binaries ------------------------------------------------------------------------------- */
@@ -313,9 +309,9 @@ static enum status run_initdb(const struct embedded_files *files, const char *fo
         return status;
     if (program_wait(pid) == 0)
         return STATUS_OK;
-    char tail[300];
-    embedded_log_tail(files, log_from, tail, sizeof(tail));
-    return why_fail(why, STATUS_FAILED, "initdb could not make %s: %s", folder, tail);
+    char words[300];
+    embedded_log_words(files, log_from, words, sizeof(words));
+    return why_fail(why, STATUS_FAILED, "initdb could not make %s: %s", folder, words);
 }
 
 enum status embedded_make_cluster(struct embedded_files *files, struct why *why)

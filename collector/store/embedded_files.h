@@ -43,8 +43,9 @@ enum status embedded_make_cluster(struct embedded_files *files, struct why *why)
 /* Who may connect: we and the service user, as the database's user heapfleet, by the socket. */
 enum status embedded_write_access(const struct embedded_files *files, struct why *why) MUST_CHECK;
 
-/* The last lines of the log, one line of text. `from`: its size when the interesting part began. */
-void embedded_log_tail(const struct embedded_files *files, off_t from, char *ret, size_t size);
+/* Why a program that logs here has ended (embedded_words.h). `from`: the size of the log when it
+ * began. */
+void embedded_log_words(const struct embedded_files *files, off_t from, char *ret, size_t size);
 off_t embedded_log_size(const struct embedded_files *files);
 
 #endif
