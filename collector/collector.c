@@ -58,6 +58,21 @@ struct collector {
 
 /* ---- the database --------------------------------------------------------------------------- */
 
+/* Said before: another collector that is at it is waited for, and a large history takes its time.
+ */
+static enum status bring_up_to_date(struct db *db, struct why *why)
+{
+    struct schema_state schema = {0};
+    enum status status = schema_look(db, &schema, why);
+    if (status != STATUS_OK || schema.found == schema.known)
+        return status == STATUS_OK ? migrate_up(db, why) : status;
+    log_event(LOG_INFO, "schema.migrating", "from=%d to=%d", schema.found, schema.known);
+    status = migrate_up(db, why);
+    if (status == STATUS_OK)
+        log_event(LOG_INFO, "schema.migrated", "to=%d", schema.known);
+    return status;
+}
+
 static enum status open_database(struct collector *collector, struct why *why)
 {
     const struct collector_config *config = collector->config;
@@ -73,7 +88,7 @@ static enum status open_database(struct collector *collector, struct why *why)
     struct db *db = NULL;
     enum status status = db_open(collector->dsn, &db, why);
     if (status == STATUS_OK)
-        status = migrate_up(db, why);
+        status = bring_up_to_date(db, why);
     db_close(db);
     return status;
 }

@@ -388,8 +388,24 @@ typedef enum status database_fn(struct db *db, const struct database_options *op
 
 static enum status migrate(struct db *db, const struct database_options *options, struct why *why)
 {
-    enum status status = migrate_up(db, why);
-    return status == STATUS_OK && options->citus ? citus_distribute(db, why) : status;
+    struct schema_state before = {0}, after = {0};
+    enum status status = schema_look(db, &before, why);
+    if (status == STATUS_OK)
+        status = migrate_up(db, why);
+    if (status == STATUS_OK)
+        status = schema_look(db, &after, why);
+    if (status == STATUS_OK && options->citus)
+        status = citus_distribute(db, why);
+    if (status != STATUS_OK)
+        return status;
+    if (before.found == after.found)
+        (void)printf("the schema is %d, as it was", after.found);
+    else if (before.found == 0)
+        (void)printf("the schema is %d; there was none", after.found);
+    else
+        (void)printf("the schema is %d; it was %d", after.found, before.found);
+    (void)printf("%s\n", options->citus ? "; it is distributed by service" : "");
+    return STATUS_OK;
 }
 
 /* As tables show what is not there. */
@@ -398,10 +414,27 @@ static const char *or_none(const char *name)
     return strcmp(name, "-") == 0 ? "" : name;
 }
 
+/* What this program does not know could not be forgotten. */
+static enum status check_schema(struct db *db, struct why *why)
+{
+    struct schema_state schema = {0};
+    enum status status = schema_look(db, &schema, why);
+    if (status != STATUS_OK || schema.found == schema.known)
+        return status;
+    if (schema.found == 0)
+        return why_fail(why, STATUS_FAILED, "there is no schema heapfleet: is it this database?");
+    return why_fail(why, STATUS_FAILED,
+                    "the database has schema %d, and this program works on %d: "
+                    "heapfleet-collector migrate brings it up to date",
+                    schema.found, schema.known);
+}
+
 static enum status forget(struct db *db, const struct database_options *options, struct why *why)
 {
-    enum status status = service_forget(db, options->service, or_none(options->service_namespace),
-                                        or_none(options->environment), why);
+    enum status status = check_schema(db, why);
+    if (status == STATUS_OK)
+        status = service_forget(db, options->service, or_none(options->service_namespace),
+                                or_none(options->environment), why);
     if (status == STATUS_OK)
         (void)printf("all that was known of %s is deleted\n", options->service);
     return status;

@@ -97,10 +97,10 @@ static enum status apply(struct pg *pg, const struct schema_step *step, struct w
     return status == STATUS_CONFLICT ? STATUS_FAILED : status;
 }
 
-static enum status apply_missing(struct pg *pg, struct why *why)
+enum status schema_look(struct db *db, struct schema_state *ret, struct why *why)
 {
     int64_t version = 0;
-    enum status status = read_version(pg, &version, why);
+    enum status status = read_version(db->pg, &version, why);
     if (status != STATUS_OK)
         return status;
     int newest = schema_steps[schema_step_count - 1].version;
@@ -109,10 +109,19 @@ static enum status apply_missing(struct pg *pg, struct why *why)
                         "the database has schema %lld and this program knows schemas up to %d: "
                         "use the program that made it, or a newer one",
                         (long long)version, newest);
-    status = check_encoding(pg, why);
+    *ret = (struct schema_state){.found = (int)version, .known = newest};
+    return STATUS_OK;
+}
+
+static enum status apply_missing(struct db *db, struct why *why)
+{
+    struct schema_state state = {0};
+    enum status status = schema_look(db, &state, why);
+    if (status == STATUS_OK)
+        status = check_encoding(db->pg, why);
     for (int i = 0; i < schema_step_count && status == STATUS_OK; i++) {
-        if (schema_steps[i].version > version)
-            status = apply(pg, &schema_steps[i], why);
+        if (schema_steps[i].version > state.found)
+            status = apply(db->pg, &schema_steps[i], why);
     }
     return status;
 }
@@ -120,7 +129,7 @@ static enum status apply_missing(struct pg *pg, struct why *why)
 enum status migrate_up(struct db *db, struct why *why)
 {
     pg_set_deadline(db->pg, PG_MIGRATION_MS);
-    enum status status = apply_missing(db->pg, why);
+    enum status status = apply_missing(db, why);
     pg_set_deadline(db->pg, PG_STATEMENT_MS);
     return status;
 }

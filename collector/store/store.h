@@ -26,8 +26,16 @@ enum status db_ping(struct db *db, struct why *why) MUST_CHECK;
 /* Milliseconds since 1970, by the database's clock: the one that all collectors share. */
 enum status db_clock(struct db *db, int64_t *ret_ms, struct why *why) MUST_CHECK;
 
-/* Apply the migrations that are missing, under an advisory lock. FAILED when the database is newer
- * than this program. */
+/* Which schema there is, and which one this program works on. */
+struct schema_state {
+    int found; /* 0: none */
+    int known;
+};
+
+/* FAILED when the database is newer than this program. */
+enum status schema_look(struct db *db, struct schema_state *ret, struct why *why) MUST_CHECK;
+/* Apply the migrations that are missing, under an advisory lock: whoever comes second waits. FAILED
+ * when the database is newer than this program. */
 enum status migrate_up(struct db *db, struct why *why) MUST_CHECK;
 
 enum { ID_BYTES = 16 };

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -188,6 +189,46 @@ def test_a_pooler_in_transaction_mode_is_no_obstacle():
                 collector.wait_log("history.compacted")
                 assert server.sql("SELECT sum(cardinality(heapfleet.raw_times(times))) FROM heapfleet.heap_chunk") == "5"
                 assert collector.stop() == 0
+
+
+def run(*arguments):
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_commands_say_which_schema_there_is():
+    with servers() as (server,):
+        server.create().start()
+        forget = "forget", "shop", "--dsn", server.dsn
+        assert "there is no schema heapfleet" in run(*forget).stderr
+        first = run("migrate", "--dsn", server.dsn)
+        known = int(server.sql("SELECT max(version) FROM heapfleet.schema_version"))
+        assert first.stdout == f"the schema is {known}; there was none\n"
+        assert run("migrate", "--dsn", server.dsn).stdout == f"the schema is {known}, as it was\n"
+        assert "there is no service 'shop'" in run(*forget).stderr
+        server.sql(f"DELETE FROM heapfleet.schema_version WHERE version = {known}")
+        refused = run(*forget)
+        assert refused.returncode == 1
+        assert f"has schema {known - 1}, and this program works on {known}" in refused.stderr
+
+
+def test_a_collector_that_waits_for_a_migration_says_so():
+    with servers() as (server,):
+        server.create().start()
+        with subprocess.Popen(["psql", "-XAtq", "-d", server.dsn], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True) as other:
+            other.stdin.write("SELECT 'held' FROM pg_advisory_lock(29384657391743092);\n")
+            other.stdin.flush()
+            assert other.stdout.readline() == "held\n"
+            collector = collector_for(server.dsn)
+            starting = threading.Thread(target=collector.start)
+            starting.start()
+            try:
+                collector.wait_log("schema.migrating from=0 to=")
+                other.stdin.close()
+                collector.wait_log("schema.migrated")
+            finally:
+                starting.join()
+                collector.remove()
 
 
 def test_a_role_without_rights_is_told_which():
