@@ -17,6 +17,7 @@
 
 #include "clock.h"
 #include "pg_connect.h"
+#include "pg_reaction.h"
 #include "pg_statements.h"
 
 struct pg {
@@ -66,64 +67,9 @@ void pg_set_deadline(struct pg *pg, int deadline_ms)
 
 /* ---- failures ------------------------------------------------------------------------------- */
 
-/* What a caller can do about an SQLSTATE, by its beginning. */
-static const struct reaction {
-    const char *prefix;
-    enum status status;
-    int reopen; /* the session is of no more use */
-} reactions[] = {
-    {"08", STATUS_UNAVAILABLE, 1},    /* connection exception */
-    {"22", STATUS_INVALID, 0},        /* data exception: a value that the type does not take */
-    {"23505", STATUS_CONFLICT, 0},    /* unique violation */
-    {"23514", STATUS_NOT_FOUND, 0},   /* no partition; our tables have no other checks of rows */
-    {"25006", STATUS_UNAVAILABLE, 1}, /* read only: this server is a standby now */
-    {"25P03", STATUS_UNAVAILABLE, 1}, /* we stood still in a transaction */
-    {"26000", STATUS_UNAVAILABLE, 1}, /* somebody took what we had prepared away */
-    {"40", STATUS_UNAVAILABLE, 0},    /* serialization failure, deadlock */
-    {"53", STATUS_UNAVAILABLE, 0},    /* disk full, out of memory, too many connections */
-    {"54", STATUS_INVALID, 0},        /* a value too large for an index, or the like */
-    {"55P03", STATUS_UNAVAILABLE, 0}, /* lock not available */
-    {"57014", STATUS_UNAVAILABLE, 0}, /* statement timeout */
-    {"57P0", STATUS_UNAVAILABLE, 1},  /* shutdown, crash of another backend, starting up */
-    {"58", STATUS_UNAVAILABLE, 0},    /* I/O error */
-};
-
-/* A table changed, so that a prepared statement would give other columns than before. */
-static const struct reaction outdated = {"0A000", STATUS_UNAVAILABLE, 1};
-
-static const struct reaction *find_reaction(const char *sqlstate)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(reactions); i++) {
-        if (strncmp(sqlstate, reactions[i].prefix, strlen(reactions[i].prefix)) == 0)
-            return &reactions[i];
-    }
-    return NULL;
-}
-
-/* libpq's messages have several lines and quote with "; ours are one line that stands in quotes. */
-static void say(struct why *why, const char *message)
-{
-    char line[WHY_CAPACITY];
-    size_t used = 0;
-    for (const char *c = message; *c != '\0' && used + 2 < sizeof(line); c++) {
-        int blank = *c == '\n' || *c == '\t' || *c == ' ';
-        char shown = *c;
-        if (shown == '"')
-            shown = '\'';
-        if (!blank)
-            line[used++] = shown;
-        else if (used > 0 && line[used - 1] != ' ')
-            line[used++] = ' ';
-    }
-    while (used > 0 && line[used - 1] == ' ')
-        used--;
-    line[used] = '\0';
-    why_set(why, "PostgreSQL: %s", used > 0 ? line : "the connection was closed");
-}
-
 static enum status lost(struct pg *pg, struct why *why)
 {
-    say(why, PQerrorMessage(pg->conn));
+    pg_say(why, PQerrorMessage(pg->conn), NULL);
     close_connection(pg);
     return STATUS_UNAVAILABLE;
 }
@@ -134,12 +80,8 @@ static enum status judge(struct pg *pg, const PGresult *result, struct why *why)
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     if (sqlstate == NULL || PQstatus(pg->conn) == CONNECTION_BAD)
         return lost(pg, why);
-    say(why, primary != NULL ? primary : sqlstate);
-    const struct reaction *reaction = find_reaction(sqlstate);
-    if (pg->used_prepared && strcmp(sqlstate, "0A000") == 0)
-        reaction = &outdated;
-    if (reaction == NULL)
-        return STATUS_FAILED;
+    const struct pg_reaction *reaction = pg_reaction_to(sqlstate, pg->used_prepared);
+    pg_say(why, primary != NULL ? primary : sqlstate, reaction->advice);
     if (reaction->reopen)
         close_connection(pg);
     return reaction->status;

@@ -309,21 +309,25 @@ static void failures_say_what_can_be_done(void **state)
     static const struct {
         const char *sql;
         enum status expected;
+        const char *words;
     } cases[] = {
-        {"SELEC 1", STATUS_FAILED},
-        {"SELECT 1/0", STATUS_INVALID},
-        {"SELECT * FROM heapfleet.nothing", STATUS_FAILED},
-        {"INSERT INTO heapfleet.schema_version (version, name) VALUES (1, 'x')", STATUS_CONFLICT},
-        {"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END$$", STATUS_UNAVAILABLE},
-        {"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END$$", STATUS_UNAVAILABLE},
-        {"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '25006'; END$$", STATUS_UNAVAILABLE},
-        {"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '42501'; END$$", STATUS_FAILED},
+        {"SELEC 1", STATUS_FAILED, "syntax error"},
+        {"SELECT 1/0", STATUS_INVALID, "division by zero"},
+        {"SELECT * FROM heapfleet.nothing", STATUS_FAILED, "heapfleet.nothing"},
+        {"INSERT INTO heapfleet.schema_version (version, name) VALUES (1, 'x')", STATUS_CONFLICT,
+         "duplicate key"},
+        {"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END$$", STATUS_UNAVAILABLE, "53100"},
+        {"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END$$", STATUS_UNAVAILABLE, "40P01"},
+        {"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '25006'; END$$", STATUS_UNAVAILABLE,
+         "; a standby? name the primary"},
+        {"DO $$BEGIN RAISE EXCEPTION USING ERRCODE = '42501'; END$$", STATUS_FAILED,
+         "; the role of the DSN must own"},
     };
     struct pg *pg = pg_new(store.dsn);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct why why = {""};
         assert_int_equal(pg_script(pg, cases[i].sql, &why), cases[i].expected);
-        assert_true(why.text[0] != '\0');
+        assert_non_null(strstr(why.text, cases[i].words));
     }
     /* a transaction in which a statement failed cannot be committed by mistake */
     struct why why = {""};
