@@ -231,6 +231,28 @@ def test_a_collector_that_waits_for_a_migration_says_so():
                 collector.remove()
 
 
+def test_a_partition_that_an_administrator_made_is_packed_and_dropped():
+    with servers() as (server,):
+        server.create().start()
+        server.sql("CREATE ROLE keeper LOGIN")
+        server.sql("CREATE DATABASE kept OWNER keeper")
+        keeper = f"host={server.folder} user=keeper dbname=kept"
+        assert run("migrate", "--dsn", keeper).returncode == 0
+        day_ms = int(time.time() // 86400 - 3) * 86400000
+        admin = f"host={server.folder} user=heapfleet dbname=kept"
+        assert server.sql(f"SELECT heapfleet.make_partition('snap_delta', {day_ms})", admin) == "t"
+        with collector_for(keeper, "--compact-every", "200ms", "--compact-after", "0") as collector:
+            sender = Sender(collector)
+            sender.connect()
+            sender.process.values = [(1, 56)]
+            sender.sequence += 1
+            sender.stream.send_raw(sender.process.snapshot(sender.sequence, time_ms=day_ms + 1000))
+            sender.wait()
+            collector.wait_log("partitions_dropped=1")
+            assert server.sql("SELECT count(*) FROM heapfleet.heap_chunk", keeper) == "1"
+            assert "history.failed" not in collector.log()
+
+
 def test_a_role_without_rights_is_told_which():
     with servers() as (server,):
         server.create().start()

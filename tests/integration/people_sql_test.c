@@ -12,125 +12,12 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
-#include "heap_model.h"
-#include "keep_house.h"
 #include "old_chunk_rows.h"
-#include "query.h"
+#include "people_scene.h"
 
-enum { PROCESSES = 6, HOURS = 31, MINUTE_MS = 60000, ROUNDS = 5 };
-static const int64_t hour_ms = 3600000;
-
-static struct {
-    struct model models[PROCESSES];
-    char names[MODEL_TYPES][16];
-    int64_t now_ms, from_ms;
-    struct pg *pg;
-    struct arena arena;
-    uint64_t seed;
-} world;
-
-/* ---- the history ---------------------------------------------------------------------------- */
-
-static uint64_t draw(uint64_t limit)
-{
-    world.seed = world.seed * 6364136223846793005u + 1442695040888963407u;
-    return (world.seed >> 33) % limit;
-}
-
-/* From one time to another, every minute or so; some minutes, and once some hours, are missing. */
-static void live(struct model *model, int64_t from_ms, int64_t to_ms)
-{
-    int64_t gap_ms = from_ms + (int64_t)model_draw(model, (uint64_t)(to_ms - from_ms));
-    for (int64_t at_ms = from_ms; at_ms <= to_ms; at_ms += MINUTE_MS) {
-        if (at_ms > gap_ms && at_ms < gap_ms + hour_ms + hour_ms / 2 &&
-            at_ms < to_ms - 5 * MINUTE_MS)
-            continue;
-        if (model_draw(model, 50) != 0 || at_ms + 3 * MINUTE_MS > to_ms)
-            model_snap(model, at_ms + (int64_t)model_draw(model, 300));
-    }
-}
-
-static void end_process(const struct model *model, int64_t at_ms)
-{
-    struct write_batch *batch = write_batch_new();
-    write_batch_end(batch, model->at.service_id, model->at.instance_id, at_ms, "exited");
-    OK(write_batch_commit(store.db, batch, &why));
-    write_batch_free(batch);
-}
-
-/* Half of the processes are of v1, which ends when v2 begins; they start minutes apart. */
-static void make_history(void)
-{
-    int64_t turn_ms = world.from_ms + 14 * hour_ms + 20 * MINUTE_MS;
-    for (uint32_t i = 0; i < PROCESSES; i++) {
-        int is_new = i >= PROCESSES / 2;
-        struct process_identity identity = identity_of("shop", is_new ? "v2" : "v1", i + 1);
-        int64_t start_ms = (is_new ? turn_ms : world.from_ms) + (int64_t)(i % 3) * 7 * MINUTE_MS;
-        identity.started_ms = start_ms - 4000;
-        model_init(&world.models[i], &identity, 40 + i);
-        live(&world.models[i], start_ms, is_new ? world.now_ms - 5000 : turn_ms);
-        model_commit(&world.models[i], 0, world.models[i].count);
-        if (!is_new)
-            end_process(&world.models[i], turn_ms + 1000);
-    }
-}
-
-static void keep(int64_t now_ms)
-{
-    static const struct keep_house_config config = KEEP_HOUSE_DEFAULT;
-    struct keep_house_report report;
-    OK(keep_house(store.db, &config, now_ms, &report, &why));
-    assert_int_equal(report.lost, 0);
-}
-
-static int start(void **state)
-{
-    (void)store_scene_start(state);
-    world.seed = 11;
-    world.now_ms = clock_wall_ms();
-    world.from_ms = world.now_ms - (int64_t)HOURS * hour_ms;
-    for (int i = 0; i < MODEL_TYPES; i++)
-        (void)snprintf(world.names[i], sizeof(world.names[i]), "model.T%d", i);
-    world.pg = pg_new(store.dsn);
-    arena_init(&world.arena, 256 << 20);
-    make_history();
-    return 0;
-}
-
-static int stop(void **state)
-{
-    for (int i = 0; i < PROCESSES; i++)
-        model_done(&world.models[i]);
-    pg_free(world.pg);
-    arena_done(&world.arena);
-    return store_scene_stop(state);
-}
+enum { ROUNDS = 5 };
 
 /* ---- asking both ---------------------------------------------------------------------------- */
-
-static const void *ask(query_answer_fn *fn, const void *request)
-{
-    struct query query = {store.db, &world.arena, clock_wall_ms()};
-    ProtobufCMessage *answer = NULL;
-    OK(fn(&query, request, &answer, &why));
-    return answer;
-}
-
-static Heapfleet__V1__ServiceRef *shop(void)
-{
-    static Heapfleet__V1__ServiceRef ref;
-    heapfleet__v1__service_ref__init(&ref);
-    ref.name = "shop";
-    return &ref;
-}
-
-static struct pg_rows run(const char *sql, const struct pg_params *params)
-{
-    struct pg_rows rows;
-    OK(pg_run(world.pg, sql, params, &rows, &why));
-    return rows;
-}
 
 static int near(double a, double b)
 {
@@ -380,86 +267,6 @@ static void history_of_both_formats_agrees(void **state)
 
 /* ---- what else is promised ------------------------------------------------------------------ */
 
-static void refuses(const char *sql, const char *sentence)
-{
-    struct pg_rows rows;
-    struct why why = {""};
-    assert_int_not_equal(pg_run(world.pg, sql, NULL, &rows, &why), STATUS_OK);
-    if (strstr(why.text, sentence) == NULL)
-        fail_msg("%s: %s", sql, why.text);
-}
-
-static void mistakes_are_explained(void **state)
-{
-    (void)state;
-    refuses("SELECT * FROM heapfleet.series('shpo', 'model.T1', now() - interval '1 day')",
-            "there is no service 'shpo'");
-    refuses("SELECT * FROM heapfleet.series('shop', 'app.Tpye1', now() - interval '1 day')",
-            "the service has no type 'app.Tpye1'");
-    refuses("SELECT * FROM heapfleet.series('shop', E'\\x01'';--', now() - interval '1 day')",
-            "the service has no type");
-    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', now(), now() - interval '1 day')",
-            "the span ends before it begins");
-    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', now() + interval '1 day', now() + "
-            "interval '2 days')",
-            "begins in the future");
-    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', now() - interval '1 year', now(), "
-            "interval '1 second')",
-            "steps: at most 10000");
-    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', '-infinity', 'infinity', "
-            "interval '1 hour', 'minute')",
-            "steps: at most 10000");
-    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', now() - interval '1 day', now(), "
-            "interval '-1 hour')",
-            "a step must be longer than nothing");
-    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', now() - interval '1 day', "
-            "resolution => 'week')",
-            "there is no resolution 'week'");
-    refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v3')",
-            "the service has no version 'v3'");
-    refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v2', at_uptime => '400 days')",
-            "version 'v1' has not reached an uptime of 9600:00:00: its oldest process has ");
-    refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v2', at_uptime => '1 second')",
-            "no process of version 'v1' was watched at that uptime");
-    refuses("SELECT * FROM heapfleet.compare('shop', 'v1', 'v2', at_uptime => '-1 hour')",
-            "an uptime cannot be negative");
-    refuses("SELECT * FROM heapfleet.compare('shop', 'v1', NULL)",
-            "a comparison needs two versions");
-    refuses("SELECT * FROM heapfleet.series('shop', 'model.T1', NULL)",
-            "a series needs a time to begin at");
-    refuses("SELECT * FROM heapfleet.top_growth('shop', now() - interval '1 minute')",
-            "fewer than two hours of this span are rolled up yet");
-}
-
-static void a_finding_is(const char *state, const char *change)
-{
-    OK(pg_script(world.pg, change, &why));
-    struct pg_rows rows = run("SELECT state, muted_by FROM heapfleet.findings", NULL);
-    assert_int_equal(rows.count, 1);
-    assert_string_equal(pg_text(&rows, 0, 0), state);
-    assert_string_equal(pg_text(&rows, 0, 1), strcmp(state, "muted") == 0 ? "ann" : "");
-    pg_rows_done(&rows);
-}
-
-/* As the command line calls it. */
-static void findings_have_a_state(void **state)
-{
-    (void)state;
-    a_finding_is("open",
-                 "INSERT INTO heapfleet.finding (service_id, type, first_seen_ms, last_seen_ms, "
-                 "severity, introduced_in, count_per_hour, bytes_per_hour, confidence, "
-                 "until_limit_ms, instances, companions) "
-                 "VALUES (1, 'model.T1', 1, 2, 'suspect', 'v2', 1, 1, 1, 0, 1, '[]')");
-    a_finding_is("acknowledged", "UPDATE heapfleet.finding SET acknowledged_ms = 3");
-    a_finding_is("muted", "INSERT INTO heapfleet.mute VALUES (1, '', 'ann', 'why', 4, NULL)");
-    a_finding_is("acknowledged", "UPDATE heapfleet.mute SET until_ms = 5");
-    a_finding_is("muted", "INSERT INTO heapfleet.mute VALUES (1, 'model.T1', 'ann', 'why', 4, "
-                          "extract(epoch FROM now()) * 1000 + 60000)");
-    a_finding_is("resolved", "DELETE FROM heapfleet.mute; "
-                             "UPDATE heapfleet.finding SET closed_ms = 6");
-    OK(pg_script(world.pg, "DELETE FROM heapfleet.finding", &why));
-}
-
 static void add_process(const char *version, uint32_t number, int64_t started_ms, int64_t behind_ms,
                         int64_t seen_ms)
 {
@@ -502,22 +309,6 @@ static void services_agree(void **state)
     arena_reset(&world.arena);
 }
 
-/* A name that is in two environments must be told apart. */
-static void environments_are_told_apart(void **state)
-{
-    (void)state;
-    struct process_identity identity = identity_of("shop", "v1", 99);
-    identity.environment = "staging";
-    struct instance_state other = open_instance(&identity);
-    instance_state_done(&other);
-    refuses("SELECT * FROM heapfleet.deployments('shop')",
-            "service 'shop' is in several environments or namespaces: 'prod', 'staging'");
-    struct pg_rows rows = run("SELECT version FROM heapfleet.deployments('shop', 'prod')", NULL);
-    assert_int_equal(rows.count, 2);
-    assert_string_equal(pg_text(&rows, 0, 0), "v1");
-    pg_rows_done(&rows);
-}
-
 /* A plan that leaves a partition out does not lock it. */
 static void bounds_reach_the_partitions(void **state)
 {
@@ -549,39 +340,6 @@ static void bounds_reach_the_partitions(void **state)
     pg_rollback(world.pg);
 }
 
-/* The reading role reads everything that people are meant to, and writes nothing. */
-static void the_reading_role_only_reads(void **state)
-{
-    (void)state;
-    /* a member that may log in, as people are; Citus's nodes connect to each other as it */
-    OK(pg_script(world.pg,
-                 "DO $$BEGIN IF to_regrole('someone') IS NULL THEN "
-                 "EXECUTE 'CREATE ROLE someone LOGIN IN ROLE heapfleet_read'; END IF; END$$",
-                 &why));
-    OK(pg_script(world.pg, "SET ROLE someone", &why));
-    static const char *const may[] = {
-        "SELECT * FROM heapfleet.services",
-        "SELECT * FROM heapfleet.findings",
-        "SELECT * FROM heapfleet.deployments('shop', 'prod')",
-        "SELECT * FROM heapfleet.series('shop', 'model.T1', now() - interval '1 day', "
-        "environment => 'prod')",
-        "SELECT * FROM heapfleet.snapshots('shop', 'model.T1', now() - interval '1 hour', "
-        "environment => 'prod')",
-        "SELECT * FROM heapfleet.top_growth('shop', now() - interval '30 hours', environment => "
-        "'prod')",
-        "SELECT * FROM heapfleet.compare('shop', 'v1', 'v2', environment => 'prod')",
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(may); i++) {
-        struct pg_rows rows = run(may[i], NULL);
-        pg_rows_done(&rows);
-    }
-    refuses("DELETE FROM heapfleet.service", "permission denied");
-    refuses("UPDATE heapfleet.finding SET note = ''", "permission denied");
-    refuses("CREATE TABLE heapfleet.mine ()", "permission denied");
-    refuses("SELECT heapfleet.make_partition('snap_delta', 0)", "permission denied");
-    OK(pg_script(world.pg, "RESET ROLE", &why));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,12 +347,8 @@ int main(void)
         cmocka_unit_test(history_half_compacted_agrees),
         cmocka_unit_test(compacted_history_agrees),
         cmocka_unit_test(history_of_both_formats_agrees),
-        cmocka_unit_test(mistakes_are_explained),
-        cmocka_unit_test(findings_have_a_state),
         cmocka_unit_test(bounds_reach_the_partitions),
         cmocka_unit_test(services_agree),
-        cmocka_unit_test(environments_are_told_apart),
-        cmocka_unit_test(the_reading_role_only_reads),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -394,8 +394,8 @@ static void a_hot_row_has_its_name_as_key(void **state)
 /* So that the same schema can be distributed by service, and explains itself to who reads it. Each
  * of them counts what breaks the rule. */
 static const char *const rules[] = {
-    /* every table, view and function says what it is */
-    "SELECT count(*) FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v') "
+    /* every table, view, sequence and function says what it is */
+    "SELECT count(*) FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'S') "
     "AND c.relnamespace = 'heapfleet'::regnamespace AND obj_description(c.oid) IS NULL",
     "SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'heapfleet'::regnamespace "
     "AND obj_description(p.oid) IS NULL",
