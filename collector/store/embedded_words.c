@@ -53,19 +53,22 @@ static const char *find_reason(const char *log)
     return reason;
 }
 
-/* What stands behind the reason of its own: DETAIL, HINT and the like, up to the next message. */
-static const char *find_hint(const char *reason)
+/* DETAIL and HINT of the message that ends at `end`, up to the next message. */
+static void take_advice(const char *end, char *ret, size_t used, size_t size)
 {
-    const char *line = next_line(end_of(reason)), *end;
-    for (; *line != '\0'; line = next_line(end)) {
+    static const char between[] = "; ";
+    for (const char *line = next_line(end); *line != '\0'; line = next_line(end)) {
         end = end_of(line);
-        const char *hint = message_of(line, end, "HINT:  ");
-        if (hint != NULL)
-            return hint;
-        if (message_of(line, end, "DETAIL:  ") == NULL && *line != '\t')
-            return NULL;
+        const char *words = message_of(line, end, "DETAIL:  ");
+        if (words == NULL)
+            words = message_of(line, end, "HINT:  ");
+        if (words == NULL && *line != '\t')
+            return;
+        if (words == NULL)
+            continue;
+        used = append(ret, used, size, between, between + sizeof(between) - 1);
+        used = append(ret, used, size, words, end);
     }
-    return NULL;
 }
 
 static void take_whole_lines(const char *log, char *ret, size_t size)
@@ -87,11 +90,6 @@ void embedded_words(const char *log, char *ret, size_t size)
         take_whole_lines(log, ret, size);
         return;
     }
-    const char *hint = find_hint(reason);
     size_t used = append(ret, 0, size, reason, end_of(reason));
-    if (hint == NULL)
-        return;
-    static const char between[] = "; ";
-    used = append(ret, used, size, between, between + sizeof(between) - 1);
-    (void)append(ret, used, size, hint, end_of(hint));
+    take_advice(end_of(reason), ret, used, size);
 }

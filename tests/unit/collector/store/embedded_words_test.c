@@ -32,9 +32,14 @@ static void the_reason_is_found_among_other_words(void **state)
             "HINT:  Is another postmaster (PID 7) running in data directory \"/d\"?\n",
          "lock file 'postmaster.pid' already exists; Is another postmaster (PID 7) running in data "
          "directory '/d'?"},
+        {AT "FATAL:  database files are incompatible with server\n" AT
+            "DETAIL:  The data directory was initialized by PostgreSQL version 13, which is not "
+            "compatible with this version 15.20.\n",
+         "database files are incompatible with server; The data directory was initialized by "
+         "PostgreSQL version 13, which is not compatible with this version 15.20."},
         {AT "FATAL:  first\n" AT "LOG:  between\n" AT "HINT:  of something else\n", "first"},
         {AT "FATAL:  two lines\n\tthe second\n" AT "DETAIL:  more\n" AT "HINT:  do this",
-         "two lines; do this"},
+         "two lines; more; do this"},
         {"initdb: error: could not create directory \"/d/pg_wal\": No space left on device\n"
          "initdb: removing contents of data directory \"/d\"\n",
          "initdb: error: could not create directory '/d/pg_wal': No space left on device;initdb: "
