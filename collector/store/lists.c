@@ -57,21 +57,6 @@ enum status service_list(struct db *db, struct arena *arena, struct service_row 
 
 /* ---- deployments ---------------------------------------------------------------------------- */
 
-/* The newest snapshot of a process is hot, or was compacted. */
-static const char deployments_sql[] =
-    "SELECT d.id, d.version, coalesce(min(p.started_ms), 0), coalesce(max(p.seen_ms), 0), "
-    "count(*) FILTER (WHERE p.end_reason = 'oom_killed') "
-    "FROM heapfleet.deployment d LEFT JOIN ("
-    "    SELECT i.deployment_id, i.started_ms, i.end_reason, "
-    "        greatest(n.time_ms, l.time_ms, i.started_ms) AS seen_ms FROM heapfleet.instance i "
-    "    LEFT JOIN heapfleet.instance_last l "
-    "        ON l.service_id = i.service_id AND l.instance_id = i.id "
-    "    LEFT JOIN LATERAL (SELECT s.time_ms FROM heapfleet.snap_delta s "
-    "        WHERE s.service_id = i.service_id AND s.instance_id = i.id "
-    "        ORDER BY s.sequence DESC LIMIT 1) n ON true "
-    "    WHERE i.service_id = $1) p ON p.deployment_id = d.id "
-    "WHERE d.service_id = $1 GROUP BY d.id, d.version ORDER BY 3, 1";
-
 static enum status read_deployments(const struct pg_rows *rows, struct arena *arena,
                                     struct deployment_row **ret, struct why *why)
 {
@@ -83,8 +68,6 @@ static enum status read_deployments(const struct pg_rows *rows, struct arena *ar
             .id = pg_i64(rows, i, 0),
             .version = store_copy_text(rows, i, 1, arena),
             .first_seen_ms = pg_i64(rows, i, 2),
-            .last_seen_ms = pg_i64(rows, i, 3),
-            .oom_kills = (uint32_t)pg_i64(rows, i, 4),
         };
         if (list[i].version == NULL)
             return store_too_large(why);
@@ -95,11 +78,11 @@ static enum status read_deployments(const struct pg_rows *rows, struct arena *ar
 
 static const char versions_sql[] =
     "SELECT d.id, d.version, coalesce((SELECT min(i.started_ms) FROM heapfleet.instance i "
-    "    WHERE i.service_id = $1 AND i.deployment_id = d.id), 0), 0::bigint, 0::bigint "
+    "    WHERE i.service_id = $1 AND i.deployment_id = d.id), 0) "
     "FROM heapfleet.deployment d WHERE d.service_id = $1 ORDER BY 3, 1";
 
 static const char deployment_names_sql[] =
-    "SELECT d.id, d.version, 0::bigint, 0::bigint, 0::bigint "
+    "SELECT d.id, d.version, 0::bigint "
     "FROM heapfleet.deployment d WHERE d.service_id = $1 ORDER BY 1";
 
 static enum status list_deployments(struct db *db, const char *sql, int64_t service_id,
@@ -117,12 +100,6 @@ static enum status list_deployments(struct db *db, const char *sql, int64_t serv
         *ret_count = (size_t)rows.count;
     pg_rows_done(&rows);
     return status;
-}
-
-enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
-                            struct deployment_row **ret, size_t *ret_count, struct why *why)
-{
-    return list_deployments(db, deployments_sql, service_id, arena, ret, ret_count, why);
 }
 
 enum status deployment_versions(struct db *db, int64_t service_id, struct arena *arena,

@@ -175,8 +175,7 @@ struct service_row {
 struct deployment_row {
     int64_t id;
     const char *version;
-    int64_t first_seen_ms, last_seen_ms;
-    uint32_t oom_kills;
+    int64_t first_seen_ms; /* 0: no process, or not asked for */
 };
 struct instance_row {
     int64_t id, deployment_id;
@@ -202,11 +201,6 @@ static inline int64_t instance_uptime_ms(const struct instance_row *instance)
  */
 enum status service_list(struct db *db, struct arena *arena, struct service_row **ret,
                          size_t *ret_count, struct why *why) MUST_CHECK;
-enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
-                            struct deployment_row **ret, size_t *ret_count,
-                            struct why *why) MUST_CHECK;
-/* The same without last_seen_ms and oom_kills, for which every process would have to be looked at.
- */
 enum status deployment_versions(struct db *db, int64_t service_id, struct arena *arena,
                                 struct deployment_row **ret, size_t *ret_count,
                                 struct why *why) MUST_CHECK;

@@ -163,8 +163,8 @@ enum status service_list(struct db *db, struct arena *arena, struct service_row 
                        ret_count, why);
 }
 
-enum status deployment_list(struct db *db, int64_t service_id, struct arena *arena,
-                            struct deployment_row **ret, size_t *ret_count, struct why *why)
+enum status deployment_versions(struct db *db, int64_t service_id, struct arena *arena,
+                                struct deployment_row **ret, size_t *ret_count, struct why *why)
 {
     (void)db;
     struct deployment_row found[FAKE_MAX];
@@ -174,12 +174,6 @@ enum status deployment_list(struct db *db, int64_t service_id, struct arena *are
             found[count++] = fake.deployments[i];
     }
     return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
-}
-
-enum status deployment_versions(struct db *db, int64_t service_id, struct arena *arena,
-                                struct deployment_row **ret, size_t *ret_count, struct why *why)
-{
-    return deployment_list(db, service_id, arena, ret, ret_count, why);
 }
 
 static inline int fake_is_one_of(const struct instance_filter *filter, int64_t deployment_id)
