@@ -15,7 +15,7 @@ struct housekeeper {
     int is_busy; /* the loop's */
     char *dsn;   /* from here on the worker's */
     struct db *db;
-    int is_failing; /* told once, until it works again */
+    struct why told; /* the last failure, told until it is another one; empty: it works */
 };
 
 static enum status keep(struct housekeeper *housekeeper, struct keep_house_report *ret,
@@ -48,12 +48,13 @@ static void log_report(const struct keep_house_report *report, int64_t elapsed_m
 
 static void log_outcome(struct housekeeper *housekeeper, enum status status, const struct why *why)
 {
+    struct why *told = &housekeeper->told;
     if (status != STATUS_OK)
-        log_event(housekeeper->is_failing ? LOG_DEBUG : LOG_WARN, "history.failed",
+        log_event(strcmp(told->text, why->text) == 0 ? LOG_DEBUG : LOG_WARN, "history.failed",
                   "status=%s reason=\"%s\"", status_name(status), why->text);
-    else if (housekeeper->is_failing)
+    else if (told->text[0] != '\0')
         log_event(LOG_INFO, "history.works_again", NULL);
-    housekeeper->is_failing = status != STATUS_OK;
+    *told = status == STATUS_OK ? (struct why){""} : *why;
 }
 
 static void on_kept(void *arg)

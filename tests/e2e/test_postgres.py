@@ -253,6 +253,22 @@ def test_a_partition_that_an_administrator_made_is_packed_and_dropped():
             assert "history.failed" not in collector.log()
 
 
+def test_each_failure_of_housekeeping_is_told_once():
+    with servers() as (server,):
+        server.create().start()
+        with collector_for(server.dsn, "--compact-every", "100ms", "--log-level", "debug") as collector:
+            server.sql("ALTER TABLE heapfleet.day_due RENAME TO was")
+            collector.wait_log("'heapfleet.day_due' does not exist", times=3)
+            server.sql("ALTER VIEW heapfleet.partition RENAME TO were")
+            collector.wait_log("'heapfleet.partition' does not exist", times=3)
+            server.sql("ALTER VIEW heapfleet.were RENAME TO partition")
+            server.sql("ALTER TABLE heapfleet.was RENAME TO day_due")
+            collector.wait_log("history.works_again")
+        told = [line for line in collector.lines if "history.failed" in line and " warn " in line]
+        assert "day_due" in told[0] and "partition" in told[1]
+        assert all(a.split("reason=")[1] != b.split("reason=")[1] for a, b in zip(told, told[1:]))
+
+
 def test_a_role_without_rights_is_told_which():
     with servers() as (server,):
         server.create().start()
