@@ -108,6 +108,20 @@ static void trim_blanks(struct buf *ret)
         ret->size--;
 }
 
+/* None in the middle that reads as one of the others: the same number twice is no scale. */
+static void format_label(const struct canvas *canvas, const double values[LABELS_MAX], int i,
+                         struct buf *ret)
+{
+    report_format_number(ret, values[i], canvas->plot->unit);
+    for (int other = 0; other < LABELS_MAX && i == LABELS_MAX / 2; other++) {
+        struct buf text = BUF_INIT;
+        report_format_number(&text, values[other], canvas->plot->unit);
+        if (other != i && strcmp(buf_text(&text), buf_text(ret)) == 0)
+            buf_clear(ret);
+        buf_done(&text);
+    }
+}
+
 static void append_rows(const struct canvas *canvas, struct buf *ret)
 {
     const double values[] = {canvas->high, (canvas->high + canvas->low) / 2, canvas->low};
@@ -116,7 +130,7 @@ static void append_rows(const struct canvas *canvas, struct buf *ret)
         struct buf label = BUF_INIT;
         for (int i = 0; i < LABELS_MAX; i++) {
             if (label_rows[i] == row)
-                report_format_number(&label, values[i], canvas->plot->unit);
+                format_label(canvas, values, i, &label);
         }
         append_label(canvas, buf_text(&label), label.size > 0 ? "┤" : "│", ret);
         buf_done(&label);

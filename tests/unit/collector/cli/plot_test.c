@@ -37,6 +37,20 @@ static void a_line_that_rises(void **state)
     buf_done(&text);
 }
 
+static void no_label_stands_twice(void **state)
+{
+    (void)state;
+    const struct plot_point points[] = {{start_ms, 2634000}, {start_ms + 60000, 2744000}};
+    struct plot plot = {points, 2, 60000, REPORT_BYTES, NULL, 0, 60, 0};
+    struct buf text = BUF_INIT;
+    plot_draw(&plot, &text);
+    const char *first = strstr(buf_text(&text), "2.7 MB ┤");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "2.7 MB ┤"));
+    assert_non_null(strstr(first, "2.6 MB ┤"));
+    buf_done(&text);
+}
+
 static void a_version_does_not_drive_the_terminal(void **state)
 {
     (void)state;
@@ -140,6 +154,7 @@ int main(void)
     tzset();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_that_rises),
+        cmocka_unit_test(no_label_stands_twice),
         cmocka_unit_test(a_version_does_not_drive_the_terminal),
         cmocka_unit_test(any_shape),
         cmocka_unit_test(a_gap_is_not_bridged),
