@@ -519,6 +519,16 @@ void report_finish(struct report *report, const char *empty, int colours, struct
     buf_done(&report->text);
 }
 
+void report_flush(struct report *report)
+{
+    ASSERT(report->next == 0);
+    if (report->format == REPORT_TABLE)
+        return;
+    (void)fwrite(report->text.data, 1, report->text.size, stdout);
+    (void)fflush(stdout);
+    buf_clear(&report->text);
+}
+
 void report_end(struct report *report, const char *empty)
 {
     struct buf out = BUF_INIT;

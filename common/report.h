@@ -72,6 +72,9 @@ void report_int(struct report *report, int64_t value);
 void report_double(struct report *report, double value);
 void report_none(struct report *report); /* empty: "-" in a table, null in JSON; so is a NaN */
 
+/* Print the whole rows that there are so far, and forget them: those of JSON and CSV need not wait
+ * for the next ones. Nothing of a table, whose columns are as wide as all of its rows want. */
+void report_flush(struct report *report);
 /* Append all of it to `ret` and free the report. `empty` is the sentence that a table without rows
  * shows instead; NULL: its titles. */
 void report_finish(struct report *report, const char *empty, int colours, struct buf *ret);

@@ -8,7 +8,7 @@
 #include "plot.h"
 #include "terminal.h"
 
-enum { COLUMNS_DEFAULT = 80, SPAN_DEFAULT_MS = 6 * 3600 * 1000 };
+enum { COLUMNS_DEFAULT = 80, SPAN_DEFAULT_MS = 6 * 3600 * 1000, TOKEN_BYTES = 256 };
 
 /* "": all together */
 static const char *type_of(const struct cli *cli)
@@ -33,27 +33,72 @@ static const struct report_column raw_columns[] = {
 
 static const char empty[] = "no snapshot of it in this span: try a longer one with --from";
 
-static void print_rows(const struct cli *cli, const Heapfleet__V1__GetHistoryResponse *answer)
+static void append_rows(const struct cli *cli, const Heapfleet__V1__GetHistoryResponse *answer,
+                        struct report *report)
 {
-    struct report report;
-    if (cli->raw)
-        report_begin(&report, cli->format, raw_columns, ARRAY_SIZE(raw_columns));
-    else
-        report_begin(&report, cli->format, step_columns, ARRAY_SIZE(step_columns));
     for (size_t i = 0; i < answer->n_points; i++) {
         const Heapfleet__V1__HistoryPoint *point = answer->points[i];
-        report_int(&report, point->time_ms);
-        report_uint(&report, point->count);
-        report_uint(&report, point->bytes);
+        report_int(report, point->time_ms);
+        report_uint(report, point->count);
+        report_uint(report, point->bytes);
         if (cli->raw) {
-            report_text(&report, point->version);
-            report_text(&report, point->instance);
-            report_uint(&report, point->sequence);
+            report_text(report, point->version);
+            report_text(report, point->instance);
+            report_uint(report, point->sequence);
         } else {
-            report_uint(&report, point->instances);
+            report_uint(report, point->instances);
         }
     }
+}
+
+static enum status ask(struct cli *cli, const Heapfleet__V1__GetHistoryRequest *request,
+                       Heapfleet__V1__GetHistoryResponse **ret, struct why *why)
+{
+    ProtobufCMessage *message = NULL;
+    enum status status = cli_ask(cli, "GetHistory", &request->base,
+                                 &heapfleet__v1__get_history_response__descriptor, &message, why);
+    if (status == STATUS_OK)
+        *ret = (void *)message;
+    return status;
+}
+
+static enum status print_steps(struct cli *cli, const Heapfleet__V1__GetHistoryRequest *request,
+                               struct why *why)
+{
+    Heapfleet__V1__GetHistoryResponse *answer = NULL;
+    enum status status = ask(cli, request, &answer, why);
+    if (status != STATUS_OK)
+        return status;
+    struct report report;
+    report_begin(&report, cli->format, step_columns, ARRAY_SIZE(step_columns));
+    append_rows(cli, answer, &report);
     report_end(&report, empty);
+    return STATUS_OK;
+}
+
+/* Snapshots come in pages, of which one is in memory: there may be more than it holds. */
+static enum status print_snapshots(struct cli *cli, Heapfleet__V1__GetHistoryRequest *request,
+                                   struct why *why)
+{
+    char token[TOKEN_BYTES] = "";
+    struct report report;
+    report_begin(&report, cli->format, raw_columns, ARRAY_SIZE(raw_columns));
+    request->page_token = token;
+    do {
+        Heapfleet__V1__GetHistoryResponse *page = NULL;
+        enum status status = ask(cli, request, &page, why);
+        if (status != STATUS_OK) {
+            buf_done(&report.text);
+            return status;
+        }
+        append_rows(cli, page, &report);
+        cli->rows_so_far += page->n_points;
+        (void)snprintf(token, sizeof(token), "%s", page->next_page_token);
+        report_flush(&report);
+        arena_reset(&cli->arena);
+    } while (token[0] != '\0');
+    report_end(&report, empty);
+    return STATUS_OK;
 }
 
 /* ---- the plot ------------------------------------------------------------------------------- */
@@ -142,13 +187,18 @@ static const char *read_from(const Heapfleet__V1__GetHistoryResponse *answer)
     return "";
 }
 
-static void print_plot(struct cli *cli, const Heapfleet__V1__GetHistoryResponse *answer)
+static enum status print_plot(struct cli *cli, const Heapfleet__V1__GetHistoryRequest *request,
+                              struct why *why)
 {
+    Heapfleet__V1__GetHistoryResponse *answer = NULL;
+    enum status status = ask(cli, request, &answer, why);
+    if (status != STATUS_OK)
+        return status;
     struct plot_point *points = arena_must(&cli->arena, answer->n_points * sizeof(*points));
     size_t count = take_points(cli, answer, points);
     if (count == 0) {
         cli_line("%s", empty);
-        return;
+        return STATUS_OK;
     }
     int by_count = strcmp(cli->by, "count") == 0;
     int is_a_span = answer->step_ms > 0 && answer->step_ms < PLOT_TIME_MS_MAX;
@@ -174,6 +224,7 @@ static void print_plot(struct cli *cli, const Heapfleet__V1__GetHistoryResponse 
         buf_done(&text);
     }
     print_summary(&plot, answer->points[answer->n_points - 1]);
+    return STATUS_OK;
 }
 
 static enum status parse_resolution(const char *word, Heapfleet__V1__Resolution *ret,
@@ -195,45 +246,6 @@ static enum status parse_resolution(const char *word, Heapfleet__V1__Resolution 
                     "--resolution cannot be '%s': it takes auto, minute, hour or day", word);
 }
 
-/* Raw snapshots come in pages: the points of all of them, in the first one's answer. */
-static enum status fetch(struct cli *cli, Heapfleet__V1__GetHistoryRequest *request,
-                         Heapfleet__V1__GetHistoryResponse **ret, struct why *why)
-{
-    Heapfleet__V1__GetHistoryResponse *whole = NULL;
-    size_t capacity = 0;
-    do {
-        ProtobufCMessage *message = NULL;
-        cli->rows_so_far = whole != NULL ? whole->n_points : 0;
-        enum status status =
-            cli_ask(cli, "GetHistory", &request->base,
-                    &heapfleet__v1__get_history_response__descriptor, &message, why);
-        if (status != STATUS_OK)
-            return status;
-        Heapfleet__V1__GetHistoryResponse *page = (void *)message;
-        request->page_token = page->next_page_token;
-        if (whole == NULL) {
-            whole = page;
-            continue;
-        }
-        if (whole->n_points + page->n_points > capacity) {
-            capacity = 2 * (whole->n_points + page->n_points);
-            Heapfleet__V1__HistoryPoint **points =
-                arena_alloc(&cli->arena, capacity * sizeof(void *));
-            if (points == NULL)
-                return why_fail(why, STATUS_LIMIT,
-                                "the answer is too long for one piece: ask for "
-                                "shorter spans");
-            memcpy(points, whole->points, whole->n_points * sizeof(void *));
-            whole->points = points;
-        }
-        memcpy(whole->points + whole->n_points, page->points, page->n_points * sizeof(void *));
-        whole->n_points += page->n_points;
-    } while (*request->page_token != '\0');
-    ASSERT(whole != NULL);
-    *ret = whole;
-    return STATUS_OK;
-}
-
 enum status cli_history(struct cli *cli, struct why *why)
 {
     if (strcmp(cli->by, "bytes") != 0 && strcmp(cli->by, "count") != 0)
@@ -252,15 +264,9 @@ enum status cli_history(struct cli *cli, struct why *why)
     if (cli->from == NULL)
         request.from_ms = (cli->to_ms != 0 ? cli->to_ms : now_ms) - SPAN_DEFAULT_MS;
     enum status status = parse_resolution(cli->resolution, &request.resolution, why);
-    Heapfleet__V1__GetHistoryResponse *answer = NULL;
-    if (status == STATUS_OK)
-        status = fetch(cli, &request, &answer, why);
     if (status != STATUS_OK)
         return status;
-    ASSERT(answer != NULL);
-    if (cli_is_table(cli) && !cli->raw)
-        print_plot(cli, answer);
-    else
-        print_rows(cli, answer);
-    return STATUS_OK;
+    if (cli->raw)
+        return print_snapshots(cli, &request, why);
+    return cli_is_table(cli) ? print_plot(cli, &request, why) : print_steps(cli, &request, why);
 }

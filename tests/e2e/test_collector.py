@@ -1,4 +1,5 @@
 """The collector from outside: agents played by hand, real PostgreSQL, real signals."""
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import pytest
 
 import swarm
 from agent_client import Process, Stream, ask, history, ingest, keyframe, query
-from collector_process import PROGRAM, Collector, new_folder
+from collector_process import BIN, PROGRAM, Collector, new_folder
 
 pytestmark = pytest.mark.postgres
 
@@ -820,3 +821,31 @@ def test_a_port_in_use_is_said(collector):
     result = run("serve", "--listen", collector.address, "--data-dir", str(folder))
     assert result.returncode == 1
     assert collector.address.split(":")[1] in result.stderr
+
+
+@pytest.mark.parametrize("form, printed", [
+    ("csv", "time,count,bytes,version,instance,sequence\n1970-01-01T00:00:01.000Z,3,96,v1,aa,7\n"),
+    ("json", '[\n  {"time": "1970-01-01T00:00:01.000Z", "count": 3, "bytes": 96, "version": "v1", "instance": "aa", '
+             '"sequence": 7}'),
+    ("table", ""),  # whose columns are as wide as all rows want
+])
+def test_snapshots_are_printed_page_by_page(form, printed):
+    def answer(request, context):
+        if request.page_token:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "no second page")
+        point = query.HistoryPoint(time_ms=1000, count=3, bytes=96, version="v1", instance="aa", sequence=7)
+        return query.GetHistoryResponse(points=[point], next_page_token="1.1")
+
+    method = grpc.unary_unary_rpc_method_handler(answer, query.GetHistoryRequest.FromString,
+                                                 query.GetHistoryResponse.SerializeToString)
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("heapfleet.v1.Query", {"GetHistory": method}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        result = subprocess.run([BIN / "heapfleet", "history", "shop", "--raw", "-o", form, "--collector",
+                                 f"127.0.0.1:{port}"], capture_output=True, text=True, check=False)
+    finally:
+        server.stop(None)
+    assert result.stdout == printed
+    assert result.returncode == 1 and "no second page" in result.stderr
