@@ -32,8 +32,14 @@ static const char *next_line(const char *end)
 
 static size_t append(char *ret, size_t used, size_t size, const char *from, const char *end)
 {
-    for (const char *c = from; c < end && used + 1 < size; c++)
-        ret[used++] = *c == '"' ? '\'' : *c == '\n' ? ';' : *c;
+    for (const char *c = from; c < end && used + 1 < size; c++) {
+        char shown = *c;
+        if (shown == '"')
+            shown = '\'';
+        if (shown == '\n')
+            shown = ';';
+        ret[used++] = shown;
+    }
     ret[used] = '\0';
     return used;
 }
