@@ -23,7 +23,9 @@ static void ask(void *arg)
 {
     struct ingest_probe *probe = arg;
     struct why why;
-    probe->is_up = db_ping(probe->db, &why) == STATUS_OK;
+    int takes_writes = 0;
+    probe->is_up = db_takes_writes(probe->db, &takes_writes, &why) == STATUS_OK;
+    probe->is_read_only = probe->is_up && !takes_writes;
     probe->is_busy = 0;
 }
 
@@ -61,8 +63,9 @@ int ingest_probe_is_ready(const struct ingest_probe *probe, struct why *why)
         return 0;
     }
     int is_silent = probe->is_busy && clock_mono_ms() - probe->asked_ms > SILENCE_MS;
-    if (probe->is_up && !is_silent)
+    if (probe->is_up && !is_silent && !probe->is_read_only)
         return 1;
-    why_set(why, "the database does not answer");
+    why_set(why, probe->is_read_only ? "the database takes no writes: is it a standby?"
+                                     : "the database does not answer");
     return 0;
 }

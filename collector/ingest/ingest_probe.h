@@ -1,6 +1,7 @@
 /*
- * Is this collector of use? Whether the database answers, asked every few seconds on a worker that
- * blocks for it, and whether the rpc thread still turns. The answers may be read on any thread.
+ * Is this collector of use? Whether the database answers and takes writes, asked every few seconds
+ * on a worker that blocks for it, and whether the rpc thread still turns. The answers may be read
+ * on any thread.
  */
 #ifndef COLLECTOR_INGEST_INGEST_PROBE_H
 #define COLLECTOR_INGEST_INGEST_PROBE_H
@@ -14,7 +15,7 @@
 struct ingest_probe {
     struct db *db; /* used on the worker only */
     struct worker *worker;
-    atomic_int is_busy, is_up, is_draining;
+    atomic_int is_busy, is_up, is_read_only, is_draining;
     atomic_llong asked_ms, beat_ms; /* monotonic */
 };
 

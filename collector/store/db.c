@@ -34,6 +34,19 @@ enum status db_ping(struct db *db, struct why *why)
     return pg_run(db->pg, "SELECT 1", NULL, NULL, why);
 }
 
+enum status db_takes_writes(struct db *db, int *ret, struct why *why)
+{
+    struct pg_rows rows;
+    enum status status =
+        pg_run(db->pg, "SELECT (current_setting('transaction_read_only') = 'off')::integer", NULL,
+               &rows, why);
+    if (status != STATUS_OK)
+        return status;
+    *ret = pg_i64(&rows, 0, 0) != 0;
+    pg_rows_done(&rows);
+    return STATUS_OK;
+}
+
 enum status db_clock(struct db *db, int64_t *ret_ms, struct why *why)
 {
     struct pg_rows rows;

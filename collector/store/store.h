@@ -23,6 +23,8 @@ struct db;
 enum status db_open(const char *dsn, struct db **ret, struct why *why) MUST_CHECK;
 void db_close(struct db *db);
 enum status db_ping(struct db *db, struct why *why) MUST_CHECK;
+/* Does the server take writes? A standby does not. */
+enum status db_takes_writes(struct db *db, int *ret, struct why *why) MUST_CHECK;
 /* Milliseconds since 1970, by the database's clock: the one that all collectors share. */
 enum status db_clock(struct db *db, int64_t *ret_ms, struct why *why) MUST_CHECK;
 

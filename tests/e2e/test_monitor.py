@@ -134,6 +134,26 @@ def wait_ready(collector, expected, seconds=30):
         time.sleep(0.1)
 
 
+def change_read_only(owner, word):
+    """For sessions that begin now; others are ended."""
+    subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", private_dsn(owner),
+                    "-c", "SET default_transaction_read_only = off", "-c", f"ALTER DATABASE postgres {word}",
+                    "-c", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                          "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"],
+                   check=True, stdout=subprocess.DEVNULL)
+
+
+def test_not_ready_while_the_database_takes_no_writes():
+    with Collector() as owner:
+        options = ["--http", "127.0.0.1:0", "--dsn", private_dsn(owner)]
+        with Watched(options=options, private=False) as collector:
+            change_read_only(owner, "SET default_transaction_read_only = on")
+            wait_ready(collector, (503, "the database takes no writes: is it a standby?\n"))
+            assert collector.get("/healthz")[0] == 200
+            change_read_only(owner, "RESET default_transaction_read_only")
+            wait_ready(collector, (200, "ok\n"))
+
+
 def test_not_ready_while_the_database_is_away():
     with Collector() as owner:
         options = ["--http", "127.0.0.1:0", "--dsn", private_dsn(owner)]
