@@ -35,6 +35,10 @@ static void log_report(const struct keep_house_report *report, int64_t elapsed_m
         log_event(LOG_WARN, "history.lost",
                   "snapshots=%llu reason=\"what they build on is not in the database\"",
                   (unsigned long long)report->lost);
+    if (report->forgotten > 0)
+        log_event(LOG_INFO, "history.forgotten",
+                  "snapshots=%llu reason=\"they came when their service had been forgotten\"",
+                  (unsigned long long)report->forgotten);
     if (report->slots + report->days + report->partitions_dropped == 0)
         return;
     log_event(LOG_INFO, "history.compacted",

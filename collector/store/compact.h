@@ -11,6 +11,8 @@
 struct compact_counts {
     uint64_t hot_rows, chunks, snapshots;
     uint64_t lost; /* hot rows whose base is nowhere: they cannot be decoded, and go */
+    uint64_t
+        forgotten; /* those of processes that somebody took out of the database: they go, too */
 };
 
 /* Read the slot's hot rows, and replace its chunks and rollups by what they and the chunks that are

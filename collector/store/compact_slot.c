@@ -217,7 +217,8 @@ static enum status end_process(struct work *work, struct why *why)
     if (status == STATUS_OK)
         status = write_chunk(work, why);
     uint64_t kept = chunk_builder_snapshots(work->builder);
-    work->counts.lost += work->rows > kept ? work->rows - kept : 0;
+    *(work->is_removed ? &work->counts.forgotten : &work->counts.lost) +=
+        work->rows > kept ? work->rows - kept : 0;
     work->instance_id = 0;
     return status;
 }

@@ -374,6 +374,7 @@ static enum status do_slot(struct round *round, int64_t slot_ms, int64_t after,
     round->report->chunks += counts.chunks;
     round->report->snapshots += counts.snapshots;
     round->report->lost += counts.lost;
+    round->report->forgotten += counts.forgotten;
     return STATUS_OK;
 }
 

@@ -34,7 +34,8 @@ struct keep_house_config {
 struct keep_house_report {
     uint64_t slots, days;       /* units of compaction */
     uint64_t snapshots, chunks; /* in those */
-    uint64_t lost; /* snapshots that could not be decoded: what they build on is gone */
+    uint64_t lost;      /* snapshots that could not be decoded: what they build on is gone */
+    uint64_t forgotten; /* those that came when their service had been forgotten */
     uint64_t partitions_made, partitions_dropped;
     uint64_t postponed; /* partitions that somebody was reading: next time */
 };
