@@ -36,7 +36,10 @@ enum status fact_check_time(int64_t time_ms, const struct session_limits *limits
         return why_fail(why, STATUS_INVALID, "its time is %.0f s in the future: set the clock",
                         ahead_s);
     if (time_ms < now_ms - limits->clock_behind_ms)
-        return why_fail(why, STATUS_INVALID, "its time is %.0f s in the past", -ahead_s);
+        return why_fail(why, STATUS_INVALID,
+                        "its time is %.0f s (%.1f days) in the past: set the clock, or give the "
+                        "collector a longer --max-clock-behind",
+                        -ahead_s, -ahead_s / 86400);
     return STATUS_OK;
 }
 

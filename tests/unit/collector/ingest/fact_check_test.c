@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -53,6 +54,10 @@ static void times_are_near_ours(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         assert_int_equal(fact_check_time(cases[i].time_ms, limits, now_ms, NULL),
                          cases[i].expected);
+    struct why why = {""};
+    assert_int_equal(fact_check_time(now_ms - (int64_t)40 * 86400 * 1000, limits, now_ms, &why),
+                     STATUS_INVALID);
+    assert_non_null(strstr(why.text, "3456000 s (40.0 days) in the past: set the clock"));
 }
 
 /* Every number of the message is one too large in turn. */
