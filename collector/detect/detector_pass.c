@@ -26,11 +26,14 @@ static const double buffer_growth_min = 0.05;
 static const double buffer_bytes_min = 256 * 1024; /* grown, in a life */
 static const double native_share_min = 0.3;        /* of the growth of the process */
 
+enum { groups_max = 2 * DETECT_VERSIONS_MAX + 2 };
+
 struct pass {
     struct detector *detector;
     struct version_order order;
     uint32_t group_count;
     struct judge_group *groups; /* the newest version first; the short lives last */
+    uint32_t look_count;        /* of these and, behind them, the younger lives of each */
     struct judge_group *middle; /* the short lives of middling length; may be empty */
 };
 
@@ -89,7 +92,14 @@ static void choose_groups(struct pass *pass, int64_t since_ms)
     qsort_r(pass->groups, pass->group_count, sizeof(*pass->groups), compare_newest, detector);
     judge_group_short(&detector->judge, &pass->groups[pass->group_count]);
     pass->group_count += pass->groups[pass->group_count].count > 0;
-    pass->middle = &pass->groups[DETECT_VERSIONS_MAX + 1];
+    pass->look_count = pass->group_count;
+    for (uint32_t i = 0; i < pass->group_count; i++) {
+        struct judge_group *younger = &pass->groups[pass->look_count];
+        if (pass->groups[i].rule == VERDICT_RULE_A)
+            judge_group_younger(&detector->judge, &pass->groups[i], younger);
+        pass->look_count += pass->groups[i].rule == VERDICT_RULE_A && younger->count > 0;
+    }
+    pass->middle = &pass->groups[groups_max - 1];
     judge_group_middle(&detector->judge, pass->middle);
 }
 
@@ -159,7 +169,7 @@ static int look_everywhere(const struct pass *pass, uint32_t type, enum life_val
     const struct judge *judge = &pass->detector->judge;
     double elasticity = type < TYPES_OWN ? 0 : judge_elasticity(judge, type);
     int best = 0;
-    for (uint32_t i = 0; i < pass->group_count; i++) {
+    for (uint32_t i = 0; i < pass->look_count; i++) {
         struct judge_look look = {0};
         look_at_group(pass, &pass->groups[i], type, value, elasticity, &look);
         int level = level_of(&look);
@@ -175,7 +185,7 @@ static int look_everywhere(const struct pass *pass, uint32_t type, enum life_val
 /* Cheap: has any life come to hold more bytes an object? */
 static int any_object_grows(const struct pass *pass, uint32_t type)
 {
-    for (uint32_t i = 0; i < pass->group_count; i++)
+    for (uint32_t i = 0; i < pass->look_count; i++)
         for (uint32_t k = 0; k < pass->groups[i].count; k++)
             if (life_object_growth(&pass->detector->lives[pass->groups[i].lives[k]], type) >=
                 buffer_growth_min)
@@ -311,7 +321,7 @@ static int is_major(const struct detector *detector, int64_t before_ms)
 static void begin(struct detector *detector, struct pass *pass, int64_t since_ms)
 {
     *pass = (struct pass){.detector = detector};
-    pass->groups = malloc((DETECT_VERSIONS_MAX + 2) * sizeof(*pass->groups));
+    pass->groups = malloc(groups_max * sizeof(*pass->groups));
     ASSERT(pass->groups != NULL);
     choose_groups(pass, since_ms);
 }

@@ -45,6 +45,13 @@ double judge_settled_bins(const struct life *life);
 /* The long lives of a version. */
 void judge_group_version(const struct judge *judge, uint32_t version, struct judge_group *ret);
 
+/*
+ * Beside lives of a version that are much older, the longest of the living ones: what was killed
+ * and started anew, or added. One of many has to be seen for longer. Empty if there are none.
+ */
+void judge_group_younger(const struct judge *judge, const struct judge_group *older,
+                         struct judge_group *ret);
+
 /* Seen within the last fifteenth of the horizon, and not ended since; killed for memory since. */
 int judge_is_living(const struct judge *judge, const struct life *life);
 int judge_is_killed(const struct judge *judge, const struct life *life);

@@ -8,6 +8,8 @@
 static const double horizon_bins = LIFE_BINS_PER_HORIZON;
 static const double start_up_share = 0.1;
 static const double long_enough = 0.85;         /* of the longest */
+static const double much_younger = 0.5;         /* than the longest */
+static const double younger_horizons = 1.25;    /* as long as one of many has to be seen */
 static const double lately_horizons = 1.0 / 15; /* 2 hours of 30: longer silent is gone */
 static const uint32_t short_lives_min = 4;
 
@@ -56,9 +58,9 @@ int judge_is_killed(const struct judge *judge, const struct life *life)
     return is_seen_lately(judge, life) && life->oom_killed;
 }
 
-/* The lives of a version of which `belongs` says so, and which are not much shorter than the
- * longest of them. */
-static void group_of(const struct judge *judge, uint32_t version,
+/* The lives of a version, up to so many bins, of which `belongs` says so, and which are not much
+ * shorter than the longest of them. */
+static void group_of(const struct judge *judge, uint32_t version, double most,
                      int (*belongs)(const struct judge *, const struct life *),
                      struct judge_group *ret)
 {
@@ -66,12 +68,13 @@ static void group_of(const struct judge *judge, uint32_t version,
     *ret = (struct judge_group){.rule = VERDICT_RULE_A, .version = version};
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
-        if (life->version == version && belongs(judge, life) && life_uptime(life) > longest)
+        if (life->version == version && belongs(judge, life) && life_uptime(life) <= most &&
+            life_uptime(life) > longest)
             longest = life_uptime(life);
     }
     for (uint32_t i = 0; longest > 0 && i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
-        if (life->version == version && belongs(judge, life) &&
+        if (life->version == version && belongs(judge, life) && life_uptime(life) <= most &&
             life_uptime(life) >= long_enough * longest)
             ret->lives[ret->count++] = (uint16_t)i;
     }
@@ -88,17 +91,24 @@ static int is_any(const struct judge *judge, const struct life *life)
 
 void judge_group_version(const struct judge *judge, uint32_t version, struct judge_group *ret)
 {
-    group_of(judge, version, is_any, ret);
+    group_of(judge, version, INFINITY, is_any, ret);
+}
+
+void judge_group_younger(const struct judge *judge, const struct judge_group *older,
+                         struct judge_group *ret)
+{
+    group_of(judge, older->version, much_younger * older->uptime, judge_is_living, ret);
+    ret->horizons /= younger_horizons;
 }
 
 void judge_group_living(const struct judge *judge, uint32_t version, struct judge_group *ret)
 {
-    group_of(judge, version, judge_is_living, ret);
+    group_of(judge, version, INFINITY, judge_is_living, ret);
 }
 
 void judge_group_killed(const struct judge *judge, uint32_t version, struct judge_group *ret)
 {
-    group_of(judge, version, judge_is_killed, ret);
+    group_of(judge, version, INFINITY, judge_is_killed, ret);
 }
 
 void judge_group_lives(const struct judge *judge, const uint16_t *lives, uint32_t count,

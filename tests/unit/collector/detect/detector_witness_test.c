@@ -94,6 +94,49 @@ static void test_a_life_that_did_not_grow_tells_of_no_cache(void **state)
     assert_int_not_equal(told_until(FIRST_BINS + SCENE_HORIZON + SCENE_HORIZON / 6), 0);
 }
 
+/* ---- younger lives beside old ones ----------------------------------------------------------- */
+
+enum { ADDED = 5 * SCENE_HORIZON };
+
+/* What every life fills in its first two horizons. */
+static double filling_at_first(uint32_t type, const char *version, uint32_t bin)
+{
+    uint32_t until = bin < 2 * SCENE_HORIZON ? bin : 2 * SCENE_HORIZON;
+    return scene_steady(type, version, bin) + (type == 0 ? scene_leaked(until, 3) : 0);
+}
+
+static void add_younger(scene_model_fn *old, scene_model_fn *younger)
+{
+    scene_add(&scene, "v1", 0, 0, old);
+    scene_add(&scene, "v1", 1, 0, old);
+    scene_add(&scene, "v1", ADDED, 0, younger);
+}
+
+static void test_a_life_that_was_added_is_judged_beside_old_ones(void **state)
+{
+    (void)state;
+    add_younger(scene_steady, scene_leaking);
+    assert_int_equal(told_until(ADDED + SCENE_HORIZON), 0);
+    assert_int_not_equal(told_until(ADDED + SCENE_HORIZON * 3 / 2), 0);
+    const struct verdict *verdict;
+    scene_run(&scene, ADDED + 4 * SCENE_HORIZON);
+    assert_int_equal(scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict), 1);
+    assert_int_equal(scene_verdicts(&scene, VERDICT_RESOLVED, &verdict), 0);
+}
+
+static void test_what_old_lives_have_filled_is_no_leak_of_one_that_was_added(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++)
+        scene_add(&scene, "v1", i, 0, filling_at_first);
+    scene_run(&scene, ADDED);
+    const struct verdict *verdict;
+    uint32_t told = scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict);
+    scene_add(&scene, "v1", ADDED, 0, filling_at_first);
+    for (; scene.now < ADDED + 3 * SCENE_HORIZON; scene_run(&scene, scene.now + 6))
+        assert_int_equal(scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict), told);
+}
+
 /* ---- lives of so many requests --------------------------------------------------------------- */
 
 /* At night, requests come ever faster towards the morning; by day they come evenly. */
@@ -162,6 +205,10 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_goes_on_where_it_was_full_is_a_leak, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_life_that_was_added_is_judged_beside_old_ones, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            test_what_old_lives_have_filled_is_no_leak_of_one_that_was_added, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_life_that_did_not_grow_tells_of_no_cache, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_set_that_is_straight_by_night_bends_by_day, setup,
