@@ -46,47 +46,53 @@ void ingest_opener_free(struct ingest_opener *opener)
     free(opener);
 }
 
-static struct ingest_lookup *take_first(struct ingest_opener *opener)
+/* The oldest one that is not to wait; NULL: there is none. */
+static struct ingest_lookup **find_due(struct ingest_opener *opener)
 {
-    struct ingest_lookup *lookup = opener->first;
-    opener->first = lookup->next;
-    if (opener->first == NULL)
-        opener->end = &opener->first;
+    int64_t now_ms = clock_mono_ms();
+    struct ingest_lookup **at = &opener->first;
+    while (*at != NULL && (*at)->again_at_ms > now_ms)
+        at = &(*at)->next;
+    return *at != NULL ? at : NULL;
+}
+
+static struct ingest_lookup *take_out(struct ingest_opener *opener, struct ingest_lookup **at)
+{
+    struct ingest_lookup *lookup = *at;
+    *at = lookup->next;
+    if (*at == NULL)
+        opener->end = at;
     return lookup;
 }
 
 /* How many go together with the oldest one. Processes that are there already come with their heaps,
  * one after the other: the lanes share them, and none takes too many. */
-static size_t share_of(const struct ingest_opener *opener)
+static size_t share_of(const struct ingest_lookup *oldest)
 {
-    if (opener->first->is_alone)
+    if (oldest->is_alone)
         return 1;
-    if (opener->first->question != ASK_PROCESS)
+    if (oldest->question != ASK_PROCESS)
         return TOGETHER_MAX;
     size_t waiting = 0;
-    for (const struct ingest_lookup *lookup = opener->first; lookup != NULL; lookup = lookup->next)
+    for (const struct ingest_lookup *lookup = oldest; lookup != NULL; lookup = lookup->next)
         waiting += lookup->question == ASK_PROCESS;
     size_t share = (waiting + OPENER_LANES - 1) / OPENER_LANES;
     return share < PROCESSES_MAX ? share : PROCESSES_MAX;
 }
 
-/* The oldest one, with those that have the same question: a stream has one at a time, so that none
- * overtakes another of its own. */
-static struct ingest_lookup *take_some(struct ingest_opener *opener)
+/* The one at `at`, with those behind it that have the same question: a stream has one at a time, so
+ * that none overtakes another of its own. */
+static struct ingest_lookup *take_some(struct ingest_opener *opener, struct ingest_lookup **at)
 {
-    size_t most = share_of(opener);
-    struct ingest_lookup *first = take_first(opener), *last = first;
-    struct ingest_lookup **at = &opener->first;
+    size_t most = share_of(*at);
+    struct ingest_lookup *first = take_out(opener, at), *last = first;
     for (size_t n = 1; n < most && *at != NULL;) {
         struct ingest_lookup *lookup = *at;
         if (lookup->question != first->question || lookup->is_alone) {
             at = &lookup->next;
             continue;
         }
-        *at = lookup->next;
-        if (*at == NULL)
-            opener->end = at;
-        last = last->next = lookup;
+        last = last->next = take_out(opener, at);
         n++;
     }
     last->next = NULL;
@@ -114,15 +120,19 @@ static void answer(struct ingest_opener *opener, struct ingest_lookup *lookup)
 
 static void pump(struct ingest_opener *opener);
 
+static int64_t next_pause_ms(int64_t pause_ms)
+{
+    int64_t next_ms = pause_ms > 0 ? pause_ms * 2 : PAUSE_FIRST_MS;
+    return next_ms < PAUSE_LAST_MS ? next_ms : PAUSE_LAST_MS;
+}
+
 /* The database is away, or a person must see to it: what is asked waits, and is asked again. */
 static void make_pause(struct ingest_opener *opener, const struct ingest_lookup *lookup)
 {
     if (opener->pause_ms == 0)
         log_event(lookup->status == STATUS_UNAVAILABLE ? LOG_WARN : LOG_ERROR, "lookup.away",
                   "reason=\"%s\" action=\"streams wait\"", lookup->why.text);
-    opener->pause_ms = opener->pause_ms > 0 ? opener->pause_ms * 2 : PAUSE_FIRST_MS;
-    if (opener->pause_ms > PAUSE_LAST_MS)
-        opener->pause_ms = PAUSE_LAST_MS;
+    opener->pause_ms = next_pause_ms(opener->pause_ms);
     opener->again_at_ms = clock_mono_ms() + opener->pause_ms;
 }
 
@@ -138,6 +148,14 @@ static int is_away(const struct ingest_lookup *lookup)
     return lookup->status == STATUS_UNAVAILABLE || lookup->status == STATUS_FAILED;
 }
 
+/* One that failed by itself has a pause of its own, too: that of all ends as soon as another one is
+ * answered, and what fails at once and for ever would be asked as often as others are. */
+static void make_own_pause(struct ingest_lookup *lookup)
+{
+    lookup->pause_ms = next_pause_ms(lookup->pause_ms);
+    lookup->again_at_ms = clock_mono_ms() + lookup->pause_ms;
+}
+
 /* Take those out of a list that are to be asked again, one by one: of a group, one may have to wait
  * (for a lock, say, until its statement's time is over), and those with it need not. */
 static struct ingest_lookup *sort_out(struct ingest_lookup *first, struct ingest_lookup **ret_again,
@@ -145,6 +163,8 @@ static struct ingest_lookup *sort_out(struct ingest_lookup *first, struct ingest
 {
     struct ingest_lookup *rest = NULL, **end = &rest, **again = ret_again;
     int is_alone = first->is_alone || first->next != NULL;
+    if (first->next == NULL && is_away(first))
+        make_own_pause(first);
     *ret_again = NULL;
     for (struct ingest_lookup *lookup = first; lookup != NULL; lookup = lookup->next) {
         struct ingest_lookup ***list = is_away(lookup) ? &again : &end;
@@ -283,11 +303,12 @@ static void pump(struct ingest_opener *opener)
 {
     if (opener->pause_ms > 0 && clock_mono_ms() < opener->again_at_ms)
         return;
-    for (int i = 0; i < OPENER_LANES && opener->first != NULL; i++) {
+    for (int i = 0; i < OPENER_LANES; i++) {
         struct lane *lane = &opener->lanes[i];
-        if (lane->asked != NULL)
+        struct ingest_lookup **due = lane->asked == NULL ? find_due(opener) : NULL;
+        if (due == NULL)
             continue;
-        lane->asked = take_some(opener);
+        lane->asked = take_some(opener, due);
         worker_post(lane->worker, look_up, lane);
     }
 }
@@ -366,7 +387,7 @@ void ingest_opener_cancel(struct ingest_opener *opener)
 {
     opener->canceled = 1;
     while (opener->first != NULL) {
-        struct ingest_lookup *lookup = take_first(opener);
+        struct ingest_lookup *lookup = take_out(opener, &opener->first);
         lookup->status = STATUS_CANCELED;
         answer(opener, lookup);
     }

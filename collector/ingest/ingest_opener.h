@@ -4,7 +4,7 @@
  * meanwhile and has the same question is asked together, so that processes that begin at once share
  * their statements and COMMITs. While the database is away all wait, in order, and are asked again
  * with growing pauses; those that were asked together one by one, since it may be that only one of
- * them cannot be answered.
+ * them cannot be answered. That one has growing pauses of its own, and the others go on.
  *
  * Everything runs on the rpc thread, but the look-up itself.
  */
@@ -23,7 +23,8 @@ enum ingest_question { ASK_AGENT, ASK_PROCESS, ASK_TYPES };
 struct ingest_lookup {
     struct ingest_lookup *next;
     enum ingest_question question;
-    int is_alone; /* not to be asked together with others (any more) */
+    int is_alone;                  /* not to be asked together with others (any more) */
+    int64_t pause_ms, again_at_ms; /* not to be asked before: it failed alone; clock_mono_ms() */
     uint8_t agent_id[ID_BYTES];
     struct process_identity identity; /* its texts are in `texts` */
     struct arena texts;

@@ -7,9 +7,10 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "ingest_opener.h"
 
-enum { LOOKUPS = 44 };
+enum { LOOKUPS = 44, PAUSE_LEAST_MS = 100 };
 
 static struct ingest_opener *opener;
 static struct ingest_lookup lookups[LOOKUPS];
@@ -51,7 +52,9 @@ static void post(void *user, call_fn *fn, void *arg)
 
 static uint32_t stuck; /* the process that waits for a lock, until the time is over */
 static size_t last_group;
-static int kept_back; /* groups of more than one in which it was */
+static int kept_back;    /* groups of more than one in which it was */
+static int64_t alone_ms; /* when it was asked by itself last; 0: never */
+static int hasty;        /* asked by itself again sooner than the shortest pause */
 
 void instance_open_all(struct db *db, struct instance_opening *openings, size_t count)
 {
@@ -62,6 +65,11 @@ void instance_open_all(struct db *db, struct instance_opening *openings, size_t 
     for (size_t i = 0; i < count; i++)
         openings[i].status = is_stuck ? STATUS_UNAVAILABLE : STATUS_OK;
     kept_back += is_stuck && count > 1;
+    if (is_stuck && count == 1) {
+        int64_t now_ms = clock_mono_ms();
+        hasty += alone_ms > 0 && now_ms - alone_ms < PAUSE_LEAST_MS;
+        alone_ms = now_ms;
+    }
     last_group = count;
 }
 
@@ -118,7 +126,8 @@ static int start(void **state)
     struct ingest_opener_options options = {.post = post, .answered = answered};
     opener = ingest_opener_new(&options);
     memset(answers, 0, sizeof(answers));
-    posted_count = kept_back = 0;
+    posted_count = kept_back = hasty = 0;
+    alone_ms = 0;
     stuck = UINT32_MAX;
     return 0;
 }
@@ -186,6 +195,28 @@ static void a_group_that_fails_is_asked_one_by_one(void **state)
     assert_int_equal(answers[OPENER_LANES], 1);
 }
 
+/* Whoever is answered meanwhile: that the others' pause is over is no news of it. */
+static void one_that_fails_for_ever_waits_by_itself(void **state)
+{
+    (void)state;
+    stuck = 0;
+    for (int i = 0; i < LOOKUPS; i++) {
+        ask(i, i + 1);
+        while (posted_count > 0)
+            run_one();
+        while (answers[i] == 0 && (uint32_t)i != stuck) {
+            ingest_opener_tick(opener);
+            while (posted_count > 0)
+                run_one();
+        }
+    }
+    assert_int_equal(hasty, 0);
+    stuck = UINT32_MAX;
+    wait_for_the_pause();
+    run_one();
+    assert_int_equal(answers[0], 1);
+}
+
 static void nothing_waits_behind_a_cancel(void **state)
 {
     (void)state;
@@ -206,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(lanes_share_what_waits, start, stop),
         cmocka_unit_test_setup_teardown(a_group_that_fails_is_asked_one_by_one, start, stop),
+        cmocka_unit_test_setup_teardown(one_that_fails_for_ever_waits_by_itself, start, stop),
         cmocka_unit_test_setup_teardown(nothing_waits_behind_a_cancel, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
