@@ -29,35 +29,39 @@ struct question {
     const char *path;
     const ProtobufCMessageDescriptor *request;
     query_answer_fn *answer;
+    /* Whose clock tells what is now: findings open and close, and mutes end, by the database's. */
+    enum { OWN_CLOCK, DATABASE_CLOCK } clock;
 };
 
 static const struct question questions[QUERY_METHODS] = {
     {"/heapfleet.v1.Query/ListServices", &heapfleet__v1__list_services_request__descriptor,
-     query_list_services},
+     query_list_services, OWN_CLOCK},
     {"/heapfleet.v1.Query/ListDeployments", &heapfleet__v1__list_deployments_request__descriptor,
-     query_list_deployments},
-    {"/heapfleet.v1.Query/GetTop", &heapfleet__v1__get_top_request__descriptor, query_get_top},
+     query_list_deployments, OWN_CLOCK},
+    {"/heapfleet.v1.Query/GetTop", &heapfleet__v1__get_top_request__descriptor, query_get_top,
+     OWN_CLOCK},
     {"/heapfleet.v1.Query/GetHistory", &heapfleet__v1__get_history_request__descriptor,
-     query_get_history},
+     query_get_history, OWN_CLOCK},
     {"/heapfleet.v1.Query/CompareDeployments",
-     &heapfleet__v1__compare_deployments_request__descriptor, query_compare_deployments},
+     &heapfleet__v1__compare_deployments_request__descriptor, query_compare_deployments, OWN_CLOCK},
     {"/heapfleet.v1.Query/ListLeaks", &heapfleet__v1__list_leaks_request__descriptor,
-     query_list_leaks},
-    {"/heapfleet.v1.Query/GetLeak", &heapfleet__v1__get_leak_request__descriptor, query_get_leak},
+     query_list_leaks, DATABASE_CLOCK},
+    {"/heapfleet.v1.Query/GetLeak", &heapfleet__v1__get_leak_request__descriptor, query_get_leak,
+     DATABASE_CLOCK},
     {"/heapfleet.v1.Query/ListMutes", &heapfleet__v1__list_mutes_request__descriptor,
-     query_list_mutes},
+     query_list_mutes, DATABASE_CLOCK},
     {"/heapfleet.v1.Query/JudgeDeployment", &heapfleet__v1__judge_deployment_request__descriptor,
-     query_judge_deployment},
+     query_judge_deployment, OWN_CLOCK},
     {"/heapfleet.v1.Admin/AcknowledgeLeak", &heapfleet__v1__acknowledge_leak_request__descriptor,
-     query_acknowledge_leak},
+     query_acknowledge_leak, DATABASE_CLOCK},
     {"/heapfleet.v1.Admin/MuteLeaks", &heapfleet__v1__mute_leaks_request__descriptor,
-     query_mute_leaks},
+     query_mute_leaks, DATABASE_CLOCK},
     {"/heapfleet.v1.Admin/UnmuteLeaks", &heapfleet__v1__unmute_leaks_request__descriptor,
-     query_unmute_leaks},
+     query_unmute_leaks, DATABASE_CLOCK},
     {"/heapfleet.v1.Query/ListInstances", &heapfleet__v1__list_instances_request__descriptor,
-     query_list_instances},
+     query_list_instances, OWN_CLOCK},
     {"/heapfleet.v1.Query/GetGrowth", &heapfleet__v1__get_growth_request__descriptor,
-     query_get_growth},
+     query_get_growth, OWN_CLOCK},
 };
 
 struct query_worker {
@@ -95,6 +99,14 @@ struct job {
 
 /* ---- a worker's thread ---------------------------------------------------------------------- */
 
+static enum status read_clock(const struct job *job, int64_t *ret_ms, struct why *why)
+{
+    if (job->question->clock == DATABASE_CLOCK)
+        return db_clock(job->worker->db, ret_ms, why);
+    *ret_ms = clock_wall_ms();
+    return STATUS_OK;
+}
+
 static enum status answer(struct job *job, struct arena *arena)
 {
     struct query_worker *worker = job->worker;
@@ -108,9 +120,11 @@ static enum status answer(struct job *job, struct arena *arena)
                          &request, &job->why);
     if (status == STATUS_OK && worker->db == NULL)
         status = db_open(worker->dsn, &worker->db, &job->why);
+    struct query query = {.db = worker->db, .arena = arena};
+    if (status == STATUS_OK)
+        status = read_clock(job, &query.now_ms, &job->why);
     if (status != STATUS_OK)
         return status;
-    struct query query = {.db = worker->db, .arena = arena, .now_ms = clock_wall_ms()};
     status = job->question->answer(&query, request, &response, &job->why);
     if (status == STATUS_OK)
         wire_pack(response, &job->response);
