@@ -137,7 +137,7 @@ static enum status tell_alertmanager(struct alerter *alerter, struct arena *aren
     while (size > 0 && alerter->alertmanager[size - 1] == '/')
         size--;
     buf_printf(&url, "%.*s/api/v2/alerts", (int)size, alerter->alertmanager);
-    alert_write_alertmanager(alerts, count, now_ms + VALID_MS, &body);
+    alert_write_alertmanager(alerts, count, now_ms, now_ms + VALID_MS, &body);
     enum status posted = alert_post(buf_text(&url), NULL, 0, &body, &refusal);
     for (size_t i = 0; i < count; i++)
         mark(alerter, &alertmanager, &alerts[i], posted, &refusal);

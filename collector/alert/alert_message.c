@@ -118,11 +118,8 @@ static const char *version_label(const struct finding_row *finding, const char *
 }
 
 /* Alertmanager takes an empty label for one that is not there. */
-static void add_labels(struct buf *ret, const struct alert_row *alert)
+static void add_labels(struct buf *ret, const struct finding_row *finding, const char *severity)
 {
-    const struct finding_row *finding = &alert->finding;
-    /* what it was told ends under the same labels */
-    const char *severity = is_resolved(alert) ? alert->told : alert->state;
     json_add_name(ret, "labels");
     buf_append_byte(ret, '{');
     json_add_text(ret, "alertname", "HeapfleetLeak");
@@ -145,21 +142,32 @@ static void add_span(struct buf *ret, int64_t start_ms, int64_t end_ms)
     add_time(ret, "endsAt", end_ms);
 }
 
-void alert_write_alertmanager(const struct alert_row *alerts, size_t count, int64_t valid_until_ms,
-                              struct buf *ret)
+static void add_alert(struct buf *ret, const struct alert_row *alert, const char *severity,
+                      int64_t end_ms)
+{
+    buf_append_text(ret, buf_text(ret)[ret->size - 1] == '[' ? "{" : ",{");
+    add_labels(ret, &alert->finding, severity);
+    json_add_name(ret, "annotations");
+    buf_append_byte(ret, '{');
+    add_summary(ret, alert);
+    buf_append_byte(ret, '}');
+    add_span(ret, alert->finding.first_seen_ms, end_ms);
+    buf_append_byte(ret, '}');
+}
+
+void alert_write_alertmanager(const struct alert_row *alerts, size_t count, int64_t now_ms,
+                              int64_t valid_until_ms, struct buf *ret)
 {
     buf_append_byte(ret, '[');
     for (size_t i = 0; i < count; i++) {
-        const struct finding_row *finding = &alerts[i].finding;
-        buf_append_text(ret, i > 0 ? ",{" : "{");
-        add_labels(ret, &alerts[i]);
-        json_add_name(ret, "annotations");
-        buf_append_byte(ret, '{');
-        add_summary(ret, &alerts[i]);
-        buf_append_byte(ret, '}');
-        add_span(ret, finding->first_seen_ms,
-                 is_resolved(&alerts[i]) ? finding->closed_ms : valid_until_ms);
-        buf_append_byte(ret, '}');
+        const struct alert_row *alert = &alerts[i];
+        if (is_resolved(alert)) { /* what it was told ends under the same labels */
+            add_alert(ret, alert, alert->told, alert->finding.closed_ms);
+            continue;
+        }
+        add_alert(ret, alert, alert->state, valid_until_ms);
+        if (*alert->told != '\0' && strcmp(alert->told, alert->state) != 0)
+            add_alert(ret, alert, alert->told, now_ms);
     }
     buf_append_byte(ret, ']');
 }

@@ -28,9 +28,10 @@ void alert_write_summary(const struct alert_row *alert, struct buf *ret);
 void alert_write_webhook(const struct alert_row *alert, struct buf *ret);
 
 /* An open alert ends by itself at `valid_until_ms` unless it is sent again; a resolved one ended
- * when the finding did. Labels do not change while a finding is open, its severity aside. */
-void alert_write_alertmanager(const struct alert_row *alerts, size_t count, int64_t valid_until_ms,
-                              struct buf *ret);
+ * when the finding did. Labels do not change while a finding is open, its severity aside: what was
+ * told with a lower one ends now, so that nobody sees the finding twice. */
+void alert_write_alertmanager(const struct alert_row *alerts, size_t count, int64_t now_ms,
+                              int64_t valid_until_ms, struct buf *ret);
 
 /*
  * The value of the header Heapfleet-Signature: "t=SECONDS,v1=HEX", where HEX is HMAC-SHA-256 with

@@ -3,7 +3,8 @@
 #include "db.h"
 #include "finding_rows.h"
 
-/* A receiver hears of what is higher up than what it knows. */
+/* A receiver hears of what is higher up than what it knows, and is reminded of what it knows: a
+ * judgement that wavers is no news. */
 #define RANK(state) "array_position('{\"\",watch,suspect,confirmed,resolved}'::text[], " state ")"
 
 /*
@@ -19,10 +20,10 @@ static const char claim_sql[] =
     "AND a.type = f.type AND a.first_seen_ms = f.first_seen_ms AND a.receiver = $2 "
     "WHERE coalesce(a.next_ms, 0) <= $1 AND CASE WHEN f.closed_ms IS NOT NULL "
     "THEN a.told NOT IN ('', 'resolved') "
-    "ELSE m.type IS NULL AND f.acknowledged_ms IS NULL "
-    "AND " RANK("f.severity") " >= " RANK("$3") " "
-    "AND (" RANK("f.severity") " > coalesce(" RANK("a.told") ", 1) "
-    "OR ($4 > 0 AND a.told_ms + $4 <= $1)) END "
+    "ELSE m.type IS NULL AND f.acknowledged_ms IS NULL AND (("
+    RANK("f.severity") " >= " RANK("$3") " "
+    "AND " RANK("f.severity") " > coalesce(" RANK("a.told") ", 1)) "
+    "OR ($4 > 0 AND " RANK("a.told") " >= " RANK("$3") " AND a.told_ms + $4 <= $1)) END "
     "ORDER BY coalesce(a.told_ms, 0), f.first_seen_ms, f.service_id, f.type LIMIT $6), "
     "claimed AS (INSERT INTO heapfleet.alert AS a (service_id, type, first_seen_ms, receiver, "
     "told, told_ms, next_ms, attempts, failure) "
@@ -31,7 +32,8 @@ static const char claim_sql[] =
     "WHERE a.next_ms <= $1 AND a.told = excluded.told AND a.told_ms = excluded.told_ms "
     "RETURNING a.service_id, a.type, a.first_seen_ms, a.told) "
     "SELECT " FINDING_COLUMNS ", "
-    "CASE WHEN f.closed_ms IS NULL THEN f.severity ELSE 'resolved' END, c.told "
+    "CASE WHEN f.closed_ms IS NOT NULL THEN 'resolved' "
+    "WHEN " RANK("f.severity") " < " RANK("c.told") " THEN c.told ELSE f.severity END, c.told "
     "FROM " FINDING_TABLES " JOIN claimed c ON c.service_id = f.service_id AND c.type = f.type "
     "AND c.first_seen_ms = f.first_seen_ms ORDER BY f.first_seen_ms";
 /* clang-format on */

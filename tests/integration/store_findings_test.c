@@ -446,11 +446,12 @@ static void what_was_told_meanwhile_is_not_claimed(void **state)
     db_close(first);
 }
 
+static const char *least_told = "watch";
 static size_t claim_for(const char *receiver, int64_t now_ms, uint32_t count_max,
                         struct alert_row **ret)
 {
     const struct alert_wish wish = {
-        .receiver = receiver, .severity = "watch", .remind_ms = 60, .count_max = count_max};
+        .receiver = receiver, .severity = least_told, .remind_ms = 60, .count_max = count_max};
     size_t count = 0;
     OK(alerts_claim(store.db, &wish, now_ms, &arena, ret, &count, &why));
     return count;
@@ -477,6 +478,29 @@ static void what_is_new_is_told_before_reminders(void **state)
     OK(replace_findings(store.db, service, rows, 2, NULL, 0, 1100, &why));
     assert_int_equal(claim_for("reminded", 2000, 1, &alerts), 1);
     assert_string_equal(alerts[0].finding.type, "new");
+}
+
+/* Nobody hears twice that it is confirmed because it was a suspect, or a watch, for a while. */
+static void reminded_of_what_was_told(void **state)
+{
+    (void)state;
+    static const char *const wavering[] = {"confirmed", "suspect", "watch", "confirmed"};
+    int64_t service = service_of("wavering");
+    least_told = "suspect";
+    for (int i = 0; i < 4; i++) {
+        const struct finding_row row = row_of("w", wavering[i], "v1");
+        struct alert_row *alerts = NULL;
+        int64_t now_ms = 100 * (i + 1);
+        OK(replace_findings(store.db, service, &row, 1, NULL, 0, now_ms, &why));
+        size_t at = claim_for("wavering", now_ms, 1000, &alerts);
+        do
+            assert_true(at > 0);
+        while (alerts[--at].finding.service_id != service);
+        assert_string_equal(alerts[at].state, "confirmed");
+        assert_string_equal(alerts[at].told, i == 0 ? "" : "confirmed");
+        OK(alert_told(store.db, "wavering", &alerts[at], now_ms, &why));
+    }
+    least_told = "watch";
 }
 
 /* Who was told of a watch hears of its end, however many end at once; for a day. */
@@ -564,6 +588,7 @@ int main(void)
         cmocka_unit_test(a_service_is_muted_as_a_whole),
         cmocka_unit_test(what_was_told_meanwhile_is_not_claimed),
         cmocka_unit_test(what_is_new_is_told_before_reminders),
+        cmocka_unit_test(reminded_of_what_was_told),
         cmocka_unit_test(a_watch_that_was_told_is_kept_until_its_end_is),
         cmocka_unit_test(what_fails_is_due_ever_later),
         cmocka_unit_test(a_service_that_was_forgotten_has_no_findings),

@@ -66,7 +66,7 @@ static void no_alert_ends_before_it_starts(void **state)
     alerts[1].state = "resolved";
     alerts[1].finding.closed_ms = 1760000000000;
     struct buf body = BUF_INIT;
-    alert_write_alertmanager(alerts, 2, 1760000600000, &body);
+    alert_write_alertmanager(alerts, 2, 1760000500000, 1760000600000, &body);
     const char *text = buf_text(&body);
     assert_non_null(strstr(text, "\"startsAt\":\"2025-10-09T09:03:20.000Z\","
                                  "\"endsAt\":\"2025-10-09T09:03:20.000Z\"},{"));
@@ -85,7 +85,7 @@ static void alertmanager_gets_an_array(void **state)
     alerts[1].finding.closed_reason = "flat in v4";
     alerts[1].finding.fixed_in = "v4";
     struct buf body = BUF_INIT;
-    alert_write_alertmanager(alerts, 2, 1760000600000, &body);
+    alert_write_alertmanager(alerts, 2, 1760000500000, 1760000600000, &body);
     const char *text = buf_text(&body);
     assert_non_null(strstr(text, "[{\"labels\":{\"alertname\":\"HeapfleetLeak\","));
     assert_non_null(strstr(text, "\"startsAt\":\"2025-10-09T08:53:20.123Z\","
@@ -131,10 +131,33 @@ static void labels_do_not_change(void **state)
         alert.state = rows[i].state;
         alert.told = rows[i].told;
         alert.finding.rule = rows[i].rule;
-        alert_write_alertmanager(&alert, 1, 1760000600000, &body);
+        alert_write_alertmanager(&alert, 1, 1760000500000, 1760000600000, &body);
         assert_non_null(strstr(buf_text(&body), rows[i].label));
         buf_done(&body);
     }
+}
+
+/* Alertmanager knows alerts by their labels: what it was told before would fire beside it. */
+static void what_was_told_before_ends(void **state)
+{
+    (void)state;
+    struct alert_row alert = an_alert();
+    struct buf body = BUF_INIT;
+    alert.told = "suspect";
+    alert_write_alertmanager(&alert, 1, 1760000500000, 1760000600000, &body);
+    const char *text = buf_text(&body);
+    const char *second = strstr(text, "},{");
+    assert_non_null(second);
+    assert_null(strstr(second + 1, "},{"));
+    assert_non_null(strstr(text, "\"severity\":\"confirmed\""));
+    assert_non_null(strstr(text, "\"endsAt\":\"2025-10-09T09:03:20.000Z\"},{"));
+    assert_non_null(strstr(second, "\"version\":\"\",\"severity\":\"suspect\""));
+    assert_non_null(strstr(second, "\"endsAt\":\"2025-10-09T09:01:40.000Z\"}]"));
+    alert.told = "confirmed"; /* a reminder */
+    buf_clear(&body);
+    alert_write_alertmanager(&alert, 1, 1760000500000, 1760000600000, &body);
+    assert_null(strstr(buf_text(&body), "},{"));
+    buf_done(&body);
 }
 
 /* HMAC-SHA-256("key", "1760000000.{}") by another implementation. */
@@ -160,6 +183,7 @@ int main(void)
         cmocka_unit_test(no_alert_ends_before_it_starts),
         cmocka_unit_test(a_suspect_is_no_certainty),
         cmocka_unit_test(labels_do_not_change),
+        cmocka_unit_test(what_was_told_before_ends),
         cmocka_unit_test(the_signature_covers_time_and_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
