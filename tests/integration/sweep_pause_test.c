@@ -248,6 +248,42 @@ static void test_who_is_ended_loses_nothing(void **state)
     sweep_free(alone);
 }
 
+/* What was judged and could not be written is said by who goes on, though the service never sends
+ * again, neither at once nor when it has been silent for long. */
+static void test_what_was_not_said_is_said_by_the_next(void **state)
+{
+    (void)state;
+    static const int later[] = {0, 3 * HORIZON_BINS};
+    struct arena arena;
+    struct why reason = {""};
+    arena_init(&arena, 4 << 20);
+    for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
+        struct sweep *one = collector(31, 60000);
+        struct sweep *other = collector(32, 60000);
+        char service[16];
+        (void)snprintf(service, sizeof(service), "unsaid %zu", i);
+        script("DELETE FROM heapfleet.sweep_claim; DELETE FROM heapfleet.sweep_collector;"
+               "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+               "RAISE query_canceled; END $$;"
+               "CREATE TRIGGER refuse BEFORE INSERT ON heapfleet.finding FOR EACH ROW "
+               "EXECUTE FUNCTION refuse()");
+        add_process(service, "v1", 30000, 100, 10);
+        const int64_t at_ms = day_ms + (int64_t)30100 * BIN_MS;
+        assert_int_equal(sweep_run(one, store.db, at_ms, &reason), STATUS_UNAVAILABLE);
+        OK(sweep_end(one, store.db, &reason));
+        script("DROP TRIGGER refuse ON heapfleet.finding; DROP FUNCTION refuse");
+        assert_null(finding_of(&arena, service));
+        OK(sweep_run(other, store.db, at_ms + later[i] * BIN_MS, &reason));
+        const struct finding_row *found = finding_of(&arena, service);
+        assert_non_null(found);
+        assert_string_equal(found->severity, "confirmed");
+        assert_int_equal(found->closed_ms, 0);
+        sweep_free(one);
+        sweep_free(other);
+    }
+    arena_done(&arena);
+}
+
 /* ---- claims ------------------------------------------------------------------------------------
  */
 
@@ -429,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_a_forgotten_service_is_no_claim),
         cmocka_unit_test(test_a_clock_that_was_ahead_keeps_no_claim),
         cmocka_unit_test(test_what_is_behind_slow_services_is_judged),
+        cmocka_unit_test(test_what_was_not_said_is_said_by_the_next),
     };
     return cmocka_run_group_tests(tests, start_paused, stop_paused);
 }

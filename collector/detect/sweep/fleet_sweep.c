@@ -29,7 +29,6 @@ struct swept {
     struct service_sweep *service;
     struct sweep_claim claim;
     int64_t saved_ms; /* when its state was written down */
-    int unsaid;       /* judged, and not yet written into findings */
     int is_silent;    /* not seen for long, and nothing of it is watched any more */
 };
 
@@ -234,20 +233,22 @@ enum { FINDINGS = 1, STATE = 2, NO_WATCHES = 4 };
 static enum status write_down(struct sweep *sweep, struct db *db, struct swept *swept,
                               unsigned what, int64_t now_ms, struct why *why)
 {
+    const int unsaid = service_sweep_is_unsaid(swept->service);
     enum status status = sweep_write_begin(db, sweep->config.collector_id, &swept->claim,
                                            sweep->config.lease_ms, why);
     if (status == STATUS_OK && (what & NO_WATCHES) != 0)
         status = findings_end_watches(db, swept->claim.service_id, now_ms, why);
     if (status == STATUS_OK && (what & FINDINGS) != 0)
         status = write_findings(db, swept->service, now_ms, why);
+    service_sweep_set_unsaid(swept->service, unsaid && (what & FINDINGS) == 0);
     if (status == STATUS_OK && (what & STATE) != 0)
         status = write_state(db, swept->service, why);
     if (status == STATUS_OK)
         status = sweep_write_commit(db, why);
     sweep_write_end(db);
-    if (status == STATUS_OK && (what & FINDINGS) != 0)
-        swept->unsaid = 0;
-    if (status == STATUS_OK && (what & STATE) != 0)
+    if (status != STATUS_OK)
+        service_sweep_set_unsaid(swept->service, unsaid);
+    else if ((what & STATE) != 0)
         swept->saved_ms = now_ms;
     return status;
 }
@@ -313,13 +314,15 @@ static enum status sweep_one(struct sweep *sweep, struct db *db, struct swept *s
         status = take_up(sweep, db, swept, now_ms, why);
     if (status == STATUS_OK)
         status = service_sweep_read(swept->service, db, now_ms, &keeper, &passed, why);
-    swept->unsaid |= passed;
-    if (status == STATUS_OK && !passed)
+    if (status == STATUS_OK && service_sweep_is_unsaid(swept->service)) {
+        unsigned state = !passed || is_save_due(sweep, swept, now_ms) ? STATE : 0;
+        status = write_down(sweep, db, swept, FINDINGS | state, now_ms, why);
+    }
+    if (passed)
+        swept->is_silent = 0;
+    else if (status == STATUS_OK)
         status = end_watches(sweep, db, swept, now_ms, why);
-    if (status != STATUS_OK || !swept->unsaid)
-        return status;
-    unsigned state = is_save_due(sweep, swept, now_ms) ? STATE : 0;
-    return write_down(sweep, db, swept, FINDINGS | state, now_ms, why);
+    return status;
 }
 
 /* ---- rounds ---------------------------------------------------------------------------------- */

@@ -33,12 +33,13 @@ enum {
 };
 
 static const size_t lists_bytes_max = (size_t)256 << 20;
-static const uint32_t state_magic = 0x48465304; /* changes with what is saved here */
+static const uint32_t state_magic = 0x48465305; /* changes with what is saved here */
 
 NO_PADDING_BEGIN
 struct state_head {
     uint32_t magic, follower_count;
-    uint64_t sum; /* of what follows: the followers, the detector's state and its head */
+    uint64_t sum; /* of what follows: the rest, the followers, the detector's state and its head */
+    uint64_t unsaid;
 };
 NO_PADDING_END
 
@@ -47,6 +48,7 @@ struct service_sweep {
     struct detect_config config;
     size_t ahead_bytes;
     uint64_t reads;
+    int unsaid; /* it was judged, and nobody has been told */
     struct detector *detector;
     struct followers followers;
     struct type_entry_map map; /* to the detector's */
@@ -460,6 +462,7 @@ enum status service_sweep_read(struct service_sweep *service, struct db *db, int
     enum status status = list_processes(&reading, oldest_ms > 0 ? oldest_ms : 0, now_ms);
     if (status == STATUS_OK)
         status = read_all(&reading, now_ms, ret_passed);
+    service->unsaid |= *ret_passed;
     note_kept(&reading);
     backlog_done(&reading.ahead);
     arena_done(&reading.arena);
@@ -467,6 +470,12 @@ enum status service_sweep_read(struct service_sweep *service, struct db *db, int
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
+
+static uint64_t sum_of(const uint8_t *state, size_t size)
+{
+    const size_t from = offsetof(struct state_head, unsaid);
+    return detector_state_sum(state + from, size - from);
+}
 
 static int load(struct service_sweep *service, const uint8_t *state, size_t size)
 {
@@ -478,8 +487,7 @@ static int load(struct service_sweep *service, const uint8_t *state, size_t size
     const uint8_t *rest = state + sizeof(head);
     size_t left = size - sizeof(head);
     size_t followers = (size_t)head.follower_count * sizeof(struct follower);
-    if (head.magic != state_magic || followers > left ||
-        head.sum != detector_state_sum(rest, left) ||
+    if (head.magic != state_magic || followers > left || head.sum != sum_of(state, size) ||
         detector_load(&service->config, rest + followers, left - followers, &service->detector,
                       &why) != STATUS_OK)
         return 0;
@@ -487,6 +495,7 @@ static int load(struct service_sweep *service, const uint8_t *state, size_t size
     ASSERT(service->followers.list != NULL);
     memcpy(service->followers.list, rest, followers);
     service->followers.count = service->followers.room = head.follower_count;
+    service->unsaid = head.unsaid != 0;
     return 1;
 }
 
@@ -524,6 +533,16 @@ struct detector *service_sweep_detector(struct service_sweep *service)
     return service->detector;
 }
 
+int service_sweep_is_unsaid(const struct service_sweep *service)
+{
+    return service->unsaid;
+}
+
+void service_sweep_set_unsaid(struct service_sweep *service, int unsaid)
+{
+    service->unsaid = unsaid;
+}
+
 uint64_t service_sweep_reads(const struct service_sweep *service)
 {
     return service->reads;
@@ -531,12 +550,13 @@ uint64_t service_sweep_reads(const struct service_sweep *service)
 
 void service_sweep_save(const struct service_sweep *service, struct buf *ret)
 {
-    struct state_head head = {.magic = state_magic, .follower_count = service->followers.count};
+    struct state_head head = {.magic = state_magic,
+                              .follower_count = service->followers.count,
+                              .unsaid = service->unsaid != 0};
     size_t head_at = ret->size;
     buf_append(ret, &head, sizeof(head));
     buf_append(ret, service->followers.list, service->followers.count * sizeof(struct follower));
     detector_save(service->detector, ret);
-    head.sum =
-        detector_state_sum(ret->data + head_at + sizeof(head), ret->size - head_at - sizeof(head));
+    head.sum = sum_of(ret->data + head_at, ret->size - head_at);
     memcpy(ret->data + head_at, &head, sizeof(head));
 }

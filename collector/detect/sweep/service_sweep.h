@@ -21,6 +21,11 @@ void service_sweep_free(struct service_sweep *service);
 int64_t service_sweep_id(const struct service_sweep *service);
 struct detector *service_sweep_detector(struct service_sweep *service);
 
+/* It was judged, and what was found is not written into findings yet; saved with the state, so that
+ * whoever goes on says it, even if the service never sends again. */
+int service_sweep_is_unsaid(const struct service_sweep *service);
+void service_sweep_set_unsaid(struct service_sweep *service, int unsaid);
+
 /* How often history has been read. */
 uint64_t service_sweep_reads(const struct service_sweep *service);
 
