@@ -148,6 +148,7 @@ static enum status tell_alertmanager(struct alerter *alerter, struct arena *aren
 
 /* ---- rounds --------------------------------------------------------------------------------- */
 
+/* Alertmanager first: it takes one request, and a webhook that hangs one for each finding. */
 static enum status tell_all(struct alerter *alerter, struct arena *arena, struct why *why)
 {
     enum status status = STATUS_OK;
@@ -155,10 +156,10 @@ static enum status tell_all(struct alerter *alerter, struct arena *arena, struct
         status = db_open(alerter->dsn, &alerter->db, why);
     if (status == STATUS_OK)
         status = set_clock(alerter, why);
+    if (status == STATUS_OK && alerter->alertmanager != NULL)
+        status = tell_alertmanager(alerter, arena, why);
     if (status == STATUS_OK && alerter->webhook != NULL)
         status = tell_webhook(alerter, arena, why);
-    if (status == STATUS_OK && alerter->alertmanager != NULL && !atomic_load(&alerter->is_ending))
-        status = tell_alertmanager(alerter, arena, why);
     return status;
 }
 

@@ -310,3 +310,34 @@ def test_alertmanager_knows_what_is_open(tmp_path):
                 "shop (prod) leaks shop.Cart since v2: +900/h, +43.2 kB/h a process"
             findings.resolve()
             eventually(lambda: alerts_of(url) == [])
+
+
+def test_a_webhook_that_hangs_does_not_keep_alertmanager_waiting(tmp_path):
+    if ALERTMANAGER is None:
+        pytest.skip("prometheus-alertmanager is not installed")
+    with alertmanager(tmp_path) as url, socket.create_server(("127.0.0.1", 0)) as deaf:
+        eventually(lambda: alerts_of(url) == [])
+        deaf.settimeout(30)
+        with running(["--alertmanager", url, "--alert-webhook",
+                      f"http://127.0.0.1:{deaf.getsockname()[1]}/"]) as collector:
+            Findings(collector).open()
+            connection, _ = deaf.accept()
+            with connection:
+                assert alerts_of(url)
+
+
+def test_alertmanager_sees_a_finding_once(tmp_path):
+    """Alerts whose labels differ are two: the suspect ends when it is confirmed, and does not come back."""
+    if ALERTMANAGER is None:
+        pytest.skip("prometheus-alertmanager is not installed")
+    with alertmanager(tmp_path) as url:
+        eventually(lambda: alerts_of(url) == [])
+        with running(["--alertmanager", url, "--alert-severity", "suspect"]) as collector:
+            findings = Findings(collector)
+            findings.open("suspect")
+            for kind, severity in (("suspect",) * 2, ("confirmed",) * 2, ("suspect", "confirmed")):
+                findings.become(kind)
+                findings.run("UPDATE heapfleet.alert SET told_ms = 0")  # a reminder is due
+                eventually(lambda: findings.run("SELECT count(*) FROM heapfleet.alert "
+                                                "WHERE told_ms > 0 AND next_ms = 0") == "1")
+                assert [alert["labels"]["severity"] for alert in alerts_of(url)] == [severity]
