@@ -224,14 +224,23 @@ static int gives_name(const struct detector *detector, const struct candidate *c
            type_kind_of(names[finding->type]) != TYPE_USER;
 }
 
-/* The open finding that the candidate belongs to, or NULL. */
-static struct finding *owner_of(struct detector *detector, const struct candidate *candidate)
+/* The open finding of this type, or NULL. */
+static struct finding *finding_of(struct detector *detector, uint32_t type)
 {
     for (uint32_t i = 0; i < detector->finding_count; i++) {
         struct finding *finding = &detector->findings[i];
-        if (finding->tier != VERDICT_RESOLVED && finding->type == candidate->type)
+        if (finding->tier != VERDICT_RESOLVED && finding->type == type)
             return finding;
     }
+    return NULL;
+}
+
+/* The open finding that the candidate belongs to, or NULL. */
+static struct finding *owner_of(struct detector *detector, const struct candidate *candidate)
+{
+    struct finding *same = finding_of(detector, candidate->type);
+    if (same != NULL)
+        return same;
     for (uint32_t i = 0; i < detector->finding_count; i++) {
         struct finding *finding = &detector->findings[i];
         if (finding->tier == VERDICT_RESOLVED || gives_name(detector, candidate, finding))
@@ -337,6 +346,20 @@ static int may_get_owner(const struct detector *detector, const struct candidate
     return 0;
 }
 
+/* A piece got the name of a leak that is told already, or of another candidate: it is a part of it,
+ * and no second leak. */
+static int join_named(struct detector *detector, uint32_t before, const struct candidate *candidate)
+{
+    struct finding *owner = finding_of(detector, candidate->type);
+    for (uint32_t i = 0; owner != NULL && i < candidate->companion_count; i++)
+        fold_add_companion(owner->companions, &owner->companion_count, owner->type,
+                           candidate->companions[i]);
+    for (uint32_t i = 0; i < before && owner == NULL; i++)
+        if (detector->candidates[i].type == candidate->type)
+            return 1;
+    return owner != NULL;
+}
+
 static int open_confirmed(struct detector *detector, const struct version_order *order)
 {
     int opened = 0;
@@ -360,7 +383,7 @@ static int open_confirmed(struct detector *detector, const struct version_order 
     fold_candidates(detector, detector->candidates, detector->candidate_count);
     for (uint32_t i = 0; i < detector->candidate_count; i++) {
         struct candidate *candidate = &detector->candidates[i];
-        if (candidate->is_folded)
+        if (candidate->is_folded || join_named(detector, kept, candidate))
             continue;
         if (candidate->tier != VERDICT_CONFIRMED) {
             detector->candidates[kept++] = *candidate;
