@@ -277,18 +277,35 @@ static uint64_t less(uint64_t from, uint64_t part)
     return from > part ? from - part : 0;
 }
 
+static void own_bytes(const struct detect_process *process, uint64_t ret[TYPES_OWN])
+{
+    uint64_t unused = process->free_pool_bytes + process->free_malloc_bytes;
+    ret[TYPE_PROCESS_MEMORY] =
+        process->rss_bytes > 0 ? process->rss_bytes : process->container_usage_bytes;
+    ret[TYPE_NATIVE_MEMORY] = less(process->not_objects_bytes, unused);
+    ret[TYPE_FREE_HEAP] = unused;
+}
+
+uint64_t detector_own_bytes(const char *name, const struct detect_process *process)
+{
+    uint64_t bytes[TYPES_OWN];
+    own_bytes(process, bytes);
+    for (int i = 0; i < TYPES_OWN; i++) {
+        if (strcmp(name, own_types[i]) == 0)
+            return bytes[i];
+    }
+    return 0;
+}
+
 static void add_own_types(struct detector *detector, struct life *life,
                           const struct detect_process *process)
 {
-    uint64_t unused = process->free_pool_bytes + process->free_malloc_bytes;
-    uint64_t native = less(process->not_objects_bytes, unused);
-    uint64_t memory = process->rss_bytes > 0 ? process->rss_bytes : process->container_usage_bytes;
-    const struct detect_value own[TYPES_OWN] = {
-        {TYPE_PROCESS_MEMORY, memory >> 10, memory},
-        {TYPE_NATIVE_MEMORY, native >> 10, native},
-        {TYPE_FREE_HEAP, unused >> 10, unused},
-    };
-    if (memory > 0)
+    uint64_t bytes[TYPES_OWN];
+    struct detect_value own[TYPES_OWN];
+    own_bytes(process, bytes);
+    for (int i = 0; i < TYPES_OWN; i++)
+        own[i] = (struct detect_value){i, bytes[i] >> 10, bytes[i]};
+    if (bytes[TYPE_PROCESS_MEMORY] > 0)
         life_values(life, own, TYPES_OWN, &detector->series_room);
 }
 

@@ -88,6 +88,9 @@ struct detect_process {
     struct detect_key container; /* the same for all that share that limit; zero: the life alone */
 };
 
+/* How many bytes of the memory by this name (detector_is_own_name) a process has. */
+uint64_t detector_own_bytes(const char *name, const struct detect_process *process);
+
 /*
  * One snapshot. Values beyond 2^60 are damaged numbers and taken for missing; a snapshot whose time
  * lies before the life's newest bin is left out. A type that is not among the values has not been

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "detector.h"
 #include "query_find.h"
 #include "query_leaks.h"
 
@@ -15,18 +16,40 @@ enum {
     WINDOW_INTERVALS = 3,
 };
 
+/* What all curves of a finding are about. */
+struct subject {
+    int64_t service_id;
+    const char
+        *own_name; /* memory that is no object, by the detector's name for it; NULL: a type */
+};
+
 struct curve_walk {
+    const struct subject *subject;
     uint32_t type; /* the process's own index */
     int snapshots;
     uint64_t count, bytes; /* the lowest */
 };
+
+static uint64_t own_bytes(const char *name, const struct history_snapshot *snapshot)
+{
+    const struct detect_process process = {
+        .rss_bytes = snapshot->rss_anon_bytes,
+        .not_objects_bytes = snapshot->not_objects_bytes,
+        .free_pool_bytes = snapshot->pool_free_bytes,
+        .free_malloc_bytes = snapshot->malloc_free_bytes,
+        .container_usage_bytes = snapshot->container_usage_bytes,
+    };
+    return detector_own_bytes(name, &process);
+}
 
 static enum status see(void *user, const struct history_snapshot *snapshot)
 {
     struct curve_walk *walk = user;
     const struct heap_values *values = snapshot->values;
     struct type_value value = {0};
-    if (walk->type < values->types)
+    if (walk->subject->own_name != NULL)
+        value.bytes = own_bytes(walk->subject->own_name, snapshot);
+    else if (walk->type < values->types)
         value = values->values[walk->type];
     if (walk->snapshots == 0 || value.count < walk->count)
         walk->count = value.count;
@@ -67,14 +90,14 @@ static enum status choose_lives(struct query *query, const struct fleet *fleet,
     return STATUS_OK;
 }
 
-static enum status read_point(struct query *query, int64_t service_id,
+static enum status read_point(struct query *query, const struct subject *subject,
                               const struct instance_row *const *lives, size_t count,
                               Heapfleet__V1__GrowthPoint *ret, uint32_t *ret_lives, struct why *why)
 {
     for (size_t i = 0; i < count && instance_uptime_ms(lives[i]) >= ret->uptime_ms; i++) {
-        struct curve_walk walk = {.type = lives[i]->type_index};
+        struct curve_walk walk = {.subject = subject, .type = lives[i]->type_index};
         int64_t to_ms = lives[i]->started_ms + ret->uptime_ms;
-        enum status status = history_walk(query->db, service_id, lives[i]->id,
+        enum status status = history_walk(query->db, subject->service_id, lives[i]->id,
                                           to_ms - WINDOW_INTERVALS * query_interval_ms(lives[i]),
                                           to_ms, see, &walk, why);
         if (status != STATUS_OK)
@@ -93,7 +116,7 @@ static enum status read_point(struct query *query, int64_t service_id,
 }
 
 /* Points where no process was watched are left out. */
-static enum status write_curve(struct query *query, int64_t service_id,
+static enum status write_curve(struct query *query, const struct subject *subject,
                                const struct instance_row *const *lives, size_t count,
                                Heapfleet__V1__GrowthCurve *ret, struct why *why)
 {
@@ -108,7 +131,7 @@ static enum status write_curve(struct query *query, int64_t service_id,
         heapfleet__v1__growth_point__init(point);
         point->uptime_ms = instance_uptime_ms(lives[0]) / POINTS * i;
         uint32_t seen = 0;
-        status = read_point(query, service_id, lives, count, point, &seen, why);
+        status = read_point(query, subject, lives, count, point, &seen, why);
         if (seen > ret->instances)
             ret->instances = seen;
         if (seen > 0)
@@ -117,8 +140,8 @@ static enum status write_curve(struct query *query, int64_t service_id,
     return status;
 }
 
-static enum status add_version(struct query *query, const struct fleet *fleet,
-                               const struct deployment_row *deployment,
+static enum status add_version(struct query *query, const struct subject *subject,
+                               const struct fleet *fleet, const struct deployment_row *deployment,
                                Heapfleet__V1__GetLeakResponse *ret, struct why *why)
 {
     const struct instance_row **lives = NULL;
@@ -134,7 +157,7 @@ static enum status add_version(struct query *query, const struct fleet *fleet,
     heapfleet__v1__growth_curve__init(curve);
     curve->version = (char *)deployment->version;
     ret->curves[ret->n_curves++] = curve;
-    return write_curve(query, fleet->service.id, lives, count, curve, why);
+    return write_curve(query, subject, lives, count, curve, why);
 }
 
 /* One past the newest version in which it grows. */
@@ -162,10 +185,15 @@ enum status query_growth_curves(struct query *query, const struct finding_row *f
     ref.service_namespace = exactly(finding->service_namespace);
     struct fleet fleet;
     struct instance_filter filter = {0};
+    struct subject subject = {.service_id = finding->service_id};
     void *memory = NULL;
-    enum status status = type_id_find(query->db, finding->type, &filter.of_type, why);
+    enum status status = STATUS_OK;
+    if (detector_is_own_name(finding->type))
+        subject.own_name = finding->type;
+    else
+        status = type_id_find(query->db, finding->type, &filter.of_type, why);
     if (status == STATUS_NOT_FOUND)
-        return STATUS_OK; /* it is about no type: memory that is no object has no curve here */
+        return STATUS_OK; /* its history is gone, and its name with it */
     if (status == STATUS_OK)
         status = query_read_service(query, &ref, &fleet, why);
     if (status != STATUS_OK)
@@ -182,6 +210,6 @@ enum status query_growth_curves(struct query *query, const struct finding_row *f
         status = query_alloc(query, VERSIONS_MAX * sizeof(void *), &memory, why);
     ret->curves = memory;
     for (size_t i = begin; i < end && status == STATUS_OK; i++)
-        status = add_version(query, &fleet, &fleet.deployments[i], ret, why);
+        status = add_version(query, &subject, &fleet, &fleet.deployments[i], ret, why);
     return status;
 }

@@ -196,6 +196,39 @@ static void a_service_without_environment_can_be_named(void **state)
     prints(show, "  v2           ");
 }
 
+/* Memory that is no object has no type, and grows with the uptime all the same. Changes the scene.
+ */
+static void native_memory_has_its_curve(void **state)
+{
+    (void)state;
+    const struct finding_row row = {.type = "(native memory)",
+                                    .severity = "confirmed",
+                                    .kind = "native",
+                                    .version = "v2",
+                                    .introduced_in = "v2",
+                                    .companions_json = "[]"};
+    struct service_row *services = NULL;
+    struct arena arena;
+    struct why why = {""};
+    size_t count = 0;
+    size_t shop = 0;
+    arena_init(&arena, 1 << 20);
+    private_store_must(service_list(scene.store.db, &arena, &services, &count, &why), &why);
+    while (strcmp(services[shop].name, "shop") != 0 || *services[shop].environment == '\0')
+        shop++;
+    private_store_must(replace_findings(scene.store.db, services[shop].id, &row, 1, NULL, 0,
+                                        scene.now_ms + 2, &why),
+                       &why);
+    arena_done(&arena);
+    prints("leaks -e prod -o csv", ",shop,prod,(native memory),");
+    char line[64];
+    (void)snprintf(line, sizeof(line), "leaks show %.8s", strchr(outcome.out, '\n') + 1);
+    prints(line, "(native memory) in shop, prod: confirmed, open (");
+    prints(line, "bytes of a process by its uptime, each version on the same scale\n");
+    prints(line, "4.0 MB to 4.0 MB in 1h\n"); /* v1 */
+    prints(line, "4.0 MB to 7.4 MB in 1h\n");
+}
+
 /* v2 of the scene leaks CartLine, v1 does not; both ran for an hour. */
 static void a_gate_lets_pass_or_not(void **state)
 {
@@ -231,6 +264,7 @@ int main(void)
         cmocka_unit_test(acknowledged),
         cmocka_unit_test(watched_types_are_listed_when_asked_for),
         cmocka_unit_test(a_service_without_environment_can_be_named),
+        cmocka_unit_test(native_memory_has_its_curve),
     };
     return cmocka_run_group_tests(tests, cli_scene_start, cli_scene_stop);
 }

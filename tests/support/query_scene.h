@@ -52,6 +52,7 @@ static inline void query_scene_snapshot(struct query_scene *scene, struct write_
         .body = body.data,
         .body_size = body.size,
         .coverage = 10000,
+        .not_objects_bytes = 4000 * values[SCENE_TYPES - 1].count, /* a buffer of each line's */
     };
     for (size_t i = 0; i < SCENE_TYPES; i++) {
         row.objects += values[i].count;
