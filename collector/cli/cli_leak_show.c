@@ -3,11 +3,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli_leak_json.h"
+#include "terminal.h"
 #include "utf8.h"
 
-enum { NAME_WIDTH = 22, EVIDENCE_WIDTH_MAX = 60, CURVE_COLUMNS = 48, HIGHEST_BLOCK = 7 };
+enum {
+    NAME_WIDTH = 22,
+    EVIDENCE_WIDTH_MAX = 60,
+    TEXT_COLUMNS_MIN = 20,
+    VERSION_WIDTH_MIN = 12,
+    VERSION_WIDTH_MAX = 40,
+    CURVE_COLUMNS = 48,
+    CURVE_COLUMNS_MIN = 16,
+    HIGHEST_BLOCK = 7,
+};
+
+/* ---- long lines ----------------------------------------------------------------------------- */
+
+/* Bytes of the words of `text` that fit; one at least. */
+static size_t fitting(const char *text, size_t columns)
+{
+    size_t fits = 0;
+    for (;;) {
+        size_t end = fits + strspn(text + fits, " ");
+        end += strcspn(text + end, " ");
+        if (end == fits || (fits > 0 && utf8_columns(text, end) > columns))
+            return fits;
+        fits = end;
+    }
+}
+
+/* On a terminal, what does not fit beside the head goes on below the text's beginning. */
+static void print_text(const char *head, const char *text)
+{
+    size_t indent = utf8_columns(head, strlen(head));
+    size_t columns = (size_t)terminal_columns(STDOUT_FILENO, 0);
+    size_t room = columns > indent + TEXT_COLUMNS_MIN ? columns - indent : SIZE_MAX;
+    size_t size = fitting(text, room);
+    cli_line("%s%.*s", head, (int)size, text);
+    for (text += size; *(text += strspn(text, " ")) != '\0'; text += size) {
+        size = fitting(text, room);
+        cli_line("%*s%.*s", (int)indent, "", (int)size, text);
+    }
+}
 
 /* ---- what it is ----------------------------------------------------------------------------- */
 
@@ -18,8 +58,10 @@ static void append_time(struct buf *ret, int64_t time_ms)
 
 static void print_pair(const char *name, const char *text)
 {
+    char head[NAME_WIDTH + 2];
+    (void)snprintf(head, sizeof(head), "%-*s ", NAME_WIDTH, name);
     if (*text != '\0')
-        cli_line("%-*s %s", NAME_WIDTH, name, text);
+        print_text(head, text);
 }
 
 static void print_number(const char *name, double value, enum report_unit unit)
@@ -118,6 +160,8 @@ static const Heapfleet__V1__GrowthPoint *last_point(const Heapfleet__V1__GrowthC
 /* What all curves are drawn on. */
 struct scale {
     int by_bytes;
+    int columns; /* of a curve, and of the version before it */
+    int version_width;
     int64_t longest_ms;
     double lowest, highest;
 };
@@ -128,8 +172,8 @@ static void draw_curve(const Heapfleet__V1__GrowthCurve *curve, const struct sca
 {
     static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
     size_t at = 0;
-    for (int column = 0; column < CURVE_COLUMNS; column++) {
-        double step_ms = (double)scale->longest_ms / CURVE_COLUMNS;
+    for (int column = 0; column < scale->columns; column++) {
+        double step_ms = (double)scale->longest_ms / scale->columns;
         double uptime_ms = step_ms * (column + 1);
         while (at + 1 < curve->n_points && (double)curve->points[at]->uptime_ms < uptime_ms)
             at++;
@@ -154,7 +198,37 @@ static void append_ends(const Heapfleet__V1__GrowthCurve *curve, int by_bytes, s
     report_format_number(ret, (double)last_point(curve)->uptime_ms, REPORT_DURATION);
 }
 
-static void print_curves(const Heapfleet__V1__GetLeakResponse *answer)
+static const char *version_of(const Heapfleet__V1__GrowthCurve *curve)
+{
+    return *curve->version != '\0' ? curve->version : "(none)";
+}
+
+/* Curves are as long as there is room for them between the versions and the ends. */
+static void fit_columns(const Heapfleet__V1__GetLeakResponse *answer, struct scale *scale)
+{
+    size_t widest_version = VERSION_WIDTH_MIN;
+    size_t widest_end = 0;
+    struct buf ends = BUF_INIT;
+    for (size_t i = 0; i < answer->n_curves; i++) {
+        const Heapfleet__V1__GrowthCurve *curve = answer->curves[i];
+        if (curve->n_points == 0)
+            continue;
+        buf_clear(&ends);
+        append_ends(curve, scale->by_bytes, &ends);
+        size_t width = utf8_columns(version_of(curve), strlen(version_of(curve)));
+        widest_end = ends.size > widest_end ? ends.size : widest_end;
+        widest_version = width > widest_version ? width : widest_version;
+    }
+    buf_done(&ends);
+    scale->version_width =
+        (int)(widest_version < VERSION_WIDTH_MAX ? widest_version : VERSION_WIDTH_MAX);
+    int others = scale->version_width + (int)widest_end + 5; /* and blanks between */
+    int room = terminal_columns(STDOUT_FILENO, others + CURVE_COLUMNS) - others;
+    room = room > CURVE_COLUMNS_MIN ? room : CURVE_COLUMNS_MIN;
+    scale->columns = room < CURVE_COLUMNS ? room : CURVE_COLUMNS;
+}
+
+static struct scale scale_of(const Heapfleet__V1__GetLeakResponse *answer)
 {
     struct scale scale = {.by_bytes = strcmp(answer->leak->kind, "objects") != 0,
                           .lowest = INFINITY};
@@ -168,23 +242,37 @@ static void print_curves(const Heapfleet__V1__GetLeakResponse *answer)
         if (curve->n_points > 0 && last_point(curve)->uptime_ms > scale.longest_ms)
             scale.longest_ms = last_point(curve)->uptime_ms;
     }
+    fit_columns(answer, &scale);
+    return scale;
+}
+
+static void print_curve(const Heapfleet__V1__GrowthCurve *curve, const struct scale *scale)
+{
+    struct buf line = BUF_INIT;
+    const char *version = version_of(curve);
+    size_t size = utf8_cut(version, strlen(version), VERSION_WIDTH_MAX);
+    int blanks = scale->version_width - (int)utf8_columns(version, size);
+    buf_printf(&line, "  %.*s%*s ", (int)size, version, blanks > 0 ? blanks : 0, "");
+    draw_curve(curve, scale, &line);
+    buf_append_text(&line, "  ");
+    append_ends(curve, scale->by_bytes, &line);
+    cli_line("%s", buf_text(&line));
+    buf_done(&line);
+}
+
+static void print_curves(const Heapfleet__V1__GetLeakResponse *answer)
+{
+    const struct scale scale = scale_of(answer);
     if (scale.longest_ms == 0)
         return;
     cli_line("%s", "");
-    cli_line("%s of a process by its uptime, each version on the same scale",
-             scale.by_bytes ? "bytes" : "objects");
+    print_text("", scale.by_bytes
+                       ? "bytes of a process by its uptime, each version on the same scale"
+                       : "objects of a process by its uptime, each version on the same scale");
     cli_line("%s", "");
     for (size_t i = 0; i < answer->n_curves; i++) {
-        const Heapfleet__V1__GrowthCurve *curve = answer->curves[i];
-        if (curve->n_points == 0)
-            continue;
-        struct buf line = BUF_INIT;
-        buf_printf(&line, "  %-12.40s ", *curve->version != '\0' ? curve->version : "(none)");
-        draw_curve(curve, &scale, &line);
-        buf_append_text(&line, "  ");
-        append_ends(curve, scale.by_bytes, &line);
-        cli_line("%s", buf_text(&line));
-        buf_done(&line);
+        if (answer->curves[i]->n_points > 0)
+            print_curve(answer->curves[i], &scale);
     }
 }
 
@@ -213,11 +301,12 @@ static void print_evidence(const Heapfleet__V1__GetLeakResponse *answer)
     cli_line("%s", "");
     for (size_t i = 0; i < answer->n_evidence; i++) {
         const Heapfleet__V1__LeakFigure *figure = answer->evidence[i];
-        struct buf name = BUF_INIT;
-        for (const char *at = figure->name; *at != '\0'; at++)
-            buf_append_byte(&name, (uint8_t)(*at == '_' ? ' ' : *at));
-        cli_line("  %-*s %s", width, buf_text(&name), figure->value);
-        buf_done(&name);
+        struct buf head = BUF_INIT;
+        buf_printf(&head, "  %-*s ", width, figure->name);
+        for (size_t k = 0; k < head.size; k++)
+            head.data[k] = head.data[k] == '_' ? ' ' : head.data[k];
+        print_text(buf_text(&head), figure->value);
+        buf_done(&head);
     }
 }
 
@@ -230,14 +319,18 @@ static void print_events(const Heapfleet__V1__GetLeakResponse *answer)
     cli_line("%s", "");
     for (size_t i = 0; i < answer->n_events; i++) {
         const Heapfleet__V1__LeakEvent *event = answer->events[i];
+        struct buf head = BUF_INIT;
         struct buf line = BUF_INIT;
-        append_time(&line, event->at_ms);
-        buf_printf(&line, "  %s", event->event);
+        buf_append_text(&head, "  ");
+        append_time(&head, event->at_ms);
+        buf_append_text(&head, "  ");
+        buf_append_text(&line, event->event);
         if (*event->actor != '\0')
             buf_printf(&line, " by %s", event->actor);
         if (*event->detail != '\0')
             buf_printf(&line, ": %s", event->detail);
-        cli_line("  %s", buf_text(&line));
+        print_text(buf_text(&head), buf_text(&line));
+        buf_done(&head);
         buf_done(&line);
     }
 }

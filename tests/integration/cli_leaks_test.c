@@ -1,14 +1,19 @@
 /* USES cli query store rpc */
 /* heapfleet leaks show, ack, mute, unmute, mutes: what they print, and what the next one sees. */
+#include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "cli_scene.h"
+#include "utf8.h"
 
 /* The id of the scene's only leak. */
 static const char *leak_id(void)
@@ -45,6 +50,61 @@ static void shown_with_its_evidence(void **state)
     prints(line, "  opened: confirmed\n");
     prints(with_id("leaks show", " -o csv"),
            "id,service,type,version,instances,uptime_ms,count,bytes\n");
+}
+
+static void *take_all(void *arg)
+{
+    char *text = outcome.out;
+    ssize_t size;
+    while ((size = read(*(int *)arg, text,
+                        (size_t)(outcome.out + sizeof(outcome.out) - text - 1))) > 0)
+        text += size;
+    *text = '\0';
+    return NULL;
+}
+
+/* What it prints on a terminal of so many columns. */
+static void run_on_terminal(char *line, unsigned short columns)
+{
+    const struct winsize window = {.ws_col = columns, .ws_row = 24};
+    char *argv[] = {"heapfleet", "leaks", "show", line};
+    int ours = posix_openpt(O_RDWR | O_NOCTTY);
+    pthread_t reader;
+    assert_true(ours >= 0 && grantpt(ours) == 0 && unlockpt(ours) == 0);
+    int theirs = open(ptsname(ours), O_RDWR | O_NOCTTY);
+    assert_true(theirs >= 0 && ioctl(theirs, TIOCSWINSZ, &window) == 0);
+    (void)fflush(stdout);
+    int saved = dup(STDOUT_FILENO);
+    assert_true(saved >= 0 && dup2(theirs, STDOUT_FILENO) >= 0);
+    (void)close(theirs);
+    assert_int_equal(pthread_create(&reader, NULL, take_all, &ours), 0);
+    int exit_code = cli_run(4, argv);
+    (void)fflush(stdout);
+    (void)dup2(saved, STDOUT_FILENO); /* the last to have the terminal open: it ends */
+    (void)close(saved);
+    assert_int_equal(pthread_join(reader, NULL), 0);
+    (void)close(ours);
+    assert_int_equal(exit_code, 0);
+}
+
+/* No line is longer than the terminal is wide, nor is anything lost. */
+static void shown_in_as_much_room_as_there_is(void **state)
+{
+    (void)state;
+    static const unsigned short widths[] = {80, 60, 200};
+    char id[16];
+    (void)snprintf(id, sizeof(id), "%s", leak_id());
+    for (size_t i = 0; i < ARRAY_SIZE(widths); i++) {
+        run_on_terminal(id, widths[i]);
+        size_t longest = 0;
+        char *rest = NULL;
+        for (char *line = strtok_r(outcome.out, "\r\n", &rest); line != NULL;
+             line = strtok_r(NULL, "\r\n", &rest)) {
+            size_t columns = utf8_columns(line, strlen(line));
+            longest = columns > longest ? columns : longest;
+        }
+        assert_in_range(longest, 60, widths[i] < 100 ? widths[i] : 100);
+    }
 }
 
 /* One object, so that a program has what people read. */
@@ -256,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shown_with_its_evidence),
+        cmocka_unit_test(shown_in_as_much_room_as_there_is),
         cmocka_unit_test(shown_to_programs),
         cmocka_unit_test(named_wrongly),
         cmocka_unit_test(a_gate_lets_pass_or_not),
