@@ -198,12 +198,23 @@ void report_begin(struct report *report, enum report_format format,
         buf_append_byte(&report->text, '\n');
 }
 
-void report_hide_if_empty(struct report *report, const char *key)
+static uint32_t bit_of(const struct report *report, const char *key)
 {
     for (size_t i = 0; i < report->column_count; i++) {
         if (strcmp(report->columns[i].key, key) == 0)
-            report->hidden_if_empty |= (uint32_t)1 << i;
+            return (uint32_t)1 << i;
     }
+    return 0;
+}
+
+void report_hide_if_empty(struct report *report, const char *key)
+{
+    report->hidden_if_empty |= bit_of(report, key);
+}
+
+void report_hide_if_narrow(struct report *report, const char *key)
+{
+    report->hidden_if_narrow |= bit_of(report, key);
 }
 
 static const struct report_column *begin_cell(struct report *report, enum mark mark)
@@ -405,17 +416,34 @@ static void measure(const struct report *report, struct layout *ret)
             ret->shown[column] = 1;
         cell += size + 1;
     }
-    ret->last = 0;
-    for (size_t i = 0; i < report->column_count; i++)
-        ret->last = ret->shown[i] ? i : ret->last;
+}
+
+static size_t line_columns(const struct report *report, struct layout *layout)
+{
+    size_t line = 0;
+    for (size_t i = 0; i < report->column_count; i++) {
+        if (!layout->shown[i])
+            continue;
+        line += layout->width[i] + (line > 0 ? GAP_COLUMNS : 0);
+        layout->last = i;
+    }
+    return line;
+}
+
+static void drop_columns(const struct report *report, struct layout *layout)
+{
+    for (size_t i = report->column_count; i-- > 0;) {
+        if (line_columns(report, layout) <= report->columns_max)
+            return;
+        if ((report->hidden_if_narrow >> i & 1) != 0)
+            layout->shown[i] = 0;
+    }
 }
 
 /* Take from the widest text as long as a line does not fit. */
 static void fit(const struct report *report, struct layout *layout)
 {
-    size_t line = 0;
-    for (size_t i = 0; i < report->column_count; i++)
-        line += layout->shown[i] ? layout->width[i] + (i < layout->last ? GAP_COLUMNS : 0) : 0;
+    size_t line = line_columns(report, layout);
     while (line > report->columns_max) {
         size_t widest = COLUMNS_MAX;
         for (size_t i = 0; i < report->column_count; i++) {
@@ -492,8 +520,11 @@ static void append_table(const struct report *report, int colours, struct buf *r
 {
     struct layout layout;
     measure(report, &layout);
-    if (report->columns_max > 0)
+    if (report->columns_max > 0) {
+        drop_columns(report, &layout);
         fit(report, &layout);
+    }
+    (void)line_columns(report, &layout);
     for (size_t i = 0; i < report->column_count; i++)
         append_cell(&layout, i, report->columns[i].title, colours ? "\033[1m" : "", ret);
     const char *cell = (const char *)report->text.data;

@@ -6,8 +6,9 @@
  *     report_end(&report);                                          prints to standard output
  *
  * A table has aligned columns (numbers to the right, thousands apart, bytes as 1.2 MB). Only on a
- * terminal is it coloured, growth red and shrinking green, and are long texts shortened in their
- * middle where it would be wider than that: not below 40 columns, so that few names ever are. JSON
+ * terminal is it coloured, growth red and shrinking green, and are columns that can be spared left
+ * out, and then long texts shortened in their middle, where it would be wider than that: not below
+ * 40 columns, so that few names ever are. JSON
  * is an array of objects with the columns' keys and raw numbers; CSV (RFC 4180, lines end with a
  * line feed) has a header line of keys and raw numbers. Text from outside is shown with its control
  * bytes as '?' (in JSON escaped), so that it cannot drive the terminal; CSV text that a spreadsheet
@@ -51,8 +52,9 @@ struct report {
     size_t column_count;
     size_t next; /* column of the next cell */
     size_t rows;
-    uint32_t hidden_if_empty; /* bit i: column i */
-    size_t columns_max;       /* of the terminal; 0: it is none */
+    uint32_t hidden_if_empty;  /* bit i: column i */
+    uint32_t hidden_if_narrow; /* the same */
+    size_t columns_max;        /* of the terminal; 0: it is none */
     struct buf text; /* JSON, CSV: all so far. table: the cells, marked, each with a final zero */
 };
 
@@ -64,6 +66,9 @@ void report_begin(struct report *report, enum report_format format,
                   const struct report_column *columns, size_t column_count);
 /* A table leaves the column out when all its cells are empty. After report_begin. */
 void report_hide_if_empty(struct report *report, const char *key);
+/* A table that is wider than its terminal leaves such columns out, the last one first, while it is.
+ * After report_begin. */
+void report_hide_if_narrow(struct report *report, const char *key);
 void report_text(struct report *report, const char *text);
 /* Several texts in a cell: an array in JSON, else with commas between. */
 void report_texts(struct report *report, const char *const *texts, size_t count);

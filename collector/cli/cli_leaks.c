@@ -111,6 +111,10 @@ enum status cli_leaks(struct cli *cli, struct why *why)
                  cli_is_table(cli) ? TABLE_COLUMNS : ARRAY_SIZE(columns));
     report_hide_if_empty(&report, "environment");
     report_hide_if_empty(&report, "until_limit_ms");
+    report_hide_if_narrow(&report, "introduced_in"); /* leaks show has them all */
+    report_hide_if_narrow(&report, "count_per_hour");
+    report_hide_if_narrow(&report, "confidence");
+    report_hide_if_narrow(&report, "first_seen");
     int is_bad = 0;
     for (size_t i = 0; i < answer->n_leaks; i++) {
         print_row(cli, &report, answer->leaks[i]);

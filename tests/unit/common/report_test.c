@@ -157,6 +157,41 @@ static void long_names_are_shortened_on_a_terminal(void **state)
     }
 }
 
+/* What can be spared goes from the end, and only as much as must. */
+static void columns_are_left_out_on_a_narrow_terminal(void **state)
+{
+    (void)state;
+    static const struct report_column some[] = {{"type", "TYPE", REPORT_PLAIN},
+                                                {"since", "SINCE", REPORT_PLAIN},
+                                                {"count", "COUNT", REPORT_PLAIN},
+                                                {"seen", "SEEN", REPORT_PLAIN}};
+    static const struct {
+        size_t columns_max;
+        const char *text;
+    } rows[] = {
+        {0, "TYPE  SINCE  COUNT  SEEN\ndict  v1         7  today\n"},
+        {25, "TYPE  SINCE  COUNT  SEEN\ndict  v1         7  today\n"},
+        {24, "TYPE  SINCE  COUNT\ndict  v1         7\n"},
+        {17, "TYPE  COUNT\ndict      7\n"},
+        {5, "TYPE  COUNT\ndict      7\n"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct report report;
+        struct buf buf = BUF_INIT;
+        report_begin(&report, REPORT_TABLE, some, ARRAY_SIZE(some));
+        report_hide_if_narrow(&report, "since");
+        report_hide_if_narrow(&report, "seen");
+        report.columns_max = rows[i].columns_max;
+        report_text(&report, "dict");
+        report_text(&report, "v1");
+        report_uint(&report, 7);
+        report_text(&report, "today");
+        report_finish(&report, NULL, 0, &buf);
+        assert_string_equal(buf_text(&buf), rows[i].text);
+        buf_done(&buf);
+    }
+}
+
 static void numbers_that_are_names(void **state)
 {
     (void)state;
@@ -279,6 +314,7 @@ int main(void)
         cmocka_unit_test(numbers_for_people),
         cmocka_unit_test(tables),
         cmocka_unit_test(long_names_are_shortened_on_a_terminal),
+        cmocka_unit_test(columns_are_left_out_on_a_narrow_terminal),
         cmocka_unit_test(numbers_that_are_names),
         cmocka_unit_test(colours),
         cmocka_unit_test(columns_that_are_empty),
