@@ -19,6 +19,7 @@ static const char close_sql[] =
     "closed_reason = coalesce(e.reason, $3), fixed_in = coalesce(e.fixed_in, '') "
     "FROM heapfleet.finding o LEFT JOIN unnest($5, $6, $7) AS e(type, reason, fixed_in) "
     "ON e.type = o.type WHERE o.service_id = $1 AND o.closed_ms IS NULL AND o.type <> ALL ($4) "
+    "AND (e.type IS NOT NULL OR o.severity = 'watch' OR o.last_seen_ms >= $8) "
     "AND f.service_id = $1 AND f.type = o.type AND f.first_seen_ms = o.first_seen_ms "
     "RETURNING f.type, f.first_seen_ms, f.closed_reason) " INSERT_EVENT
     "SELECT $1, type, first_seen_ms, $2, 'resolved', closed_reason, '' FROM ended "
@@ -59,7 +60,9 @@ static const char upsert_sql[] =
     "VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12, $13, $14, $15::jsonb) "
     "ON CONFLICT (service_id, type) WHERE closed_ms IS NULL DO UPDATE SET "
     "last_seen_ms = excluded.last_seen_ms, severity = excluded.severity, "
-    "introduced_in = excluded.introduced_in, count_per_hour = excluded.count_per_hour, "
+    "introduced_in = CASE WHEN f.severity = 'confirmed' AND excluded.severity = 'confirmed' "
+    "AND excluded.introduced_in = '' THEN f.introduced_in ELSE excluded.introduced_in END, "
+    "count_per_hour = excluded.count_per_hour, "
     "bytes_per_hour = excluded.bytes_per_hour, confidence = excluded.confidence, "
     "until_limit_ms = excluded.until_limit_ms, instances = excluded.instances, "
     "companions = excluded.companions, kind = excluded.kind, rule = excluded.rule, "
@@ -79,20 +82,18 @@ struct close_lists {
     struct buf kept, types, reasons, versions;
 };
 
-static void write_close_lists(const struct finding_row *rows, size_t count,
-                              const struct finding_end *ends, size_t end_count,
-                              struct close_lists *ret)
+static void write_close_lists(const struct findings_said *said, struct close_lists *ret)
 {
-    pg_array_begin(&ret->kept, PG_TEXT, count);
-    for (size_t i = 0; i < count; i++)
-        pg_array_text(&ret->kept, rows[i].type);
-    pg_array_begin(&ret->types, PG_TEXT, end_count);
-    pg_array_begin(&ret->reasons, PG_TEXT, end_count);
-    pg_array_begin(&ret->versions, PG_TEXT, end_count);
-    for (size_t i = 0; i < end_count; i++) {
-        pg_array_text(&ret->types, ends[i].type);
-        pg_array_text(&ret->reasons, ends[i].reason);
-        pg_array_text(&ret->versions, ends[i].fixed_in);
+    pg_array_begin(&ret->kept, PG_TEXT, said->row_count);
+    for (size_t i = 0; i < said->row_count; i++)
+        pg_array_text(&ret->kept, said->rows[i].type);
+    pg_array_begin(&ret->types, PG_TEXT, said->end_count);
+    pg_array_begin(&ret->reasons, PG_TEXT, said->end_count);
+    pg_array_begin(&ret->versions, PG_TEXT, said->end_count);
+    for (size_t i = 0; i < said->end_count; i++) {
+        pg_array_text(&ret->types, said->ends[i].type);
+        pg_array_text(&ret->reasons, said->ends[i].reason);
+        pg_array_text(&ret->versions, said->ends[i].fixed_in);
     }
 }
 
@@ -105,12 +106,11 @@ static enum status prune(struct db *db, int64_t service_id, int64_t now_ms, stru
     return pg_run(db->pg, prune_sql, &params, NULL, why);
 }
 
-static enum status close_others(struct db *db, int64_t service_id, const struct finding_row *rows,
-                                size_t count, const struct finding_end *ends, size_t end_count,
+static enum status close_others(struct db *db, int64_t service_id, const struct findings_said *said,
                                 int64_t now_ms, struct why *why)
 {
     struct close_lists lists = {BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT};
-    write_close_lists(rows, count, ends, end_count, &lists);
+    write_close_lists(said, &lists);
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, service_id);
     pg_param_i64(&params, now_ms);
@@ -119,6 +119,7 @@ static enum status close_others(struct db *db, int64_t service_id, const struct 
     pg_param_array(&params, PG_TEXT, &lists.types);
     pg_param_array(&params, PG_TEXT, &lists.reasons);
     pg_param_array(&params, PG_TEXT, &lists.versions);
+    pg_param_i64(&params, said->made_ms);
     struct pg_rows ended;
     enum status status = pg_run(db->pg, close_sql, &params, &ended, why);
     if (status == STATUS_OK) {
@@ -161,13 +162,12 @@ static enum status upsert(struct db *db, int64_t service_id, const struct findin
     return pg_run(db->pg, upsert_sql, &params, NULL, why);
 }
 
-enum status findings_replace(struct db *db, int64_t service_id, const struct finding_row *rows,
-                             size_t count, const struct finding_end *ends, size_t end_count,
+enum status findings_replace(struct db *db, int64_t service_id, const struct findings_said *said,
                              int64_t now_ms, struct why *why)
 {
-    enum status status = close_others(db, service_id, rows, count, ends, end_count, now_ms, why);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++)
-        status = upsert(db, service_id, &rows[i], now_ms, why);
+    enum status status = close_others(db, service_id, said, now_ms, why);
+    for (size_t i = 0; i < said->row_count && status == STATUS_OK; i++)
+        status = upsert(db, service_id, &said->rows[i], now_ms, why);
     return status == STATUS_CONFLICT ? STATUS_FAILED : status;
 }
 

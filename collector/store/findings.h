@@ -51,19 +51,29 @@ struct finding_end {
     const char *fixed_in; /* "" : no version can be named */
 };
 
+/* All that a detector says of a service. */
+struct findings_said {
+    const struct finding_row *rows;
+    size_t row_count;
+    const struct finding_end *ends;
+    size_t end_count;
+    int64_t made_ms; /* it was made anew then, and cannot know what was found before; 0: it does */
+};
+
 /*
- * Replace the open findings of a service by `rows`: what was open already keeps its first sight and
- * what people said of it, the others close with the reason that `ends` has for their type, or with
- * a general one. `kind`, `rule`, `version` and `evidence_json` may be NULL: "objects", nothing. A
- * change of severity becomes an event that says why, in the words of the evidence. In the
- * transaction of sweep_write_begin, so that only whose claim the service is may say so.
+ * Replace the open findings of a service by what is said: what was open already keeps its first
+ * sight and what people said of it, the others close with the reason that `ends` has for their
+ * type, or with a general one. What is more than watched and was seen last before `made_ms` stays
+ * open unless its end is said. `kind`, `rule`, `version` and `evidence_json` may be NULL:
+ * "objects", nothing. A change of severity becomes an event that says why, in the words of the
+ * evidence. In the transaction of sweep_write_begin, so that only whose claim the service is may
+ * say so.
  *
  * Growth comes and goes: of what was never more than watched, and is taken on by nobody, only the
  * newest FINDING_WATCHES_KEPT that closed are kept; and, for a day, those whose end a receiver of
  * alerts has yet to be told.
  */
-enum status findings_replace(struct db *db, int64_t service_id, const struct finding_row *rows,
-                             size_t count, const struct finding_end *ends, size_t end_count,
+enum status findings_replace(struct db *db, int64_t service_id, const struct findings_said *said,
                              int64_t now_ms, struct why *why) MUST_CHECK;
 
 /* Close what is only watched: the service has not been seen for long. In such a transaction, too.

@@ -284,6 +284,68 @@ static void test_what_was_not_said_is_said_by_the_next(void **state)
     arena_done(&arena);
 }
 
+/* Without its state, and the history that it was found by, a leak is not taken for resolved; but at
+ * some time it is over. */
+static void test_what_was_found_outlives_its_state(void **state)
+{
+    (void)state;
+    enum { BEGIN = 40000, ENDED = BEGIN + 100, YOUNG = ENDED + HORIZON_BINS, LATE = YOUNG + 240 };
+    struct arena arena;
+    struct sweep *one = collector(41, 60000);
+    struct sweep *other = collector(42, 60000);
+    arena_init(&arena, 4 << 20);
+    script("DELETE FROM heapfleet.sweep_claim; DELETE FROM heapfleet.sweep_collector");
+    for (int i = 0; i < 2; i++) {
+        add_process("outlived", "v1", BEGIN - 60, 60, 0);
+        add_process("outlived", "v2", BEGIN, 100, 10);
+    }
+    OK(sweep_run(one, store.db, day_ms + (int64_t)ENDED * BIN_MS, &why));
+    assert_string_equal(finding_of(&arena, "outlived")->severity, "confirmed");
+    assert_string_equal(finding_of(&arena, "outlived")->introduced_in, "v2");
+    sweep_free(one);
+    script("DELETE FROM heapfleet.sweep_claim; DELETE FROM heapfleet.sweep_state;"
+           "DELETE FROM heapfleet.sweep_collector; DELETE FROM heapfleet.snap_delta WHERE "
+           "service_id = (SELECT id FROM heapfleet.service WHERE name = 'outlived')");
+    add_process("outlived", "v2", ENDED, YOUNG - ENDED, 0);
+    OK(sweep_run(other, store.db, day_ms + (int64_t)YOUNG * BIN_MS, &why));
+    assert_int_equal(finding_of(&arena, "outlived")->closed_ms, 0);
+    assert_string_equal(finding_of(&arena, "outlived")->introduced_in, "v2");
+    add_process("outlived", "v2", YOUNG, LATE - YOUNG, 0);
+    OK(sweep_run(other, store.db, day_ms + (int64_t)LATE * BIN_MS, &why));
+    assert_int_not_equal(finding_of(&arena, "outlived")->closed_ms, 0);
+    sweep_free(other);
+    arena_done(&arena);
+}
+
+/* Who brought it stays known when the version before is too old to be read again. */
+static void test_a_leak_keeps_its_date(void **state)
+{
+    (void)state;
+    enum { BEGIN = 50000, ENDED = BEGIN + 100 };
+    struct arena arena;
+    struct sweep *one = collector(43, 60000);
+    struct sweep *other = collector(44, 60000);
+    arena_init(&arena, 4 << 20);
+    script("DELETE FROM heapfleet.sweep_claim; DELETE FROM heapfleet.sweep_collector");
+    for (int i = 0; i < 2; i++) {
+        add_process("dated", "v1", BEGIN - 60, 60, 0);
+        add_process("dated", "v2", BEGIN, 100, 10);
+    }
+    OK(sweep_run(one, store.db, day_ms + (int64_t)ENDED * BIN_MS, &why));
+    sweep_free(one);
+    script("DELETE FROM heapfleet.sweep_claim; DELETE FROM heapfleet.sweep_state;"
+           "DELETE FROM heapfleet.sweep_collector; DELETE FROM heapfleet.snap_delta s USING "
+           "heapfleet.instance i JOIN heapfleet.deployment d ON d.id = i.deployment_id JOIN "
+           "heapfleet.service v ON v.id = i.service_id WHERE v.name = 'dated' AND d.version = 'v1' "
+           "AND s.service_id = i.service_id AND s.instance_id = i.id");
+    OK(sweep_run(other, store.db, day_ms + (int64_t)ENDED * BIN_MS + 1, &why));
+    const struct finding_row *found = finding_of(&arena, "dated");
+    assert_int_equal(found->last_seen_ms, day_ms + (int64_t)ENDED * BIN_MS + 1);
+    assert_string_equal(found->introduced_in, "v2");
+    sweep_free(other);
+    arena_done(&arena);
+}
+
 /* ---- claims ------------------------------------------------------------------------------------
  */
 
@@ -466,6 +528,8 @@ int main(void)
         cmocka_unit_test(test_a_clock_that_was_ahead_keeps_no_claim),
         cmocka_unit_test(test_what_is_behind_slow_services_is_judged),
         cmocka_unit_test(test_what_was_not_said_is_said_by_the_next),
+        cmocka_unit_test(test_what_was_found_outlives_its_state),
+        cmocka_unit_test(test_a_leak_keeps_its_date),
     };
     return cmocka_run_group_tests(tests, start_paused, stop_paused);
 }

@@ -45,9 +45,10 @@ static inline enum status replace_findings(struct db *db, int64_t service_id,
                                            const struct finding_end *ends, size_t end_count,
                                            int64_t now_ms, struct why *why)
 {
+    const struct findings_said said = {rows, count, ends, end_count, 0};
     enum status status = findings_begin(db, service_id, why);
     if (status == STATUS_OK)
-        status = findings_replace(db, service_id, rows, count, ends, end_count, now_ms, why);
+        status = findings_replace(db, service_id, &said, now_ms, why);
     return findings_commit(db, status, why);
 }
 

@@ -152,23 +152,23 @@ static enum status take_up(struct sweep *sweep, struct db *db, struct swept *swe
 
 /* ---- one service ----------------------------------------------------------------------------- */
 
-/* What the verdicts say of a service, as the database takes it. */
-struct said {
+/* What the verdicts say of a service, as it is put together for the database. */
+struct saying {
     struct finding_row *rows;
     struct finding_end *ends;
     size_t row_count, end_count;
 };
 
-static int is_ended(const struct said *said, const char *type)
+static int is_ended(const struct saying *saying, const char *type)
 {
-    for (size_t i = 0; i < said->end_count; i++)
-        if (strcmp(said->ends[i].type, type) == 0)
+    for (size_t i = 0; i < saying->end_count; i++)
+        if (strcmp(saying->ends[i].type, type) == 0)
             return 1;
     return 0;
 }
 
 /* What was said before its owner was seen. */
-static void end_companions(const struct verdict *verdict, struct arena *arena, struct said *ret)
+static void end_companions(const struct verdict *verdict, struct arena *arena, struct saying *ret)
 {
     struct buf reason = BUF_INIT;
     buf_printf(&reason, "it grows with %s", verdict->type);
@@ -181,10 +181,10 @@ static void end_companions(const struct verdict *verdict, struct arena *arena, s
 }
 
 static void say(int64_t service_id, const struct verdict *verdicts, uint32_t count,
-                struct arena *arena, struct said *ret)
+                struct arena *arena, struct saying *ret)
 {
     const size_t ends_max = ((size_t)count + 1) * VERDICT_COMPANIONS_MAX;
-    *ret = (struct said){
+    *ret = (struct saying){
         .rows = arena_must(arena, (count + 1) * sizeof(*ret->rows)),
         .ends = arena_must(arena, ends_max * sizeof(*ret->ends)),
     };
@@ -200,19 +200,26 @@ static void say(int64_t service_id, const struct verdict *verdicts, uint32_t cou
     }
 }
 
-/* In the transaction of sweep_write_begin. */
-static enum status write_findings(struct db *db, struct service_sweep *service, int64_t now_ms,
-                                  struct why *why)
+/*
+ * In the transaction of sweep_write_begin. A detector whose state was lost has read the newest
+ * horizons only, and may need more of a leak than that: it is believed that something has ended
+ * when it has seen as much again.
+ */
+static enum status write_findings(const struct sweep *sweep, struct db *db,
+                                  struct service_sweep *service, int64_t now_ms, struct why *why)
 {
     struct arena arena;
-    struct said said;
+    struct saying saying;
     uint32_t count;
     int64_t service_id = service_sweep_id(service);
+    int64_t made_ms = service_sweep_made_ms(service);
+    int is_young = now_ms - made_ms < SWEEP_HORIZONS * sweep->config.detect.horizon_ms;
     const struct verdict *verdicts = detector_verdicts(service_sweep_detector(service), &count);
     arena_init(&arena, rows_bytes_max);
-    say(service_id, verdicts, count, &arena, &said);
-    enum status status = findings_replace(db, service_id, said.rows, said.row_count, said.ends,
-                                          said.end_count, now_ms, why);
+    say(service_id, verdicts, count, &arena, &saying);
+    const struct findings_said said = {saying.rows, saying.row_count, saying.ends, saying.end_count,
+                                       is_young ? made_ms : 0};
+    enum status status = findings_replace(db, service_id, &said, now_ms, why);
     arena_done(&arena);
     return status;
 }
@@ -239,7 +246,7 @@ static enum status write_down(struct sweep *sweep, struct db *db, struct swept *
     if (status == STATUS_OK && (what & NO_WATCHES) != 0)
         status = findings_end_watches(db, swept->claim.service_id, now_ms, why);
     if (status == STATUS_OK && (what & FINDINGS) != 0)
-        status = write_findings(db, swept->service, now_ms, why);
+        status = write_findings(sweep, db, swept->service, now_ms, why);
     service_sweep_set_unsaid(swept->service, unsaid && (what & FINDINGS) == 0);
     if (status == STATUS_OK && (what & STATE) != 0)
         status = write_state(db, swept->service, why);

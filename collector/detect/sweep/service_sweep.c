@@ -40,6 +40,7 @@ struct state_head {
     uint32_t magic, follower_count;
     uint64_t sum; /* of what follows: the rest, the followers, the detector's state and its head */
     uint64_t unsaid;
+    int64_t made_ms;
 };
 NO_PADDING_END
 
@@ -48,7 +49,8 @@ struct service_sweep {
     struct detect_config config;
     size_t ahead_bytes;
     uint64_t reads;
-    int unsaid; /* it was judged, and nobody has been told */
+    int unsaid;      /* it was judged, and nobody has been told */
+    int64_t made_ms; /* when it was made without a state; 0: it has not read yet */
     struct detector *detector;
     struct followers followers;
     struct type_entry_map map; /* to the detector's */
@@ -457,6 +459,8 @@ enum status service_sweep_read(struct service_sweep *service, struct db *db, int
         .service = service, .db = db, .keeper = keeper, .why = why, .ahead_ms = INT64_MIN};
     int64_t oldest_ms = now_ms - SWEEP_HORIZONS * service->config.horizon_ms;
     *ret_passed = 0;
+    if (service->made_ms == 0)
+        service->made_ms = now_ms;
     arena_init(&reading.arena, lists_bytes_max);
     backlog_init(&reading.ahead, service->ahead_bytes);
     enum status status = list_processes(&reading, oldest_ms > 0 ? oldest_ms : 0, now_ms);
@@ -496,6 +500,7 @@ static int load(struct service_sweep *service, const uint8_t *state, size_t size
     memcpy(service->followers.list, rest, followers);
     service->followers.count = service->followers.room = head.follower_count;
     service->unsaid = head.unsaid != 0;
+    service->made_ms = head.made_ms;
     return 1;
 }
 
@@ -543,6 +548,11 @@ void service_sweep_set_unsaid(struct service_sweep *service, int unsaid)
     service->unsaid = unsaid;
 }
 
+int64_t service_sweep_made_ms(const struct service_sweep *service)
+{
+    return service->made_ms;
+}
+
 uint64_t service_sweep_reads(const struct service_sweep *service)
 {
     return service->reads;
@@ -552,7 +562,8 @@ void service_sweep_save(const struct service_sweep *service, struct buf *ret)
 {
     struct state_head head = {.magic = state_magic,
                               .follower_count = service->followers.count,
-                              .unsaid = service->unsaid != 0};
+                              .unsaid = service->unsaid != 0,
+                              .made_ms = service->made_ms};
     size_t head_at = ret->size;
     buf_append(ret, &head, sizeof(head));
     buf_append(ret, service->followers.list, service->followers.count * sizeof(struct follower));

@@ -26,6 +26,9 @@ struct detector *service_sweep_detector(struct service_sweep *service);
 int service_sweep_is_unsaid(const struct service_sweep *service);
 void service_sweep_set_unsaid(struct service_sweep *service, int unsaid);
 
+/* When it began without a state, by the clock of its sweeps; saved with the state. */
+int64_t service_sweep_made_ms(const struct service_sweep *service);
+
 /* How often history has been read. */
 uint64_t service_sweep_reads(const struct service_sweep *service);
 
