@@ -19,7 +19,7 @@ static const char close_sql[] =
     "closed_reason = coalesce(e.reason, $3), fixed_in = coalesce(e.fixed_in, '') "
     "FROM heapfleet.finding o LEFT JOIN unnest($5, $6, $7) AS e(type, reason, fixed_in) "
     "ON e.type = o.type WHERE o.service_id = $1 AND o.closed_ms IS NULL AND o.type <> ALL ($4) "
-    "AND (e.type IS NOT NULL OR o.severity = 'watch' OR o.last_seen_ms >= $8) "
+    "AND (e.type IS NOT NULL OR o.severity = 'watch' OR o.first_seen_ms >= $8) "
     "AND f.service_id = $1 AND f.type = o.type AND f.first_seen_ms = o.first_seen_ms "
     "RETURNING f.type, f.first_seen_ms, f.closed_reason) " INSERT_EVENT
     "SELECT $1, type, first_seen_ms, $2, 'resolved', closed_reason, '' FROM ended "
@@ -50,6 +50,13 @@ static const char end_watches_sql[] =
     "RETURNING type, first_seen_ms) " INSERT_EVENT
     "SELECT $1, type, first_seen_ms, $2, 'resolved', $3, '' FROM ended ON CONFLICT DO NOTHING";
 
+/* clang-format off */
+/* Who was made anew at $16 is not believed to be less sure of what was found before. */
+#define RANK(severity) "array_position('{watch,suspect,confirmed}'::text[], " severity ")"
+#define UNLESS_LESS_SURE(column)                                                                   \
+    column " = CASE WHEN f.first_seen_ms < $16 AND " RANK("excluded.severity") " < "               \
+    RANK("f.severity") " THEN f." column " ELSE excluded." column " END, "
+
 /* Citus would look at what is old when the new is in already, were it not materialized. */
 static const char upsert_sql[] =
     "WITH old AS MATERIALIZED (SELECT severity, version FROM heapfleet.finding "
@@ -59,14 +66,16 @@ static const char upsert_sql[] =
     "instances, companions, kind, rule, version, evidence) "
     "VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb, $12, $13, $14, $15::jsonb) "
     "ON CONFLICT (service_id, type) WHERE closed_ms IS NULL DO UPDATE SET "
-    "last_seen_ms = excluded.last_seen_ms, severity = excluded.severity, "
-    "introduced_in = CASE WHEN f.severity = 'confirmed' AND excluded.severity = 'confirmed' "
-    "AND excluded.introduced_in = '' THEN f.introduced_in ELSE excluded.introduced_in END, "
-    "count_per_hour = excluded.count_per_hour, "
-    "bytes_per_hour = excluded.bytes_per_hour, confidence = excluded.confidence, "
-    "until_limit_ms = excluded.until_limit_ms, instances = excluded.instances, "
-    "companions = excluded.companions, kind = excluded.kind, rule = excluded.rule, "
-    "version = excluded.version, evidence = excluded.evidence "
+    UNLESS_LESS_SURE("severity")
+    UNLESS_LESS_SURE("confidence")
+    UNLESS_LESS_SURE("rule")
+    UNLESS_LESS_SURE("evidence")
+    "introduced_in = CASE WHEN f.severity = 'confirmed' AND excluded.introduced_in = '' "
+    "THEN f.introduced_in ELSE excluded.introduced_in END, "
+    "last_seen_ms = excluded.last_seen_ms, count_per_hour = excluded.count_per_hour, "
+    "bytes_per_hour = excluded.bytes_per_hour, until_limit_ms = excluded.until_limit_ms, "
+    "instances = excluded.instances, companions = excluded.companions, kind = excluded.kind, "
+    "version = excluded.version "
     "RETURNING f.first_seen_ms, f.severity, f.version, f.evidence) " INSERT_EVENT
     "SELECT $1, $2, new.first_seen_ms, $3, e.event, e.detail, '' "
     "FROM new LEFT JOIN old ON true, LATERAL (VALUES "
@@ -76,6 +85,7 @@ static const char upsert_sql[] =
     "('version', 'it grows in ' || new.version || ' too', "
     "new.version <> '' AND old.version <> new.version)) AS e(event, detail, due) "
     "WHERE e.due ON CONFLICT DO NOTHING";
+/* clang-format on */
 
 /* The lists of a close: what stays open, and why the others do not. */
 struct close_lists {
@@ -141,7 +151,7 @@ static const char *or_else(const char *text, const char *otherwise)
 }
 
 static enum status upsert(struct db *db, int64_t service_id, const struct finding_row *row,
-                          int64_t now_ms, struct why *why)
+                          int64_t made_ms, int64_t now_ms, struct why *why)
 {
     struct pg_params params = PG_PARAMS_INIT;
     pg_param_i64(&params, service_id);
@@ -159,6 +169,7 @@ static enum status upsert(struct db *db, int64_t service_id, const struct findin
     pg_param_text(&params, or_else(row->rule, ""));
     pg_param_text(&params, or_else(row->version, ""));
     pg_param_text(&params, or_else(row->evidence_json, "{}"));
+    pg_param_i64(&params, made_ms);
     return pg_run(db->pg, upsert_sql, &params, NULL, why);
 }
 
@@ -167,7 +178,7 @@ enum status findings_replace(struct db *db, int64_t service_id, const struct fin
 {
     enum status status = close_others(db, service_id, said, now_ms, why);
     for (size_t i = 0; i < said->row_count && status == STATUS_OK; i++)
-        status = upsert(db, service_id, &said->rows[i], now_ms, why);
+        status = upsert(db, service_id, &said->rows[i], said->made_ms, now_ms, why);
     return status == STATUS_CONFLICT ? STATUS_FAILED : status;
 }
 

@@ -63,11 +63,11 @@ struct findings_said {
 /*
  * Replace the open findings of a service by what is said: what was open already keeps its first
  * sight and what people said of it, the others close with the reason that `ends` has for their
- * type, or with a general one. What is more than watched and was seen last before `made_ms` stays
- * open unless its end is said. `kind`, `rule`, `version` and `evidence_json` may be NULL:
- * "objects", nothing. A change of severity becomes an event that says why, in the words of the
- * evidence. In the transaction of sweep_write_begin, so that only whose claim the service is may
- * say so.
+ * type, or with a general one. What is more than watched and was opened before `made_ms` stays
+ * open, and as sure as it was, unless its end is said. `kind`, `rule`, `version` and
+ * `evidence_json` may be NULL: "objects", nothing. A change of severity becomes an event that says
+ * why, in the words of the evidence. In the transaction of sweep_write_begin, so that only whose
+ * claim the service is may say so.
  *
  * Growth comes and goes: of what was never more than watched, and is taken on by nobody, only the
  * newest FINDING_WATCHES_KEPT that closed are kept; and, for a day, those whose end a receiver of

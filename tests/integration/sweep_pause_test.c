@@ -289,7 +289,12 @@ static void test_what_was_not_said_is_said_by_the_next(void **state)
 static void test_what_was_found_outlives_its_state(void **state)
 {
     (void)state;
-    enum { BEGIN = 40000, ENDED = BEGIN + 100, YOUNG = ENDED + HORIZON_BINS, LATE = YOUNG + 240 };
+    enum {
+        BEGIN = 40000,
+        ENDED = BEGIN + 100,
+        YOUNG = ENDED + 2 * HORIZON_BINS,
+        LATE = YOUNG + 200
+    };
     struct arena arena;
     struct sweep *one = collector(41, 60000);
     struct sweep *other = collector(42, 60000);
@@ -306,9 +311,15 @@ static void test_what_was_found_outlives_its_state(void **state)
     script("DELETE FROM heapfleet.sweep_claim; DELETE FROM heapfleet.sweep_state;"
            "DELETE FROM heapfleet.sweep_collector; DELETE FROM heapfleet.snap_delta WHERE "
            "service_id = (SELECT id FROM heapfleet.service WHERE name = 'outlived')");
-    add_process("outlived", "v2", ENDED, YOUNG - ENDED, 0);
+    add_process("outlived", "v2", ENDED, 40, 10); /* a little of it is watched, and then gone */
+    OK(sweep_run(other, store.db, day_ms + (int64_t)(ENDED + 40) * BIN_MS, &why));
+    assert_int_equal(finding_of(&arena, "outlived")->last_seen_ms,
+                     day_ms + (int64_t)(ENDED + 40) * BIN_MS);
+    assert_string_equal(finding_of(&arena, "outlived")->severity, "confirmed");
+    add_process("outlived", "v2", ENDED + 40, YOUNG - ENDED - 40, 0);
     OK(sweep_run(other, store.db, day_ms + (int64_t)YOUNG * BIN_MS, &why));
     assert_int_equal(finding_of(&arena, "outlived")->closed_ms, 0);
+    assert_string_equal(finding_of(&arena, "outlived")->severity, "confirmed");
     assert_string_equal(finding_of(&arena, "outlived")->introduced_in, "v2");
     add_process("outlived", "v2", YOUNG, LATE - YOUNG, 0);
     OK(sweep_run(other, store.db, day_ms + (int64_t)LATE * BIN_MS, &why));
