@@ -306,7 +306,15 @@ static int is_nameless(const struct detector *detector, const struct candidate *
     const char *name = detector->types.names[candidate->type];
     return candidate->tier == VERDICT_CONFIRMED && candidate->type >= TYPES_OWN &&
            (candidate->kind == VERDICT_OBJECTS || !type_is_leaf(name)) &&
-           candidate->look.rule != VERDICT_RULE_D && type_kind_of(name) != TYPE_USER;
+           type_kind_of(name) != TYPE_USER;
+}
+
+/* Its class has had its time; or there is none, and lives before tell that it is no cache. */
+static int is_late(const struct detector *detector, const struct candidate *candidate)
+{
+    return detector->tracks[candidate->type].confirmed_row >= nameless_passes ||
+           (candidate->look.rule == VERDICT_RULE_D &&
+            urgent_is_known(detector, candidate, candidate->type));
 }
 
 /* That lives before had dicts and lists, too, says nothing of a class that none of them had. */
@@ -368,13 +376,13 @@ static int open_confirmed(struct detector *detector, const struct version_order 
         struct candidate *candidate = &detector->candidates[i];
         if (candidate->tier < VERDICT_SUSPECT)
             continue;
-        int is_late = detector->tracks[candidate->type].confirmed_row >= nameless_passes;
+        int waited = is_late(detector, candidate);
         uint32_t seen = candidate->type;
         fold_name(detector, candidate);
         if (is_hearsay(detector, candidate, seen))
             candidate->tier = VERDICT_SUSPECT;
         fold_measure_rates(detector, candidate);
-        if (is_nameless(detector, candidate) && (!is_late || is_trifle(detector, candidate)))
+        if (is_nameless(detector, candidate) && (!waited || is_trifle(detector, candidate)))
             candidate->tier = VERDICT_SUSPECT;
     }
     for (uint32_t i = 0; i < detector->candidate_count; i++)

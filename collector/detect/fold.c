@@ -244,8 +244,14 @@ void fold_add_companion(uint32_t *companions, uint32_t *count, uint32_t root, ui
         companions[(*count)++] = type;
 }
 
-/* What filled up in earlier lives as well is not what leaks now, however well it follows. */
-static int is_usual(const struct detector *detector, const struct candidate *candidate,
+static int is_urgent(const struct candidate *candidate)
+{
+    return candidate->look.rule == VERDICT_RULE_D;
+}
+
+/* What filled up in earlier lives as well (1) is not what leaks now, however well it follows; what
+ * did not (0) may; -1: none is known that held it. */
+static int usual_of(const struct detector *detector, const struct candidate *candidate,
                     uint32_t type)
 {
     const struct judge_look *look = &candidate->look;
@@ -256,14 +262,17 @@ static int is_usual(const struct detector *detector, const struct candidate *can
         if (life_trace(&detector->lives[look->growing[i]], type, LIFE_COUNT, look->from, 0, &curve))
             slopes[count++] = trend_slope(curve.values, curve.count) / curve.width;
     }
-    return count > 0 && urgent_is_usual(detector, candidate->version, type, look,
-                                        trend_median(slopes, count)) == 1;
+    return count == 0 ? -1
+                      : urgent_is_usual(detector, candidate->version, type, look,
+                                        trend_median(slopes, count));
 }
 
 /*
  * May the leak have this class's name? A cache beside it follows its pieces well enough, but bends;
  * the leak does not, or leaves hardly anything of them unexplained; nor is it code that was
- * imported once. With the load taken out, which may bend anything, it has to grow at that.
+ * imported once. With the load taken out, which may bend anything, it has to grow at that. One that
+ * cannot wait is named after what did not grow so in earlier lives; where none is known, after a
+ * line or not at all.
  */
 static int may_name(const struct detector *detector, const struct candidate *candidate,
                     struct side side, double left)
@@ -271,10 +280,13 @@ static int may_name(const struct detector *detector, const struct candidate *can
     const struct judge_look *look = &candidate->look;
     struct judge_group group;
     struct judge_look own = {0};
-    if (look->rule == VERDICT_RULE_D)
-        return !is_usual(detector, candidate, side.type);
+    int usual = is_urgent(candidate) ? usual_of(detector, candidate, side.type) : -1;
+    if (usual >= 0)
+        return usual == 0;
     judge_group_lives(&detector->judge, look->growing, look->growing_count, &group);
     judge_look_at(&detector->judge, &group, side.type, LIFE_COUNT, side.elasticity, &own);
+    if (is_urgent(candidate))
+        return own.passes || own.passes_early;
     if (own.bends && !(left <= alike_left_max))
         return 0;
     return own.evidence.tail >= name_tail_min && own.evidence.jump <= name_jump_max &&
@@ -300,6 +312,15 @@ static int goes_with(const struct candidate *candidate, const struct trace *trac
         return 0;
     ret->ratio = 1 / ret->ratio;
     return 1;
+}
+
+/* Of lives that have not seen a day, a cache that fills goes with the load as well: what does so
+ * has to fall with it. */
+static double elasticity_of(const struct detector *detector, const struct candidate *candidate,
+                            uint32_t type)
+{
+    return is_urgent(candidate) ? judge_elasticity(&detector->judge, type)
+                                : judge_elasticity_likely(&detector->judge, type);
 }
 
 static void try_name(const struct detector *detector, const struct candidate *candidate,
@@ -337,9 +358,7 @@ void fold_name(const struct detector *detector, struct candidate *candidate)
         if (rank_of(detector, type) < best.rank)
             continue;
         try_name(detector, candidate, &trace, side, &best);
-        if (candidate->look.rule == VERDICT_RULE_D)
-            continue;
-        side.elasticity = judge_elasticity_likely(&detector->judge, type);
+        side.elasticity = elasticity_of(detector, candidate, type);
         if (side.elasticity > 0)
             try_name(detector, candidate, &trace, side, &best);
     }
