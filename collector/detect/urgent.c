@@ -237,14 +237,15 @@ static int group_pressure(const struct detector *detector, const struct judge_gr
     return group->horizons >= least;
 }
 
-/* It held as much and had long stopped: what its start says in the night, or in the morning, says
- * little of the same code at another time of the day. */
-static int has_filled(const struct life *life, uint32_t type, const struct judge_look *look,
-                      double slope)
+/* It had long stopped: what its start says in the night, or in the morning, says little of the same
+ * code at another time of the day. Nor is what had stopped what killed it. */
+static int has_stopped(const struct detector *detector, const struct life *life, uint32_t type,
+                       double slope)
 {
     double uptime = life_uptime(life);
-    double late = life_slope(life, type, LIFE_COUNT, 0, recent_share * uptime, uptime);
-    return life_high(life, type) >= look->level && late <= stopped_share_max * slope;
+    double elasticity = judge_elasticity(&detector->judge, type);
+    double late = life_slope(life, type, LIFE_COUNT, elasticity, recent_share * uptime, uptime);
+    return late <= stopped_share_max * slope;
 }
 
 int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t type,
@@ -254,12 +255,15 @@ int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t 
     for (uint32_t i = 0; i < detector->life_count; i++) {
         const struct life *life = &detector->lives[i];
         double uptime = life_uptime(life);
-        if (!life->used || life->oom_killed || life->late || uptime < usual_lives_on * look->to ||
+        if (!life->used || life->late || uptime < usual_lives_on * look->to ||
             (life->version == version && !life->ended))
             continue;
-        if (life->version == version ? has_filled(life, type, look, slope)
-                                     : life_high(life, type) >= look->level)
+        int must_stop = life->version == version || life->oom_killed;
+        if (life_high(life, type) >= look->level &&
+            (!must_stop || has_stopped(detector, life, type, slope)))
             return 1;
+        if (life->oom_killed)
+            continue;
         double early = life_early_slope(life, type, 0, look->from, look->to);
         if (!isfinite(early) || !(life_high(life, type) >= witness_objects_min))
             continue;
@@ -273,7 +277,8 @@ int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t 
 int urgent_is_known(const struct detector *detector, const struct candidate *candidate,
                     uint32_t type)
 {
-    return urgent_is_usual(detector, candidate->version, type, &candidate->look, INFINITY) >= 0;
+    const struct judge_look *look = &candidate->look;
+    return urgent_is_usual(detector, candidate->version, type, look, look->slope) >= 0;
 }
 
 /*

@@ -17,8 +17,8 @@ void urgent_age(struct detector *detector);
 /*
  * Did lives of this or other versions grow as much at the look's stretch of uptime, and live on?
  * 1, as for lives of other versions that have held as many as these hold now, and for lives of this
- * one that did and then stopped; they did not: 0; none are known that held the type: -1. `slope`:
- * objects a bin, as it is now.
+ * one, or such as were killed for memory, that did and had stopped; they did not: 0; none are known
+ * that held the type: -1. `slope`: objects a bin, as it is now.
  */
 int urgent_is_usual(const struct detector *detector, uint32_t version, uint32_t type,
                     const struct judge_look *look, double slope);

@@ -366,6 +366,25 @@ static void test_what_filled_up_before_is_usual(void **state)
     }
 }
 
+/* A cache, in a line for as long as the next life's container would last. */
+static double filled_soon(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == 3 ? 20 * fmin(bin, 50) : 0);
+}
+
+static void test_what_had_stopped_is_not_what_killed(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        add_limited("v1", i, 200 + i, filled_soon, 1200, 240000)->oom_killed = 1;
+        add_limited("v1", 201 + i, 0, filled_soon, 1200, 72000);
+    }
+    for (uint32_t bin = 210; bin < 250; bin += 2) {
+        scene_run(&scene, bin);
+        assert_null(confirmed());
+    }
+}
+
 /* Whoever is not heard of any more does not stand for the lives that go on. */
 static void test_the_silent_are_not_the_living(void **state)
 {
@@ -557,6 +576,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_began_later_is_no_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_held_before_is_usual, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_filled_up_before_is_usual, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_had_stopped_is_not_what_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_silent_are_not_the_living, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_takes_longer_than_a_day_can_wait, setup,
                                         teardown),
