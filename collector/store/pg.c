@@ -1,37 +1,16 @@
 /*
- * Every statement goes through `finish`, which waits for the answer by poll(2) up to the deadline:
- * a server that is stopped, or gone without a FIN, is noticed by us and not by TCP hours later.
- * After a deadline the connection is closed, because what the server made of the statement is not
- * known; the server notices when it answers.
- *
  * An idle connection may have been closed by the server (a restart). `ensure_open` looks for
  * that before a statement, so that only statements that were under way fail.
  */
 #include "pg.h"
 
-#include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
 #include "pg_connect.h"
-#include "pg_reaction.h"
-#include "pg_statements.h"
-
-struct pg {
-    PGconn *conn; /* NULL while closed */
-    char *dsn;
-    int deadline_ms;
-    int in_transaction;
-    int begin_waits;   /* BEGIN goes out with the first statement of the transaction */
-    int is_direct;     /* no pooler stands between: the session is ours alone */
-    int session_ms;    /* the statement_timeout of such a session */
-    int used_prepared; /* the statement that is under way is a prepared one */
-    int plans_are_old;
-    struct pg_statements statements;
-};
+#include "pg_wire.h"
 
 struct pg *pg_new(const char *dsn)
 {
@@ -43,19 +22,11 @@ struct pg *pg_new(const char *dsn)
     return pg;
 }
 
-static void close_connection(struct pg *pg)
-{
-    PQfinish(pg->conn);
-    pg->conn = NULL;
-    pg->in_transaction = pg->begin_waits = pg->is_direct = pg->plans_are_old = 0;
-    pg_statements_forget(&pg->statements);
-}
-
 void pg_free(struct pg *pg)
 {
     if (pg == NULL)
         return;
-    close_connection(pg);
+    pg_wire_close(pg);
     free(pg->dsn);
     free(pg);
 }
@@ -63,28 +34,6 @@ void pg_free(struct pg *pg)
 void pg_set_deadline(struct pg *pg, int deadline_ms)
 {
     pg->deadline_ms = deadline_ms;
-}
-
-/* ---- failures ------------------------------------------------------------------------------- */
-
-static enum status lost(struct pg *pg, struct why *why)
-{
-    pg_say(why, PQerrorMessage(pg->conn), NULL);
-    close_connection(pg);
-    return STATUS_UNAVAILABLE;
-}
-
-static enum status judge(struct pg *pg, const PGresult *result, struct why *why)
-{
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (sqlstate == NULL || PQstatus(pg->conn) == CONNECTION_BAD)
-        return lost(pg, why);
-    const struct pg_reaction *reaction = pg_reaction_to(sqlstate, pg->used_prepared);
-    pg_say(why, primary != NULL ? primary : sqlstate, reaction->advice);
-    if (reaction->reopen)
-        close_connection(pg);
-    return reaction->status;
 }
 
 /* ---- connecting ----------------------------------------------------------------------------- */
@@ -95,145 +44,27 @@ static void ignore_notice(void *user, const PGresult *result)
     (void)result;
 }
 
-/* An idle connection that is readable holds a farewell and an end of file, or some notice. */
-static void drop_if_stale(struct pg *pg)
-{
-    if (pg->conn == NULL || pg->in_transaction)
-        return;
-    if (PQstatus(pg->conn) == CONNECTION_BAD) {
-        close_connection(pg);
-        return;
-    }
-    struct pollfd idle = {.fd = PQsocket(pg->conn), .events = POLLIN};
-    for (int reads = 0; reads < 3 && poll(&idle, 1, 0) > 0; reads++) {
-        if (!PQconsumeInput(pg->conn) || PQstatus(pg->conn) == CONNECTION_BAD) {
-            close_connection(pg);
-            return;
-        }
-    }
-}
-
 static enum status connect_anew(struct pg *pg, struct why *why)
 {
     ASSERT(!pg->in_transaction);
     pg->conn = pg_connect_to(pg->dsn);
     ASSERT(pg->conn != NULL);
     if (PQstatus(pg->conn) != CONNECTION_OK)
-        return lost(pg, why);
+        return pg_wire_lost(pg, why);
     PQsetNoticeReceiver(pg->conn, ignore_notice, NULL);
     if (PQsetnonblocking(pg->conn, 1) != 0)
-        return lost(pg, why);
+        return pg_wire_lost(pg, why);
     return STATUS_OK;
-}
-
-/* ---- waiting -------------------------------------------------------------------------------- */
-
-static int milliseconds_left(int64_t deadline_ns)
-{
-    int64_t left = (deadline_ns - clock_mono_ns()) / 1000000;
-    return left < 0 ? 0 : (int)left;
-}
-
-/* Until the socket is ready for `events`, or the deadline. 0 when it passed. */
-static int wait_socket(struct pg *pg, short events, int64_t deadline_ns)
-{
-    struct pollfd ready = {.fd = PQsocket(pg->conn), .events = events};
-    int n = poll(&ready, 1, milliseconds_left(deadline_ns));
-    return n != 0; /* -1 is EINTR: look again */
-}
-
-static enum status too_late(struct pg *pg, struct why *why)
-{
-    close_connection(pg);
-    return why_fail(why, STATUS_UNAVAILABLE, "PostgreSQL: no answer within %d s",
-                    pg->deadline_ms / 1000);
-}
-
-/* Send what is buffered, and receive meanwhile, so that neither side blocks the other. */
-static enum status flush(struct pg *pg, int64_t deadline_ns, struct why *why)
-{
-    int more;
-    while ((more = PQflush(pg->conn)) > 0) {
-        if (!wait_socket(pg, POLLIN | POLLOUT, deadline_ns))
-            return too_late(pg, why);
-        if (!PQconsumeInput(pg->conn))
-            return lost(pg, why);
-    }
-    return more == 0 ? STATUS_OK : lost(pg, why);
-}
-
-/* The next result, NULL after the last one. The caller owns it. */
-static enum status next_result(struct pg *pg, int64_t deadline_ns, PGresult **ret, struct why *why)
-{
-    enum status status = flush(pg, deadline_ns, why);
-    if (status != STATUS_OK)
-        return status;
-    while (PQisBusy(pg->conn)) {
-        if (!wait_socket(pg, POLLIN, deadline_ns))
-            return too_late(pg, why);
-        if (!PQconsumeInput(pg->conn))
-            return lost(pg, why);
-    }
-    *ret = PQgetResult(pg->conn);
-    return STATUS_OK;
-}
-
-static int is_success(const PGresult *result)
-{
-    ExecStatusType type = PQresultStatus(result);
-    return type == PGRES_COMMAND_OK || type == PGRES_TUPLES_OK || type == PGRES_EMPTY_QUERY;
-}
-
-/* All results of what was sent; the last one is the caller's, the first failure decides. */
-static enum status finish(struct pg *pg, int64_t deadline_ns, PGresult **ret, struct why *why)
-{
-    enum status outcome = STATUS_OK;
-    PGresult *last = NULL;
-    for (;;) {
-        PGresult *result = NULL;
-        enum status status = next_result(pg, deadline_ns, &result, why);
-        if (status != STATUS_OK) {
-            PQclear(last);
-            return status;
-        }
-        if (result == NULL)
-            break;
-        PQclear(last);
-        last = result;
-        if (outcome == STATUS_OK && !is_success(result))
-            outcome = judge(pg, result, why);
-        if (pg->conn == NULL)
-            break;
-    }
-    if (outcome != STATUS_OK || last == NULL) {
-        PQclear(last);
-        return outcome != STATUS_OK ? outcome : lost(pg, why);
-    }
-    *ret = last;
-    return STATUS_OK;
-}
-
-static int64_t new_deadline(const struct pg *pg)
-{
-    return clock_mono_ns() + (int64_t)pg->deadline_ms * 1000000;
 }
 
 /* ---- the session ---------------------------------------------------------------------------- */
-
-static enum status run_simple(struct pg *pg, const char *sql, PGresult **ret, struct why *why)
-{
-    pg->used_prepared = 0;
-    if (!PQsendQuery(pg->conn, sql))
-        return lost(pg, why);
-    return finish(pg, new_deadline(pg), ret, why);
-}
 
 /* A pooler tells clients a process number of its own making, so as to find them again when they
  * cancel; what it has between us and the server may be another session for each transaction. */
 static enum status learn_who_answers(struct pg *pg, struct why *why)
 {
     PGresult *result = NULL;
-    enum status status = run_simple(pg, "SELECT pg_backend_pid()", &result, why);
+    enum status status = pg_wire_simple(pg, "SELECT pg_backend_pid()", &result, why);
     if (status != STATUS_OK)
         return status;
     long pid = PQntuples(result) == 1 ? strtol(PQgetvalue(result, 0, 0), NULL, 10) : 0;
@@ -265,7 +96,7 @@ static enum status set_session(struct pg *pg, struct why *why)
     struct buf sql = BUF_INIT;
     write_settings(pg, 0, &sql);
     PGresult *result = NULL;
-    enum status status = run_simple(pg, buf_text(&sql), &result, why);
+    enum status status = pg_wire_simple(pg, buf_text(&sql), &result, why);
     buf_done(&sql);
     if (status != STATUS_OK)
         return status;
@@ -277,7 +108,7 @@ static enum status set_session(struct pg *pg, struct why *why)
 static enum status forget_plans(struct pg *pg, struct why *why)
 {
     PGresult *result = NULL;
-    enum status status = run_simple(pg, "DISCARD PLANS", &result, why);
+    enum status status = pg_wire_simple(pg, "DISCARD PLANS", &result, why);
     if (status == STATUS_OK)
         PQclear(result);
     pg->plans_are_old = 0;
@@ -286,7 +117,7 @@ static enum status forget_plans(struct pg *pg, struct why *why)
 
 static enum status ensure_open(struct pg *pg, struct why *why)
 {
-    drop_if_stale(pg);
+    pg_wire_drop_if_stale(pg);
     enum status status = STATUS_OK;
     if (pg->conn == NULL) {
         status = connect_anew(pg, why);
@@ -299,7 +130,7 @@ static enum status ensure_open(struct pg *pg, struct why *why)
     if (status == STATUS_OK && pg->plans_are_old && !pg->in_transaction)
         status = forget_plans(pg, why);
     if (status != STATUS_OK && pg->conn != NULL)
-        close_connection(pg);
+        pg_wire_close(pg);
     return status;
 }
 
@@ -324,12 +155,12 @@ static enum status be_ready(struct pg *pg, struct why *why)
     struct buf sql = BUF_INIT;
     PGresult *result = NULL;
     write_begin(pg, &sql);
-    status = run_simple(pg, buf_text(&sql), &result, why);
+    status = pg_wire_simple(pg, buf_text(&sql), &result, why);
     buf_done(&sql);
     if (status == STATUS_OK)
         PQclear(result);
     else if (pg->conn != NULL)
-        close_connection(pg);
+        pg_wire_close(pg);
     return status;
 }
 
@@ -351,9 +182,9 @@ static enum status prepare(struct pg *pg, const char *sql, const struct pg_param
     pg_statement_name(*ret_place, name);
     pg->used_prepared = 0;
     if (!PQsendPrepare(pg->conn, name, sql, params->count, params->types))
-        return lost(pg, why);
+        return pg_wire_lost(pg, why);
     PGresult *result = NULL;
-    enum status status = finish(pg, new_deadline(pg), &result, why);
+    enum status status = pg_wire_finish(pg, pg_wire_deadline(pg), &result, why);
     if (status != STATUS_OK)
         return status;
     PQclear(result);
@@ -361,22 +192,13 @@ static enum status prepare(struct pg *pg, const char *sql, const struct pg_param
     return STATUS_OK;
 }
 
-static int send_statement(struct pg *pg, const char *sql, int place, const struct pg_params *params)
+static enum status give(PGresult *result, struct pg_rows *ret)
 {
-    static const int all_binary[PG_PARAMS_MAX] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                                  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    const char *values[PG_PARAMS_MAX];
-    for (int i = 0; i < params->count; i++)
-        values[i] =
-            params->values[i] != NULL ? params->values[i] : (const char *)&params->numbers[i];
-    pg->used_prepared = place >= 0;
-    if (place < 0)
-        return PQsendQueryParams(pg->conn, sql, params->count, params->types, values, params->sizes,
-                                 all_binary, 1);
-    pg->plans_are_old |= pg_statements_run(&pg->statements, 1);
-    char name[PG_STATEMENT_NAME_BYTES];
-    pg_statement_name(place, name);
-    return PQsendQueryPrepared(pg->conn, name, params->count, values, params->sizes, all_binary, 1);
+    if (ret == NULL)
+        PQclear(result);
+    else
+        *ret = (struct pg_rows){result, PQntuples(result), changed_rows(result)};
+    return STATUS_OK;
 }
 
 enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *params,
@@ -385,24 +207,20 @@ enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *param
     static const struct pg_params none = {.count = 0};
     const struct pg_params *p = params != NULL ? params : &none;
     int place = -1;
+    PGresult *result = NULL;
     enum status status = be_ready(pg, why);
     if (status == STATUS_OK)
         status = prepare(pg, sql, p, &place, why);
     if (status != STATUS_OK)
         return status;
-    if (!send_statement(pg, sql, place, p))
-        return lost(pg, why);
-    PGresult *result = NULL;
-    status = finish(pg, new_deadline(pg), &result, why);
+    if (!pg_wire_send(pg, sql, place, p))
+        return pg_wire_lost(pg, why);
+    status = pg_wire_finish(pg, pg_wire_deadline(pg), &result, why);
     if (status != STATUS_OK)
         return status;
     if (place < 0 && pg->is_direct)
         pg_statements_add(&pg->statements, sql, p);
-    if (ret == NULL)
-        PQclear(result);
-    else
-        *ret = (struct pg_rows){result, PQntuples(result), changed_rows(result)};
-    return STATUS_OK;
+    return give(result, ret);
 }
 
 void pg_count_asked(struct pg *pg, size_t count)
@@ -418,7 +236,7 @@ static enum status run_text(struct pg *pg, const char *sql, char *tag, size_t ta
     enum status status = be_ready(pg, why);
     PGresult *result = NULL;
     if (status == STATUS_OK)
-        status = run_simple(pg, sql, &result, why);
+        status = pg_wire_simple(pg, sql, &result, why);
     if (status != STATUS_OK)
         return status;
     if (tag != NULL)
@@ -463,7 +281,7 @@ void pg_rollback(struct pg *pg)
         return;
     if (!pg->begin_waits && run_text(pg, "ROLLBACK", NULL, 0, NULL) != STATUS_OK &&
         pg->conn != NULL)
-        close_connection(pg);
+        pg_wire_close(pg);
     pg->in_transaction = pg->begin_waits = 0;
 }
 
@@ -479,19 +297,19 @@ static enum status send_copy(struct pg *pg, const struct buf *data, int64_t dead
         int piece = left < PIECE_BYTES ? (int)left : PIECE_BYTES;
         int queued = PQputCopyData(pg->conn, (const char *)data->data + sent, piece);
         if (queued < 0)
-            return lost(pg, why);
+            return pg_wire_lost(pg, why);
         if (queued > 0)
             sent += (size_t)piece;
-        enum status status = flush(pg, deadline_ns, why);
+        enum status status = pg_wire_flush(pg, deadline_ns, why);
         if (status != STATUS_OK)
             return status;
     }
     int ended;
     while ((ended = PQputCopyEnd(pg->conn, NULL)) == 0) {
-        if (!wait_socket(pg, POLLOUT, deadline_ns))
-            return too_late(pg, why);
+        if (!pg_wire_wait(pg, POLLOUT, deadline_ns))
+            return pg_wire_too_late(pg, why);
     }
-    return ended > 0 ? STATUS_OK : lost(pg, why);
+    return ended > 0 ? STATUS_OK : pg_wire_lost(pg, why);
 }
 
 /* Send it, and BEGIN if that waits, and see what comes before the data: OK when they are expected.
@@ -505,21 +323,22 @@ static enum status begin_copy(struct pg *pg, const char *sql, int64_t deadline_n
     int is_sent = PQsendQuery(pg->conn, buf_text(&text));
     buf_done(&text);
     if (!is_sent)
-        return lost(pg, why);
+        return pg_wire_lost(pg, why);
     for (;;) {
         PGresult *result = NULL;
-        enum status status = next_result(pg, deadline_ns, &result, why);
+        enum status status = pg_wire_next(pg, deadline_ns, &result, why);
         if (status != STATUS_OK)
             return status;
-        int is_copy = PQresultStatus(result) == PGRES_COPY_IN, is_before = is_success(result);
+        int is_copy = PQresultStatus(result) == PGRES_COPY_IN,
+            is_before = pg_wire_is_success(result);
         if (!is_copy && !is_before)
-            status = judge(pg, result, why);
+            status = pg_wire_judge(pg, result, why);
         PQclear(result);
         if (is_copy)
             return STATUS_OK;
         if (is_before)
             continue;
-        if (pg->conn != NULL && finish(pg, deadline_ns, &result, NULL) == STATUS_OK)
+        if (pg->conn != NULL && pg_wire_finish(pg, deadline_ns, &result, NULL) == STATUS_OK)
             PQclear(result);
         return status;
     }
@@ -528,14 +347,14 @@ static enum status begin_copy(struct pg *pg, const char *sql, int64_t deadline_n
 enum status pg_copy_in(struct pg *pg, const char *sql, const struct buf *data, struct why *why)
 {
     enum status status = ensure_open(pg, why);
-    int64_t deadline_ns = new_deadline(pg);
+    int64_t deadline_ns = pg_wire_deadline(pg);
     if (status == STATUS_OK)
         status = begin_copy(pg, sql, deadline_ns, why);
     if (status == STATUS_OK)
         status = send_copy(pg, data, deadline_ns, why);
     PGresult *result = NULL;
     if (status == STATUS_OK)
-        status = finish(pg, deadline_ns, &result, why);
+        status = pg_wire_finish(pg, deadline_ns, &result, why);
     if (status == STATUS_OK)
         PQclear(result);
     return status;
