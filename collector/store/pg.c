@@ -91,10 +91,23 @@ static void write_settings(const struct pg *pg, int is_local, struct buf *ret)
                pg->deadline_ms, local, local, pg->deadline_ms, local, local, local);
 }
 
+/*
+ * What is prepared is planned once, without a look at the parameters: partitions are left out when
+ * it runs. Else it is planned for each of the first five times, and for ever what reads a table of
+ * many partitions, which takes a third of a short question. Such a plan locks all of them, though,
+ * so where there are hundreds it is as PostgreSQL would have it; and Citus cannot plan without a
+ * look.
+ */
+static const char plan_once_sql[] =
+    "SELECT set_config('plan_cache_mode', CASE WHEN EXISTS (SELECT FROM pg_extension "
+    "WHERE extname = 'citus') OR (SELECT count(*) FROM pg_inherits) > 256 THEN 'auto' "
+    "ELSE 'force_generic_plan' END, false)";
+
 static enum status set_session(struct pg *pg, struct why *why)
 {
     struct buf sql = BUF_INIT;
     write_settings(pg, 0, &sql);
+    buf_printf(&sql, "%s", plan_once_sql);
     PGresult *result = NULL;
     enum status status = pg_wire_simple(pg, buf_text(&sql), &result, why);
     buf_done(&sql);
@@ -109,6 +122,10 @@ static enum status forget_plans(struct pg *pg, struct why *why)
 {
     PGresult *result = NULL;
     enum status status = pg_wire_simple(pg, "DISCARD PLANS", &result, why);
+    if (status == STATUS_OK) {
+        PQclear(result);
+        status = pg_wire_simple(pg, plan_once_sql, &result, why);
+    }
     if (status == STATUS_OK)
         PQclear(result);
     pg->plans_are_old = 0;
