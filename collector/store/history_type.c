@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "history_batch.h"
+#include "hot_tail.h"
 #include "levels.h"
 
 struct type_walk {
@@ -110,6 +111,7 @@ struct type_chain {
     uint32_t index;
     struct type_value value;
     uint64_t sequence; /* of `value`; 0: none yet */
+    uint64_t shown;    /* the newest row's; 0: none yet */
     int is_broken;     /* `value` means nothing */
 };
 
@@ -134,25 +136,45 @@ static void chain_go_on(struct type_chain *chain, const struct hot_row *row,
 }
 
 /* Of a name that has two times, which old keys allow, the second is passed over. */
+static enum status show_row(struct type_walk *walk, const struct history_range *range,
+                            struct type_chain *chain, const struct hot_row *row,
+                            const struct hot_row *base)
+{
+    if (row->sequence == chain->shown)
+        return STATUS_OK;
+    chain->shown = row->sequence;
+    chain_go_on(chain, row, base);
+    if (chain->is_broken || row->time_ms < range->from_ms || row->time_ms > range->to_ms)
+        return STATUS_OK;
+    return walk->visit(walk->user, walk->range, row->time_ms, chain->value);
+}
+
 static enum status show_rows(struct type_walk *walk, const struct history_batch *hot, size_t at)
 {
-    const struct history_range *range = &hot->ranges[at];
     const struct batch_range *of = &hot->of[at];
     struct type_chain chain = {.index = walk->ranges[walk->range].index};
     enum status status = STATUS_OK;
     for (int i = of->hot_begin; i < of->hot_end && status == STATUS_OK; i++) {
         struct hot_row row = history_batch_hot(hot, i);
-        if (i > of->hot_begin && row.sequence == chain.sequence)
-            continue;
-        chain_go_on(&chain, &row, &of->base);
-        if (!chain.is_broken && row.time_ms >= range->from_ms && row.time_ms <= range->to_ms)
-            status = walk->visit(walk->user, walk->range, row.time_ms, chain.value);
+        status = show_row(walk, &hot->ranges[at], &chain, &row, &of->base);
     }
     return status;
 }
 
-static enum status show_hot(struct type_walk *walk, struct history_batch *hot, size_t at,
-                            struct why *why)
+static enum status show_tail(struct type_walk *walk, const struct hot_tail *tail,
+                             const struct history_range *range, size_t at)
+{
+    struct type_chain chain = {.index = walk->ranges[walk->range].index};
+    struct hot_cursor cursor = hot_tail_rows(tail, at);
+    struct hot_row row;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && hot_cursor_next(&cursor, &row))
+        status = show_row(walk, range, &chain, &row, &cursor.base);
+    return status;
+}
+
+static enum status show_batch(struct type_walk *walk, struct history_batch *hot, size_t at,
+                              struct why *why)
 {
     const struct batch_range *of = &hot->of[at];
     if (of->list_begin == of->list_end && !history_batch_is_cut(hot, at) &&
@@ -161,20 +183,46 @@ static enum status show_hot(struct type_walk *walk, struct history_batch *hot, s
     return history_batch_walk(hot, at, show_snapshot, walk, why);
 }
 
-/* The stretch of each process that is not compacted for certain. */
+/* The stretches of some processes that are not compacted for certain, in one of two ways. */
+struct type_hot {
+    struct history_range ranges[BATCH_RANGES];
+    size_t count;
+    struct hot_tail tail;
+    int is_tail; /* it has all */
+    struct history_batch batch;
+};
+
 static enum status read_hot(const struct type_walk *walk, size_t first, size_t count,
-                            struct history_range *ranges, struct history_batch *ret,
-                            struct why *why)
+                            struct type_hot *ret, struct why *why)
 {
     int64_t from_ms = walk->from_ms > walk->end_ms ? walk->from_ms : walk->end_ms;
-    for (size_t i = 0; i < count; i++)
-        ranges[i] =
+    *ret = (struct type_hot){.count = from_ms > walk->to_ms ? 0 : count};
+    for (size_t i = 0; i < ret->count; i++)
+        ret->ranges[i] =
             (struct history_range){walk->ranges[first + i].instance_id, from_ms, walk->to_ms};
-    if (from_ms > walk->to_ms)
-        count = 0;
-    if (from_ms == walk->end_ms)
-        return history_batch_read_tail(walk->db, walk->service_id, ranges, count, ret, why);
-    return history_batch_read(walk->db, walk->service_id, ranges, count, ret, why);
+    if (from_ms != walk->end_ms)
+        return history_batch_read(walk->db, walk->service_id, ret->ranges, ret->count, &ret->batch,
+                                  why);
+    enum status status = hot_tail_read(walk->db, walk->service_id, ret->ranges, ret->count,
+                                       &ret->tail, &ret->is_tail, why);
+    if (status != STATUS_OK || ret->is_tail)
+        return status;
+    return history_batch_read_tail(walk->db, walk->service_id, ret->ranges, ret->count, &ret->batch,
+                                   why);
+}
+
+static enum status show_hot(struct type_walk *walk, struct type_hot *hot, size_t at,
+                            struct why *why)
+{
+    if (hot->is_tail)
+        return show_tail(walk, &hot->tail, &hot->ranges[at], at);
+    return show_batch(walk, &hot->batch, at, why);
+}
+
+static void hot_done(struct type_hot *hot)
+{
+    hot_tail_done(&hot->tail);
+    history_batch_done(&hot->batch);
 }
 
 /* ---- process by process --------------------------------------------------------------------- */
@@ -182,10 +230,9 @@ static enum status read_hot(const struct type_walk *walk, size_t first, size_t c
 static enum status walk_some(struct type_walk *walk, size_t first, size_t count, struct why *why)
 {
     struct pg_rows rows = {0};
-    struct history_range ranges[BATCH_RANGES];
-    struct history_batch hot;
+    struct type_hot hot;
     int row = 0;
-    enum status status = read_hot(walk, first, count, ranges, &hot, why);
+    enum status status = read_hot(walk, first, count, &hot, why);
     if (status == STATUS_OK && walk->from_ms < walk->end_ms)
         status = fetch_chunks(walk, first, count, &rows, why);
     for (size_t i = first; i < first + count && status == STATUS_OK; i++) {
@@ -197,7 +244,7 @@ static enum status walk_some(struct type_walk *walk, size_t first, size_t count,
             status = show_hot(walk, &hot, i - first, why);
     }
     pg_rows_done(&rows);
-    history_batch_done(&hot);
+    hot_done(&hot);
     return status;
 }
 

@@ -90,6 +90,9 @@ int64_t pg_i64(const struct pg_rows *rows, int row, int column); /* of any integ
 double pg_f64(const struct pg_rows *rows, int row, int column);
 const char *pg_text(const struct pg_rows *rows, int row, int column); /* NULL is "" */
 const uint8_t *pg_bytes(const struct pg_rows *rows, int row, int column, size_t *ret_size);
+/* A number as int8send or int4send writes it. */
+int64_t pg_read_i64(const uint8_t *at);
+int32_t pg_read_i32(const uint8_t *at);
 /* An integer[] or bigint[] without NULLs, in the arena; FAILED for anything else, and above
  * `count_max`. */
 enum status pg_i32_array(const struct pg_rows *rows, int row, int column, size_t count_max,

@@ -235,6 +235,18 @@ static uint32_t read_u32(const uint8_t *at)
     return be32toh(big);
 }
 
+int64_t pg_read_i64(const uint8_t *at)
+{
+    uint64_t big;
+    memcpy(&big, at, sizeof(big));
+    return (int64_t)be64toh(big);
+}
+
+int32_t pg_read_i32(const uint8_t *at)
+{
+    return (int32_t)read_u32(at);
+}
+
 /* An array without NULLs: its first element, with four bytes of size before the value. */
 struct array_view {
     const uint8_t *at;
