@@ -1,10 +1,11 @@
 #include "glance.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "db.h"
+#include "glance_near.h"
 #include "newest.h"
-#include "partitions.h"
 #include "process_numbers.h"
 
 static const int64_t near_ms = 15 * 60000LL;     /* by the collector's clock */
@@ -12,52 +13,22 @@ static const int64_t silent_ms = 96 * 3600000LL; /* more than three of the longe
 
 /* ---- who was seen just now ------------------------------------------------------------------ */
 
-/*
- * Those from now on are looked at, too: its clock may be ahead. From each process that has a row in
- * the partitions since then to the one before it, by the key: its newest row, and when the row
- * before that was.
- */
-static const char near_sql[] =
-    "WITH RECURSIVE near AS (SELECT 9223372036854775807 AS service_id, "
-    "        9223372036854775807 AS id, NULL::bigint AS time_ms, NULL::bytea AS process, "
-    "        NULL::bigint AS before_ms UNION ALL "
-    "    SELECT s.* FROM near CROSS JOIN LATERAL (SELECT n.service_id, n.instance_id, n.time_ms, "
-    "            n.process, CASE WHEN lead(n.service_id) OVER w = n.service_id "
-    "                AND lead(n.instance_id) OVER w = n.instance_id "
-    "                THEN lead(n.time_ms) OVER w END "
-    "        FROM (SELECT d.service_id, d.instance_id, d.sequence, d.time_ms, d.process "
-    "            FROM heapfleet.snap_delta d WHERE d.time_ms >= $2 "
-    "            AND (d.service_id, d.instance_id) < (near.service_id, near.id) "
-    "            ORDER BY d.service_id DESC, d.instance_id DESC, d.sequence DESC LIMIT 2) n "
-    "        WINDOW w AS (ORDER BY n.service_id DESC, n.instance_id DESC, n.sequence DESC) "
-    "        LIMIT 1) s) "
-    "SELECT service_id, id, time_ms, process, CASE WHEN before_ms >= $1 THEN before_ms END "
-    "FROM near WHERE time_ms >= $1 ORDER BY 1, 2";
-
-static const char open_sql[] =
-    "SELECT service_id, id, deployment_id, started_ms, clock_behind_ms, NULL::bigint "
-    "FROM heapfleet.instance WHERE ended_ms IS NULL";
-
 /* A service none of whose processes was seen. */
 static const char silent_sql[] =
     "SELECT service_id, id, deployment_id, started_ms, clock_behind_ms, ended_ms "
     "FROM heapfleet.instance WHERE service_id = ANY ($1) AND ended_ms IS NOT NULL";
 
-static enum status read_process(const struct pg_rows *rows, int row, int column,
-                                struct instance_row *ret, struct why *why)
+static enum status read_process(const uint8_t *process, size_t size, struct instance_row *ret,
+                                struct why *why)
 {
     struct process_numbers numbers = {{0}};
-    size_t size;
-    const uint8_t *process = pg_bytes(rows, row, column, &size);
-    if (pg_is_null(rows, row, column))
-        return STATUS_OK;
     enum status status = process_numbers_unpack(process, size, &numbers, why);
     ret->objects = numbers.of[PROCESS_OBJECTS];
     ret->bytes = numbers.of[PROCESS_BYTES];
     return status;
 }
 
-static void read_about(const struct pg_rows *rows, struct process_glance *ret)
+static void read_silent(const struct pg_rows *rows, struct process_glance *ret)
 {
     for (int row = 0; row < rows->count; row++)
         ret[row] = (struct process_glance){
@@ -73,20 +44,19 @@ static void read_about(const struct pg_rows *rows, struct process_glance *ret)
 static int by_key(const void *left, const void *right)
 {
     const struct process_glance *a = left, *b = right;
-    if (a->service_id != b->service_id)
-        return a->service_id < b->service_id ? -1 : 1;
-    return (a->instance.id > b->instance.id) - (a->instance.id < b->instance.id);
+    return glance_compare(a->service_id, a->instance.id, b->service_id, b->instance.id);
 }
 
 /* What was seen of processes goes to those of the list that are known, ascending; the others, which
  * ended, are put behind it with a deployment of 0. */
-static enum status put_near(const struct pg_rows *near, struct process_glance *list, size_t count,
-                            size_t *ret_count, struct why *why)
+static enum status put_near(const struct glance_near *near, struct process_glance *list,
+                            size_t count, size_t *ret_count, struct why *why)
 {
     size_t at = 0, end = count;
     enum status status = STATUS_OK;
-    for (int row = 0; row < near->count && status == STATUS_OK; row++) {
-        const struct process_glance key = {pg_i64(near, row, 0), {.id = pg_i64(near, row, 1)}};
+    for (size_t i = 0; i < near->seen_count && status == STATUS_OK; i++) {
+        const struct sighting *seen = &near->seen[i];
+        const struct process_glance key = {seen->service_id, {.id = seen->instance_id}};
         while (at < count && by_key(&list[at], &key) < 0)
             at++;
         struct process_glance *glance = &list[at];
@@ -95,26 +65,27 @@ static enum status put_near(const struct pg_rows *near, struct process_glance *l
             *glance = key;
         }
         struct instance_row *instance = &glance->instance;
-        instance->last_seen_ms = pg_i64(near, row, 2);
-        if (!pg_is_null(near, row, 4))
-            instance->interval_ms = instance->last_seen_ms - pg_i64(near, row, 4);
-        status = read_process(near, row, 3, instance, why);
+        instance->last_seen_ms = seen->time_ms;
+        if (seen->before_ms != 0)
+            instance->interval_ms = seen->time_ms - seen->before_ms;
+        status = read_process(seen->process, seen->process_size, instance, why);
     }
     *ret_count = end;
     return status;
 }
 
-static enum status make_list(const struct pg_rows *near, const struct pg_rows *open,
-                             const struct pg_rows *silent, struct arena *arena,
-                             struct process_glance **ret, size_t *ret_count, struct why *why)
+static enum status make_list(const struct glance_near *near, const struct pg_rows *silent,
+                             struct arena *arena, struct process_glance **ret, size_t *ret_count,
+                             struct why *why)
 {
-    size_t known = (size_t)open->count + (size_t)silent->count;
+    size_t known = near->open_count + (size_t)silent->count;
     struct process_glance *list =
-        arena_alloc(arena, (known + (size_t)near->count + 1) * sizeof(*list));
+        arena_alloc(arena, (known + near->seen_count + 1) * sizeof(*list));
     if (list == NULL)
         return store_too_large(why);
-    read_about(open, list);
-    read_about(silent, list + open->count);
+    if (near->open_count > 0)
+        memcpy(list, near->open, near->open_count * sizeof(*list));
+    read_silent(silent, list + near->open_count);
     qsort(list, known, sizeof(*list), by_key);
     *ret = list;
     enum status status = put_near(near, list, known, ret_count, why);
@@ -122,21 +93,20 @@ static enum status make_list(const struct pg_rows *near, const struct pg_rows *o
     return status;
 }
 
-/* The rows are in the order of the services. */
-static int has_service(const struct pg_rows *near, int64_t service_id)
+static int has_service(const struct glance_near *near, int64_t service_id)
 {
-    int low = 0, high = near->count;
+    size_t low = 0, high = near->seen_count;
     while (low < high) {
-        int middle = low + (high - low) / 2;
-        if (pg_i64(near, middle, 0) < service_id)
+        size_t middle = low + (high - low) / 2;
+        if (near->seen[middle].service_id < service_id)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < near->count && pg_i64(near, low, 0) == service_id;
+    return low < near->seen_count && near->seen[low].service_id == service_id;
 }
 
-static enum status read_silent(struct db *db, const struct pg_rows *near,
+static enum status find_silent(struct db *db, const struct glance_near *near,
                                const struct service_row *services, size_t count,
                                struct pg_rows *ret, struct why *why)
 {
@@ -165,19 +135,14 @@ static enum status find_near(struct db *db, int64_t now_ms, const struct service
                              size_t service_count, struct arena *arena, struct process_glance **ret,
                              size_t *ret_count, struct why *why)
 {
-    struct pg_params params = PG_PARAMS_INIT;
-    struct pg_rows near = {0}, open = {0}, silent = {0};
-    pg_param_i64(&params, now_ms - near_ms);
-    pg_param_i64(&params, now_ms - near_ms - (now_ms - near_ms) % MS_PER_SLOT);
-    enum status status = pg_run(db->pg, near_sql, &params, &near, why);
+    struct glance_near near;
+    struct pg_rows silent = {0};
+    enum status status = glance_near_read(db, now_ms - near_ms, now_ms, &near, why);
     if (status == STATUS_OK)
-        status = pg_run(db->pg, open_sql, NULL, &open, why);
+        status = find_silent(db, &near, services, service_count, &silent, why);
     if (status == STATUS_OK)
-        status = read_silent(db, &near, services, service_count, &silent, why);
-    if (status == STATUS_OK)
-        status = make_list(&near, &open, &silent, arena, ret, ret_count, why);
-    pg_rows_done(&near);
-    pg_rows_done(&open);
+        status = make_list(&near, &silent, arena, ret, ret_count, why);
+    glance_near_done(&near);
     pg_rows_done(&silent);
     return status;
 }
@@ -224,7 +189,10 @@ static enum status look_up(struct db *db, int64_t now_ms, struct process_glance 
         instance->deployment_id = pg_i64(&rows, row, 5);
         instance->started_ms = pg_i64(&rows, row, 6);
         instance->clock_behind_ms = pg_i64(&rows, row, 7);
-        status = read_process(&rows, row, 4, instance, why);
+        size_t size;
+        const uint8_t *process = pg_bytes(&rows, row, 4, &size);
+        if (!pg_is_null(&rows, row, 4))
+            status = read_process(process, size, instance, why);
     }
     pg_rows_done(&rows);
     return status;

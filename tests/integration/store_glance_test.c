@@ -71,12 +71,13 @@ static const struct process_glance *find_glance(const struct process_glance *lis
 }
 
 /* All that is said of a process is what the list of its service says. One that ended, though its
- * end may be belied, is left out or not looked at if another one was seen later. */
+ * end may be belied, is left out or not looked at if another one was seen later and it was not seen
+ * since `near_ms`. */
 static void assert_same(const struct process_glance *glance, const struct instance_row *should,
-                        int64_t last_seen_ms)
+                        int64_t last_seen_ms, int64_t near_ms)
 {
     if (glance == NULL) {
-        assert_true(should->last_seen_ms < last_seen_ms);
+        assert_true(should->last_seen_ms < last_seen_ms && should->last_seen_ms < near_ms);
         return;
     }
     const struct instance_row *is = &glance->instance;
@@ -109,7 +110,8 @@ static void assert_version(int64_t service_id, const struct instance_row *instan
     assert_int_equal(seen, 1);
 }
 
-static void assert_listed(const struct process_glance *list, size_t count, struct arena *arena)
+static void assert_listed(const struct process_glance *list, size_t count, int64_t near_ms,
+                          struct arena *arena)
 {
     struct service_row *services = NULL;
     size_t service_count = 0, listed = 0;
@@ -126,7 +128,7 @@ static void assert_listed(const struct process_glance *list, size_t count, struc
         for (size_t i = 0; i < instance_count; i++) {
             const struct process_glance *glance =
                 find_glance(list, count, services[s].id, instances[i].id);
-            assert_same(glance, &instances[i], last_seen_ms);
+            assert_same(glance, &instances[i], last_seen_ms, near_ms);
             listed += glance != NULL;
         }
         assert_version(services[s].id, instances, instance_count, arena);
@@ -144,9 +146,9 @@ static void assert_glance(int64_t now_ms)
     arena_init(&arena, 16 << 20);
     OK(service_list(store.db, &arena, &services, &service_count, &why));
     OK(glance_processes(store.db, now_ms, services, service_count, &arena, &list, &count, &why));
-    assert_listed(list, count, &arena);
+    assert_listed(list, count, now_ms - 15 * MINUTE_MS, &arena);
     OK(glance_by_service(store.db, &arena, &list, &count, &why));
-    assert_listed(list, count, &arena);
+    assert_listed(list, count, now_ms - 15 * MINUTE_MS, &arena);
     arena_done(&arena);
 }
 
@@ -171,6 +173,34 @@ static void a_glance_is_what_the_lists_say(void **state)
     assert_glance(now_ms + 20 * DAY_MS);
 }
 
+/* Processes of every kind beside each other, in an order that nobody chose: who has hot rows is
+ * found from who has not ended, and between two of these there may be none or many that did. */
+static void neighbours_are_all_seen(void **state)
+{
+    (void)state;
+    int64_t now_ms = MIDNIGHT + 300 * DAY_MS + 4 * HOUR_MS + 7 * MINUTE_MS; /* a slot began */
+    uint32_t random = 4711;
+    for (uint32_t i = 0; i < 48; i++) {
+        random = random * 1664525 + 1013904223;
+        uint32_t kind = (random >> 16) % 6, snapshots = 1 + (random >> 24) % 3;
+        const char *service = (random >> 20) % 2 == 0 ? "next to" : "each other";
+        struct model model = make_process(service, 600 + i, 0);
+        int64_t first_ms = kind == 0 ? now_ms + 3 * HOUR_MS + 50 * MINUTE_MS /* a clock ahead */
+                                     : now_ms - (random >> 8) % 20 * MINUTE_MS;
+        if (kind != 1) /* it has said nothing yet */
+            snap(&model, first_ms, 2 * MINUTE_MS, (int)snapshots);
+        if (kind >= 4)
+            end_process(&model, first_ms + MINUTE_MS); /* some belied by what follows */
+        model_done(&model);
+    }
+    assert_glance(now_ms);
+    assert_glance(now_ms + 6 * MINUTE_MS);
+    assert_glance(now_ms + 20 * MINUTE_MS);
+    assert_glance(now_ms + 4 * HOUR_MS);
+    keep(now_ms);
+    assert_glance(now_ms);
+}
+
 /* Of a type of `one`: where each process has it, and nothing of the others. How many do. */
 static size_t assert_type_indices(int64_t service_id, const struct instance_row *one,
                                   const struct instance_row *all, size_t count, struct arena *arena)
@@ -186,6 +216,13 @@ static size_t assert_type_indices(int64_t service_id, const struct instance_row 
             continue;
         assert_int_equal(all[i].type_ids[some[i].type_index], filter.of_type);
         having++;
+    }
+    struct instance_row *since = NULL;
+    filter.of_type_from_ms = one->last_seen_ms;
+    OK(instance_list_some(store.db, service_id, &filter, arena, &since, &some_count, &why));
+    for (size_t i = 0; i < count; i++) {
+        int is_since = all[i].last_seen_ms >= one->last_seen_ms;
+        assert_int_equal(since[i].type_index, is_since ? some[i].type_index : UINT32_MAX);
     }
     filter.of_type = INSTANCE_NO_TYPES;
     OK(instance_list_some(store.db, service_id, &filter, arena, &some, &some_count, &why));
@@ -297,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_glance_is_what_the_lists_say),
+        cmocka_unit_test(neighbours_are_all_seen),
         cmocka_unit_test(the_newest_is_hot_and_compacted),
         cmocka_unit_test(some_processes_are_of_all),
         cmocka_unit_test(versions_and_findings_at_a_glance),
