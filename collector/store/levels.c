@@ -55,26 +55,29 @@ enum status level_days_end(struct db *db, int64_t service_id, int64_t *ret, stru
 /* ---- one type over time --------------------------------------------------------------------- */
 
 /*
- * Hours of a deployment, and four hours of the type in a deployment (hour 0), as they come: which
- * belong together is found here. A join could be a loop in a loop to a planner that knows little of
- * the tables, and to sort and group them in the database takes longer than to read them.
+ * Hours of a deployment, all in one row, and four hours of the type in a deployment, as they come:
+ * which belong together is found here. A join could be a loop in a loop to a planner that knows
+ * little of the tables, and to sort and group them in the database takes longer than to read them.
  */
 static const char type_hours_sql[] =
-    "SELECT slot_ms, deployment_id, hour, instances, NULL::float8, NULL::float8, NULL::float8, "
-    "    NULL::float8, NULL::float8, NULL::float8, NULL::float8, NULL::float8 "
-    "FROM heapfleet.deployment_hour "
-    "WHERE service_id = $1 AND slot_ms > $3 - 14400000 AND slot_ms < $4 "
+    "SELECT NULL::bigint, NULL::bigint, NULL::float8, NULL::float8, NULL::float8, NULL::float8, "
+    "    NULL::float8, NULL::float8, NULL::float8, NULL::float8, string_agg(int8send(d.slot_ms) || "
+    "    int8send(d.deployment_id) || int4send(d.hour) || int4send(d.instances), ''::bytea) "
+    "FROM (SELECT slot_ms, deployment_id, hour, instances FROM heapfleet.deployment_hour "
+    "    WHERE service_id = $1 AND slot_ms > $3 - 14400000 AND slot_ms < $4 LIMIT $5) d "
     "UNION ALL "
-    "SELECT h.slot_ms, h.deployment_id, 0, NULL, h.count_avg[p.n - 3]::float8, "
+    "SELECT h.slot_ms, h.deployment_id, h.count_avg[p.n - 3]::float8, "
     "    h.count_avg[p.n - 2]::float8, h.count_avg[p.n - 1]::float8, h.count_avg[p.n]::float8, "
     "    h.bytes_avg[p.n - 3]::float8, h.bytes_avg[p.n - 2]::float8, "
-    "    h.bytes_avg[p.n - 1]::float8, h.bytes_avg[p.n]::float8 "
+    "    h.bytes_avg[p.n - 1]::float8, h.bytes_avg[p.n]::float8, NULL "
     "FROM generate_series($3 - mod($3, 14400000), $4 - 1, 14400000) s(slot_ms) "
     "JOIN heapfleet.hour_group h ON h.service_id = $1 AND h.slot_ms = s.slot_ms "
     "    AND h.type_group = $2 / 32 "
     "    AND h.slot_ms > $3 - 14400000 AND h.slot_ms < $4 " /* to choose partitions by */
     "CROSS JOIN LATERAL (SELECT 4 * array_position(h.type_ids, $2) AS n OFFSET 0) p "
     "WHERE p.n IS NOT NULL LIMIT $5";
+
+enum { COLUMN_MEANS = 2, COLUMN_HOURS = 10, HOUR_BYTES = 8 + 8 + 4 + 4 };
 
 static const char all_hours_sql[] =
     "SELECT slot_ms + (hour - 1) * 3600000, deployment_id, objects_avg, bytes_avg, instances "
@@ -148,10 +151,36 @@ static struct slot_means read_means(const struct pg_rows *rows, int row)
     struct slot_means ret = {.slot_ms = pg_i64(rows, row, 0),
                              .deployment_id = pg_i64(rows, row, 1)};
     for (int hour = 0; hour < SLOT_HOURS; hour++) {
-        ret.hours[hour].count = pg_f64(rows, row, 4 + hour);
-        ret.hours[hour].bytes = pg_f64(rows, row, 4 + SLOT_HOURS + hour);
+        ret.hours[hour].count = pg_f64(rows, row, COLUMN_MEANS + hour);
+        ret.hours[hour].bytes = pg_f64(rows, row, COLUMN_MEANS + SLOT_HOURS + hour);
     }
     return ret;
+}
+
+/* The row of hours has no slot. */
+static size_t count_hours(const struct pg_rows *rows)
+{
+    size_t count = 0, size;
+    for (int row = 0; row < rows->count; row++) {
+        if (pg_is_null(rows, row, 0) && pg_bytes(rows, row, COLUMN_HOURS, &size) != NULL)
+            count += size / HOUR_BYTES;
+    }
+    return count;
+}
+
+/* Those of the span go behind the hours that are there. */
+static void read_hours(const struct pg_rows *rows, int row, const struct level_span *span,
+                       struct level_row *ret, size_t *ret_count)
+{
+    size_t size;
+    const uint8_t *at = pg_bytes(rows, row, COLUMN_HOURS, &size);
+    for (const uint8_t *end = at + size; end - at >= HOUR_BYTES; at += HOUR_BYTES) {
+        int64_t time_ms = pg_read_i64(at) + (pg_read_i32(at + 16) - 1) * MS_PER_HOUR;
+        if (time_ms >= span->from_ms && time_ms < span->to_ms)
+            ret[(*ret_count)++] = (struct level_row){.time_ms = time_ms,
+                                                     .deployment_id = pg_read_i64(at + 8),
+                                                     .instances = (uint32_t)pg_read_i32(at + 20)};
+    }
 }
 
 /* The hours of the span go to `hours`, the type's means to `means`; both have room for all. */
@@ -161,14 +190,10 @@ static void part_hours(const struct pg_rows *rows, const struct level_span *span
 {
     size_t hour_count = 0, mean_count = 0;
     for (int row = 0; row < rows->count; row++) {
-        int64_t hour = pg_i64(rows, row, 2);
-        int64_t time_ms = pg_i64(rows, row, 0) + (hour - 1) * MS_PER_HOUR;
-        if (hour == 0)
+        if (pg_is_null(rows, row, 0))
+            read_hours(rows, row, span, hours, &hour_count);
+        else
             means[mean_count++] = read_means(rows, row);
-        else if (time_ms >= span->from_ms && time_ms < span->to_ms)
-            hours[hour_count++] = (struct level_row){.time_ms = time_ms,
-                                                     .deployment_id = pg_i64(rows, row, 1),
-                                                     .instances = (uint32_t)pg_i64(rows, row, 3)};
     }
     *ret_hours = hour_count;
     *ret_means = mean_count;
@@ -196,11 +221,11 @@ static enum status merge_hours(const struct pg_rows *rows, const struct level_sp
                                struct arena *arena, struct level_row **ret, size_t *ret_count,
                                struct why *why)
 {
-    size_t most = (size_t)rows->count + 1, hour_count = 0, mean_count = 0;
-    struct level_row *hours = arena_alloc(arena, most * sizeof(*hours));
-    if (hours == NULL || rows->count >= ROWS_MAX)
+    size_t most = count_hours(rows), hour_count = 0, mean_count = 0;
+    struct level_row *hours = arena_alloc(arena, (most + 1) * sizeof(*hours));
+    if (hours == NULL || rows->count >= ROWS_MAX || most >= ROWS_MAX)
         return store_too_large(why);
-    struct slot_means *means = malloc(most * sizeof(*means));
+    struct slot_means *means = malloc(((size_t)rows->count + 1) * sizeof(*means));
     ASSERT(means != NULL);
     part_hours(rows, span, hours, &hour_count, means, &mean_count);
     qsort(hours, hour_count, sizeof(*hours), compare_rows);
