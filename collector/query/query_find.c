@@ -272,24 +272,43 @@ static enum status find_elsewhere(struct query *query, const struct fleet *fleet
     return status == STATUS_OK ? no_such_type(query, &all, type, why) : status;
 }
 
+enum status query_find_type(struct query *query, const struct fleet *fleet, const char *type,
+                            int32_t *ret, struct why *why)
+{
+    *ret = 0;
+    if (*type == '\0')
+        return STATUS_OK;
+    enum status status = type_id_find(query->db, type, ret, why);
+    if (status == STATUS_NOT_FOUND)
+        return find_elsewhere(query, fleet, 0, type, why);
+    return status;
+}
+
+struct instance_filter query_with_type(const struct instance_filter *filter, int32_t type_id)
+{
+    struct instance_filter ret = *filter;
+    ret.of_type = type_id != 0 ? type_id : INSTANCE_NO_TYPES;
+    return ret;
+}
+
+enum status query_read_having(struct query *query, const struct instance_filter *filter,
+                              const char *type, int32_t type_id, struct fleet *fleet,
+                              struct why *why)
+{
+    struct instance_filter of_type = query_with_type(filter, type_id);
+    enum status status = query_read_processes(query, &of_type, fleet, why);
+    if (status != STATUS_OK || type_id == 0 || any_has_it(fleet))
+        return status;
+    return find_elsewhere(query, fleet, type_id, type, why);
+}
+
 enum status query_read_type(struct query *query, const struct instance_filter *filter,
                             const char *type, struct fleet *fleet, int32_t *ret, struct why *why)
 {
-    struct instance_filter of_type = *filter;
-    of_type.of_type = INSTANCE_NO_TYPES;
-    *ret = 0;
-    enum status status = STATUS_OK;
-    if (*type != '\0')
-        status = type_id_find(query->db, type, ret, why);
-    if (status == STATUS_NOT_FOUND)
-        return find_elsewhere(query, fleet, 0, type, why);
-    if (*type != '\0')
-        of_type.of_type = *ret;
-    if (status == STATUS_OK)
-        status = query_read_processes(query, &of_type, fleet, why);
-    if (status != STATUS_OK || *type == '\0' || any_has_it(fleet))
+    enum status status = query_find_type(query, fleet, type, ret, why);
+    if (status != STATUS_OK)
         return status;
-    return find_elsewhere(query, fleet, *ret, type, why);
+    return query_read_having(query, filter, type, *ret, fleet, why);
 }
 
 /* ---- processes ------------------------------------------------------------------------------ */

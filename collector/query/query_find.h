@@ -52,6 +52,14 @@ enum status query_read_type(struct query *query, const struct instance_filter *f
                             const char *type, struct fleet *fleet, int32_t *ret,
                             struct why *why) MUST_CHECK;
 
+/* The same in two steps: the type's id, and the processes; and what they are read by. */
+enum status query_find_type(struct query *query, const struct fleet *fleet, const char *type,
+                            int32_t *ret, struct why *why) MUST_CHECK;
+enum status query_read_having(struct query *query, const struct instance_filter *filter,
+                              const char *type, int32_t type_id, struct fleet *fleet,
+                              struct why *why) MUST_CHECK;
+struct instance_filter query_with_type(const struct instance_filter *filter, int32_t type_id);
+
 /* The process whose 32 hexadecimal digits begin with these, at least four. INVALID: not digits, or
  * several do. */
 enum status query_find_instance(const struct fleet *fleet, const char *digits,

@@ -1,5 +1,6 @@
 /* GetHistory: which processes, which times, and what they are read from. */
 #include "query_history.h"
+#include "levels.h"
 
 static const int64_t hour_ms = 3600000;
 static const int64_t day_ms = 86400000;
@@ -44,17 +45,65 @@ static enum status choose_instances(struct history *history, struct why *why)
  * between two snapshots, reach back by a day each. But all of them where one is named: an older one
  * may be meant.
  */
+static struct instance_filter choose_filter(const struct history *history)
+{
+    const Heapfleet__V1__GetHistoryRequest *asked = history->asked;
+    struct instance_filter ret = {0};
+    if (*asked->instance != '\0')
+        return ret;
+    if (history->from_ms > 2 * day_ms)
+        ret.seen_from_ms = history->from_ms - 2 * day_ms;
+    return ret;
+}
+
+static void ask_names(const struct history *history)
+{
+    const struct query *query = history->query;
+    struct service_row *services;
+    size_t count;
+    int32_t type_id;
+    db_ask_ahead(query->db, 1);
+    enum status status = service_list(query->db, query->arena, &services, &count, NULL);
+    if (*history->asked->type != '\0')
+        status |= type_id_find(query->db, history->asked->type, &type_id, NULL);
+    db_ask_ahead(query->db, 0);
+    ASSERT(status != STATUS_OK);
+}
+
+static void ask_processes(const struct history *history)
+{
+    struct query *query = history->query;
+    struct fleet fleet = history->fleet;
+    struct instance_filter filter = query_with_type(&history->read, history->type_id);
+    int64_t end_ms;
+    db_ask_ahead(query->db, 1);
+    enum status status = deployment_versions(query->db, fleet.service.id, query->arena,
+                                             &fleet.deployments, &fleet.deployment_count, NULL);
+    status |= query_read_processes(query, &filter, &fleet, NULL);
+    status |= level_end(query->db, fleet.service.id, query->now_ms, &end_ms, NULL);
+    db_ask_ahead(query->db, 0);
+    ASSERT(status != STATUS_OK);
+}
+
 static enum status read_processes(struct history *history, struct why *why)
 {
     const Heapfleet__V1__GetHistoryRequest *asked = history->asked;
-    struct instance_filter seen = {0};
-    if (*asked->instance == '\0' && history->from_ms > 2 * day_ms)
-        seen.seen_from_ms = history->from_ms - 2 * day_ms;
-    enum status status = query_read_service(history->query, asked->service, &history->fleet, why);
+    struct query *query = history->query;
+    struct fleet *fleet = &history->fleet;
+    history->read = choose_filter(history);
+    ask_names(history);
+    enum status status = query_find_service(query, asked->service, &fleet->service, why);
+    if (status == STATUS_OK)
+        status = query_find_type(query, fleet, asked->type, &history->type_id, why);
     if (status != STATUS_OK)
         return status;
-    return query_read_type(history->query, &seen, asked->type, &history->fleet, &history->type_id,
-                           why);
+    ask_processes(history);
+    status = deployment_versions(query->db, fleet->service.id, query->arena, &fleet->deployments,
+                                 &fleet->deployment_count, why);
+    if (status == STATUS_OK)
+        status =
+            query_read_having(query, &history->read, asked->type, history->type_id, fleet, why);
+    return status;
 }
 
 static enum status check_times(struct history *history, struct why *why)
@@ -241,25 +290,32 @@ static enum status read_chosen(struct history *history, Heapfleet__V1__GetHistor
     return history_raw(history, response, why);
 }
 
-enum status query_get_history(struct query *query, const ProtobufCMessage *request,
-                              ProtobufCMessage **ret, struct why *why)
+static enum status answer(struct history *history, ProtobufCMessage **ret, struct why *why)
 {
-    struct history history = {.query = query, .asked = (const void *)request};
     void *memory = NULL;
     enum status status =
-        query_alloc(query, sizeof(Heapfleet__V1__GetHistoryResponse), &memory, why);
+        query_alloc(history->query, sizeof(Heapfleet__V1__GetHistoryResponse), &memory, why);
     if (status == STATUS_OK)
-        status = check_times(&history, why);
+        status = check_times(history, why);
     if (status == STATUS_OK)
-        status = read_processes(&history, why);
+        status = read_processes(history, why);
     if (status == STATUS_OK)
-        status = choose_instances(&history, why);
+        status = choose_instances(history, why);
     if (status != STATUS_OK)
         return status;
     Heapfleet__V1__GetHistoryResponse *response = memory;
     heapfleet__v1__get_history_response__init(response);
-    status = read_chosen(&history, response, why);
+    status = read_chosen(history, response, why);
     if (status == STATUS_OK)
         *ret = &response->base;
+    return status;
+}
+
+enum status query_get_history(struct query *query, const ProtobufCMessage *request,
+                              ProtobufCMessage **ret, struct why *why)
+{
+    struct history history = {.query = query, .asked = (const void *)request};
+    enum status status = answer(&history, ret, why);
+    db_forget_ahead(query->db);
     return status;
 }

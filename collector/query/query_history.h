@@ -13,7 +13,8 @@ struct history {
     const struct deployment_row *deployment; /* NULL: all */
     const struct instance_row **chosen; /* the processes that the request speaks of, by start */
     size_t chosen_count;
-    int32_t type_id; /* 0: all types together */
+    int32_t type_id;             /* 0: all types together */
+    struct instance_filter read; /* which processes the fleet has */
     int64_t from_ms, to_ms, step_ms;
 };
 

@@ -300,24 +300,17 @@ static enum status walk_tail(const struct levels *levels, struct tail *tail, str
                                why);
 }
 
-/* Hours of the snapshots from `from_ms`, the beginning of an hour, on. */
-static enum status add_tail(struct levels *levels, int64_t from_ms, struct why *why)
+/* For hours of the snapshots from `from_ms`, the beginning of an hour, on. */
+static enum status begin_tail(struct levels *levels, int64_t from_ms, struct tail *ret,
+                              struct why *why)
 {
-    const struct history *history = levels->history;
+    struct history *history = levels->history;
+    *ret = (struct tail){.history = history, .from_ms = from_ms};
     if (from_ms > history->to_ms || history->chosen_count == 0)
         return STATUS_OK;
-    struct tail tail = {
-        .history = history,
-        .from_ms = from_ms,
-        .hours = (size_t)((history->to_ms - from_ms) / hour_ms) + 1,
-    };
+    ret->hours = (size_t)((history->to_ms - from_ms) / hour_ms) + 1;
     enum status status = check_tail(history, from_ms, why);
-    if (status == STATUS_OK)
-        status = make_tail(&tail, history->to_ms, why);
-    if (status != STATUS_OK)
-        return status;
-    status = walk_tail(levels, &tail, why);
-    return status == STATUS_OK ? add_cells(levels, &tail, why) : status;
+    return status == STATUS_OK ? make_tail(ret, history->to_ms, why) : status;
 }
 
 /* ---- points --------------------------------------------------------------------------------- */
@@ -394,6 +387,29 @@ static enum status make_units(struct levels *levels, struct why *why)
     return status;
 }
 
+/*
+ * What is rolled up, and the tail. Both are asked for before either is awaited, the tail first: its
+ * rows are decoded while the database looks for the hours.
+ */
+static enum status add_hours(struct levels *levels, int64_t from_ms, int64_t to_ms, struct why *why)
+{
+    struct db *db = levels->history->query->db;
+    int64_t tail_ms = later(levels->history->from_ms, levels->end_ms);
+    struct tail tail;
+    enum status status = begin_tail(levels, tail_ms - tail_ms % hour_ms, &tail, why);
+    if (status != STATUS_OK)
+        return status;
+    db_ask_ahead(db, 1);
+    enum status asked = walk_tail(levels, &tail, NULL);
+    asked |= add_stored(levels, level_hours, from_ms, to_ms, hour_ms, NULL);
+    db_ask_ahead(db, 0);
+    (void)asked; /* it fails as long as it is only asked */
+    status = walk_tail(levels, &tail, why);
+    if (status == STATUS_OK)
+        status = add_stored(levels, level_hours, from_ms, to_ms, hour_ms, why);
+    return status == STATUS_OK ? add_cells(levels, &tail, why) : status;
+}
+
 enum status history_by_level(struct history *history, Heapfleet__V1__Resolution resolution,
                              Heapfleet__V1__GetHistoryResponse *response, struct why *why)
 {
@@ -419,9 +435,6 @@ enum status history_by_level(struct history *history, Heapfleet__V1__Resolution 
         status = add_stored(&levels, level_days, history->from_ms, hours_from_ms, day_ms, why);
     }
     if (status == STATUS_OK)
-        status = add_stored(&levels, level_hours, hours_from_ms, hours_to_ms, hour_ms, why);
-    int64_t tail_ms = later(history->from_ms, levels.end_ms);
-    if (status == STATUS_OK)
-        status = add_tail(&levels, tail_ms - tail_ms % hour_ms, why);
+        status = add_hours(&levels, hours_from_ms, hours_to_ms, why);
     return status == STATUS_OK ? write_steps(&levels, response, why) : status;
 }

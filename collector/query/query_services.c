@@ -113,7 +113,9 @@ enum status query_list_services(struct query *query, const ProtobufCMessage *req
     const Heapfleet__V1__ListServicesRequest *asked = (const void *)request;
     struct glance glance = {0};
     void *memory = NULL;
+    glance_ask(query->db, query->now_ms);
     enum status status = read_glance(query, &glance, why);
+    db_forget_ahead(query->db);
     if (status == STATUS_OK)
         status = query_alloc(query, sizeof(Heapfleet__V1__ListServicesResponse), &memory, why);
     if (status != STATUS_OK)

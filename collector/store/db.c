@@ -47,6 +47,16 @@ enum status db_takes_writes(struct db *db, int *ret, struct why *why)
     return STATUS_OK;
 }
 
+void db_ask_ahead(struct db *db, int is_on)
+{
+    pg_ask_ahead(db->pg, is_on);
+}
+
+void db_forget_ahead(struct db *db)
+{
+    pg_forget_ahead(db->pg);
+}
+
 enum status db_clock(struct db *db, int64_t *ret_ms, struct why *why)
 {
     struct pg_rows rows;

@@ -342,3 +342,20 @@ enum status glance_findings(struct db *db, struct arena *arena, struct finding_g
     pg_rows_done(&rows);
     return status;
 }
+
+/* ---- asking ahead --------------------------------------------------------------------------- */
+
+void glance_ask(struct db *db, int64_t now_ms)
+{
+    struct service_row *services;
+    struct version_glance *versions;
+    struct finding_glance *findings;
+    size_t count;
+    db_ask_ahead(db, 1);
+    enum status status = service_list(db, NULL, &services, &count, NULL);
+    status |= glance_versions(db, NULL, &versions, &count, NULL);
+    glance_near_ask(db, now_ms - near_ms, now_ms);
+    status |= glance_findings(db, NULL, &findings, &count, NULL);
+    db_ask_ahead(db, 0);
+    ASSERT(status != STATUS_OK);
+}

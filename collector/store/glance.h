@@ -51,4 +51,7 @@ struct finding_glance {
 enum status glance_findings(struct db *db, struct arena *arena, struct finding_glance **ret,
                             size_t *ret_count, struct why *why) MUST_CHECK;
 
+/* Asks ahead (db_ask_ahead) for what the services, and what is above, are read with. */
+void glance_ask(struct db *db, int64_t now_ms);
+
 #endif

@@ -325,6 +325,15 @@ static enum status read_open(struct db *db, int64_t slot_ms, int64_t ahead_ms, s
     return pg_run(db->pg, open_sql, &params, ret, why);
 }
 
+void glance_near_ask(struct db *db, int64_t from_ms, int64_t now_ms)
+{
+    struct pg_rows none;
+    int64_t ahead_ms = slot_of(now_ms) + MS_PER_SLOT;
+    enum status open = read_open(db, slot_of(from_ms), ahead_ms, &none, NULL);
+    enum status ahead = walk_ahead(db, ahead_ms, &none, NULL);
+    ASSERT(open != STATUS_OK && ahead != STATUS_OK);
+}
+
 enum status glance_near_read(struct db *db, int64_t from_ms, int64_t now_ms,
                              struct glance_near *ret, struct why *why)
 {

@@ -28,6 +28,8 @@ struct glance_near {
  * take a statement over facts that are distributed. glance_near_done(ret) in any case. */
 enum status glance_near_read(struct db *db, int64_t from_ms, int64_t now_ms,
                              struct glance_near *ret, struct why *why) MUST_CHECK;
+/* While asking ahead is on: what the reading begins with. */
+void glance_near_ask(struct db *db, int64_t from_ms, int64_t now_ms);
 void glance_near_done(struct glance_near *near); /* {0} is fine */
 
 /* By service and process. */

@@ -225,6 +225,19 @@ static void hot_done(struct type_hot *hot)
     history_batch_done(&hot->batch);
 }
 
+/* Both at once. */
+static void ask_both(struct type_walk *walk, size_t first, size_t count)
+{
+    struct type_hot hot;
+    struct pg_rows rows;
+    pg_ask_ahead(walk->db->pg, 1);
+    enum status status = read_hot(walk, first, count, &hot, NULL);
+    hot_done(&hot);
+    status |= fetch_chunks(walk, first, count, &rows, NULL);
+    pg_ask_ahead(walk->db->pg, 0);
+    ASSERT(status != STATUS_OK);
+}
+
 /* ---- process by process --------------------------------------------------------------------- */
 
 static enum status walk_some(struct type_walk *walk, size_t first, size_t count, struct why *why)
@@ -232,6 +245,8 @@ static enum status walk_some(struct type_walk *walk, size_t first, size_t count,
     struct pg_rows rows = {0};
     struct type_hot hot;
     int row = 0;
+    if (walk->from_ms < walk->end_ms)
+        ask_both(walk, first, count);
     enum status status = read_hot(walk, first, count, &hot, why);
     if (status == STATUS_OK && walk->from_ms < walk->end_ms)
         status = fetch_chunks(walk, first, count, &rows, why);
@@ -267,5 +282,7 @@ enum status history_walk_type(struct db *db, const struct type_span *span,
         size_t left = count - first;
         status = walk_some(&walk, first, left < BATCH_RANGES ? left : BATCH_RANGES, why);
     }
+    if (status != STATUS_OK)
+        pg_forget_ahead(db->pg); /* else all was taken */
     return status;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pg_ahead.h"
 #include "pg_connect.h"
 #include "pg_wire.h"
 
@@ -134,9 +135,9 @@ static enum status forget_plans(struct pg *pg, struct why *why)
 
 static enum status ensure_open(struct pg *pg, struct why *why)
 {
+    enum status status = pg_ahead_settle(pg, why);
     pg_wire_drop_if_stale(pg);
-    enum status status = STATUS_OK;
-    if (pg->conn == NULL) {
+    if (status == STATUS_OK && pg->conn == NULL) {
         status = connect_anew(pg, why);
         if (status == STATUS_OK)
             status = learn_who_answers(pg, why);
@@ -224,8 +225,14 @@ enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *param
     static const struct pg_params none = {.count = 0};
     const struct pg_params *p = params != NULL ? params : &none;
     int place = -1;
+    if (pg->ahead.is_asking)
+        return pg_ahead_ask(pg, sql, p);
     PGresult *result = NULL;
-    enum status status = be_ready(pg, why);
+    enum status status = pg_ahead_take(pg, sql, p, &result, why);
+    if (status == STATUS_OK && result != NULL)
+        return give(result, ret);
+    if (status == STATUS_OK)
+        status = be_ready(pg, why);
     if (status == STATUS_OK)
         status = prepare(pg, sql, p, &place, why);
     if (status != STATUS_OK)
@@ -271,6 +278,7 @@ enum status pg_begin(struct pg *pg, struct why *why)
 {
     ASSERT(!pg->in_transaction);
     enum status status = ensure_open(pg, why);
+    pg_ahead_drop(pg); /* older than what the transaction sees */
     pg->in_transaction = pg->begin_waits = status == STATUS_OK;
     return status;
 }

@@ -106,6 +106,14 @@ enum status pg_i64_array(const struct pg_rows *rows, int row, int column, size_t
 enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *params,
                    struct pg_rows *ret, struct why *why) MUST_CHECK;
 
+/*
+ * While this is on, pg_run only puts on its way what it is asked, if it can, and is UNAVAILABLE;
+ * asked the same afterwards, it has the answer (pg_ahead.h). What nobody took is forgotten at the
+ * end of what it was asked for, since it grows old. A transaction forgets it, too.
+ */
+void pg_ask_ahead(struct pg *pg, int is_asking);
+void pg_forget_ahead(struct pg *pg);
+
 /* A statement asked for so many things at once: plans of before are the sooner made anew, as if
  * each had been asked for by itself (pg_statements.h). */
 void pg_count_asked(struct pg *pg, size_t count);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "pg_ahead.h"
 #include "pg_reaction.h"
 
 void pg_wire_close(struct pg *pg)
@@ -13,6 +14,7 @@ void pg_wire_close(struct pg *pg)
     pg->conn = NULL;
     pg->in_transaction = pg->begin_waits = pg->is_direct = pg->plans_are_old = 0;
     pg_statements_forget(&pg->statements);
+    pg_ahead_drop(pg);
 }
 
 /* ---- failures ------------------------------------------------------------------------------- */

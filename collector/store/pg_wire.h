@@ -14,6 +14,20 @@
 #include "pg.h"
 #include "pg_statements.h"
 
+enum { PG_AHEAD_MAX = 8 };
+
+/* What was asked ahead (pg_ahead.h), in this order; taken from the front or not. */
+struct pg_ahead {
+    int is_asking; /* how many want pg_run to ask ahead */
+    int is_open;   /* the connection is in pipeline mode: .. */
+    int is_synced; /* .. all was said, and the answers come to an end */
+    int count, answered;
+    struct {
+        struct buf question; /* text, and parameters as they went; empty: taken */
+        PGresult *answer;    /* owned; NULL: none yet, or it is of no use */
+    } list[PG_AHEAD_MAX];
+};
+
 struct pg {
     PGconn *conn; /* NULL while closed */
     char *dsn;
@@ -25,6 +39,7 @@ struct pg {
     int used_prepared; /* the statement that is under way is a prepared one */
     int plans_are_old;
     struct pg_statements statements;
+    struct pg_ahead ahead;
 };
 
 void pg_wire_close(struct pg *pg);

@@ -25,6 +25,15 @@ void db_close(struct db *db);
 enum status db_ping(struct db *db, struct why *why) MUST_CHECK;
 /* Does the server take writes? A standby does not. */
 enum status db_takes_writes(struct db *db, int *ret, struct why *why) MUST_CHECK;
+
+/*
+ * While asking ahead is on, functions that read fail as UNAVAILABLE, and what they would have asked
+ * first is on its way: called again, they need not wait for it. So a question that knows what it
+ * will read waits once. What was not read in the end is forgotten then.
+ */
+void db_ask_ahead(struct db *db, int is_on);
+void db_forget_ahead(struct db *db);
+
 /* Milliseconds since 1970, by the database's clock: the one that all collectors share. */
 enum status db_clock(struct db *db, int64_t *ret_ms, struct why *why) MUST_CHECK;
 

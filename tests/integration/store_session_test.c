@@ -1,6 +1,7 @@
 /* USES store */
 /*
- * What a session without a pooler remembers: settings, and statements that the server has prepared.
+ * What a session without a pooler remembers: settings, and statements that the server has prepared;
+ * and what it asks ahead.
  * Whatever somebody does to them, a statement fails at most once, and as one that may be tried
  * again.
  */
@@ -205,6 +206,115 @@ static void what_is_not_supported_stays_an_error(void **state)
     }
 }
 
+/* ---- asking ahead --------------------------------------------------------------------------- */
+
+static const char hundred_sql[] = "SELECT (n + 100)::bigint FROM thing";
+
+static void ask_ahead(void)
+{
+    struct why why = {""};
+    struct pg_rows rows;
+    int64_t n = 0;
+    pg_ask_ahead(pg, 1);
+    assert_int_equal(ask_thing(&n, &why), STATUS_UNAVAILABLE);
+    assert_int_equal(pg_run(pg, hundred_sql, NULL, &rows, &why), STATUS_UNAVAILABLE);
+    pg_ask_ahead(pg, 0);
+}
+
+static void prepare_both(void)
+{
+    prepare_thing();
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(number(hundred_sql), 107);
+}
+
+static void change_elsewhere(const char *sql)
+{
+    struct why why = {""};
+    struct pg *other = pg_new(embedded_dsn(store.server));
+    private_store_must(pg_script(other, sql, &why), &why);
+    pg_free(other);
+}
+
+static int64_t must_ask_thing(void)
+{
+    struct why why = {""};
+    int64_t n = 0;
+    private_store_must(ask_thing(&n, &why), &why);
+    return n;
+}
+
+/* Both went out together, so that the second answer is of then; and it is given once. */
+static void what_was_asked_ahead_is_there(void **state)
+{
+    (void)state;
+    prepare_both();
+    ask_ahead();
+    assert_int_equal(number(hundred_sql), 107);
+    change_elsewhere("UPDATE thing SET n = 8");
+    assert_int_equal(must_ask_thing(), 7);
+    assert_int_equal(must_ask_thing(), 8);
+    assert_int_equal(number(hundred_sql), 108);
+}
+
+static void what_was_asked_ahead_can_be_left(void **state)
+{
+    (void)state;
+    prepare_both();
+    ask_ahead();
+    assert_int_equal(number("SELECT 5::bigint"), 5); /* something else */
+    assert_int_equal(number(hundred_sql), 107);
+    change_elsewhere("UPDATE thing SET n = 8");
+    pg_forget_ahead(pg);
+    assert_int_equal(must_ask_thing(), 8);
+    for (int i = 0; i < 20; i++) { /* again and again, and more than there is room for */
+        ask_ahead();
+        ask_ahead();
+        if (i % 2 == 0)
+            assert_int_equal(must_ask_thing(), 8);
+        pg_forget_ahead(pg);
+    }
+    assert_int_equal(number(hundred_sql), 108);
+}
+
+static void a_transaction_asks_nothing_ahead(void **state)
+{
+    (void)state;
+    struct why why = {""};
+    prepare_both();
+    private_store_must(pg_begin(pg, &why), &why);
+    ask_ahead();
+    change_elsewhere("UPDATE thing SET n = 8");
+    assert_int_equal(must_ask_thing(), 8);
+    private_store_must(pg_commit(pg, &why), &why);
+    ask_ahead();
+    private_store_must(pg_begin(pg, &why), &why);
+    script("UPDATE thing SET n = 9");
+    assert_int_equal(must_ask_thing(), 9);
+    pg_rollback(pg);
+    assert_int_equal(must_ask_thing(), 8);
+}
+
+/* It fails as it would have failed, and what was asked behind it is asked again. */
+static void what_fails_ahead_is_asked_again(void **state)
+{
+    (void)state;
+    struct why why = {""};
+    int64_t n = 0;
+    prepare_both();
+    script("DEALLOCATE heapfleet_0");
+    ask_ahead();
+    assert_int_equal(number(hundred_sql), 107);
+    assert_int_equal(ask_thing(&n, &why), STATUS_UNAVAILABLE);
+    assert_non_null(strstr(why.text, "does not exist"));
+    prepare_both();
+    ask_ahead();
+    change_elsewhere("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                     "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
+    assert_int_equal(ask_thing(&n, &why), STATUS_UNAVAILABLE);
+    assert_int_equal(must_ask_thing(), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +330,10 @@ int main(void)
                                         disconnect),
         cmocka_unit_test_setup_teardown(what_is_not_supported_stays_an_error, connect_one,
                                         disconnect),
+        cmocka_unit_test_setup_teardown(what_was_asked_ahead_is_there, connect_one, disconnect),
+        cmocka_unit_test_setup_teardown(what_was_asked_ahead_can_be_left, connect_one, disconnect),
+        cmocka_unit_test_setup_teardown(a_transaction_asks_nothing_ahead, connect_one, disconnect),
+        cmocka_unit_test_setup_teardown(what_fails_ahead_is_asked_again, connect_one, disconnect),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

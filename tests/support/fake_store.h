@@ -54,6 +54,7 @@ static struct {
     int reads_until_failure; /* the n-th read fails; 0: none */
     int walked;              /* snapshots shown to visitors */
     int64_t rolled_until_ms; /* what level_end says */
+    int asking_ahead;        /* nothing is answered */
 } fake;
 
 static inline void fake_reset(void)
@@ -122,6 +123,8 @@ static inline void fake_snapshot(int instance, int64_t time_ms, uint32_t types,
 
 static inline enum status fake_read(struct why *why)
 {
+    if (fake.asking_ahead > 0)
+        return why_fail(why, STATUS_UNAVAILABLE, "it is only asked");
     if (fake.reads_until_failure > 0 && --fake.reads_until_failure == 0)
         return why_fail(why, STATUS_UNAVAILABLE, "the database is away");
     return STATUS_OK;
@@ -185,8 +188,10 @@ static inline int fake_is_one_of(const struct instance_filter *filter, int64_t d
     return filter->deployment_count == 0;
 }
 
-static inline struct instance_row fake_of_type(struct instance_row row, int32_t type_id)
+static inline struct instance_row fake_of_type(struct instance_row row,
+                                               const struct instance_filter *filter)
 {
+    int32_t type_id = filter->of_type;
     row.type_index = UINT32_MAX;
     for (uint32_t i = row.type_count; i > 0; i--) {
         if (row.type_ids[i - 1] == type_id)
@@ -209,7 +214,7 @@ enum status instance_list_some(struct db *db, int64_t service_id,
         if (fake.deployment_service[row->deployment_id - 1] + 1 == service_id &&
             fake_is_one_of(filter, row->deployment_id) &&
             (filter->seen_from_ms == 0 || row->last_seen_ms >= filter->seen_from_ms))
-            found[count++] = fake_of_type(*row, filter->of_type);
+            found[count++] = fake_of_type(*row, filter);
     }
     return fake_answer(arena, found, count * sizeof(*found), count, ret, ret_count, why);
 }
@@ -554,6 +559,17 @@ enum status db_open(const char *dsn, struct db **ret, struct why *why)
 }
 
 void db_close(struct db *db)
+{
+    (void)db;
+}
+
+void db_ask_ahead(struct db *db, int is_on)
+{
+    (void)db;
+    fake.asking_ahead += is_on ? 1 : -1;
+}
+
+void db_forget_ahead(struct db *db)
 {
     (void)db;
 }
