@@ -297,6 +297,10 @@ enum status query_read_having(struct query *query, const struct instance_filter 
 {
     struct instance_filter of_type = query_with_type(filter, type_id);
     enum status status = query_read_processes(query, &of_type, fleet, why);
+    if (status == STATUS_OK && type_id != 0 && of_type.of_type_from_ms != 0 && !any_has_it(fleet)) {
+        of_type.of_type_from_ms = 0;
+        status = query_read_processes(query, &of_type, fleet, why);
+    }
     if (status != STATUS_OK || type_id == 0 || any_has_it(fleet))
         return status;
     return find_elsewhere(query, fleet, type_id, type, why);

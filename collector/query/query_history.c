@@ -9,6 +9,9 @@ static const int64_t day_ms = 86400000;
 static const int64_t exact_span_ms = 36 * 3600000LL;
 static const int64_t hours_span_ms = 92 * 86400000LL;
 
+/* What is not rolled up yet is younger than this, as a rule. */
+static const int64_t tail_span_ms = 12 * 3600000LL;
+
 /* Of one answer from exact snapshots. */
 static const double snapshots_max = 5e6;
 
@@ -43,7 +46,8 @@ static enum status choose_instances(struct history *history, struct why *why)
 /*
  * Those that were seen within the span or later; a whole day that begins before it, and an interval
  * between two snapshots, reach back by a day each. But all of them where one is named: an older one
- * may be meant.
+ * may be meant. Of a long span the type's place is asked of those that are not rolled up yet, as a
+ * rule.
  */
 static struct instance_filter choose_filter(const struct history *history)
 {
@@ -53,7 +57,38 @@ static struct instance_filter choose_filter(const struct history *history)
         return ret;
     if (history->from_ms > 2 * day_ms)
         ret.seen_from_ms = history->from_ms - 2 * day_ms;
+    if (!asked->raw && history->to_ms - history->from_ms > exact_span_ms)
+        ret.of_type_from_ms = history->query->now_ms - tail_span_ms;
     return ret;
+}
+
+/* Both are by start and id. */
+static void take_type_indices(struct fleet *fleet, const struct fleet *from)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < fleet->instance_count; i++) {
+        struct instance_row *row = &fleet->instances[i];
+        const struct instance_row *other = from->instances;
+        while (at < from->instance_count &&
+               (other[at].started_ms < row->started_ms ||
+                (other[at].started_ms == row->started_ms && other[at].id < row->id)))
+            at++;
+        if (at < from->instance_count && other[at].id == row->id)
+            row->type_index = other[at].type_index;
+    }
+}
+
+enum status history_know_type(struct history *history, int64_t from_ms, struct why *why)
+{
+    if (history->type_id == 0 || from_ms >= history->read.of_type_from_ms)
+        return STATUS_OK;
+    struct fleet all = history->fleet;
+    history->read.of_type_from_ms = 0;
+    struct instance_filter filter = query_with_type(&history->read, history->type_id);
+    enum status status = query_read_processes(history->query, &filter, &all, why);
+    if (status == STATUS_OK)
+        take_type_indices(&history->fleet, &all);
+    return status;
 }
 
 static void ask_names(const struct history *history)
@@ -251,6 +286,8 @@ static enum status read_level(struct history *history, Heapfleet__V1__Resolution
     int is_exact = resolution == HEAPFLEET__V1__RESOLUTION__RESOLUTION_EXACT;
     enum status status =
         is_exact ? check_exact(history, why) : check_level(history, resolution, why);
+    if (status == STATUS_OK && is_exact)
+        status = history_know_type(history, 0, why);
     if (status != STATUS_OK)
         return status;
     if (is_exact)

@@ -18,6 +18,9 @@ struct history {
     int64_t from_ms, to_ms, step_ms;
 };
 
+/* After this type_index is known of the processes that were seen since `from_ms`. */
+enum status history_know_type(struct history *history, int64_t from_ms, struct why *why) MUST_CHECK;
+
 /* From exact snapshots, by steps. */
 enum status history_by_steps(struct history *history, Heapfleet__V1__GetHistoryResponse *response,
                              struct why *why) MUST_CHECK;

@@ -310,6 +310,8 @@ static enum status begin_tail(struct levels *levels, int64_t from_ms, struct tai
         return STATUS_OK;
     ret->hours = (size_t)((history->to_ms - from_ms) / hour_ms) + 1;
     enum status status = check_tail(history, from_ms, why);
+    if (status == STATUS_OK)
+        status = history_know_type(history, from_ms, why);
     return status == STATUS_OK ? make_tail(ret, history->to_ms, why) : status;
 }
 

@@ -116,27 +116,29 @@ enum status deployment_names(struct db *db, int64_t service_id, struct arena *ar
 
 /* ---- instances ------------------------------------------------------------------------------ */
 
-/* $2 as instance_filter's of_type. */
-#define INSTANCES                                                                                  \
+/* $2 as instance_filter's of_type, of processes that meet the condition. */
+#define INSTANCES(condition)                                                                       \
     NEWEST_HOT                                                                                     \
     "SELECT i.id, i.deployment_id, i.uuid, i.started_ms, " ENDED_MS ", "                           \
     "i.end_reason = 'oom_killed', n.time_ms, n.interval_ms, n.process, i.clock_behind_ms, "        \
     "CASE WHEN $2 = 0 THEN i.type_ids END, "                                                       \
-    "CASE WHEN $2 > 0 THEN array_position(i.type_ids, $2) END "                                    \
+    "CASE WHEN $2 > 0 " condition " THEN array_position(i.type_ids, $2) END "                      \
     "FROM heapfleet.instance i " NEWEST_JOINS
 
 static const char instances_sql[] =
-    INSTANCES "WHERE i.service_id = $1 AND ($3 = 0 OR (coalesce(i.ended_ms, $3) >= $3 "
-              "    AND coalesce(n.time_ms, i.started_ms) >= $3)) "
-              "ORDER BY i.started_ms, i.id";
+    INSTANCES("") "WHERE i.service_id = $1 AND ($3 = 0 OR (coalesce(i.ended_ms, $3) >= $3 "
+                  "    AND coalesce(n.time_ms, i.started_ms) >= $3)) "
+                  "ORDER BY i.started_ms, i.id";
 
 /* A process that ended half a day before is not seen, if nothing was compacted that is younger than
  * its end. */
 static const char some_instances_sql[] =
-    INSTANCES "WHERE i.service_id = $1 AND (cardinality($4) = 0 OR i.deployment_id = ANY ($4)) "
-              "AND ($3 = 0 OR (n.time_ms >= $3 AND NOT coalesce(i.ended_ms < $3 - 43200000 "
-              "    AND l.time_ms <= i.ended_ms, false))) "
-              "ORDER BY i.started_ms, i.id";
+    INSTANCES("AND ($5 = 0 OR n.time_ms >= $5)") "WHERE i.service_id = $1 AND (cardinality($4) = 0 "
+                                                 "OR i.deployment_id = ANY ($4)) "
+                                                 "AND ($3 = 0 OR (n.time_ms >= $3 AND NOT "
+                                                 "coalesce(i.ended_ms < $3 - 43200000 "
+                                                 "    AND l.time_ms <= i.ended_ms, false))) "
+                                                 "ORDER BY i.started_ms, i.id";
 
 /*
  * $2 from, $3 living from, $4 kept, $5 how many. No scan of the service's processes: of those that
@@ -254,6 +256,7 @@ enum status instance_list_some(struct db *db, int64_t service_id,
     pg_param_i32(&params, filter->of_type);
     pg_param_i64(&params, filter->seen_from_ms);
     pg_param_array(&params, PG_I64, &deployments);
+    pg_param_i64(&params, filter->of_type_from_ms);
     enum status status =
         list_instances(db, some_instances_sql, &params, arena, ret, ret_count, why);
     buf_done(&deployments);

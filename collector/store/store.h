@@ -229,6 +229,8 @@ struct instance_filter {
     const int64_t *deployment_ids; /* of these deployments */
     size_t deployment_count;       /* 0: of all */
     int32_t of_type; /* not 0: only type_index of this type is read of their types, or nothing */
+    int64_t
+        of_type_from_ms; /* not 0: and of those that were seen since; the others have none of it */
 };
 
 enum { INSTANCE_NO_TYPES = -1 }; /* as of_type */

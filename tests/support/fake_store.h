@@ -194,7 +194,7 @@ static inline struct instance_row fake_of_type(struct instance_row row,
     int32_t type_id = filter->of_type;
     row.type_index = UINT32_MAX;
     for (uint32_t i = row.type_count; i > 0; i--) {
-        if (row.type_ids[i - 1] == type_id)
+        if (row.type_ids[i - 1] == type_id && row.last_seen_ms >= filter->of_type_from_ms)
             row.type_index = i - 1;
     }
     if (type_id != 0)

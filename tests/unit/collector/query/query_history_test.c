@@ -197,6 +197,36 @@ static void hours_are_the_same_rolled_up_or_not(void **state)
     }
 }
 
+/* Of a long span the type is looked for in the newest processes first. */
+static void a_long_span_has_what_a_short_one_has(void **state)
+{
+    (void)state;
+    static const Heapfleet__V1__Resolution resolutions[] = {
+        HEAPFLEET__V1__RESOLUTION__RESOLUTION_EXACT, HEAPFLEET__V1__RESOLUTION__RESOLUTION_HOUR};
+    query.now_ms += 11 * hour_ms + hour_ms / 2; /* v1 ended 12.5 hours ago, v2 was seen since */
+    for (size_t r = 0; r < ARRAY_SIZE(resolutions); r++) {
+        Heapfleet__V1__GetHistoryRequest request = HEAPFLEET__V1__GET_HISTORY_REQUEST__INIT;
+        size_t at = 0;
+        request.service = ref("shop", "");
+        request.type = "app.models.Order";
+        request.step_ms = hour_ms;
+        request.resolution = resolutions[r];
+        request.from_ms = day_ms;
+        request.to_ms = day_ms + 2 * hour_ms;
+        const Heapfleet__V1__GetHistoryResponse *brief = answer(query_get_history, &request);
+        request.from_ms = day_ms - 37 * hour_ms;
+        const Heapfleet__V1__GetHistoryResponse *whole = answer(query_get_history, &request);
+        assert_in_range(brief->n_points, 2, 3);
+        while (at < whole->n_points && whole->points[at]->time_ms < brief->points[0]->time_ms)
+            at++;
+        for (size_t i = 0; i < brief->n_points; i++, at++) {
+            assert_true(at < whole->n_points);
+            assert_int_equal(whole->points[at]->time_ms, brief->points[i]->time_ms);
+            assert_int_equal(whole->points[at]->count, brief->points[i]->count);
+        }
+    }
+}
+
 static void the_span_chooses_the_level(void **state)
 {
     (void)state;
@@ -521,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup(raw_history_in_pages, fleet),
         cmocka_unit_test_setup(history_of_all_types, fleet),
         cmocka_unit_test_setup(hours_are_the_same_rolled_up_or_not, fleet),
+        cmocka_unit_test_setup(a_long_span_has_what_a_short_one_has, fleet),
         cmocka_unit_test_setup(the_span_chooses_the_level, fleet),
         cmocka_unit_test_setup(whole_days_have_all_their_processes, fleet),
         cmocka_unit_test_setup(a_type_of_the_past, fleet),
