@@ -403,6 +403,7 @@ static enum status add_hours(struct levels *levels, int64_t from_ms, int64_t to_
         return status;
     db_ask_ahead(db, 1);
     enum status asked = walk_tail(levels, &tail, NULL);
+    db_flush_ahead(db);
     asked |= add_stored(levels, level_hours, from_ms, to_ms, hour_ms, NULL);
     db_ask_ahead(db, 0);
     (void)asked; /* it fails as long as it is only asked */

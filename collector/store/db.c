@@ -52,6 +52,11 @@ void db_ask_ahead(struct db *db, int is_on)
     pg_ask_ahead(db->pg, is_on);
 }
 
+void db_flush_ahead(struct db *db)
+{
+    pg_flush_ahead(db->pg);
+}
+
 void db_forget_ahead(struct db *db)
 {
     pg_forget_ahead(db->pg);

@@ -113,6 +113,8 @@ enum status pg_run(struct pg *pg, const char *sql, const struct pg_params *param
  */
 void pg_ask_ahead(struct pg *pg, int is_asking);
 void pg_forget_ahead(struct pg *pg);
+/* The answer to what was asked ahead last is sent off before the next is worked out. */
+void pg_flush_ahead(struct pg *pg);
 
 /* A statement asked for so many things at once: plans of before are the sooner made anew, as if
  * each had been asked for by itself (pg_statements.h). */

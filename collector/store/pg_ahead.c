@@ -63,7 +63,7 @@ enum status pg_ahead_ask(struct pg *pg, const char *sql, const struct pg_params 
     if (!ahead->is_open && !PQenterPipelineMode(pg->conn))
         return STATUS_UNAVAILABLE;
     ahead->is_open = 1;
-    if (!pg_wire_send(pg, sql, place, params) || !PQsendFlushRequest(pg->conn))
+    if (!pg_wire_send(pg, sql, place, params))
         return pg_wire_lost(pg, NULL);
     write_question(sql, params, &ahead->list[ahead->count++].question);
     return STATUS_UNAVAILABLE;
@@ -166,6 +166,12 @@ void pg_ask_ahead(struct pg *pg, int is_asking)
 {
     pg->ahead.is_asking += is_asking ? 1 : -1;
     ASSERT(pg->ahead.is_asking >= 0);
+}
+
+void pg_flush_ahead(struct pg *pg)
+{
+    if (pg->ahead.is_open && !pg->ahead.is_synced)
+        (void)PQsendFlushRequest(pg->conn); /* without it, later */
 }
 
 void pg_forget_ahead(struct pg *pg)

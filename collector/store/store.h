@@ -33,6 +33,8 @@ enum status db_takes_writes(struct db *db, int *ret, struct why *why) MUST_CHECK
  */
 void db_ask_ahead(struct db *db, int is_on);
 void db_forget_ahead(struct db *db);
+/* So that what was asked last can be worked on while the database looks for what is asked next. */
+void db_flush_ahead(struct db *db);
 
 /* Milliseconds since 1970, by the database's clock: the one that all collectors share. */
 enum status db_clock(struct db *db, int64_t *ret_ms, struct why *why) MUST_CHECK;

@@ -569,6 +569,11 @@ void db_ask_ahead(struct db *db, int is_on)
     fake.asking_ahead += is_on ? 1 : -1;
 }
 
+void db_flush_ahead(struct db *db)
+{
+    (void)db;
+}
+
 void db_forget_ahead(struct db *db)
 {
     (void)db;
