@@ -46,13 +46,14 @@ static double median_of_steepest(double *slopes, size_t count, double share)
 }
 
 /* Slope of a life over the uptime [from, to), a bin. NaN: not known. */
-typedef double slope_fn(const struct life *life, uint32_t type, enum life_value value,
-                        double elasticity, double from, double to);
+typedef double slope_fn(const struct judge *judge, const struct life *life, uint32_t type,
+                        enum life_value value, double elasticity, double from, double to);
 
-static double slope_as_seen(const struct life *life, uint32_t type, enum life_value value,
-                            double elasticity, double from, double to)
+static double slope_as_seen(const struct judge *judge, const struct life *life, uint32_t type,
+                            enum life_value value, double elasticity, double from, double to)
 {
     double slope = life_slope(life, type, value, elasticity, from, to);
+    (void)judge;
     if (!isfinite(slope) && value == LIFE_COUNT && to < uptime_min)
         slope = life_early_slope(life, type, elasticity, from, to);
     return slope;
@@ -85,24 +86,53 @@ static struct products products_of(const struct life_curve *curve, uint32_t coun
     return sum;
 }
 
+/* The curve of a life over [from, to). 0: it is not known well enough. */
+static int trace_between(const struct life *life, uint32_t type, enum life_value value,
+                         double elasticity, double from, double to, struct life_curve *ret)
+{
+    if (life->late || to > life->bin || !life_trace(life, type, value, from, elasticity, ret))
+        return 0;
+    while (ret->count > 0 && ret->from + ret->count * ret->width > to)
+        ret->count--;
+    return ret->count >= points_min;
+}
+
+/* What a snapshot does not list it has none of, unless it tells of the rest in one number. */
+static int may_have(const struct judge *judge, const struct life *life, uint32_t type)
+{
+    return type < judge->listed_from || !judge->has_room || isfinite(life_high(life, type)) ||
+           (judge->rest_type >= 0 && life_high(life, (uint32_t)judge->rest_type) > 0);
+}
+
+/* As seen, and of a life that never had any, 0. Of a short life the slots are few, and its blocks
+ * are as many as those of any other. */
+static double slope_as_listed(const struct judge *judge, const struct life *life, uint32_t type,
+                              enum life_value value, double elasticity, double from, double to)
+{
+    struct life_curve curve;
+    if (life_uptime(life) >= to && !may_have(judge, life, type))
+        return 0;
+    double slope = slope_as_seen(judge, life, type, value, elasticity, from, to);
+    if (isfinite(slope) || !trace_between(life, type, value, elasticity, from, to, &curve))
+        return slope;
+    return trend_slope(curve.values, curve.count) / curve.width;
+}
+
 /*
  * The slope in c of count = a + b load + c uptime, least squares. As it was seen, where the load is
  * not known, moves nothing or rises with the uptime, since that hides nothing; NaN where it falls.
  * What the load moves is this life's own, so no `elasticity` is taken out before.
  */
-static double slope_beside_load(const struct life *life, uint32_t type, enum life_value value,
-                                double elasticity, double from, double to)
+static double slope_beside_load(const struct judge *judge, const struct life *life, uint32_t type,
+                                enum life_value value, double elasticity, double from, double to)
 {
     struct life_curve curve;
     (void)elasticity;
-    if (life->late || to > life->bin || !life_trace(life, type, value, from, 0, &curve))
+    if (life_uptime(life) >= to && !may_have(judge, life, type))
+        return 0;
+    if (!trace_between(life, type, value, 0, from, to, &curve))
         return NAN;
-    uint32_t count = curve.count;
-    while (count > 0 && curve.from + count * curve.width > to)
-        count--;
-    if (count < points_min)
-        return NAN;
-    struct products p = products_of(&curve, count);
+    struct products p = products_of(&curve, curve.count);
     double seen = p.time_value / p.time_time / curve.width;
     double apart = p.time_time * p.load_load - p.time_load * p.time_load;
     if (!(apart > apart_min * p.time_time * p.load_load))
@@ -128,7 +158,7 @@ static double version_slope(const struct judge *judge, uint32_t type, enum life_
             continue;
         double uptime = life_uptime(&judge->lives[i]);
         double end = uptime >= nearly * to ? fmin(to, uptime) : to; /* of two, one is shorter */
-        double slope = slope_of(&judge->lives[i], type, value, elasticity, from, end);
+        double slope = slope_of(judge, &judge->lives[i], type, value, elasticity, from, end);
         if (isfinite(slope))
             judge->space[count++] = slope;
     }
@@ -148,26 +178,27 @@ static int equal_uptime(const struct judge *judge, uint32_t other, uint32_t leak
     double to = fmin(fmin(median_uptime(judge, other), median_uptime(judge, leaking)), look->to);
     *ret_to = to;
     *ret_from = fmax(to / 10, LIFE_SLOT_BINS);
-    return to >= (look->rule == VERDICT_RULE_D ? LIFE_SLOT_BINS : uptime_min);
+    return to >= (look->rule == VERDICT_RULE_D   ? LIFE_SLOT_BINS
+                  : look->rule == VERDICT_RULE_B ? fmin(uptime_min, nearly * look->to)
+                                                 : uptime_min);
 }
 
 static double share_of(const struct judge *judge, uint32_t type, enum life_value value,
                        uint32_t other, uint32_t leaking, const struct judge_look *look,
-                       double *ret_slope)
+                       slope_fn *slope_of, double *ret_slope)
 {
     double share = share_of_lives(look);
     double from = 0;
     double to = 0;
     if (!equal_uptime(judge, other, leaking, look, &from, &to))
         return NAN;
-    double now = version_slope(judge, type, value, leaking, from, to, share, slope_as_seen);
+    double now = version_slope(judge, type, value, leaking, from, to, share, slope_of);
     if (!isfinite(now) || now < look->slope / 2)
         now = look->slope; /* that early it is not known, or not yet as it is now */
-    *ret_slope = version_slope(judge, type, value, other, from, to, share, slope_as_seen);
+    *ret_slope = version_slope(judge, type, value, other, from, to, share, slope_of);
     double long_to = median_uptime(judge, other);
     if (long_to >= whole_life_min * to) {
-        double whole =
-            version_slope(judge, type, value, other, from, long_to, share, slope_as_seen);
+        double whole = version_slope(judge, type, value, other, from, long_to, share, slope_of);
         *ret_slope = whole < *ret_slope ? whole : *ret_slope;
     }
     return *ret_slope / now;
@@ -195,7 +226,7 @@ double attribute_share(const struct judge *judge, uint32_t type, enum life_value
                        uint32_t version, uint32_t leaking_version, const struct judge_look *look)
 {
     double slope;
-    return share_of(judge, type, value, version, leaking_version, look, &slope);
+    return share_of(judge, type, value, version, leaking_version, look, slope_as_listed, &slope);
 }
 
 /* Mean load of a version's lives, early in them. NaN: not known. */
@@ -235,16 +266,16 @@ int attribute_shows(const struct judge *judge, uint32_t type, enum life_value va
         return 0;
     double share = share_of_lives(look);
     double early =
-        version_slope(judge, type, value, leaking_version, from, to, share, slope_as_seen);
+        version_slope(judge, type, value, leaking_version, from, to, share, slope_as_listed);
     if (!isfinite(early)) /* an old life has few blocks, but its slots */
         early = version_slope(judge, type, value, leaking_version, from,
-                              fmin(to, LIFE_SLOTS * LIFE_SLOT_BINS), share, slope_as_seen);
+                              fmin(to, LIFE_SLOTS * LIFE_SLOT_BINS), share, slope_as_listed);
     return !(early < look->slope / 2);
 }
 
-void attribute_leak(const struct judge *judge, const struct version_order *order, uint32_t type,
-                    enum life_value value, uint32_t version, const struct judge_look *look,
-                    struct attribution *ret)
+static void find_first(const struct judge *judge, const struct version_order *order, uint32_t type,
+                       enum life_value value, uint32_t version, const struct judge_look *look,
+                       slope_fn *slope_of, struct attribution *ret)
 {
     uint32_t place = 0;
     while (place < order->count && order->versions[place] != version)
@@ -252,18 +283,41 @@ void attribute_leak(const struct judge *judge, const struct version_order *order
     *ret = (struct attribution){.version = version};
     while (place-- > 0) {
         double slope = NAN;
-        double share = share_of(judge, type, value, order->versions[place], version, look, &slope);
+        uint32_t before = order->versions[place];
+        double share = share_of(judge, type, value, before, version, look, slope_of, &slope);
         if (!isfinite(share))
             continue;
-        double beside =
-            attribute_share_beside_load(judge, type, value, order->versions[place], version, look);
+        double beside = attribute_share_beside_load(judge, type, value, before, version, look);
         if (fmin(share, beside) < same_leak_min) {
             ret->is_known = 1;
             ret->before = slope;
             return;
         }
-        ret->version = order->versions[place];
+        ret->version = before;
     }
+}
+
+void attribute_leak(const struct judge *judge, const struct version_order *order, uint32_t type,
+                    enum life_value value, uint32_t version, const struct judge_look *look,
+                    struct attribution *ret)
+{
+    find_first(judge, order, type, value, version, look, slope_as_seen, ret);
+}
+
+void attribute_origin(const struct judge *judge, const struct version_order *order, uint32_t type,
+                      enum life_value value, uint32_t version, const struct judge_look *look,
+                      struct attribution *ret)
+{
+    find_first(judge, order, type, value, version, look, slope_as_listed, ret);
+}
+
+int attribute_had(const struct judge *judge, uint32_t type, uint32_t version)
+{
+    for (uint32_t i = 0; i < judge->life_count; i++)
+        if (judge->lives[i].used && judge->lives[i].version == version &&
+            isfinite(life_high(&judge->lives[i], type)))
+            return 1;
+    return 0;
 }
 
 double attribute_recent_share(const struct judge *judge, uint32_t type, enum life_value value,

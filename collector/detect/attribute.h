@@ -22,10 +22,19 @@ struct attribution {
     double before;    /* slope a bin of the version before it, at equal uptime */
 };
 
-/* `version`: the newest in which it was seen to grow, as `look` says. */
+/* `version`: the newest in which it was seen to grow, as `look` says. A version that never had any
+ * of it did not leak it. */
+void attribute_origin(const struct judge *judge, const struct version_order *order, uint32_t type,
+                      enum life_value value, uint32_t version, const struct judge_look *look,
+                      struct attribution *ret);
+
+/* The same by those alone that had some of it: of what is new, nobody knows whether it fills up. */
 void attribute_leak(const struct judge *judge, const struct version_order *order, uint32_t type,
                     enum life_value value, uint32_t version, const struct judge_look *look,
                     struct attribution *ret);
+
+/* 1 if a life of the version has had some of it. */
+int attribute_had(const struct judge *judge, uint32_t type, uint32_t version);
 
 /*
  * How much of the leak's slope the type has in `version`, at equal uptime. NaN: cannot be told yet.

@@ -94,7 +94,8 @@ uint64_t detector_own_bytes(const char *name, const struct detect_process *proce
 /*
  * One snapshot. Values beyond 2^60 are damaged numbers and taken for missing; a snapshot whose time
  * lies before the life's newest bin is left out. A type that is not among the values has not been
- * seen, which is not the same as 0. Returns 1 if it was taken.
+ * seen, which is not the same as 0; of one that is never among them the life has none, unless it
+ * has some "(other)". Returns 1 if it was taken.
  */
 int detector_snapshot(struct detector *detector, int life, int64_t time_ms,
                       const struct detect_process *process, const struct detect_value *values,

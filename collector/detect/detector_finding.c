@@ -121,8 +121,8 @@ void date_candidate(const struct detector *detector, const struct version_order 
 {
     struct creep creep;
     if (candidate->look.rule != VERDICT_RULE_C) {
-        attribute_leak(&detector->judge, order, candidate->type, value_of_kind(candidate->kind),
-                       candidate->version, &candidate->look, ret);
+        attribute_origin(&detector->judge, order, candidate->type, value_of_kind(candidate->kind),
+                         candidate->version, &candidate->look, ret);
         return;
     }
     *ret = (struct attribution){.version = candidate->version};

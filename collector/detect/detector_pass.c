@@ -326,13 +326,23 @@ static void begin(struct detector *detector, struct pass *pass, int64_t since_ms
     choose_groups(pass, since_ms);
 }
 
+void judge_prepare(struct detector *detector)
+{
+    static const char rest[] = "(other)";
+    struct judge *judge = &detector->judge;
+    judge->lives = detector->lives;
+    judge->life_count = detector->life_count;
+    judge->now_ms = detector->last_pass_ms;
+    judge->listed_from = TYPES_OWN;
+    judge->rest_type = name_table_find(&detector->types, rest, sizeof(rest) - 1);
+    judge->has_room = detector->series_room >= LIFE_CHUNK;
+}
+
 int detector_pass(struct detector *detector, int64_t before_ms)
 {
     struct pass pass;
     int major = is_major(detector, before_ms);
-    detector->judge.lives = detector->lives;
-    detector->judge.life_count = detector->life_count;
-    detector->judge.now_ms = detector->last_pass_ms;
+    judge_prepare(detector);
     rooms_forget(detector);
     urgent_age(detector);
     if (!major && !urgent_is_due(detector))

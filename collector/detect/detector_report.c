@@ -172,9 +172,7 @@ static int compare_strongest(const void *left, const void *right)
 const struct verdict *detector_verdicts(struct detector *detector, uint32_t *ret_count)
 {
     uint32_t count = 0;
-    detector->judge.lives = detector->lives;
-    detector->judge.life_count = detector->life_count;
-    detector->judge.now_ms = detector->last_pass_ms;
+    judge_prepare(detector);
     for (uint32_t i = 0; i < detector->finding_count; i++)
         write_finding(detector, &detector->findings[i], &detector->verdicts[count++]);
     for (uint32_t i = 0; i < detector->candidate_count; i++)

@@ -113,6 +113,9 @@ struct rooms *rooms_new(void);
  * something was confirmed or resolved. */
 int detector_pass(struct detector *detector, int64_t before_ms);
 
+/* detector_pass.c: the judge sees the lives as they are now. */
+void judge_prepare(struct detector *detector);
+
 /* detector_pass.c */
 void versions_in_order(struct detector *detector, struct version_order *ret);
 

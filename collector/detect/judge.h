@@ -20,6 +20,9 @@ struct judge {
     uint32_t life_count;
     double bin_ms;
     int64_t now_ms;
+    uint32_t listed_from; /* types below are memory that no snapshot lists */
+    int rest_type; /* in which an agent counts what it does not list; negative: none has any */
+    int has_room;  /* 0: there may be types for which there was none */
     struct judge_member *members; /* [DETECT_LIVES_MAX] */
     double *space;                /* [DETECT_LIVES_MAX] */
 };

@@ -65,7 +65,8 @@ static int step_back(const struct judge *judge, const struct version_order *orde
     return 0;
 }
 
-/* The newest version before `place` in which the type does not grow. -1: there is none. */
+/* The newest version before `place` in which the type does not grow. -1: there is none, or it had
+ * none of it: what comes with its class may be a store that comes with it. */
 static int find_clean(const struct judge *judge, const struct version_order *order, uint32_t place,
                       const struct judge_group *group, uint32_t type, enum life_value value,
                       const struct judge_look *look)
@@ -74,7 +75,7 @@ static int find_clean(const struct judge *judge, const struct version_order *ord
     while (step_back(judge, order, &place, &earlier)) {
         double share = attribute_share_at_load(judge, type, value, &earlier, group->version,
                                                group->uptime, look);
-        if (!isfinite(share))
+        if (!isfinite(share) || !attribute_had(judge, type, earlier.version))
             return -1;
         if (share < clean_share_max)
             return (int)place;

@@ -25,7 +25,7 @@ static const int64_t scene_start_ms = 1700000000000;
 static const char *const scene_types[SCENE_TYPES] = {"shop.Cart", "dict",    "str",
                                                      "shop.User", "(other)", "collections.deque"};
 
-/* Objects of a type at an uptime in bins. */
+/* Objects of a type at an uptime in bins. NaN: the snapshot does not list it. */
 typedef double scene_model_fn(uint32_t type, const char *version, uint32_t bin);
 
 /* Bins' worth of work up to a bin. */
@@ -124,9 +124,11 @@ static inline void scene_see(struct scene *scene, uint32_t index)
     }
     int number = detector_life(scene->detector, &key, life->version, strlen(life->version), now_ms);
     for (uint32_t type = 0; type < SCENE_TYPES; type++) {
-        double count = fmax(life->model(type, life->version, bin), 0);
+        double model = life->model(type, life->version, bin);
+        double count = fmax(model, 0);
+        const char *name = scene_types[type];
         values[type].type =
-            detector_type(scene->detector, scene_types[type], strlen(scene_types[type]));
+            isnan(model) ? DETECT_NONE : detector_type(scene->detector, name, strlen(name));
         values[type].count = (uint64_t)count;
         double bytes = life->bytes != NULL ? life->bytes(type, life->version, bin) : count * 100;
         values[type].bytes = (uint64_t)bytes;

@@ -70,6 +70,19 @@ static void test_what_always_grew_is_not_new(void **state)
     assert_null(confirmed());
 }
 
+static double none_of_it(uint32_t type, const char *version, uint32_t bin)
+{
+    return type < 3 ? NAN : type == 4 ? 0 : scene_steady(type, version, bin);
+}
+
+/* Nor is what came with its class: the store may have come with it. */
+static void test_what_was_not_there_is_no_witness(void **state)
+{
+    (void)state;
+    run_days(none_of_it, 200);
+    assert_null(confirmed());
+}
+
 static void test_a_quiet_day_is_not_clean(void **state)
 {
     (void)state;
@@ -459,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_three_days_in_a_row_are_witnesses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_always_grew_is_not_new, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_was_not_there_is_no_witness, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_quiet_day_is_not_clean, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_day_of_rest_is_no_end_of_a_leak, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_line_over_the_work_is_as_good_as_one_over_time,
