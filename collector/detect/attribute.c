@@ -23,6 +23,7 @@ static const double whole_life_min = 1.5;
 /* What stops is quiet for longer than it may have been before; by more than so much, it grows. */
 static const double recent_part = 1.0 / 3;
 static const double recent_growth_max = 0.03;
+static const double idle_load_max = 0.5;   /* of its mean: who has so little to do tells nothing */
 static const double recent_horizons = 1.5; /* by then the next life in its place can tell */
 
 /* Half of the version's lives have reached this uptime. 0: there are none. */
@@ -321,7 +322,7 @@ int attribute_had(const struct judge *judge, uint32_t type, uint32_t version)
 }
 
 double attribute_recent_share(const struct judge *judge, uint32_t type, enum life_value value,
-                              uint32_t version, double slope)
+                              uint32_t version, double slope, double quiet)
 {
     double elasticity = judge_elasticity(judge, type);
     double most = NAN;
@@ -330,10 +331,11 @@ double attribute_recent_share(const struct judge *judge, uint32_t type, enum lif
         double silent = (double)(judge->now_ms - life->last_ms) / judge->bin_ms;
         if (life->version != version || !(silent < recent_horizons * LIFE_BINS_PER_HORIZON))
             continue;
-        double bins = fmax(LIFE_BINS_PER_HORIZON, recent_part * life_uptime(life));
+        double bins = fmax(fmax(LIFE_BINS_PER_HORIZON, quiet), recent_part * life_uptime(life));
         double recent = life_recent_slope(life, type, value, elasticity, bins);
         double load = life_recent_load(life, bins);
-        if (recent * bins >= recent_growth_max * life_newest(life, type, value) ||
+        if ((load < idle_load_max && isfinite(recent)) ||
+            recent * bins >= recent_growth_max * life_newest(life, type, value) ||
             (value == LIFE_BYTES && stairs_wait(life, type)))
             recent = fmax(recent, slope);
         most = fmax(most, recent / slope / (load < 1 ? load : 1)); /* of NaN and a number, this */

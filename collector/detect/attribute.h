@@ -64,10 +64,11 @@ int attribute_shows(const struct judge *judge, uint32_t type, enum life_value va
  * The steepest slope of the lives of a version, also of those just ended, over the last horizon, or
  * the last third of their life, since a leak on errors may rest for days: as a share of `slope`, or
  * of what little load would make of it. What grows by as much as is asked of a leak is not called
- * less than it. NaN: they are too young.
+ * less than it, nor is what half of its usual load would have hidden. `quiet`: bins, at least.
+ * NaN: they are too young.
  */
 double attribute_recent_share(const struct judge *judge, uint32_t type, enum life_value value,
-                              uint32_t version, double slope);
+                              uint32_t version, double slope, double quiet);
 
 struct creep {
     uint32_t versions; /* rises in a row, up to the newest version */

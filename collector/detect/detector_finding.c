@@ -9,6 +9,7 @@
 
 #include "attributes.h"
 #include "detector_state.h"
+#include "ending.h"
 #include "fold.h"
 #include "type_kind.h"
 #include "urgent.h"
@@ -20,10 +21,6 @@ enum {
     ownerless_passes = 12,
 };
 static const double judgeable_horizons = 0.4;
-static const double stopped_horizons = 1.25;
-static const double same_leak_min = 0.3;
-static const double stopped_share_max = 0.1;
-static const double shown_horizons = 2;  /* by then any leak has shown */
 static const double trifle_share = 0.05; /* of the bytes of a leak that is told */
 static const double ms_per_hour = 3600e3;
 
@@ -406,68 +403,25 @@ static int open_confirmed(struct detector *detector, const struct version_order 
 
 /* ---- closing --------------------------------------------------------------------------------- */
 
-/* A later version, long enough up, that has little of the slope at equal uptime and load: by when
- * the leak had shown, since one that comes at night is not fixed in the evening. */
-static int is_fixed_in(const struct detector *detector, const struct finding *finding,
-                       const struct judge_group *group)
-{
-    const struct version *versions = detector->versions;
-    if (group->rule != VERDICT_RULE_A || group->version == finding->version ||
-        group->horizons < judgeable_horizons ||
-        versions[group->version].newest_start_ms <= versions[finding->version].newest_start_ms)
-        return 0;
-    struct judge_look look = {.to = finding->to, .slope = finding->slope};
-    look.evidence.lives = 100;
-    look.growing_count = (uint32_t)fmax(1, 100 * finding->share);
-    enum life_value value = value_of_kind(finding->kind);
-    double share = attribute_share_at_load(&detector->judge, finding->type, value, group,
-                                           finding->version, finding->to, &look);
-    double beside = attribute_share_beside_load(&detector->judge, finding->type, value,
-                                                group->version, finding->version, &look);
-    return share < same_leak_min && beside < same_leak_min &&
-           (group->horizons >= shown_horizons ||
-            attribute_shows(&detector->judge, finding->type, value, group->version,
-                            finding->version, &look));
-}
-
-/*
- * No life of the version grows any more: over a horizon, which has all hours of a day in it, by a
- * small part of what it did, or of what so little load would have made of that.
- */
-static int has_stopped(const struct detector *detector, const struct finding *finding,
-                       const struct judge_group *group)
-{
-    if (group->rule != VERDICT_RULE_A || group->version != finding->version ||
-        group->horizons < stopped_horizons)
-        return 0;
-    double share =
-        attribute_recent_share(&detector->judge, finding->type, value_of_kind(finding->kind),
-                               group->version, finding->slope);
-    return isfinite(share) && share < stopped_share_max;
-}
-
 static int check_one(struct detector *detector, struct finding *finding,
                      const struct judge_group *groups, uint32_t group_count)
 {
-    for (uint32_t i = 0; i < group_count; i++) {
-        int fixed = is_fixed_in(detector, finding, &groups[i]);
-        if (!fixed && !has_stopped(detector, finding, &groups[i]))
-            continue;
-        if (++finding->clean_row < clean_passes)
-            return 0;
-        const char *version = detector->versions[groups[i].version].name;
-        if (fixed)
-            copy_name(finding->fixed_in, version);
-        char reason[sizeof(finding->reason)] = ""; /* all of it: it is saved */
-        (void)snprintf(reason, sizeof(reason), "%s%.*s",
-                       fixed ? "fixed: it does not grow any more in " : "it stopped growing in ",
-                       name_in_reason(version), version);
-        memcpy(finding->reason, reason, sizeof(reason));
-        resolve(detector, finding);
-        return 1;
-    }
-    finding->clean_row = 0;
-    return 0;
+    uint32_t number = 0;
+    enum ending_kind ending = ending_of(detector, finding, groups, group_count, &number);
+    finding->clean_row = ending == ENDING_NONE ? 0 : finding->clean_row + 1;
+    if (finding->clean_row < clean_passes)
+        return 0;
+    const char *version = detector->versions[number].name;
+    if (ending == ENDING_FIXED)
+        copy_name(finding->fixed_in, version);
+    char reason[sizeof(finding->reason)] = ""; /* all of it: it is saved */
+    (void)snprintf(reason, sizeof(reason), "%s%.*s",
+                   ending == ENDING_FIXED ? "fixed: it does not grow any more in "
+                                          : "it stopped growing in ",
+                   name_in_reason(version), version);
+    memcpy(finding->reason, reason, sizeof(reason));
+    resolve(detector, finding);
+    return 1;
 }
 
 static int close_findings(struct detector *detector, const struct judge_group *groups,

@@ -132,6 +132,13 @@ static void test_a_day_of_rest_is_no_end_of_a_leak(void **state)
     assert_int_equal(resolved_by_monday(leaking_by_work, work_but_on_sunday), 0);
 }
 
+/* None of it at all, and as little to do. */
+static void test_a_rest_from_all_work_is_no_end_of_a_leak(void **state)
+{
+    (void)state;
+    assert_int_equal(resolved_by_monday(leaking_until_sunday, work_but_on_sunday), 0);
+}
+
 static void test_what_stops_while_there_is_work_has_stopped(void **state)
 {
     (void)state;
@@ -475,6 +482,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_was_not_there_is_no_witness, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_quiet_day_is_not_clean, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_day_of_rest_is_no_end_of_a_leak, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_rest_from_all_work_is_no_end_of_a_leak, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_line_over_the_work_is_as_good_as_one_over_time,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_follows_the_load_names_what_it_keeps, setup,
