@@ -40,6 +40,19 @@ static double grew_then(const struct life *life, uint32_t type, double elasticit
                : life_early_slope(life, type, elasticity, look->from, fmin(look->to, slots_end));
 }
 
+/* What a request leaves is the same at night, but there are fewer: how much less work, of that in
+ * the lives of `look`, the life had over the same uptime. Longer ones have seen most hours. */
+static double work_share(const struct judge *judge, const struct life *life,
+                         const struct judge_look *look)
+{
+    uint32_t slots = (uint32_t)fmax(ceil(look->to / LIFE_SLOT_BINS), 2);
+    double sum = 0;
+    for (uint32_t i = 0; i < look->growing_count; i++)
+        sum += life_mean_load(&judge->lives[look->growing[i]]);
+    double share = life_slot_load(life, 1, slots) / (sum / look->growing_count);
+    return isfinite(share) ? fmin(share, 1) : 1;
+}
+
 int witness_came_to_rest(const struct judge *judge, uint32_t type, const struct judge_look *look)
 {
     double elasticity = judge_elasticity(judge, type);
@@ -48,7 +61,8 @@ int witness_came_to_rest(const struct judge *judge, uint32_t type, const struct 
         if (!life->used || life->late || life->oom_killed || is_one_of(look, i) ||
             life_uptime(life) < lives_on_min * look->to || life_high(life, type) < look->level)
             continue;
-        if (grew_then(life, type, elasticity, look) >= alike_share_min * look->slope &&
+        double alike = alike_share_min * work_share(judge, life, look);
+        if (grew_then(life, type, elasticity, look) >= alike * look->slope &&
             is_at_rest(life, type, elasticity, look->slope))
             return 1;
     }

@@ -12,7 +12,7 @@
 
 #include "detect_scene.h"
 
-enum { FIRST_BINS = 3 * SCENE_HORIZON, NIGHTS = 4, NIGHT = 168, DAYS = 12, DAY = 50 };
+enum { FIRST_BINS = 3 * SCENE_HORIZON, NIGHTS = 4, NIGHT = 168, DAYS = 12, DAY = 50, KILLED = 24 };
 
 static struct scene scene;
 
@@ -137,6 +137,50 @@ static void test_what_old_lives_have_filled_is_no_leak_of_one_that_was_added(voi
         assert_int_equal(scene_verdicts(&scene, VERDICT_CONFIRMED, &verdict), told);
 }
 
+/* ---- less work than now ---------------------------------------------------------------------- */
+
+/* The life before began at night; those that are killed now begin by day. */
+static double work_from_night_on(uint32_t bin)
+{
+    return bin < 40 ? 0.4 * bin : bin - 24.0;
+}
+
+static double work_by_day(uint32_t bin)
+{
+    return bin;
+}
+
+/* What was asked for is kept for as long as those that are killed live. */
+static double stored(uint32_t type, scene_work_fn *work, uint32_t bin)
+{
+    double since = bin < KILLED ? 0 : work(bin - KILLED);
+    return scene_steady(type, "", bin) + (type == 0 ? 40 * (work(bin) - since) : 0);
+}
+
+static double stored_from_night_on(uint32_t type, const char *version, uint32_t bin)
+{
+    (void)version;
+    return stored(type, work_from_night_on, bin);
+}
+
+static double stored_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    (void)version;
+    return stored(type, work_by_day, bin);
+}
+
+static void test_a_store_that_a_quiet_life_has_filled_is_no_leak_of_busy_ones(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++)
+        scene_add(&scene, "v1", i, FIRST_BINS + i, stored_from_night_on)->work = work_from_night_on;
+    for (uint32_t i = 0; i < 16; i++) {
+        uint32_t start = FIRST_BINS + (KILLED + 2) * i;
+        scene_add(&scene, "v2", start, start + KILLED, stored_by_day)->oom_killed = 1;
+    }
+    assert_int_equal(told_until(FIRST_BINS + 2 * SCENE_HORIZON), 0);
+}
+
 /* ---- lives of so many requests --------------------------------------------------------------- */
 
 /* At night, requests come ever faster towards the morning; by day they come evenly. */
@@ -211,6 +255,8 @@ int main(void)
             test_what_old_lives_have_filled_is_no_leak_of_one_that_was_added, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_life_that_did_not_grow_tells_of_no_cache, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_store_that_a_quiet_life_has_filled_is_no_leak_of_busy_ones, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_set_that_is_straight_by_night_bends_by_day, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_leak_that_is_bent_by_night_is_straight_by_day, setup,
