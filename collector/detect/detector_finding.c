@@ -242,7 +242,8 @@ static struct finding *owner_of(struct detector *detector, const struct candidat
         struct finding *finding = &detector->findings[i];
         if (finding->tier == VERDICT_RESOLVED || gives_name(detector, candidate, finding))
             continue;
-        if (is_companion(finding, candidate->type) ||
+        if ((is_companion(finding, candidate->type) &&
+             !fold_is_apart(detector, finding->type, finding->kind, candidate)) ||
             fold_explains(detector, finding->type, finding->kind, finding->bytes_per_hour,
                           candidate))
             return finding;

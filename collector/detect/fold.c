@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "attributes.h"
+#include "kin.h"
 #include "stairs.h"
 #include "trend.h"
 #include "type_kind.h"
@@ -210,11 +211,22 @@ static int keeps_native(const struct detector *detector, uint32_t root,
                fmax(coupling_slack * follow.left_clock, native_left_max * trace.life_count);
 }
 
-int fold_explains(const struct detector *detector, uint32_t root, enum verdict_kind root_verdict,
-                  double root_bytes_per_hour, const struct candidate *other)
+int fold_is_apart(const struct detector *detector, uint32_t root, enum verdict_kind root_verdict,
+                  const struct candidate *other)
 {
-    if (root == other->type)
-        return 1;
+    const struct kin_side sides[] = {{root, value_of_kind(root_verdict)},
+                                     {other->type, value_of_kind(other->kind)}};
+    return kin_is_apart(detector, sides[0], sides[1], &other->look) ||
+           (rank_of(detector, root) == TYPE_RANK_USER &&
+            rank_of(detector, other->type) == TYPE_RANK_USER &&
+            kin_differs_in_axis(detector, sides[0], sides[1], &other->look));
+}
+
+/* As far as their lines go. */
+static int moves_with(const struct detector *detector, uint32_t root,
+                      enum verdict_kind root_verdict, double root_bytes_per_hour,
+                      const struct candidate *other)
+{
     if (other->type < TYPES_OWN)
         return root_bytes_per_hour >= native_explained * other->bytes_per_hour ||
                keeps_native(detector, root, root_verdict, other);
@@ -233,6 +245,14 @@ int fold_explains(const struct detector *detector, uint32_t root, enum verdict_k
         return 1;
     double allowed = follow.left_clock + (rank == TYPE_RANK_USER ? 0 : follow.leak_left_clock);
     return follow.left <= allowed * coupling_slack;
+}
+
+int fold_explains(const struct detector *detector, uint32_t root, enum verdict_kind root_verdict,
+                  double root_bytes_per_hour, const struct candidate *other)
+{
+    return root == other->type ||
+           (moves_with(detector, root, root_verdict, root_bytes_per_hour, other) &&
+            !fold_is_apart(detector, root, root_verdict, other));
 }
 
 void fold_add_companion(uint32_t *companions, uint32_t *count, uint32_t root, uint32_t type)
@@ -280,6 +300,8 @@ static int may_name(const struct detector *detector, const struct candidate *can
     const struct judge_look *look = &candidate->look;
     struct judge_group group;
     struct judge_look own = {0};
+    if (fold_is_apart(detector, side.type, VERDICT_OBJECTS, candidate))
+        return 0;
     int usual = is_urgent(candidate) ? usual_of(detector, candidate, side.type) : -1;
     if (usual >= 0)
         return usual == 0;

@@ -20,6 +20,11 @@ void fold_name(const struct detector *detector, struct candidate *candidate);
 int fold_explains(const struct detector *detector, uint32_t root, enum verdict_kind root_verdict,
                   double root_bytes_per_hour, const struct candidate *other);
 
+/* Do other lives say that they are two leaks, or the load in these, however well they go together?
+ */
+int fold_is_apart(const struct detector *detector, uint32_t root, enum verdict_kind root_verdict,
+                  const struct candidate *other);
+
 /*
  * Put the most telling first, mark those that follow one before them as folded, and list them as
  * its companions.
