@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "stairs.h"
 #include "trend.h"
 
 enum {
@@ -50,12 +51,29 @@ struct pair {
     struct life_curve seen; /* the axis */
 };
 
-/* What is not among a life's types was not there: 0; of the process's memory nobody knows it then:
- * -1. */
+/* What is in a buffer, if it steps up; one that does not says nothing: it may have room. */
+static int read_buffer(const struct question *question, const struct life *life, uint32_t type,
+                       struct life_curve *ret)
+{
+    double from = question->look->from;
+    if (life_find(life, type) == NULL)
+        return 0;
+    if (stairs_trace(life, type, from, ret))
+        return 1;
+    return life_trace(life, type, LIFE_BYTES, from, 0, ret) &&
+                   trend_z(ret->values, ret->count, trend_slope(ret->values, ret->count)) >= z_min
+               ? 1
+               : -1;
+}
+
+/* 0: what is not among a life's types was not there. -1: nobody knows, as of the process's memory
+ * then. */
 static int read_side(const struct question *question, const struct life *life, int side,
                      struct life_curve *ret)
 {
     const struct kin_side *asked = &question->sides[side];
+    if (asked->type >= TYPES_OWN && asked->value == LIFE_BYTES)
+        return read_buffer(question, life, asked->type, ret);
     if (life_trace(life, asked->type, asked->value, question->look->from,
                    question->elasticities[side], ret))
         return 1;
@@ -68,7 +86,8 @@ static int read_pair(const struct question *question, const struct life *life, s
     struct life_curve y;
     int has_root = read_side(question, life, 0, &x);
     int has_other = read_side(question, life, 1, &y);
-    if (has_root < 0 || has_other < 0 || has_root + has_other == 0)
+    if (has_root < 0 || has_other < 0 || has_root + has_other == 0 ||
+        (has_root && has_other && x.count != y.count))
         return 0;
     ret->seen = has_other ? y : x;
     ret->count = ret->seen.count;

@@ -172,6 +172,38 @@ static void test_companions_of_all_versions_stay_companions(void **state)
     assert_int_equal(verdict.companion_count, 2);
 }
 
+/* A table that has all carts: in the first version it had room for more than came, in the second
+ * it grows by an eighth whenever it is full. */
+static double carts_in_a_table(uint32_t type, const char *version, uint32_t bin)
+{
+    return scene_steady(type, version, bin) + (type == CART ? scene_leaked(bin, 10) : 0);
+}
+
+static double table_bytes(uint32_t type, const char *version, uint32_t bin)
+{
+    double room = 600 << 10;
+    if (type != DICT)
+        return 100 * carts_in_a_table(type, version, bin);
+    while (!is_first(version) && room < (550 << 10) + 150 * scene_leaked(bin, 10))
+        room *= 1.125;
+    return is_first(version) ? 8 << 20 : room;
+}
+
+static void test_a_table_that_had_room_before_is_no_second_leak(void **state)
+{
+    (void)state;
+    struct verdict verdict;
+    deploy("v1", 0, SECOND, carts_in_a_table);
+    deploy("v2", SECOND, 0, carts_in_a_table);
+    for (uint32_t i = 0; i < scene.life_count; i++)
+        scene.lives[i].bytes = table_bytes;
+    scene_run(&scene, SECOND + 2 * SCENE_HORIZON);
+    assert_int_equal(confirmed_count(), 1);
+    assert_int_equal(count_of("shop.Cart", VERDICT_CONFIRMED, &verdict), 1);
+    assert_int_equal(verdict.companion_count, 1);
+    assert_string_equal(verdict.companions[0], "dict");
+}
+
 /* Dicts of a cache that was filled in the first version, and is full from the start in the second.
  */
 static double after_a_cache(uint32_t type, const char *version, uint32_t bin)
@@ -278,6 +310,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_older_leak_is_no_part_of_a_newer_one, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_companions_of_all_versions_stay_companions, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_table_that_had_room_before_is_no_second_leak, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_warm_up_before_makes_no_second_leak, setup,
                                         teardown),
