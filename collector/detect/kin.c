@@ -15,10 +15,12 @@ enum {
     lives_max = 8, /* of one version, and of those that are judged: more would say the same */
 };
 
-static const double uptime_share_min = 0.5; /* of the stretch that was judged */
-static const double alike_share_min = 0.5;  /* of the slope there: it grew then, too */
-static const double left_share_min = 0.6;   /* of what should have grown: not by that number */
-static const double late_share_min = 0.3;   /* of the slope, over the second half: no warm-up */
+static const double uptime_share_min = 0.5;     /* of the stretch that was judged */
+static const double alike_share_min = 0.5;      /* of the slope there: it grew then, too */
+static const double left_share_min = 0.6;       /* of what should have grown: not by that number; */
+static const double left_share_early_min = 0.9; /* before a day of the load was seen */
+static const double day_bins = 0.8 * LIFE_BINS_PER_HORIZON;
+static const double late_share_min = 0.3; /* of the slope, over the second half: no warm-up */
 static const double z_min = 2.5;
 static const double z_alone_min = 4;       /* of one life */
 static const double axis_factor = 3;       /* so much less is left by the axis that it goes by, */
@@ -102,8 +104,23 @@ static int read_pair(const struct question *question, const struct life *life, s
 /* How both grow where they grow together, medians, a bin. */
 struct together {
     double root, other;
-    double number; /* of `other` for each of `root` */
+    double number;   /* of `other` for each of `root` */
+    double left_min; /* share of the growth: what is left is another leak's */
 };
+
+/* In some hours a class of which many are at work moves by more than it leaks. */
+static int saw_a_day(const struct judge_look *look)
+{
+    return look->to - look->from >= day_bins;
+}
+
+static int has_version(const struct question *question, uint32_t version)
+{
+    for (uint32_t i = 0; i < question->look->growing_count; i++)
+        if (question->detector->lives[question->look->growing[i]].version == version)
+            return 1;
+    return 0;
+}
 
 static int is_one_of(const struct judge_look *look, uint32_t life)
 {
@@ -132,7 +149,8 @@ static int measure_together(const struct question *question, struct together *re
     if (count == 0)
         return 0;
     *ret = (struct together){trend_median(roots, count), trend_median(others, count),
-                             trend_median(numbers, count)};
+                             trend_median(numbers, count),
+                             saw_a_day(look) ? left_share_min : left_share_early_min};
     return 1;
 }
 
@@ -153,11 +171,12 @@ static double apart_by(const struct pair *pair, const struct together *together)
     double slope = trend_slope(left, pair->count);
     double z = fabs(trend_z(left, pair->count, slope));
     slope /= pair->width;
-    if (root_grew && slope <= -left_share_min * together->number * root)
+    if (root_grew && slope <= -together->left_min * together->number * root)
         return z;
     uint32_t half = pair->count / 2;
     double late = trend_slope(left + half, pair->count - half) / pair->width;
-    if (other_grew && slope >= left_share_min * other && late >= late_share_min * together->other)
+    if (other_grew && slope >= together->left_min * other &&
+        late >= late_share_min * together->other)
         return z;
     return 0;
 }
@@ -196,7 +215,8 @@ int kin_is_apart(const struct detector *detector, struct kin_side root, struct k
     if (root.type == other.type || !measure_together(&question, &together))
         return 0;
     for (uint32_t i = 0; i < DETECT_VERSIONS_MAX; i++)
-        if (detector->versions[i].lives > 0 && version_says_apart(&question, i, &together))
+        if (detector->versions[i].lives > 0 && (saw_a_day(look) || !has_version(&question, i)) &&
+            version_says_apart(&question, i, &together))
             return 1;
     return 0;
 }

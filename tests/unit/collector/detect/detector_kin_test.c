@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "detect_scene.h"
+#include "kin.h"
 
 enum {
     CART,
@@ -250,6 +251,57 @@ static void test_what_only_some_lives_have_is_another_leak(void **state)
     assert_int_equal(count_of("dict", VERDICT_CONFIRMED, &verdict), 1);
 }
 
+/* The next carts come in a busier hour. */
+static double at_night(uint32_t type, const char *version, uint32_t bin)
+{
+    double grown = type == CART ? 2.0 * bin : type == DICT ? 8.0 * bin : 0;
+    return scene_steady(type, version, bin) + grown;
+}
+
+static double by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    double grown = type == CART || type == DICT ? 8.0 * bin : 0;
+    return scene_steady(type, version, bin) + grown;
+}
+
+static double carts_by_day(uint32_t type, const char *version, uint32_t bin)
+{
+    return type == CART ? by_day(type, version, bin) : scene_steady(type, version, bin);
+}
+
+static int is_apart_after(uint32_t uptime, const char *version, scene_model_fn *busy)
+{
+    struct judge_look look = {.from = LIFE_START_UP_BINS, .to = uptime, .growing_count = 1};
+    scene_add(&scene, "v1", 0, 0, at_night);
+    scene_add(&scene, version, 0, 0, busy);
+    scene_add(&scene, version, 0, 0, busy);
+    scene_run(&scene, uptime + 2);
+    const struct kin_side cart = {
+        (uint32_t)detector_type(scene.detector, scene_types[CART], strlen(scene_types[CART])),
+        LIFE_COUNT};
+    const struct kin_side dict = {
+        (uint32_t)detector_type(scene.detector, scene_types[DICT], strlen(scene_types[DICT])),
+        LIFE_COUNT};
+    return kin_is_apart(scene.detector, cart, dict, &look);
+}
+
+static void assert_told_by_a_day(const char *version, scene_model_fn *busy)
+{
+    scene_end(&scene);
+    scene_begin(&scene);
+    assert_false(is_apart_after(SCENE_HORIZON / 3, version, busy));
+    scene_end(&scene);
+    scene_begin(&scene);
+    assert_true(is_apart_after(SCENE_HORIZON, version, busy));
+}
+
+static void test_lives_tell_when_they_have_seen_a_day(void **state)
+{
+    (void)state;
+    assert_told_by_a_day("v1", carts_by_day);
+    assert_told_by_a_day("v2", by_day);
+}
+
 /* ---- clock and work -------------------------------------------------------------------------- */
 
 /* A day's waves; all of the work until a bin. */
@@ -317,6 +369,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_what_only_some_lives_have_is_another_leak, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_lives_tell_when_they_have_seen_a_day, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_timer_and_requests_are_two_leaks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_that_go_by_requests_are_one, setup, teardown),
     };
