@@ -200,7 +200,7 @@ static int version_says_apart(const struct question *question, uint32_t version,
             continue;
         double z = apart_by(&pair, together);
         asked++;
-        say += isfinite(z);
+        say += isfinite(z) ? 1 : 0;
         apart += z >= z_min;
         surest = z > surest ? z : surest;
     }
