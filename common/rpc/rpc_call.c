@@ -302,6 +302,15 @@ static void deliver_half_close(struct rpc_call *call)
     call->in_callback = 0;
 }
 
+static void deliver_sent(struct rpc_call *call)
+{
+    if (call->method->sent == NULL)
+        return;
+    call->in_callback = 1;
+    call->method->sent(call);
+    call->in_callback = 0;
+}
+
 static void on_received(struct rpc_tag *tag, int ok)
 {
     struct rpc_call *call = RPC_TAG_OWNER(tag, struct rpc_call, received);
@@ -326,6 +335,8 @@ static void on_sent(struct rpc_tag *tag, int ok)
         rpc_outbox_pop(&call->outbox);
     if (!ok) /* the call is broken, and `ended` is on its way */
         call->over = 1;
+    else if (call->outbox.first == NULL && !call->over && !call->wants_finish)
+        deliver_sent(call);
     completed(call);
 }
 

@@ -13,7 +13,8 @@
  *
  * Backpressure. A message arrives only when rpc_call_read asked for it: not asking stops the peer
  * once its flow-control window (64 KiB) is full. Sent messages queue in order, one in flight;
- * `rpc_call_unsent_bytes` tells how much waits.
+ * `rpc_call_unsent_bytes` tells how much waits, and `sent` that nothing does any more: a peer that
+ * does not read stays without it once its own window is full.
  *
  * Before a call is opened its server may ask whether the peer may make it (`admit`). Unregistered
  * methods are answered UNIMPLEMENTED. Messages above the limit end RESOURCE_EXHAUSTED,
@@ -42,6 +43,8 @@ struct rpc_method {
     void (*message)(struct rpc_call *call, const uint8_t *data, size_t size);
     void (*half_closed)(struct rpc_call *call); /* may be NULL */
     void (*closed)(struct rpc_call *call);      /* may be NULL */
+    /* What was sent last has left our hands, and the call goes on: send the next. May be NULL. */
+    void (*sent)(struct rpc_call *call);
 };
 
 /* What is asked before a call of a registered method is opened. */

@@ -19,7 +19,7 @@
 
 /* What the server's side of a test counts; `user` of every method. */
 struct served {
-    atomic_int opened, messages, half_closed, closed;
+    atomic_int opened, messages, half_closed, closed, paced;
     struct rpc_call *_Atomic last; /* the call that was opened last */
 };
 
@@ -103,7 +103,7 @@ static inline void scene_peer(struct rpc_call *call, const uint8_t *data, size_t
 }
 
 /* "/test/Burst": many answers to the first message, then the end, and no reading meanwhile. */
-enum { SCENE_BURST = 50 };
+enum { SCENE_BURST = 50, SCENE_PACED_BYTES = 50000 };
 
 static inline void scene_burst(struct rpc_call *call, const uint8_t *data, size_t size)
 {
@@ -112,19 +112,37 @@ static inline void scene_burst(struct rpc_call *call, const uint8_t *data, size_
     rpc_call_finish(call, RPC_UNAVAILABLE, "enough");
 }
 
-enum { SCENE_METHODS = 7 };
+/* "/test/Paced": the same, the next one when the one before has left. */
+static inline void scene_paced_on(struct rpc_call *call)
+{
+    static const uint8_t data[SCENE_PACED_BYTES];
+    struct served *served = rpc_call_user(call);
+    rpc_call_send(call, data, sizeof(data));
+    if (atomic_fetch_add(&served->paced, 1) + 1 == SCENE_BURST)
+        rpc_call_finish(call, RPC_UNAVAILABLE, "enough");
+}
+
+static inline void scene_paced(struct rpc_call *call, const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    scene_paced_on(call);
+}
+
+enum { SCENE_METHODS = 8 };
 
 /* Fills `ret` (SCENE_METHODS of them). */
 static inline void scene_methods(struct served *served, struct rpc_method *ret)
 {
     const struct rpc_method methods[SCENE_METHODS] = {
-        {"/test/Answer", served, scene_opened, scene_answer, NULL, scene_closed},
-        {"/test/Echo", served, scene_opened, scene_echo, scene_echo_end, scene_closed},
-        {"/test/Fail", served, scene_opened, scene_fail, NULL, scene_closed},
-        {"/test/Header", served, scene_opened, scene_header, NULL, NULL},
-        {"/test/Peer", served, scene_opened, scene_peer, NULL, NULL},
-        {"/test/Silent", served, scene_opened_silently, scene_echo, NULL, scene_closed},
-        {"/test/Burst", served, scene_opened, scene_burst, NULL, scene_closed},
+        {"/test/Answer", served, scene_opened, scene_answer, NULL, scene_closed, NULL},
+        {"/test/Echo", served, scene_opened, scene_echo, scene_echo_end, scene_closed, NULL},
+        {"/test/Fail", served, scene_opened, scene_fail, NULL, scene_closed, NULL},
+        {"/test/Header", served, scene_opened, scene_header, NULL, NULL, NULL},
+        {"/test/Peer", served, scene_opened, scene_peer, NULL, NULL, NULL},
+        {"/test/Silent", served, scene_opened_silently, scene_echo, NULL, scene_closed, NULL},
+        {"/test/Burst", served, scene_opened, scene_burst, NULL, scene_closed, NULL},
+        {"/test/Paced", served, scene_opened, scene_paced, NULL, scene_closed, scene_paced_on},
     };
     memcpy(ret, methods, sizeof(methods));
 }

@@ -267,8 +267,8 @@ static void a_client_that_does_not_read_can_be_dropped(void **state)
 {
     (void)state;
     struct flood flood = {0};
-    struct rpc_method method = {"/test/Flood", &flood, flood_opened,
-                                scene_echo,    NULL,   flood_closed};
+    struct rpc_method method = {"/test/Flood", &flood,       flood_opened, scene_echo,
+                                NULL,          flood_closed, NULL};
     struct rpc_server *server = NULL;
     assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
                                       &method, 1, &server, NULL),
@@ -312,8 +312,9 @@ static void nothing_is_heard_after_a_finish(void **state)
 {
     (void)state;
     struct flood flood = {0};
-    struct rpc_method method = {"/test/LastWords", &flood,         last_words_opened,
-                                scene_echo,        scene_echo_end, flood_closed};
+    struct rpc_method method = {
+        "/test/LastWords", &flood, last_words_opened, scene_echo, scene_echo_end,
+        flood_closed,      NULL};
     struct rpc_server *server = NULL;
     assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
                                       &method, 1, &server, NULL),
@@ -352,8 +353,8 @@ static void a_half_close_is_told_once(void **state)
 {
     (void)state;
     struct served served = {0};
-    struct rpc_method method = {"/test/Stubborn", &served,   scene_opened,
-                                scene_echo,       ask_again, scene_closed};
+    struct rpc_method method = {"/test/Stubborn", &served,      scene_opened, scene_echo,
+                                ask_again,        scene_closed, NULL};
     struct rpc_server *server = NULL;
     assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
                                       &method, 1, &server, NULL),
@@ -391,8 +392,8 @@ static void what_was_sent_arrives_before_the_finish(void **state)
 {
     (void)state;
     struct served served = {0};
-    struct rpc_method method = {"/test/Greedy", &served,        scene_opened,
-                                greedy_message, scene_echo_end, scene_closed};
+    struct rpc_method method = {"/test/Greedy", &served,      scene_opened, greedy_message,
+                                scene_echo_end, scene_closed, NULL};
     struct rpc_server *server = NULL;
     assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
                                       &method, 1, &server, NULL),
@@ -425,8 +426,8 @@ static void a_call_may_be_finished_at_once(void **state)
 {
     (void)state;
     struct served served = {0};
-    struct rpc_method method = {"/test/Never", &served, finish_opened,
-                                scene_echo,    NULL,    scene_closed};
+    struct rpc_method method = {"/test/Never", &served,      finish_opened, scene_echo,
+                                NULL,          scene_closed, NULL};
     struct rpc_server *server = NULL;
     assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
                                       &method, 1, &server, NULL),
@@ -477,6 +478,26 @@ static void bytes_that_are_not_grpc_do_no_harm(void **state)
     pair_stop(&pair);
 }
 
+/* A peer that does not read is not sent more than its window and what is in flight. */
+static void sent_comes_when_nothing_waits(void **state)
+{
+    (void)state;
+    struct pair pair;
+    pair_start(&pair);
+    struct seen seen = {.loop = loop_new(), .keep_asking = 1};
+    seen_open(&seen, pair.channel, "/test/Paced");
+    rpc_stream_send(seen.stream, (const uint8_t *)"go", 2);
+    wait_for(&pair.served.paced, 2);
+    assert_true(atomic_load(&pair.served.paced) < SCENE_BURST);
+    rpc_stream_read(seen.stream);
+    seen_run_to_the_end(&seen);
+    assert_int_equal(seen.messages, SCENE_BURST);
+    assert_int_equal(seen.code, RPC_UNAVAILABLE);
+    assert_int_equal(pair.served.paced, SCENE_BURST); /* and not once more after the end */
+    loop_free(seen.loop);
+    pair_stop(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +514,7 @@ int main(void)
         cmocka_unit_test(what_was_sent_arrives_before_the_finish),
         cmocka_unit_test(a_call_may_be_finished_at_once),
         cmocka_unit_test(bytes_that_are_not_grpc_do_no_harm),
+        cmocka_unit_test(sent_comes_when_nothing_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

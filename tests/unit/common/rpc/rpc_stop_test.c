@@ -100,7 +100,11 @@ static void desk_message(struct rpc_call *call, const uint8_t *data, size_t size
 
 static void desk_start(struct desk *desk, struct rpc_channel **ret_channel)
 {
-    struct rpc_method method = {"/test/Desk", desk, scene_opened, desk_message, NULL, scene_closed};
+    struct rpc_method method = {.path = "/test/Desk",
+                                .user = desk,
+                                .opened = scene_opened,
+                                .message = desk_message,
+                                .closed = scene_closed};
     desk->worker = worker_new("desk");
     assert_int_equal(rpc_server_start(&(struct rpc_server_options){.listen = "127.0.0.1:0"},
                                       &method, 1, &desk->server, NULL),
