@@ -146,6 +146,7 @@ static void end_orderly(struct collector *collector)
     (void)signal(SIGALRM, on_end_of_patience);
     (void)alarm(END_S);
     standing_drain(collector->standing);
+    query_service_drain(collector->query);
     ingest_drain(collector->ingest, collector->loop, on_drained, collector);
 }
 
@@ -234,6 +235,7 @@ static void on_batch_timer(void *arg)
 {
     struct collector *collector = arg;
     ingest_tick(collector->ingest);
+    query_service_tick(collector->query, clock_mono_ms());
     memory_return_tick(&collector->memory, clock_mono_ms());
 }
 

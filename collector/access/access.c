@@ -39,9 +39,7 @@ static const struct {
 } methods[] = {
     {"/grpc.health.v1.Health/", 0},
     {"/heapfleet.v1.Ingest/Stream", ACCESS_AGENT},
-    {"/heapfleet.v1.Query/List", ACCESS_READ | ACCESS_ADMIN},
-    {"/heapfleet.v1.Query/Get", ACCESS_READ | ACCESS_ADMIN},
-    {"/heapfleet.v1.Query/Compare", ACCESS_READ | ACCESS_ADMIN},
+    {"/heapfleet.v1.Query/", ACCESS_READ | ACCESS_ADMIN}, /* they only read */
     {"/grpc.reflection.", ACCESS_READ | ACCESS_ADMIN},
 };
 

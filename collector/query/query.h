@@ -21,6 +21,9 @@ struct query {
     struct db *db;
     struct arena *arena; /* of this question: rows that were read, and the answer */
     int64_t now_ms;
+    /* Of a stream, [QUERY_TOKEN_BYTES]: where the page begins, empty for where the request says;
+     * then where the next one does, empty when there is none. */
+    char *place;
 };
 
 /* `request` and `*ret` are the messages that the question's method has in query.proto. */
@@ -31,6 +34,7 @@ query_answer_fn query_list_services;
 query_answer_fn query_list_deployments;
 query_answer_fn query_get_top;
 query_answer_fn query_get_history;
+query_answer_fn query_stream_history; /* a page of the stream */
 query_answer_fn query_compare_deployments;
 query_answer_fn query_list_leaks;
 query_answer_fn query_get_leak;

@@ -6,7 +6,7 @@
 
 #include "parse.h"
 
-enum { TOKEN_BYTES = 48, DIGITS_MAX = 20 };
+enum { DIGITS_MAX = 20 };
 static const int64_t time_max_ms = 253402300800000; /* the year 10000, and no uptime is longer */
 
 enum status query_page_size(uint32_t asked, uint32_t usual, uint32_t most, uint32_t *ret,
@@ -45,10 +45,10 @@ enum status query_page_token(struct query *query, struct page_place place, char 
                              struct why *why)
 {
     void *memory = NULL;
-    enum status status = query_alloc(query, TOKEN_BYTES, &memory, why);
+    enum status status = query_alloc(query, QUERY_TOKEN_BYTES, &memory, why);
     if (status != STATUS_OK)
         return status;
-    (void)snprintf(memory, TOKEN_BYTES, "%" PRId64 ".%" PRIu64, place.time_ms, place.number);
+    (void)snprintf(memory, QUERY_TOKEN_BYTES, "%" PRId64 ".%" PRIu64, place.time_ms, place.number);
     *ret = memory;
     return STATUS_OK;
 }

@@ -8,6 +8,8 @@
 
 #include "query.h"
 
+enum { QUERY_TOKEN_BYTES = 48 }; /* of ours, zero included */
+
 struct page_place {
     int64_t time_ms;
     uint64_t number;

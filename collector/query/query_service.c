@@ -6,21 +6,27 @@
  *       hold the call   --job-->   open the database  --job-->  send and finish, if anybody
  *       pick a worker              unpack, answer, pack         still listens; release
  *
- * `struct job` belongs to one thread at a time: whoever it was posted to. The service's own fields
- * belong to the server's thread.
+ * A stream goes this way once a page: what its reply sends is not the end, and when that has left
+ * (on_sent), a worker is picked again.
+ *
+ * `struct job` belongs to one thread at a time: whoever it was posted to, but for `is_gone`. The
+ * service's own fields belong to the server's thread.
  */
 #include "query_service.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
-#include "query.h"
+#include "log.h"
+#include "query_page.h"
 #include "wire.h"
 
 enum {
     WORKERS = 3,
-    JOBS_MAX = 64, /* under way at once */
+    QUESTIONS_MAX = 64, /* under way at once, */
+    STREAMS_MAX = 32,   /* and these beside them, so that neither keeps the other out */
     REQUEST_BYTES_MAX = 8192,
     ARENA_BYTES_MAX = 128 * 1024 * 1024, /* of one question */
 };
@@ -28,7 +34,7 @@ enum {
 struct question {
     const char *path;
     const ProtobufCMessageDescriptor *request;
-    query_answer_fn *answer;
+    query_answer_fn *answer; /* of a stream: once a page */
     /* Whose clock tells what is now: findings open and close, and mutes end, by the database's. */
     enum { OWN_CLOCK, DATABASE_CLOCK } clock;
 };
@@ -62,7 +68,14 @@ static const struct question questions[QUERY_METHODS] = {
      query_list_instances, OWN_CLOCK},
     {"/heapfleet.v1.Query/GetGrowth", &heapfleet__v1__get_growth_request__descriptor,
      query_get_growth, OWN_CLOCK},
+    {"/heapfleet.v1.Query/StreamHistory", &heapfleet__v1__get_history_request__descriptor,
+     query_stream_history, OWN_CLOCK},
 };
+
+static int is_stream(const struct question *question)
+{
+    return question->answer == query_stream_history;
+}
 
 struct query_worker {
     struct worker *thread;
@@ -83,7 +96,10 @@ struct query_service {
     char *dsn;
     struct query_method methods[QUERY_METHODS];
     struct query_worker workers[WORKERS];
-    uint32_t jobs;
+    uint32_t question_count, stream_count;
+    struct job *streams;
+    int is_draining;
+    atomic_llong tick_ms; /* any thread */
 };
 
 struct job {
@@ -95,6 +111,15 @@ struct job {
     struct buf request, response;
     enum status status;
     struct why why;
+    int64_t now_ms;     /* of the answer; 0: nobody has begun with it */
+    atomic_int is_gone; /* any thread: nobody waits for the answer any more */
+
+    /* the server's thread */
+    int is_under_way; /* with a worker, or on the way to it or back */
+    /* of a stream */
+    char place[QUERY_TOKEN_BYTES];
+    int64_t sent_ms; /* when its page was sent that has not left yet */
+    struct job *next, *previous;
 };
 
 /* ---- a worker's thread ---------------------------------------------------------------------- */
@@ -113,6 +138,8 @@ static enum status answer(struct job *job, struct arena *arena)
     ProtobufCMessage *request = NULL;
     ProtobufCMessage *response = NULL;
     enum status status = STATUS_OK;
+    if (atomic_load(&job->is_gone))
+        return STATUS_CANCELED;
     if (job->request.size > REQUEST_BYTES_MAX)
         return why_fail(&job->why, STATUS_INVALID, "the request has more than %d bytes",
                         REQUEST_BYTES_MAX);
@@ -120,11 +147,12 @@ static enum status answer(struct job *job, struct arena *arena)
                          &request, &job->why);
     if (status == STATUS_OK && worker->db == NULL)
         status = db_open(worker->dsn, &worker->db, &job->why);
-    struct query query = {.db = worker->db, .arena = arena};
-    if (status == STATUS_OK)
-        status = read_clock(job, &query.now_ms, &job->why);
+    if (status == STATUS_OK && job->now_ms == 0) /* the pages of a stream are of one moment */
+        status = read_clock(job, &job->now_ms, &job->why);
     if (status != STATUS_OK)
         return status;
+    struct query query = {
+        .db = worker->db, .arena = arena, .now_ms = job->now_ms, .place = job->place};
     status = job->question->answer(&query, request, &response, &job->why);
     if (status == STATUS_OK)
         wire_pack(response, &job->response);
@@ -153,23 +181,6 @@ static void close_db(void *arg)
 
 /* ---- the server's thread -------------------------------------------------------------------- */
 
-static void reply(void *arg)
-{
-    struct job *job = arg;
-    job->worker->jobs--;
-    job->service->jobs--;
-    if (job->status == STATUS_OK) {
-        rpc_call_send(job->call, job->response.data, job->response.size);
-        rpc_call_finish(job->call, RPC_OK, NULL);
-    } else {
-        rpc_call_finish(job->call, rpc_code_of_status(job->status), job->why.text);
-    }
-    rpc_call_release(job->call);
-    buf_done(&job->request);
-    buf_done(&job->response);
-    free(job);
-}
-
 static struct query_worker *least_busy(struct query_service *service)
 {
     struct query_worker *least = &service->workers[0];
@@ -180,9 +191,102 @@ static struct query_worker *least_busy(struct query_service *service)
     return least;
 }
 
+static void send_to_worker(struct job *job)
+{
+    job->worker = least_busy(job->service);
+    job->worker->jobs++;
+    job->is_under_way = 1;
+    worker_post(job->worker->thread, run, job);
+}
+
+static void free_job(struct job *job)
+{
+    struct query_service *service = job->service;
+    if (is_stream(job->question)) {
+        if (job->next != NULL)
+            job->next->previous = job->previous;
+        if (job->previous != NULL)
+            job->previous->next = job->next;
+        else
+            service->streams = job->next;
+        service->stream_count--;
+    } else {
+        service->question_count--;
+    }
+    rpc_call_set_data(job->call, NULL);
+    rpc_call_release(job->call);
+    buf_done(&job->request);
+    buf_done(&job->response);
+    free(job);
+}
+
+static void finish(struct job *job, enum rpc_code code, const char *message)
+{
+    rpc_call_finish(job->call, code, message);
+    free_job(job);
+}
+
+static void finish_drained(struct job *job)
+{
+    finish(job, RPC_UNAVAILABLE, "this collector is shutting down: go on from the newest page");
+}
+
+static void reply(void *arg)
+{
+    struct job *job = arg;
+    job->worker->jobs--;
+    job->is_under_way = 0;
+    if (job->status != STATUS_OK) {
+        finish(job, rpc_code_of_status(job->status), job->why.text);
+        return;
+    }
+    rpc_call_send(job->call, job->response.data, job->response.size);
+    buf_done(&job->response);
+    if (job->place[0] == '\0' || rpc_call_is_closed(job->call))
+        finish(job, RPC_OK, NULL);
+    else if (job->service->is_draining)
+        finish_drained(job);
+    else
+        job->sent_ms = clock_mono_ms(); /* on_sent or on_closed goes on */
+}
+
+static void on_sent(struct rpc_call *call)
+{
+    struct job *job = rpc_call_data(call);
+    if (job != NULL)
+        send_to_worker(job);
+}
+
+static void on_closed(struct rpc_call *call)
+{
+    struct job *job = rpc_call_data(call);
+    if (job == NULL)
+        return;
+    if (job->is_under_way)
+        atomic_store(&job->is_gone, 1);
+    else
+        free_job(job);
+}
+
 static void on_opened(struct rpc_call *call)
 {
     rpc_call_read(call);
+}
+
+static int is_full(const struct query_service *service, const struct question *question)
+{
+    return is_stream(question) ? service->stream_count >= STREAMS_MAX
+                               : service->question_count >= QUESTIONS_MAX;
+}
+
+static void list_stream(struct job *job)
+{
+    struct query_service *service = job->service;
+    job->next = service->streams;
+    if (job->next != NULL)
+        job->next->previous = job;
+    service->streams = job;
+    service->stream_count++;
 }
 
 static void on_message(struct rpc_call *call, const uint8_t *data, size_t size)
@@ -193,28 +297,63 @@ static void on_message(struct rpc_call *call, const uint8_t *data, size_t size)
         rpc_call_finish(call, RPC_UNAVAILABLE, "the collector is starting");
         return;
     }
-    if (service->jobs >= JOBS_MAX) {
-        rpc_call_finish(call, RPC_RESOURCE_EXHAUSTED, "too many questions at once; ask again");
+    if (is_full(service, method->question)) {
+        rpc_call_finish(call, RPC_RESOURCE_EXHAUSTED,
+                        is_stream(method->question) ? "too many streams at once; ask again"
+                                                    : "too many questions at once; ask again");
         return;
     }
     struct job *job = calloc(1, sizeof(*job));
     ASSERT(job != NULL);
     job->service = service;
     job->server = service->server;
-    job->worker = least_busy(service);
     job->question = method->question;
     job->call = call;
     buf_append(&job->request, data, size);
     rpc_call_hold(call);
-    service->jobs++;
-    job->worker->jobs++;
-    worker_post(job->worker->thread, run, job);
+    rpc_call_set_data(call, job);
+    if (is_stream(job->question))
+        list_stream(job);
+    else
+        service->question_count++;
+    send_to_worker(job);
 }
 
 /* Instead of a message: the one that we asked for does not come. */
 static void on_half_closed(struct rpc_call *call)
 {
     rpc_call_finish(call, RPC_INVALID_ARGUMENT, "the call ended without a request");
+}
+
+/* Without a farewell that the peer would read. */
+static void end_slow(struct job *job)
+{
+    static const char reason[] = "the client does not read what it is sent";
+    log_event(LOG_WARN, "query.ended", "peer=%s reason=\"%s\"", rpc_call_peer(job->call), reason);
+    rpc_call_abort(job->call, RPC_RESOURCE_EXHAUSTED, reason);
+    free_job(job);
+}
+
+static void tick(void *arg)
+{
+    struct query_service *service = arg;
+    int64_t now_ms = atomic_load(&service->tick_ms);
+    for (struct job *job = service->streams, *next = NULL; job != NULL; job = next) {
+        next = job->next;
+        if (!job->is_under_way && now_ms - job->sent_ms > QUERY_PATIENCE_MS)
+            end_slow(job);
+    }
+}
+
+static void drain(void *arg)
+{
+    struct query_service *service = arg;
+    service->is_draining = 1;
+    for (struct job *job = service->streams, *next = NULL; job != NULL; job = next) {
+        next = job->next;
+        if (!job->is_under_way)
+            finish_drained(job);
+    }
 }
 
 static void adopt(void *arg)
@@ -249,6 +388,8 @@ size_t query_service_methods(struct query_service *service, struct rpc_method *r
             .opened = on_opened,
             .message = on_message,
             .half_closed = on_half_closed,
+            .closed = on_closed,
+            .sent = is_stream(&questions[i]) ? on_sent : NULL,
         };
     }
     return QUERY_METHODS;
@@ -260,11 +401,22 @@ void query_service_set_server(struct query_service *service, struct rpc_server *
     rpc_server_post(server, adopt, service);
 }
 
+void query_service_tick(struct query_service *service, int64_t now_ms)
+{
+    atomic_store(&service->tick_ms, now_ms);
+    rpc_server_post(service->adopted, tick, service);
+}
+
+void query_service_drain(struct query_service *service)
+{
+    rpc_server_post(service->adopted, drain, service);
+}
+
 void query_service_free(struct query_service *service)
 {
     if (service == NULL)
         return;
-    ASSERT(service->jobs == 0);
+    ASSERT(service->question_count == 0 && service->stream_count == 0);
     for (int i = 0; i < WORKERS; i++) {
         worker_post(service->workers[i].thread, close_db, &service->workers[i]);
         worker_free(service->workers[i].thread);

@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 import swarm
-from agent_client import Process, Stream, ask, history, ingest, keyframe, query
+from agent_client import Process, Stream, ask, history, ingest, keyframe, query, stream_history
 from collector_process import BIN, PROGRAM, Collector, new_folder
 
 pytestmark = pytest.mark.postgres
@@ -822,6 +822,80 @@ def test_a_port_in_use_is_said(collector):
     assert result.returncode == 1
     assert collector.address.split(":")[1] in result.stderr
 
+
+# ---- history in one call -----------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def crowd(collector):
+    """The request for 6,000 snapshots in pages of 100: more than the client's window takes at once."""
+    stream, process = Stream(collector.address), Process(1, service="crowd")
+    process.announce(stream)
+    first = start_sequence() - 6000
+    for start in range(first, first + 6000, 1000):
+        process.base = None  # a keyframe: chains have an end
+        last = send_growth(stream, process, start, 1000)
+    stream.wait_ack(last)
+    assert stream.refused == {}
+    stream.close()
+    now_ms = int(time.time() * 1000)
+    return query.GetHistoryRequest(service=query.ServiceRef(name="crowd"), type="app.Item", raw=True,
+                                   from_ms=now_ms - 86400000, to_ms=now_ms + 60000, page_size=100)
+
+
+def asked(request, **more):
+    copy = query.GetHistoryRequest()
+    copy.CopyFrom(request)
+    copy.MergeFrom(query.GetHistoryRequest(**more))
+    return copy
+
+
+def narrow(collector):
+    return grpc.insecure_channel(collector.address, options=[
+        ("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)])
+
+
+def test_a_stream_is_all_pages(collector, crowd):
+    pages, token = [], ""
+    while not pages or token:
+        pages.append(ask(collector.address, "GetHistory", asked(crowd, page_token=token), query.GetHistoryResponse))
+        token = pages[-1].next_page_token
+    assert len(pages) == 60
+    with narrow(collector) as channel:
+        assert list(stream_history(channel, crowd)) == pages
+        rest = stream_history(channel, asked(crowd, page_token=pages[40].next_page_token))
+        assert list(rest) == pages[41:]
+
+
+def test_a_stream_may_be_left_in_its_middle(collector, crowd):
+    """More of them than may be open at once, so that one that stayed would be noticed."""
+    with narrow(collector) as channel:
+        for _ in range(40):
+            call = stream_history(channel, crowd)
+            assert len(next(call).points) == 100
+            call.cancel()
+        assert sum(len(page.points) for page in stream_history(channel, crowd)) == 6000
+
+
+def test_a_stream_that_nobody_reads_keeps_its_deadline(collector, crowd):
+    with narrow(collector) as channel:
+        call = stream_history(channel, crowd, timeout=2)
+        next(call)
+        assert call.code() is grpc.StatusCode.DEADLINE_EXCEEDED  # waits for it
+        assert sum(len(page.points) for page in stream_history(channel, crowd)) == 6000
+
+
+def test_a_stream_of_nothing_says_why(collector, crowd):
+    with narrow(collector) as channel:
+        for request, code, words in [
+                (asked(crowd, service=query.ServiceRef(name="nobody")), grpc.StatusCode.NOT_FOUND, "nobody"),
+                (asked(crowd, page_token="soon"), grpc.StatusCode.INVALID_ARGUMENT, "'soon' is not a page token"),
+                (asked(crowd, page_size=50001), grpc.StatusCode.INVALID_ARGUMENT, "at most 50000")]:
+            with pytest.raises(grpc.RpcError) as error:
+                next(stream_history(channel, request))
+            assert error.value.code() is code and words in error.value.details()
+
+
+# ---- the rest of it ----------------------------------------------------------------------------
 
 @pytest.mark.parametrize("form, printed", [
     ("csv", "time,count,bytes,version,instance,sequence\n1970-01-01T00:00:01.000Z,3,96,v1,aa,7\n"),

@@ -23,6 +23,7 @@ METHODS = {
     "/heapfleet.v1.Query/ListDeployments": {"read", "admin"},
     "/heapfleet.v1.Query/GetTop": {"read", "admin"},
     "/heapfleet.v1.Query/GetHistory": {"read", "admin"},
+    "/heapfleet.v1.Query/StreamHistory": {"read", "admin"},
     "/heapfleet.v1.Query/CompareDeployments": {"read", "admin"},
     "/heapfleet.v1.Query/ListLeaks": {"read", "admin"},
     "/heapfleet.v1.Query/GetLeak": {"read", "admin"},

@@ -88,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ProtobufCMessage *request = NULL;
     ProtobufCMessage *response = NULL;
     arena_init(&arena, ARENA_BYTES);
-    struct query query = {NULL, &arena, now_ms};
+    struct query query = {.arena = &arena, .now_ms = now_ms};
     enum status status =
         wire_unpack(questions[which].request, input.data, input.size, &arena, &request, &why);
     if (status == STATUS_OK)

@@ -203,6 +203,13 @@ def ask(address, method, request, answer):
         return call(request, timeout=20)
 
 
+def stream_history(channel, request, timeout=20):
+    """The call: its messages are the pages."""
+    return channel.unary_stream("/heapfleet.v1.Query/StreamHistory",
+                                request_serializer=query.GetHistoryRequest.SerializeToString,
+                                response_deserializer=query.GetHistoryResponse.FromString)(request, timeout=timeout)
+
+
 def history(address, service, type_name, version=""):
     """Every stored snapshot of the type: [(sequence, count)]."""
     answer = ask(address, "GetHistory", query.GetHistoryRequest(

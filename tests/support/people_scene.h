@@ -104,7 +104,7 @@ static inline int stop(void **state)
 
 static inline const void *ask(query_answer_fn *fn, const void *request)
 {
-    struct query query = {store.db, &world.arena, clock_wall_ms()};
+    struct query query = {.db = store.db, .arena = &world.arena, .now_ms = clock_wall_ms()};
     ProtobufCMessage *answer = NULL;
     OK(fn(&query, request, &answer, &why));
     return answer;

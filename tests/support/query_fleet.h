@@ -57,7 +57,7 @@ static inline int fleet(void **state)
     fake.instances[old].ended_ms = day_ms + hour_ms;
     (void)hour_of(v2, day_ms + hour_ms, 60, 10);
     (void)hour_of(v2, day_ms + hour_ms + 500, 60, 30);
-    query = (struct query){NULL, &arena, day_ms + 2 * hour_ms + 10000};
+    query = (struct query){.arena = &arena, .now_ms = day_ms + 2 * hour_ms + 10000};
     return 0;
 }
 

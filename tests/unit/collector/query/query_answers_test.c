@@ -345,7 +345,7 @@ static void sweep(query_answer_fn *ask, const void *request)
     for (size_t cap = 0; cap < needed; cap += 64) {
         struct arena small;
         arena_init(&small, cap);
-        struct query tight = {NULL, &small, query.now_ms};
+        struct query tight = {.arena = &small, .now_ms = query.now_ms};
         response = NULL;
         assert_int_equal(ask(&tight, request, &response, &why), STATUS_LIMIT);
         assert_null(response);

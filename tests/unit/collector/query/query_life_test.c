@@ -24,7 +24,7 @@ static int fresh(void **state)
     int service = fake_service("shop", "", "");
     int deployment = fake_deployment(service, "v1");
     (void)fake_instance(deployment, start_ms, "dict", "app.Order", NULL);
-    query = (struct query){NULL, &arena, start_ms};
+    query = (struct query){.arena = &arena, .now_ms = start_ms};
     return 0;
 }
 

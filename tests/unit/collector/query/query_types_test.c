@@ -65,7 +65,7 @@ static void ranks_and_names(void **state)
     (void)state;
     struct arena arena;
     arena_init(&arena, 1 << 20);
-    struct query query = {NULL, &arena, 0};
+    struct query query = {.arena = &arena};
     struct type_table table = {0};
     struct page_rows page = {.most = 5};
     assert_int_equal(type_table_rank(&table, by_count, &page, &query, NULL), STATUS_OK);
