@@ -550,12 +550,18 @@ void report_finish(struct report *report, const char *empty, int colours, struct
     buf_done(&report->text);
 }
 
+static void print(const struct buf *text)
+{
+    if (text->size > 0)
+        (void)fwrite(text->data, 1, text->size, stdout);
+}
+
 void report_flush(struct report *report)
 {
     ASSERT(report->next == 0);
     if (report->format == REPORT_TABLE)
         return;
-    (void)fwrite(report->text.data, 1, report->text.size, stdout);
+    print(&report->text);
     (void)fflush(stdout);
     buf_clear(&report->text);
 }
@@ -565,6 +571,6 @@ void report_end(struct report *report, const char *empty)
     struct buf out = BUF_INIT;
     report->columns_max = (size_t)terminal_columns(STDOUT_FILENO, 0);
     report_finish(report, empty, terminal_has_colours(STDOUT_FILENO), &out);
-    (void)fwrite(out.data, 1, out.size, stdout);
+    print(&out);
     buf_done(&out);
 }
