@@ -77,28 +77,6 @@ static int read_points(const struct trace *trace, uint32_t life, struct side sid
     return 1;
 }
 
-/* Share of the variance of `y` that a line over `x` leaves. */
-static double left_by(const double *x, const double *y, size_t count)
-{
-    double n = (double)count;
-    double mean_x = 0;
-    double mean_y = 0;
-    for (size_t i = 0; i < count; i++) {
-        mean_x += x[i] / n;
-        mean_y += y[i] / n;
-    }
-    double xx = 0;
-    double xy = 0;
-    double yy = 0;
-    for (size_t i = 0; i < count; i++) {
-        xx += (x[i] - mean_x) * (x[i] - mean_x);
-        xy += (x[i] - mean_x) * (y[i] - mean_y);
-        yy += (y[i] - mean_y) * (y[i] - mean_y);
-    }
-    double scale = xx * yy;
-    return scale > 0 && isfinite(scale) ? fmax(1 - xy / scale * xy, 0) : 1;
-}
-
 struct follow {
     double ratio;            /* objects (or bytes) for each leaked one, median of the containers */
     double left, left_clock; /* sums: what the leak, and what the clock, leave unexplained */
@@ -136,18 +114,18 @@ static int follows(const struct trace *trace, struct side leaked, struct side ot
             return 0;
         double slope = trend_slope(y, points_count);
         double leak_slope = trend_slope(x, points_count);
-        double left = left_by(x, y, points_count);
+        double left = trend_left_by(x, y, points_count);
         int grows = left <= life_left_max || trend_z(y, points_count, slope) >= companion_z_min;
         copy[i] = ratios[i] = grows && leak_slope > 0 ? fmax(slope / leak_slope, 0) : 0;
         ret->left += left;
-        ret->left_clock += left_by(clock, y, points_count);
-        ret->leak_left_clock += left_by(clock, x, points_count);
+        ret->left_clock += trend_left_by(clock, y, points_count);
+        ret->leak_left_clock += trend_left_by(clock, x, points_count);
         pool_points(x, pool_x);
         pool_points(y, pool_y);
     }
     if (trace->life_count == 0)
         return 0;
-    ret->pool_left = left_by(pool_x, pool_y, points_count);
+    ret->pool_left = trend_left_by(pool_x, pool_y, points_count);
     ret->ratio = trend_median(copy, trace->life_count);
     uint32_t alike = 0;
     for (uint32_t i = 0; i < trace->life_count; i++)

@@ -221,26 +221,6 @@ int kin_is_apart(const struct detector *detector, struct kin_side root, struct k
     return 0;
 }
 
-/* Share of the variance of `y` that a line over `x` leaves. */
-static double left_by(const double *x, const double *y, uint32_t count)
-{
-    double mean_x = 0;
-    double mean_y = 0;
-    double xx = 0;
-    double xy = 0;
-    double yy = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        mean_x += x[i] / count;
-        mean_y += y[i] / count;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        xx += (x[i] - mean_x) * (x[i] - mean_x);
-        xy += (x[i] - mean_x) * (y[i] - mean_y);
-        yy += (y[i] - mean_y) * (y[i] - mean_y);
-    }
-    return xx * yy > 0 ? fmax(1 - xy / xx * (xy / yy), 0) : 1;
-}
-
 /* What each leaves, sums over the lives. */
 struct axes {
     double clock[2], work[2];
@@ -257,8 +237,8 @@ static void add_axes(const struct pair *pair, struct axes *axes)
         work[i] = i == 0 ? 0 : work[i - 1] + fmax(pair->seen.load[i - 1], 0);
     }
     for (int i = 0; i < 2; i++) {
-        axes->clock[i] += left_by(clock, sides[i], pair->count);
-        axes->work[i] += left_by(work, sides[i], pair->count);
+        axes->clock[i] += trend_left_by(clock, sides[i], pair->count);
+        axes->work[i] += trend_left_by(work, sides[i], pair->count);
     }
     axes->lives++;
 }

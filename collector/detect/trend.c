@@ -139,3 +139,24 @@ double trend_z(const double *values, size_t count, double slope)
     double r = lag_correlation(values, count, slope);
     return sum / sqrt(variance * (1 + r) / (1 - r));
 }
+
+double trend_left_by(const double *x, const double *y, size_t count)
+{
+    double n = (double)count;
+    double mean_x = 0;
+    double mean_y = 0;
+    for (size_t i = 0; i < count; i++) {
+        mean_x += x[i] / n;
+        mean_y += y[i] / n;
+    }
+    double xx = 0;
+    double xy = 0;
+    double yy = 0;
+    for (size_t i = 0; i < count; i++) {
+        xx += (x[i] - mean_x) * (x[i] - mean_x);
+        xy += (x[i] - mean_x) * (y[i] - mean_y);
+        yy += (y[i] - mean_y) * (y[i] - mean_y);
+    }
+    double scale = xx * yy;
+    return scale > 0 && isfinite(scale) ? fmax(1 - xy / scale * xy, 0) : 1;
+}

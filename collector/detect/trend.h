@@ -29,4 +29,8 @@ double trend_slope(const double *values, size_t count);
  */
 double trend_z(const double *values, size_t count, double slope);
 
+/* Share of the variance of `y` that the least-squares line over `x` leaves: 1 - r^2. 1 where either
+ * is constant. */
+double trend_left_by(const double *x, const double *y, size_t count);
+
 #endif

@@ -96,6 +96,21 @@ static void test_a_slow_wave_is_weaker_than_noise(void **state)
     assert_true(trend_z(line, 32, trend_slope(line, 32)) > 4);
 }
 
+static void test_a_line_leaves_what_it_does_not_explain(void **state)
+{
+    (void)state;
+    const double x[] = {0, 1, 2, 3};
+    const double line[] = {7, 5, 3, 1};
+    const double across[] = {1, -1, -1, 1};
+    const double steps[] = {0, 0, 1, 1};
+    const double flat[] = {2, 2, 2, 2};
+    assert_true(fabs(trend_left_by(x, line, 4)) < 1e-12);
+    assert_true(fabs(trend_left_by(x, across, 4) - 1) < 1e-12);
+    assert_true(fabs(trend_left_by(x, steps, 4) - 0.2) < 1e-12);
+    assert_true(fabs(trend_left_by(x, flat, 4) - 1) < 1e-12);
+    assert_true(fabs(trend_left_by(flat, x, 4) - 1) < 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +120,7 @@ int main(void)
         cmocka_unit_test(test_z_of_a_line_is_kendalls),
         cmocka_unit_test(test_z_of_nothing_is_zero),
         cmocka_unit_test(test_a_slow_wave_is_weaker_than_noise),
+        cmocka_unit_test(test_a_line_leaves_what_it_does_not_explain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
