@@ -7,7 +7,6 @@
 
 #include <math.h>
 
-#include "stairs.h"
 #include "trend.h"
 
 static const double judgeable_horizons = 0.4;
@@ -61,28 +60,19 @@ static double life_rest(const struct life_curve *curve, double slope)
     return longest;
 }
 
-/* The curve of a life; of a buffer, what is in it. */
-static int trace(const struct judge *judge, const struct life *life, const struct finding *finding,
-                 struct life_curve *ret)
-{
-    enum life_value value = value_of_kind(finding->kind);
-    double elasticity = finding->type < TYPES_OWN ? 0 : judge_elasticity(judge, finding->type);
-    double settled = judge_settled_bins(life);
-    if (value == LIFE_BYTES && stairs_trace(life, finding->type, settled, ret))
-        return 1;
-    return life_trace(life, finding->type, value, settled, elasticity, ret);
-}
-
 /* So many bins of quiet say more than a rest. 0: it never rests. */
 static double quiet_bins(const struct detector *detector, const struct finding *finding)
 {
     const struct judge *judge = &detector->judge;
+    const enum life_value value = value_of_kind(finding->kind);
+    const double elasticity =
+        finding->type < TYPES_OWN ? 0 : judge_elasticity(judge, finding->type);
     size_t count = 0;
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
         struct life_curve curve;
         if (!life->used || life->version != finding->version ||
-            !trace(judge, life, finding, &curve))
+            !judge_trace(life, finding->type, value, judge_settled_bins(life), elasticity, &curve))
             continue;
         double rest = life_rest(&curve, finding->slope);
         if (isfinite(rest))

@@ -12,7 +12,6 @@
 
 #include "attributes.h"
 #include "kin.h"
-#include "stairs.h"
 #include "trend.h"
 #include "type_kind.h"
 #include "urgent.h"
@@ -69,9 +68,7 @@ static int read_points(const struct trace *trace, uint32_t life, struct side sid
 {
     struct life_curve curve;
     const struct life *own = &trace->detector->lives[life];
-    int is_content = side.value == LIFE_BYTES && stairs_trace(own, side.type, trace->from, &curve);
-    if (!is_content &&
-        !life_trace(own, side.type, side.value, trace->from, side.elasticity, &curve))
+    if (!judge_trace(own, side.type, side.value, trace->from, side.elasticity, &curve))
         return 0;
     life_resample(&curve, curve.values, trace->from, trace->to, points_count, ret);
     return 1;

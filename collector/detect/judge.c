@@ -119,14 +119,20 @@ static int rises(const double *points, uint32_t count)
     return sum >= rising_z_min * sqrt(n * (n - 1) * (2 * n + 5) / 18);
 }
 
-/* The curve of a life; of a buffer, what is in it, which the load that moves objects does not. */
-static int trace(const struct life *life, uint32_t type, enum life_value value, double elasticity,
-                 struct life_curve *ret)
+int judge_trace(const struct life *life, uint32_t type, enum life_value value, double from,
+                double elasticity, struct life_curve *ret)
 {
-    double settled = judge_settled_bins(life);
-    if (value == LIFE_BYTES && stairs_trace(life, type, settled, ret))
+    if (value == LIFE_BYTES && stairs_trace(life, type, from, ret))
         return 1;
-    return life_trace(life, type, value, settled, elasticity, ret);
+    return life_trace(life, type, value, from, elasticity, ret);
+}
+
+int judge_look_has(const struct judge_look *look, uint32_t life)
+{
+    for (uint32_t i = 0; i < look->growing_count; i++)
+        if (look->growing[i] == life)
+            return 1;
+    return 0;
 }
 
 /* Cheap: whether it rises at all, and the curve, left for the rest. */
@@ -134,7 +140,7 @@ static int begin_member(const struct judge *judge, uint32_t type, enum life_valu
                         double elasticity, struct judge_member *member, struct life_curve *curve)
 {
     const struct life *life = &judge->lives[member->life];
-    if (!trace(life, type, value, elasticity, curve))
+    if (!judge_trace(life, type, value, judge_settled_bins(life), elasticity, curve))
         return -1;
     return rises(curve->values, curve->count);
 }
@@ -175,7 +181,7 @@ static void measure_adjustment(const struct judge *judge, uint32_t type, enum li
 {
     struct life_curve raw;
     const struct life *life = &judge->lives[member->life];
-    if (!trace(life, type, value, 0, &raw))
+    if (!judge_trace(life, type, value, judge_settled_bins(life), 0, &raw))
         return;
     member->raw_growth =
         trend_slope(raw.values, raw.count) * (raw.count - 1) / scale_of(raw.values, raw.count);

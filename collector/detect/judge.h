@@ -109,6 +109,14 @@ double judge_elasticity_likely(const struct judge *judge, uint32_t type);
 /* At most so much of a growth of the load may show in the type's count: 1 where it is not known. */
 double judge_elasticity_most(const struct judge *judge, uint32_t type);
 
+/* As life_trace, behind `from` bins; of a buffer, what is in it, which the load that moves objects
+ * does not. */
+int judge_trace(const struct life *life, uint32_t type, enum life_value value, double from,
+                double elasticity, struct life_curve *ret);
+
+/* 1 if the life is one of those that grow. */
+int judge_look_has(const struct judge_look *look, uint32_t life);
+
 /* `ret` is only complete if it grows. */
 void judge_look_at(const struct judge *judge, const struct judge_group *group, uint32_t type,
                    enum life_value value, double elasticity, struct judge_look *ret);

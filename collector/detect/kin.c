@@ -122,14 +122,6 @@ static int has_version(const struct question *question, uint32_t version)
     return 0;
 }
 
-static int is_one_of(const struct judge_look *look, uint32_t life)
-{
-    for (uint32_t i = 0; i < look->growing_count; i++)
-        if (look->growing[i] == life)
-            return 1;
-    return 0;
-}
-
 static int measure_together(const struct question *question, struct together *ret)
 {
     const struct judge_look *look = question->look;
@@ -195,7 +187,7 @@ static int version_says_apart(const struct question *question, uint32_t version,
     for (uint32_t i = 0; i < detector->life_count && asked < lives_max; i++) {
         const struct life *life = &detector->lives[i];
         struct pair pair;
-        if (!life->used || life->version != version || is_one_of(look, i) ||
+        if (!life->used || life->version != version || judge_look_has(look, i) ||
             life_uptime(life) < uptime_min || !read_pair(question, life, &pair))
             continue;
         double z = apart_by(&pair, together);

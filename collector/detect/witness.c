@@ -12,14 +12,6 @@ static const double line_gain_min = 2;
 static const double clear_r2 = 0.95; /* from which on a curve says by how much it bends */
 static const double bend_min = 0.8;
 
-static int is_one_of(const struct judge_look *look, uint32_t life)
-{
-    for (uint32_t i = 0; i < look->growing_count; i++)
-        if (look->growing[i] == life)
-            return 1;
-    return 0;
-}
-
 /* What rests for want of work says nothing; where nobody knows the load, it had its nights. */
 static int is_at_rest(const struct life *life, uint32_t type, double elasticity, double slope)
 {
@@ -58,7 +50,7 @@ int witness_came_to_rest(const struct judge *judge, uint32_t type, const struct 
     double elasticity = judge_elasticity(judge, type);
     for (uint32_t i = 0; i < judge->life_count; i++) {
         const struct life *life = &judge->lives[i];
-        if (!life->used || life->late || life->oom_killed || is_one_of(look, i) ||
+        if (!life->used || life->late || life->oom_killed || judge_look_has(look, i) ||
             life_uptime(life) < lives_on_min * look->to || life_high(life, type) < look->level)
             continue;
         double alike = alike_share_min * work_share(judge, life, look);
